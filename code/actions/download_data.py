@@ -1,0 +1,27 @@
+"""download_data: fetch, or for the tiny variant generate, the data sets of the benchmarks asked for."""
+
+from __future__ import annotations
+
+from code.actions import Context
+from code.common.rooms import room_of
+
+SCOPE = "request"
+
+
+def run(context: Context) -> int:
+    """All of them; the first that cannot be had is the error."""
+    for benchmark in context.request.benchmarks():
+        for variant in variants(context):
+            room_of(benchmark).download_data(variant)
+    return 0
+
+
+def variants(context: Context) -> list[str]:
+    """The variants asked for; without --model_variant the one that this machine's configs use."""
+    given = context.request["model_variant"] if "model_variant" in context.request.given else None
+    if given:
+        return [given]
+    from code.plan import resolve_system
+
+    name, *_ = resolve_system(context.request)
+    return ["tiny" if name.startswith("CPU_") else "reference"]

@@ -1,0 +1,77 @@
+"""info: what this installation is and what it sees; the first thing to send with a question."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import platform
+import subprocess
+
+from code.actions import Context
+from code.backends.base import BACKENDS, backend
+from code.common import console, paths
+from code.common.errors import HarnessError
+from code.common.rooms import ROOMS
+from code.common.systems.detect import detect
+from code.common.systems.matching import match
+
+SCOPE = "request"
+
+
+def run(context: Context) -> int:
+    """Print it, or JSON with --json."""
+    rows = collect()
+    if context.request["json"]:
+        console.say(json.dumps(dict(rows), indent=4))
+    else:
+        console.table("This installation", ("What", "Is"), rows)
+    return 0
+
+
+def collect() -> list[tuple[str, str]]:
+    """Name and value of everything worth knowing; what cannot be had says why."""
+    rows = [
+        ("harness", project_version() + (f" at commit {commit}" if (commit := git_commit()) else "")),
+        ("Python", f"{platform.python_version()} on {platform.platform()}"),
+        ("LoadGen", _package("mlcommons-loadgen")),
+    ]
+    for name in BACKENDS:
+        try:
+            rows.append((backend(name).label, backend(name).version()))
+        except HarnessError as error:
+            rows.append((name, f"not installed ({error.next_step})"))
+    try:
+        found = match(detect())
+        rows.append(("system", f"{found.system.name} (results go under {found.system_id})"))
+    except HarnessError as error:
+        rows.append(("system", f"{error.what}: {error.why}"))
+    rows.append(("processor", repr(detect().config.host_cpu_conf)))
+    rows.append(("usable cores", str(detect().usable_cores)))
+    rows.append(("benchmarks", ", ".join(sorted(ROOMS))))
+    rows.append(("build folder", str(paths.build_dir())))
+    rows.append(("scratch path", str(paths.scratch_dir())))
+    return rows
+
+
+def project_version() -> str:
+    """The project's version, from pyproject.toml."""
+    for line in (paths.project_root() / "pyproject.toml").read_text(encoding="utf-8").splitlines():
+        if line.startswith("version"):
+            return line.split('"')[1]
+    return "unknown"
+
+
+def git_commit() -> str:
+    """The commit of the work tree, '' outside one."""
+    command = ["git", "-C", str(paths.project_root()), "rev-parse", "--short", "HEAD"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, timeout=5, check=True).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        return ""
+
+
+def _package(name: str) -> str:
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return "not installed (run `make venv`)"

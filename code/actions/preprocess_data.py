@@ -1,0 +1,20 @@
+"""preprocess_data: turn downloaded data into the arrays a harness maps into memory."""
+
+from __future__ import annotations
+
+from code.actions import Context
+from code.actions.download_data import variants
+from code.common.fields import FIELDS
+from code.common.rooms import room_of
+
+SCOPE = "request"
+
+
+def run(context: Context) -> int:
+    """All benchmarks asked for; what is up to date is left as it is."""
+    defaults = {f.name: f.default for f in FIELDS}
+    given = {name: item.value for name, item in context.request.overrides().items()}
+    for benchmark in context.request.benchmarks():
+        for variant in variants(context):
+            room_of(benchmark).prepare({**defaults, **given, "model_variant": variant})
+    return 0

@@ -1,0 +1,230 @@
+"""run_harness: one LoadGen test of a workload in each mode asked for, judged, and stored with its metadata.json."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+import time
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from code.actions import Context
+from code.actions.generate_engines import say_ignored
+from code.backends import store
+from code.backends.base import Backend, backend
+from code.common import console, paths
+from code.common.errors import UsageError
+from code.common.files import atomic_write, storage_error, write_json
+from code.common.rooms import Room, room_of
+from code.loadgen import launch
+from code.loadgen.contract import RunSpec
+from code.loadgen.settings import conf_text, seeds, user_conf
+from code.plan import Workload
+from code.request import Value
+from code.results import loadgen_log, metadata, report, settings_check
+from code.results.verdict import judge
+from configs.configuration import Probed
+
+SCOPE = "workload"
+INCOMPLETE = "INCOMPLETE"
+PADDING = 1 / 16
+"""A sample joins a batch when at most this share of the batch's longest sample is padded for it."""
+WARMUP_S = 0.7
+RULES_MIN_DURATION_MS = 600_000
+
+
+def run(workload: Workload, context: Context) -> list[report.ReportRow]:
+    """Each mode's run; a mode that fails is a row of its own and the error of the workload if nothing else ran."""
+    runtime = backend(workload["backend"])
+    say_ignored(workload, runtime, context)
+    room = room_of(workload.benchmark)
+    room.prepare(workload.plain())
+    engine = store.address(runtime, room.name, room.model(workload.plain()), workload.plain()).require()
+    workload = with_probed_values(workload, runtime, room, engine)
+    asked = workload["test_mode"]
+    modes = ["PerformanceOnly", "AccuracyOnly"] if asked == "SubmissionRun" else [asked]
+    return [_one_mode(workload, mode, runtime, room, engine) for mode in modes]
+
+
+def _one_mode(workload: Workload, mode: str, runtime: Backend, room: Room, engine: Path) -> report.ReportRow:
+    values = workload.plain()
+    dataset = room.dataset(values)
+    conf = user_conf(str(workload.scenario), values, int(dataset["count"]), int(dataset["usual_count"]))
+    folder = new_log_folder(log_root(workload), workload)
+    console.say(f"{workload.label} {mode}: logs in {paths.shown(folder)}")
+    with atomic_write(folder / "user.conf") as out:
+        out.write(conf_text(room.name, str(workload.scenario), conf))
+    spec = run_spec(workload, mode, runtime, engine, dataset, folder, conf)
+    launch.run(spec, f"{workload.label} {mode}", values["harness_lang"])
+    log = loadgen_log.read_detail(folder / "mlperf_log_detail.txt")
+    settings_check.require_settings(conf, log, scenario=str(workload.scenario), mode=mode)
+    verdict = judge(log)
+    identity = run_identity(workload, mode, runtime, int(dataset["count"]))
+    if mode == "AccuracyOnly":
+        scores = room.check_accuracy(folder, values, workload.setting.accuracy_target)
+        content = metadata.accuracy_metadata(identity, log, scores, verdict)
+        row = report.accuracy_row(identity, scores, verdict)
+    else:
+        content = metadata.performance_metadata(identity, log, verdict)
+        row = report.performance_row(identity, log, verdict)
+    if not values["log_enable_trace"]:
+        (folder / "mlperf_log_trace.json").unlink(missing_ok=True)  # LoadGen leaves an empty one
+    metadata.write_metadata(folder, content)
+    (folder / INCOMPLETE).unlink()
+    console.say(f"{workload.label} {mode}: {content['summary_string']}")
+    return row
+
+
+def run_spec(
+    workload: Workload, mode: str, runtime: Backend, engine: Path, dataset: dict[str, Any], folder: Path, conf: Mapping[str, Any]
+) -> RunSpec:
+    """run.json's content for one LoadGen test."""
+    values = workload.plain()
+    streams, threads, batch = lanes(workload, runtime)
+    recorded = {name: value for name, value in values.items() if value is not None and not isinstance(value, Probed)}
+    recorded["effective_min_duration_ms"] = conf.get("min_duration", RULES_MIN_DURATION_MS)
+    return RunSpec(
+        benchmark=room_of(workload.benchmark).name,
+        scenario=str(workload.scenario),
+        test_mode=mode,
+        output_dir=str(folder),
+        user_conf=str(folder / "user.conf"),
+        audit_conf="",
+        engine={
+            "backend": runtime.name,
+            "folder": str(engine),
+            "precision": values["precision"],
+            "streams": streams,
+            "threads": threads,
+            "devices": [],
+        },
+        batch={"max_samples": batch, "timeout_us": float(values["deque_timeout_usec"] or 0), "padding": PADDING},
+        dataset=dataset,
+        seeds=seeds(values),
+        log={
+            "enable_trace": bool(values["log_enable_trace"]),
+            "copy_summary_to_stdout": not values["disable_log_copy_summary_to_stdout"],
+        },
+        issue_threads=int(values["server_num_issue_query_threads"] or 0),
+        warmup_s=float(WARMUP_S if values["warmup_duration"] is None else values["warmup_duration"]),
+        fields=recorded,
+    )
+
+
+def lanes(workload: Workload, runtime: Backend) -> tuple[int, int, int]:
+    """(streams, threads in all, most samples in a batch) for the runtime's kind of device."""
+    kind = "cpu" if runtime.device == "CPU" else "gpu"
+    cores = max(1, workload.detected.usable_cores)
+    streams = int(workload[f"{kind}_inference_streams"] or 1)
+    threads = int(workload["cpu_threads_per_stream"] or 0) * streams or cores
+    size = workload[f"{kind}_batch_size"]
+    if isinstance(size, dict):
+        name = str(workload.benchmark)
+        if name not in size:
+            raise UsageError(
+                f"{kind}_batch_size has no entry for {name}",
+                f"it is {size!r}",
+                f"write {kind}_batch_size = {{'{name}': 16}}",
+                workload.values[f"{kind}_batch_size"].origin,
+            )
+        size = size[name]
+    return streams, threads, int(size or 1)
+
+
+def run_identity(workload: Workload, mode: str, runtime: Backend, samples: int) -> metadata.RunIdentity:
+    """Which run this is, for its metadata.json."""
+    system = f"{workload.system_id}_{runtime.label}" + ("" if workload.variant == "reference" else f"_{workload.variant}")
+    extras: dict[str, Any] = {"precision": workload["precision"], "system_id": workload.system_id}
+    if workload.open_only:
+        why = "a shortened run" if workload.variant == "reference" else f"the model or data is {workload.variant}"
+        extras["division_note"] = f"open division only: {why}"
+    return metadata.RunIdentity(
+        benchmark_full=workload.full_name,
+        benchmark_short=str(workload.benchmark),
+        config_name=f"{system}-{workload.setting.shortname()}-{workload.scenario}",
+        system_name=system,
+        detected_system=repr(workload.detected.config),
+        scenario=str(workload.scenario),
+        test_mode=mode,
+        runtime_key=runtime.runtime_key,
+        runtime_version=runtime.version(),
+        model_variant=workload.variant,
+        dataset_samples=samples,
+        extras=extras,
+    )
+
+
+def log_root(workload: Workload) -> Path:
+    """The folder of this invocation's results: --log_dir, else $LOG_DIR, else build/logs/<timestamp>."""
+    given = workload["log_dir"] or os.environ.get("LOG_DIR", "")
+    return Path(given).absolute() if given else paths.build_dir() / "logs" / _started()
+
+
+@cache
+def _started() -> str:
+    return time.strftime("%Y.%m.%d-%H.%M.%S")
+
+
+def new_log_folder(root: Path, workload: Workload) -> Path:
+    """A new folder <root>/<system_id>/<benchmark_full>/<scenario>, with '.2', '.3', … behind it where that one is taken.
+
+    It holds an INCOMPLETE marker until its result is whole.
+    """
+    parent = root / workload.system_id / workload.full_name
+    number = 1
+    while True:
+        folder = parent / (str(workload.scenario) + (f".{number}" if number > 1 else ""))
+        try:
+            parent.mkdir(parents=True, exist_ok=True)
+            folder.mkdir()
+            (folder / INCOMPLETE).write_text(
+                "This run has not ended, or ended badly. Its logs are no result.\n", encoding="utf-8"
+            )
+            return folder
+        except FileExistsError:
+            if not parent.is_dir():
+                raise UsageError(f"{root} is no folder", "results go there", "choose another place with LOG_DIR") from None
+            number += 1
+        except OSError as error:
+            raise storage_error(error, folder) from error
+
+
+def with_probed_values(workload: Workload, runtime: Backend, room: Room, engine: Path) -> Workload:
+    """The workload with its `Probed` values replaced by what a short measurement gives; it is made once per engine and lanes."""
+    probed = {name: item for name, item in workload.values.items() if isinstance(item.value, Probed)}
+    if not probed:
+        return workload
+    if workload["test_mode"] == "AccuracyOnly" and str(workload.scenario) != "Server":
+        # LoadGen paces an accuracy run by its expected rate in Server only.
+        return workload.with_values(
+            {name: Value(None, f"{v.origin}: not needed in an accuracy run") for name, v in probed.items()}
+        )
+    streams, threads, batch = lanes(workload, runtime)
+    values = workload.plain()
+    memory = paths.engine_dir() / ".probes" / f"{engine.name}-{values['harness_lang']}-s{streams}-t{threads}-b{batch}.json"
+    measured = _remembered(memory)
+    if measured is None:
+        console.say(f"{workload.label}: measuring this machine for values that its config leaves open")
+        with tempfile.TemporaryDirectory() as scratch:
+            spec = run_spec(workload, "PerformanceOnly", runtime, engine, room.dataset(values), Path(scratch), {})
+            measured = launch.probe(spec, f"{workload.label} probe", values["harness_lang"], Path(scratch))
+        measured["when"] = time.time()
+        write_json(memory, measured)
+    day = time.strftime("%Y-%m-%d", time.localtime(measured["when"]))
+    changed = {}
+    for name, item in probed.items():
+        result = measured[item.value.what] * item.value.factor
+        origin = f"{item.origin}: {item.value.factor:g} × {measured[item.value.what]:,.6g} {item.value.what}, measured {day}"
+        changed[name] = Value(int(result) if name.endswith("_ns") else float(f"{result:.4g}"), origin)
+    return workload.with_values(changed)
+
+
+def _remembered(memory: Path) -> dict[str, float] | None:
+    try:
+        content = json.loads(memory.read_text(encoding="utf-8"))
+        return {str(k): float(v) for k, v in content.items()}
+    except (OSError, ValueError, AttributeError):
+        return None

@@ -1,0 +1,103 @@
+"""What a backend is, and where each one is.
+
+A backend imports its SDK only inside its functions, so that naming it costs nothing and a missing SDK is an error only where it is
+needed. A new backend is a module with `BACKEND` and one entry here.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol, cast
+
+from numpy.typing import NDArray
+
+from code.common.errors import MissingError, unknown
+
+BACKENDS: dict[str, str] = {
+    "openvino": "code.backends.openvino",
+    "onnxruntime": "code.backends.onnxruntime",
+}
+"""Backend name → the module that has its BACKEND."""
+
+Arrays = Mapping[str, NDArray[Any]]
+
+
+@dataclass(frozen=True)
+class EngineSpec:
+    """How an engine is loaded for a run.
+
+    Args:
+        streams: batches that may be in flight.
+        threads: threads of the runtime in all; 0 lets it decide.
+        precision: 'fp32', 'bf16', …; always decided here, never by the runtime.
+    """
+
+    streams: int
+    threads: int
+    precision: str
+
+
+class Stream(Protocol):
+    """One lane of an engine. Not thread-safe: a worker owns it."""
+
+    def infer(self, inputs: Arrays) -> Arrays:
+        """Run one batch and wait. Output arrays may be reused by the next call on this stream."""
+
+
+class Engine(Protocol):
+    """A loaded engine."""
+
+    inputs: Sequence[str]
+    outputs: Sequence[str]
+
+    def stream(self) -> Stream:
+        """A new lane; the lanes of an engine may run at the same time."""
+
+
+class Backend(Protocol):
+    """A runtime."""
+
+    name: str
+    label: str
+    """Its name in results, such as 'OpenVINO' or 'TRT'."""
+    runtime_key: str
+    """The key of its version in metadata.json."""
+    honours: frozenset[str]
+    """The fields it acts on. Any other that a config sets is listed once as ignored."""
+    device: str
+    """'CPU' or 'GPU'."""
+
+    def version(self) -> str:
+        """The runtime's version; MissingError when it is not installed."""
+
+    def build_settings(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Everything but the model that decides what the engine is. UsageError for a precision it cannot do."""
+
+    def device_identity(self) -> str:
+        """The device an engine belongs to."""
+
+    def build(self, model: Path, values: Mapping[str, Any], folder: Path) -> None:
+        """Write the engine's files into `folder`. RunError with the runtime's own words when it cannot."""
+
+    def load(self, folder: Path, spec: EngineSpec) -> Engine:
+        """Load the engine in `folder`."""
+
+
+def backend(name: str) -> Backend:
+    """The backend called `name`; UsageError for an unknown one."""
+    module = BACKENDS.get(name)
+    if module is None:
+        raise unknown("backend", name, BACKENDS, "--backend")
+    return cast(Backend, importlib.import_module(module).BACKEND)
+
+
+def missing_sdk(package: str, extra: str, error: Exception) -> MissingError:
+    """The error for an SDK that cannot be imported."""
+    return MissingError(
+        f"the Python package {package} cannot be imported",
+        str(error),
+        f"install it with `make {extra}`" if extra else "run `make venv` to create the environment from the lock file",
+    )

@@ -1,0 +1,96 @@
+"""ONNX Runtime on processors: the fp32 reference that other backends' numbers are compared with."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from code.backends.base import Arrays, EngineSpec, missing_sdk
+from code.common.errors import RunError, UsageError
+
+
+class OrtStream:
+    """One session as a lane; sessions are thread-safe, so lanes share it."""
+
+    def __init__(self, session: Any, outputs: Sequence[str]) -> None:
+        self._session = session
+        self._outputs = outputs
+
+    def infer(self, inputs: Arrays) -> Arrays:
+        """Run one batch."""
+        return dict(zip(self._outputs, self._session.run(None, dict(inputs)), strict=True))
+
+
+class OrtEngine:
+    """A session."""
+
+    def __init__(self, session: Any) -> None:
+        self._session = session
+        self.inputs = [i.name for i in session.get_inputs()]
+        self.outputs = [o.name for o in session.get_outputs()]
+
+    def stream(self) -> OrtStream:
+        """A new lane."""
+        return OrtStream(self._session, self.outputs)
+
+
+class OnnxRuntime:
+    """The ONNX Runtime backend."""
+
+    name = "onnxruntime"
+    label = "ONNXRuntime"
+    runtime_key = "onnxruntime_version"
+    device = "CPU"
+    honours = frozenset({"precision", "cpu_batch_size", "cpu_inference_streams", "cpu_threads_per_stream"})
+
+    def version(self) -> str:
+        """The installed package's version."""
+        try:
+            return importlib.metadata.version("onnxruntime")
+        except importlib.metadata.PackageNotFoundError as error:
+            raise missing_sdk("onnxruntime", "", error) from error
+
+    def build_settings(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """The precision, which must be the graph's own."""
+        if values["precision"] not in ("fp32", "int8"):
+            raise UsageError(
+                f"ONNX Runtime is the fp32 reference here and does not run {values['precision']}",
+                "it computes a graph as it stands",
+                "run with --precision=fp32, or with --backend=openvino",
+            )
+        return {"precision": values["precision"]}
+
+    def device_identity(self) -> str:
+        """Any processor: the model itself is the engine."""
+        return "CPU"
+
+    def build(self, model: Path, values: Mapping[str, Any], folder: Path) -> None:
+        """Check that the model loads and keep a copy of it."""
+        self._session(model, 1, "check that the file is a whole ONNX model, or name another with --model_path")
+        shutil.copyfile(model, folder / "engine.onnx")
+
+    def load(self, folder: Path, spec: EngineSpec) -> OrtEngine:
+        """A session whose threads are shared out among the streams."""
+        threads = max(1, spec.threads // max(1, spec.streams)) if spec.threads else 0
+        step = "build it again: make generate_engines RUN_ARGS='… --force_build'"
+        return OrtEngine(self._session(folder / "engine.onnx", threads, step))
+
+    @staticmethod
+    def _session(model: Path, threads: int, next_step: str) -> Any:
+        try:
+            import onnxruntime
+        except ImportError as error:
+            raise missing_sdk("onnxruntime", "", error) from error
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.log_severity_level = 3
+        try:
+            return onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
+        except Exception as error:
+            raise RunError(f"ONNX Runtime cannot load {model}", str(error).splitlines()[0], next_step) from error
+
+
+BACKEND = OnnxRuntime()

@@ -1,0 +1,138 @@
+"""OpenVINO on processors.
+
+An engine is the compiled model as a blob (`engine.blob`), which loads in a fraction of the time a compilation takes and needs no
+model file any more. The precision of the computation is always set from the field `precision`: left alone, OpenVINO computes in
+bf16 on processors that have it.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from code.backends.base import Arrays, EngineSpec, missing_sdk
+from code.common.errors import RunError, UsageError
+from code.common.systems.detect import detect
+
+INFERENCE_PRECISION = {"fp32": "f32", "bf16": "bf16", "fp16": "f16", "int8": "f32"}
+"""Field value → INFERENCE_PRECISION_HINT; an int8 graph carries its own Q/DQ nodes and computes the rest in f32."""
+
+
+def _core() -> Any:
+    try:
+        import openvino
+    except ImportError as error:
+        raise missing_sdk("openvino", "", error) from error
+    return openvino.Core()
+
+
+class OpenVinoStream:
+    """One infer request."""
+
+    def __init__(self, request: Any, outputs: Sequence[str]) -> None:
+        self._request = request
+        self._outputs = outputs
+
+    def infer(self, inputs: Arrays) -> Arrays:
+        """Run one batch; the outputs are views that the next call on this stream overwrites."""
+        result = self._request.infer(dict(inputs), share_inputs=True, share_outputs=True)
+        return {name: result[i] for i, name in enumerate(self._outputs)}
+
+
+class OpenVinoEngine:
+    """A compiled model."""
+
+    def __init__(self, compiled: Any) -> None:
+        self._compiled = compiled
+        self.inputs = [port.get_any_name() for port in compiled.inputs]
+        self.outputs = [port.get_any_name() for port in compiled.outputs]
+
+    def stream(self) -> OpenVinoStream:
+        """A new infer request."""
+        return OpenVinoStream(self._compiled.create_infer_request(), self.outputs)
+
+
+class OpenVino:
+    """The OpenVINO backend."""
+
+    name = "openvino"
+    label = "OpenVINO"
+    runtime_key = "openvino_version"
+    device = "CPU"
+    honours = frozenset({"precision", "cpu_batch_size", "cpu_inference_streams", "cpu_threads_per_stream"})
+
+    def version(self) -> str:
+        """The installed package's version."""
+        try:
+            return importlib.metadata.version("openvino")
+        except importlib.metadata.PackageNotFoundError as error:
+            raise missing_sdk("openvino", "", error) from error
+
+    def build_settings(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """The precision; everything else is set when the engine is loaded."""
+        precision = values["precision"]
+        if precision not in INFERENCE_PRECISION:
+            raise UsageError(
+                f"OpenVINO on a processor does not run {precision}",
+                "it computes in " + ", ".join(INFERENCE_PRECISION),
+                "choose one with --precision=…",
+            )
+        if precision == "bf16" and not detect().isa & {"avx512_bf16", "amx_bf16"}:
+            raise UsageError(
+                "this processor has no bf16 instructions",
+                "OpenVINO would compute in fp32 instead, and the result would say bf16",
+                "run with --precision=fp32",
+            )
+        return {"precision": precision, "inference_precision_hint": INFERENCE_PRECISION[precision]}
+
+    def device_identity(self) -> str:
+        """The processor's instruction sets, which a compiled blob depends on."""
+        return "CPU " + " ".join(sorted(detect().isa))
+
+    def build(self, model: Path, values: Mapping[str, Any], folder: Path) -> None:
+        """Compile `model` for any batch and length, and write the blob."""
+        core = _core()
+        try:
+            compiled = core.compile_model(core.read_model(str(model)), "CPU", self._properties(values["precision"]))
+            blob = compiled.export_model()
+        except RuntimeError as error:
+            raise RunError(
+                f"OpenVINO cannot compile {model}",
+                _last_line(error),
+                "check that the file is a whole ONNX model: run `make download_model` again, or name another with --model_path",
+            ) from error
+        (folder / "engine.blob").write_bytes(blob.getvalue() if hasattr(blob, "getvalue") else bytes(blob))
+
+    def load(self, folder: Path, spec: EngineSpec) -> OpenVinoEngine:
+        """Import the blob for a number of streams and threads."""
+        core = _core()
+        properties = {
+            **self._properties(spec.precision),
+            "NUM_STREAMS": str(spec.streams),
+            "INFERENCE_NUM_THREADS": str(spec.threads),
+            "PERFORMANCE_HINT": "THROUGHPUT" if spec.streams > 1 else "LATENCY",
+            "ENABLE_CPU_PINNING": "NO",
+        }
+        try:
+            blob = (folder / "engine.blob").read_bytes()
+            return OpenVinoEngine(core.import_model(blob, "CPU", properties))
+        except (OSError, RuntimeError) as error:
+            raise RunError(
+                f"OpenVINO cannot load the engine {folder.name}",
+                _last_line(error),
+                "build it again: make generate_engines RUN_ARGS='… --force_build'",
+            ) from error
+
+    @staticmethod
+    def _properties(precision: str) -> dict[str, str]:
+        return {"INFERENCE_PRECISION_HINT": INFERENCE_PRECISION[precision]}
+
+
+def _last_line(error: BaseException) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[-1] if lines else type(error).__name__
+
+
+BACKEND = OpenVino()

@@ -1,0 +1,88 @@
+"""The engine store: an engine is addressed by what made it.
+
+`build/engines/<words>-<key>/` holds the backend's files and `engine.json`, which says in full what the key is a digest of. The same
+inputs give the same folder and no rebuild; a folder appears whole or not at all.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from code.backends.base import Backend
+from code.common.errors import MissingError
+from code.common.files import atomic_directory, sha256, write_json
+from code.common.paths import engine_dir
+
+SIDECAR = "engine.json"
+
+
+@dataclass(frozen=True)
+class EngineAddress:
+    """Where an engine is or will be, and what makes it."""
+
+    folder: Path
+    identity: Mapping[str, Any]
+
+    @property
+    def exists(self) -> bool:
+        """Whether it is built."""
+        return (self.folder / SIDECAR).is_file()
+
+    def require(self) -> Path:
+        """Its folder; MissingError when it is not built."""
+        if not self.exists:
+            raise MissingError(
+                f"the engine {self.folder.name} is not built",
+                f"there is no {self.folder}",
+                "run `make generate_engines` with the same RUN_ARGS, or `make run`, which does both",
+            )
+        return self.folder
+
+
+def address(backend: Backend, benchmark: str, model: Path, values: Mapping[str, Any]) -> EngineAddress:
+    """The address of the engine that `backend` makes of `model` with these values."""
+    settings = backend.build_settings(values)
+    identity = {
+        "backend": backend.name,
+        "benchmark": benchmark,
+        "model": {"file": model.name, "sha256": model_digest(model)},
+        "runtime_version": backend.version(),
+        "device": backend.device_identity(),
+        "settings": settings,
+    }
+    key = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:16]
+    words = f"{benchmark}-{model.stem}-{backend.name}-{values['precision']}"
+    return EngineAddress(engine_dir() / f"{words}-{key}", identity)
+
+
+def build(where: EngineAddress, backend: Backend, model: Path, values: Mapping[str, Any]) -> float:
+    """Build the engine and return how many seconds it took."""
+    start = time.monotonic()
+    with atomic_directory(where.folder) as folder:
+        backend.build(model, values, folder)
+        seconds = time.monotonic() - start
+        files = {p.name: p.stat().st_size for p in sorted(folder.iterdir())}
+        write_json(folder / SIDECAR, {**where.identity, "build_seconds": round(seconds, 3), "files": files})
+    return seconds
+
+
+def model_digest(model: Path) -> str:
+    """SHA-256 of the model, remembered beside the engines by path, size and time so that a warm run reads no gigabytes."""
+    stat = model.stat()
+    stamp = [str(model.resolve()), stat.st_size, stat.st_mtime_ns]
+    memory = engine_dir() / ".digests" / (hashlib.sha256(stamp[0].encode()).hexdigest()[:16] + ".json")  # type: ignore[attr-defined]
+    try:
+        known = json.loads(memory.read_text())
+        if known["stamp"] == stamp:
+            return str(known["sha256"])
+    except (OSError, ValueError, KeyError):
+        pass
+    digest = sha256(model)
+    write_json(memory, {"stamp": stamp, "sha256": digest})
+    return digest

@@ -1,0 +1,1 @@
+"""The vocabulary that every room shares: constants, fields, errors, paths and the console."""

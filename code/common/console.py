@@ -1,0 +1,134 @@
+"""What people see: lines, warnings, progress and tables. Nothing else in the project prints.
+
+Everything here goes to standard error except tables and `say`, so that output can be piped. Colours and live bars are used on
+a terminal only; elsewhere progress is a plain line every few seconds.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Sequence
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.progress import Progress as RichProgress
+    from rich.progress import TaskID
+
+PLAIN_INTERVAL_S = 5.0
+
+
+def say(text: str) -> None:
+    """One line for the user."""
+    print(text, flush=True)
+
+
+def warn(text: str) -> None:
+    """One warning line."""
+    print(f"warning: {text}", file=sys.stderr, flush=True)
+
+
+def fail(lines: Sequence[str]) -> None:
+    """An error's lines."""
+    print("\n".join(lines), file=sys.stderr, flush=True)
+
+
+def duration(seconds: float) -> str:
+    """Seconds as people read them: '42 s', '3 min 05 s', '2 h 04 min'."""
+    whole = int(seconds + 0.5)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+
+
+class Progress:
+    """A live bar with an estimate of the remaining time on a terminal, plain lines elsewhere.
+
+    Args:
+        label: what is going on.
+        total: how many units there are, or None when unknown.
+        unit: the unit's name: 'samples', 'B' (shown as MB) or 's' (a clock).
+    """
+
+    def __init__(self, label: str, total: float | None, unit: str = "") -> None:
+        self.label = label
+        self.total = total
+        self.unit = unit
+        self.done = 0.0
+        self.note = ""
+        self._start = time.monotonic()
+        self._last_line = self._start
+        self._live: RichProgress | None = None
+        self._task: TaskID | None = None
+
+    def __enter__(self) -> Progress:
+        self._start = self._last_line = time.monotonic()
+        if sys.stderr.isatty():
+            from rich.console import Console
+            from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+            self._live = Progress(
+                TextColumn("{task.description}"),
+                BarColumn(bar_width=24),
+                TextColumn("{task.fields[counts]}"),
+                TimeElapsedColumn(),
+                TextColumn("left"),
+                TimeRemainingColumn(),
+                console=Console(stderr=True),
+                transient=True,
+            )
+            self._task = self._live.add_task(self.label, total=self.total, counts="")
+            self._live.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if self._live is not None:
+            self._live.stop()
+            self._live = None
+
+    def advance(self, units: float) -> None:
+        """`units` more are done."""
+        self.update(self.done + units)
+
+    def update(self, done: float, note: str = "") -> None:
+        """`done` units are done in all; `note` is shown behind the counts."""
+        self.done = done
+        self.note = note or self.note
+        if self._live is not None and self._task is not None:
+            self._live.update(self._task, completed=done, total=self.total, counts=self._counts())
+            return
+        now = time.monotonic()
+        if now - self._last_line >= PLAIN_INTERVAL_S:
+            self._last_line = now
+            print(self._line(now - self._start), file=sys.stderr, flush=True)
+
+    def _counts(self) -> str:
+        scale, unit = (1e6, "MB") if self.unit == "B" else (1.0, self.unit)
+        done = f"{self.done / scale:,.0f}"
+        text = f"{done}/{self.total / scale:,.0f} {unit}" if self.total else f"{done} {unit}"
+        return f"{text} {self.note}".rstrip()
+
+    def _line(self, elapsed: float) -> str:
+        text = f"{self.label}: {self._counts()}, {duration(elapsed)} elapsed"
+        if self.total and 0 < self.done <= self.total:
+            text += f", about {duration(elapsed * (self.total - self.done) / self.done)} left"
+        return text
+
+
+def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+    """Print a table that fits the terminal (80 columns where there is none)."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    console = Console(width=None if sys.stdout.isatty() else 120, highlight=False)
+    grid = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    for name in columns:
+        grid.add_column(name, overflow="fold")
+    for row in rows:
+        grid.add_row(*(cell if isinstance(cell, Text) else Text(str(cell)) for cell in row))
+    console.print(grid)

@@ -1,0 +1,348 @@
+"""The field's own vocabulary as enums: benchmarks, scenarios, harness types, targets, precisions.
+
+Config files written for other harnesses import these names, so they are a public interface. A value may carry aliases; matching
+ignores case, and for text that people type also '-', '_', '.' and spaces.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import Enum, unique
+from typing import Any, TypeVar
+
+E = TypeVar("E", bound="AliasedNameEnum")
+
+
+class AliasedName:
+    """A name with other spellings.
+
+    Args:
+        name: the canonical spelling.
+        aliases: other spellings that mean the same.
+        patterns: regular expressions; text that one of them matches whole means the same.
+    """
+
+    def __init__(self, name: str, aliases: Iterable[str] = (), patterns: Iterable[str | re.Pattern[str]] = ()) -> None:
+        self.name = name
+        self.aliases = tuple(aliases)
+        self.patterns = tuple(re.compile(p, re.IGNORECASE) if isinstance(p, str) else p for p in patterns)
+
+    def matches(self, text: object) -> bool:
+        """Whether `text` (a string or another AliasedName) means this name."""
+        if isinstance(text, AliasedName):
+            text = text.name
+        if not isinstance(text, str):
+            return False
+        folded = text.lower()
+        if folded == self.name.lower() or folded in (a.lower() for a in self.aliases):
+            return True
+        return any(p.fullmatch(text) for p in self.patterns)
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, AliasedName):
+            return self.name == other.name and self.aliases == other.aliases
+        return self.matches(other)
+
+    def __hash__(self) -> int:
+        return hash(self.name)
+
+    def __str__(self) -> str:
+        return self.name
+
+    def __repr__(self) -> str:
+        return f"AliasedName({self.name!r})" if not self.aliases else f"AliasedName({self.name!r}, {self.aliases!r})"
+
+
+def _typed(text: str) -> str:
+    """How people's spellings are compared: case and separators do not count."""
+    return re.sub(r"[-_.\s]", "", text).lower()
+
+
+class AliasedNameEnum(Enum):
+    """An enum whose values are AliasedName."""
+
+    @property
+    def valstr(self) -> _ValueString:
+        """The canonical spelling; `x.valstr` and `x.valstr()` both give it."""
+        return _ValueString(str(self.value))
+
+    def matches(self, text: object) -> bool:
+        """Whether `text` means this member."""
+        return isinstance(self.value, AliasedName) and self.value.matches(text)
+
+    @classmethod
+    def get_match(cls: type[E], text: object) -> E | None:
+        """The member that `text` means, or None."""
+        if isinstance(text, cls):
+            return text
+        for member in cls:
+            if member.matches(text):
+                return member
+        if isinstance(text, str):
+            for member in cls:
+                spellings = (member.name, member.value.name, *member.value.aliases)
+                if _typed(text) in (_typed(s) for s in spellings):
+                    return member
+        return None
+
+    @classmethod
+    def spellings(cls) -> list[str]:
+        """The canonical spellings, in order."""
+        return [str(member.value) for member in cls]
+
+    def __lt__(self, other: Any) -> bool:
+        if not isinstance(other, type(self)):
+            return NotImplemented
+        return str(self.value) < str(other.value)
+
+    def __str__(self) -> str:
+        return str(self.value)
+
+
+class _ValueString(str):
+    """A string that may also be called, since older files write `valstr()`."""
+
+    def __call__(self) -> str:
+        return str(self)
+
+
+@unique
+class Benchmark(AliasedNameEnum):
+    """The benchmarks of the MLPerf Inference rounds that config files name; BERT, GPTJ and UNET3D are the ones that run."""
+
+    BERT = AliasedName("bert", ("bert-99", "bert-99.9", "bert-large"))
+    GPTJ = AliasedName("gptj", ("gptj6b", "gpt-j", "gptj-99", "gptj-99.9", "gptj-6b"))
+    UNET3D = AliasedName("3d-unet", ("3dunet", "unet", "3d-unet-kits", "3d-unet-kits19", "3d-unet-99", "3d-unet-99.9", "unet3d"))
+    ResNet50 = AliasedName("resnet50", ("resnet",))
+    Retinanet = AliasedName("retinanet", ("ssd-resnext", "ssd-retinanet"))
+    RNNT = AliasedName("rnnt", ("rnn-t",))
+    DLRM = AliasedName("dlrm", ("dlrm-99", "dlrm-99.9"))
+    DLRMv2 = AliasedName("dlrm-v2", ("dlrm-v2-99", "dlrm-v2-99.9"))
+    LLAMA2 = AliasedName("llama2-70b", ("llama2", "llama-v2-70b", "llama2-70b-99", "llama2-70b-99.9"))
+    Mixtral8x7B = AliasedName("mixtral-8x7b", ("moe", "mixtral-8x7b-99"))
+    SDXL = AliasedName("stable-diffusion-xl", ("sdxl", "stable-diffusion"))
+
+
+@unique
+class Scenario(AliasedNameEnum):
+    """LoadGen's scenarios."""
+
+    Offline = AliasedName("Offline")
+    Server = AliasedName("Server")
+    SingleStream = AliasedName("SingleStream", ("single-stream", "single_stream"))
+    MultiStream = AliasedName("MultiStream", ("multi-stream", "multi_stream"))
+
+
+@unique
+class HarnessType(AliasedNameEnum):
+    """The harnesses that config files name. This build runs Custom."""
+
+    LWIS = AliasedName("lwis")
+    Custom = AliasedName("custom")
+    Triton = AliasedName("triton")
+    TritonUnified = AliasedName("triton_unified", ("triton-unified",))
+    HeteroMIG = AliasedName("hetero")
+
+
+@unique
+class AccuracyTarget(Enum):
+    """Share of the reference accuracy that a result must keep."""
+
+    k_99 = 0.99
+    k_99_9 = 0.999
+
+    def __str__(self) -> str:
+        return self.name
+
+
+@unique
+class PowerSetting(AliasedNameEnum):
+    """MaxP: tuned for performance. MaxQ: tuned for performance per watt."""
+
+    MaxP = AliasedName("MaxP")
+    MaxQ = AliasedName("MaxQ")
+
+
+@unique
+class Precision(AliasedNameEnum):
+    """Numeric formats of a network's weights and activations."""
+
+    FP32 = AliasedName("fp32", ("float32", "f32"))
+    BF16 = AliasedName("bf16", ("bfloat16",))
+    FP16 = AliasedName("fp16", ("float16", "f16"))
+    FP8 = AliasedName("fp8")
+    INT8 = AliasedName("int8")
+    INT4 = AliasedName("int4")
+
+
+@unique
+class TestMode(AliasedNameEnum):
+    """LoadGen's test modes; SubmissionRun is the accuracy run and the performance run, one after the other."""
+
+    __test__ = False  # not a pytest class
+
+    PerformanceOnly = AliasedName("PerformanceOnly", ("performance", "perf"))
+    AccuracyOnly = AliasedName("AccuracyOnly", ("accuracy", "acc"))
+    SubmissionRun = AliasedName("SubmissionRun", ("submission",))
+
+
+@unique
+class ModelVariant(AliasedNameEnum):
+    """The MLPerf model, or the project's own small one."""
+
+    Reference = AliasedName("reference")
+    Tiny = AliasedName("tiny")
+
+
+@unique
+class Action(AliasedNameEnum):
+    """What `--action` can ask for; old config files import the member names."""
+
+    GenerateConfFiles = AliasedName("generate_conf_files")
+    GenerateEngines = AliasedName("generate_engines")
+    RunHarness = AliasedName("run_harness")
+    RunAuditHarness = AliasedName("run_audit_harness")
+    RunCPUAuditHarness = AliasedName("run_cpu_audit_harness")
+    RunAuditVerification = AliasedName("run_audit_verification")
+    RunCPUAuditVerification = AliasedName("run_cpu_audit_verification")
+    Calibrate = AliasedName("calibrate")
+    Run = AliasedName("run")
+    Explain = AliasedName("explain")
+    Info = AliasedName("info")
+    DownloadData = AliasedName("download_data")
+    DownloadModel = AliasedName("download_model")
+    PreprocessData = AliasedName("preprocess_data")
+
+
+@unique
+class AuditTest(AliasedNameEnum):
+    """MLPerf's compliance tests."""
+
+    TEST01 = AliasedName("TEST01")
+    TEST04 = AliasedName("TEST04")
+    TEST05 = AliasedName("TEST05")
+    TEST06 = AliasedName("TEST06")
+
+
+@unique
+class CPUArchitecture(AliasedNameEnum):
+    """Processor architectures as `uname -m` says them."""
+
+    x86_64 = AliasedName("x86_64", ("amd64",))
+    aarch64 = AliasedName("aarch64", ("arm64",))
+    UNKNOWN = AliasedName("unknown")
+
+
+@unique
+class AcceleratorType(AliasedNameEnum):
+    """Kinds of accelerators."""
+
+    Discrete = AliasedName("Discrete", ("discrete",))
+    Integrated = AliasedName("Integrated", ("integrated",))
+    MIG = AliasedName("MIG", ("mig",))
+
+
+@unique
+class ByteSuffix(Enum):
+    """Byte units: KB is 1000 bytes, KiB is 1024."""
+
+    B = (1, 0)
+    KB = (1000, 1)
+    MB = (1000, 2)
+    GB = (1000, 3)
+    TB = (1000, 4)
+    KiB = (1024, 1)
+    MiB = (1024, 2)
+    GiB = (1024, 3)
+    TiB = (1024, 4)
+
+    def to_bytes(self) -> int:
+        """How many bytes one unit is."""
+        base, power = self.value
+        return int(base**power)
+
+
+@dataclass(frozen=True)
+class Memory:
+    """An amount of memory, `quantity` units of `byte_suffix`."""
+
+    quantity: float
+    byte_suffix: ByteSuffix
+
+    def to_bytes(self) -> int:
+        """The amount in bytes."""
+        return int(self.quantity * self.byte_suffix.to_bytes())
+
+    @classmethod
+    def from_bytes(cls, count: int) -> Memory:
+        """The amount in the largest decimal unit that gives at least one."""
+        return cls.to_1000_base(count)
+
+    @classmethod
+    def to_1000_base(cls, count: float) -> Memory:
+        """`count` bytes in the largest decimal unit that gives at least one."""
+        for unit in (ByteSuffix.TB, ByteSuffix.GB, ByteSuffix.MB, ByteSuffix.KB):
+            if count >= unit.to_bytes():
+                return cls(count / unit.to_bytes(), unit)
+        return cls(float(count), ByteSuffix.B)
+
+    @classmethod
+    def to_1024_base(cls, count: float) -> Memory:
+        """`count` bytes in the largest binary unit that gives at least one."""
+        for unit in (ByteSuffix.TiB, ByteSuffix.GiB, ByteSuffix.MiB, ByteSuffix.KiB):
+            if count >= unit.to_bytes():
+                return cls(count / unit.to_bytes(), unit)
+        return cls(float(count), ByteSuffix.B)
+
+    @classmethod
+    def from_string(cls, text: str) -> Memory:
+        """Read '40 GiB', '928.77GB' or '512 MB'. Raises ValueError for anything else."""
+        found = re.fullmatch(r"\s*([\d.]+)\s*([KMGT]?i?B)\s*", text)
+        if found is None:
+            raise ValueError(f"{text!r} is no amount of memory such as '40 GiB'")
+        return cls(float(found.group(1)), ByteSuffix[found.group(2)])
+
+    def pretty_string(self) -> str:
+        """'928.77 GB'."""
+        return f"{self.quantity:g} {self.byte_suffix.name}"
+
+    def __repr__(self) -> str:
+        return f"Memory(quantity={self.quantity}, byte_suffix=ByteSuffix.{self.byte_suffix.name}, _num_bytes={self.to_bytes()})"
+
+
+@dataclass(frozen=True)
+class WorkloadSetting:
+    """Which of a system's configs: harness, accuracy target and power setting.
+
+    Source: the `--config_ver` names of MLPerf vendor harnesses.
+    """
+
+    harness_type: HarnessType = HarnessType.Custom
+    accuracy_target: AccuracyTarget = AccuracyTarget.k_99
+    power_setting: PowerSetting = PowerSetting.MaxP
+
+    def shortname(self) -> str:
+        """'custom_k_99_MaxP', as result names carry it."""
+        return f"{self.harness_type.valstr}_{self.accuracy_target.name}_{self.power_setting.valstr}"
+
+    def config_ver(self) -> str:
+        """The `--config_ver` name of this setting."""
+        words = []
+        if self.harness_type in (HarnessType.Triton, HarnessType.TritonUnified, HarnessType.HeteroMIG):
+            words.append({"hetero": "hetero"}.get(self.harness_type.valstr, str(self.harness_type.valstr)))
+        if self.accuracy_target is AccuracyTarget.k_99_9:
+            words.append("high_accuracy")
+        if self.power_setting is PowerSetting.MaxQ:
+            words.append("maxq")
+        return "_".join(words) or "default"
+
+
+ALL_SETTINGS = tuple(
+    WorkloadSetting(h, a, p)
+    for h in (HarnessType.Custom, HarnessType.LWIS, HarnessType.Triton, HarnessType.TritonUnified, HarnessType.HeteroMIG)
+    for a in AccuracyTarget
+    for p in PowerSetting
+)
+"""Every setting a config class can be registered for."""

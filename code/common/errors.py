@@ -1,0 +1,95 @@
+"""Errors that a user can act on: what happened, why, and what to run next.
+
+Every error of the project derives from `HarnessError` and carries its exit status; only `code.main` prints and exits.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class HarnessError(Exception):
+    """One failure in three lines.
+
+    Args:
+        what: what happened, with the name of the thing concerned.
+        why: the cause, as far as it is known.
+        next_step: the command or edit that mends it.
+        where: `file:line` when the cause is in a file the user wrote.
+    """
+
+    exit_status = 4
+
+    def __init__(self, what: str, why: str = "", next_step: str = "", where: str = "") -> None:
+        super().__init__(what)
+        self.what = what
+        self.why = why
+        self.next_step = next_step
+        self.where = where
+
+    def lines(self) -> list[str]:
+        """The error as the user reads it: one line each for what, why and next."""
+        head = f"{self.where}: {self.what}" if self.where else self.what
+        out = [f"error: {head}"]
+        if self.why:
+            out.append(f"  why:  {self.why}")
+        if self.next_step:
+            out.append(f"  next: {self.next_step}")
+        return out
+
+    def __str__(self) -> str:
+        return "\n".join(self.lines())
+
+    def __reduce__(self) -> tuple[type[HarnessError], tuple[str, str, str, str]]:
+        return type(self), (self.what, self.why, self.next_step, self.where)
+
+
+class UsageError(HarnessError):
+    """The request cannot be understood: an unknown name, a bad value, a contradiction."""
+
+    exit_status = 2
+
+
+class MissingError(HarnessError):
+    """Something the request needs is not there: data, model, engine, SDK, system."""
+
+    exit_status = 3
+
+
+class RunError(HarnessError):
+    """The work was started and failed."""
+
+    exit_status = 4
+
+
+class Interrupted(HarnessError):
+    """The user (or a supervisor) asked the run to stop."""
+
+    exit_status = 130
+
+
+def nearest(word: str, known: Iterable[str]) -> str | None:
+    """The known name most like `word`, or None when nothing is near. Case is ignored."""
+    folded: dict[str, str] = {}
+    for name in known:
+        folded.setdefault(name.lower(), name)
+    hit = difflib.get_close_matches(word.lower(), list(folded), n=1, cutoff=0.5)
+    return folded[hit[0]] if hit else None
+
+
+def unknown(kind: str, word: str, known: Iterable[str], where: str = "", listing: bool = True) -> UsageError:
+    """The error for an unknown name of some kind, with the nearest known one and, for short lists, all of them."""
+    names = list(known)
+    hit = nearest(word, names)
+    if hit is not None:
+        why = f"the nearest known {kind} is {hit!r}"
+        step = f"did you mean {hit!r}?"
+    else:
+        why = f"no known {kind} is like it"
+        step = ""
+    if listing and len(names) <= 16:
+        step = (step + " " if step else "") + f"Known: {', '.join(names)}"
+    elif not step:
+        step = "run `make help` or read documentation/commands.md for the known names"
+    return UsageError(f"unknown {kind} {word!r}", why, step, where)

@@ -1,0 +1,124 @@
+"""Files that are either whole or absent: written beside, then renamed."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Any
+
+from code.common.errors import RunError
+
+_FULL = {errno.ENOSPC, errno.EDQUOT}
+
+
+def storage_error(error: OSError, path: Path) -> RunError:
+    """What an OSError on `path` means to the user."""
+    if error.errno in _FULL:
+        free = ""
+        with contextlib.suppress(OSError):
+            free = f" ({shutil.disk_usage(_existing(path)).free / 2**20:.0f} MiB free)"
+        return RunError(
+            f"no space left while writing {path}{free}",
+            "the disk or quota that holds it is full; nothing half-written was kept",
+            "free some space or set MLPERF_SCRATCH_PATH (or BUILD_DIR) to a larger disk, then run the same command again",
+        )
+    return RunError(
+        f"cannot write {path}",
+        error.strerror or str(error),
+        f"check that you may write to {path.parent}, or choose another place with LOG_DIR, BUILD_DIR or MLPERF_SCRATCH_PATH",
+    )
+
+
+def _existing(path: Path) -> Path:
+    for candidate in (path, *path.parents):
+        if candidate.exists():
+            return candidate
+    return Path("/")
+
+
+@contextlib.contextmanager
+def atomic_write(path: Path, mode: str = "w") -> Iterator[IO[Any]]:
+    """Open a temporary file beside `path`; rename it onto `path` when the block ends well, remove it otherwise.
+
+    Raises RunError for a full disk or a folder that cannot be written.
+    """
+    path = Path(path)
+    handle: IO[Any] | None = None
+    temporary: Path | None = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
+        temporary = Path(name)
+        os.fchmod(descriptor, 0o666 & ~_umask())
+        handle = os.fdopen(descriptor, mode, encoding=None if "b" in mode else "utf-8")
+        yield handle
+        handle.flush()
+        os.fsync(handle.fileno())
+        handle.close()
+        temporary.replace(path)
+    except OSError as error:
+        raise storage_error(error, path) from error
+    finally:
+        if handle is not None:
+            with contextlib.suppress(OSError):
+                handle.close()
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def atomic_directory(path: Path) -> Iterator[Path]:
+    """Yield a temporary folder beside `path` that becomes `path` when the block ends well and vanishes otherwise.
+
+    An older `path` is replaced. Raises RunError for a full disk or a folder that cannot be written.
+    """
+    path = Path(path)
+    temporary: Path | None = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent))
+        temporary.chmod(0o777 & ~_umask())
+        yield temporary
+        if path.is_symlink() or path.is_file():
+            path.unlink()
+        elif path.exists():
+            discarded = temporary.with_name(temporary.name + ".old")
+            path.rename(discarded)
+            temporary.rename(path)
+            shutil.rmtree(discarded, ignore_errors=True)
+            return
+        temporary.rename(path)
+    except OSError as error:
+        raise storage_error(error, path) from error
+    finally:
+        if temporary is not None and temporary.exists():
+            shutil.rmtree(temporary, ignore_errors=True)
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write `content` as indented JSON with sorted keys, atomically."""
+    with atomic_write(path) as out:
+        json.dump(content, out, indent=4, sort_keys=True)
+        out.write("\n")
+
+
+def sha256(path: Path) -> str:
+    """The SHA-256 of a file, in hex."""
+    digest = hashlib.sha256()
+    with Path(path).open("rb") as source:
+        while block := source.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def _umask() -> int:
+    mask = os.umask(0o022)
+    os.umask(mask)
+    return mask

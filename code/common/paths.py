@@ -1,0 +1,60 @@
+"""Where things are. Every function reads the environment when it is called, so tests and users can move any of them.
+
+`make` exports BUILD_DIR and MLPERF_SCRATCH_PATH; without make the same defaults apply here.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+COMMON_SCRATCH = Path("/home/mlperf_inference_data")
+LINKED = ("data", "models", "preprocessed_data")
+
+
+def project_root() -> Path:
+    """The folder that holds Makefile, code/ and configs/."""
+    return Path(__file__).resolve().parents[2]
+
+
+def build_dir() -> Path:
+    """Everything generated: $BUILD_DIR, or `build` below the project's root."""
+    given = os.environ.get("BUILD_DIR", "")
+    path = Path(given) if given else Path("build")
+    return path if path.is_absolute() else project_root() / path
+
+
+def scratch_dir() -> Path:
+    """The large disk: $MLPERF_SCRATCH_PATH, else /home/mlperf_inference_data where it exists, else build/scratch."""
+    given = os.environ.get("MLPERF_SCRATCH_PATH", "")
+    if given:
+        return Path(given)
+    return COMMON_SCRATCH if COMMON_SCRATCH.is_dir() else build_dir() / "scratch"
+
+
+def data_dir() -> Path:
+    """Data sets as published: build/data, a link into the scratch path."""
+    return build_dir() / "data"
+
+
+def model_dir() -> Path:
+    """Models as published: build/models, a link into the scratch path."""
+    return build_dir() / "models"
+
+
+def preprocessed_dir() -> Path:
+    """Arrays ready for a harness: build/preprocessed_data, a link into the scratch path."""
+    return build_dir() / "preprocessed_data"
+
+
+def engine_dir() -> Path:
+    """Built engines, addressed by what made them."""
+    return build_dir() / "engines"
+
+
+def shown(path: Path) -> str:
+    """A path as a message shows it: relative to the project's root where that is shorter."""
+    try:
+        return str(path.relative_to(project_root()))
+    except ValueError:
+        return str(path)

@@ -1,0 +1,168 @@
+"""`python -m code.loadgen [--probe] run.json`: the harness process. One LoadGen test, or one probe, then it ends.
+
+The main thread only watches: LoadGen runs on a thread of its own, so that signals are answered at once. LoadGen has no way to stop a
+test, so an interrupted or failed run ends the process; the caller's INCOMPLETE marker says what the logs are worth.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+import time
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import numpy as np
+
+from code.backends.base import Engine, EngineSpec, backend
+from code.common.errors import HarnessError, Interrupted, RunError, UsageError
+from code.loadgen import contract
+from code.loadgen.contract import RunSpec
+from code.loadgen.datasets import Dataset, open_dataset
+from code.loadgen.probe import measure
+from code.loadgen.progress import ProgressPipe
+from code.loadgen.sut import Sut
+
+REPORT_EVERY_S = 0.25
+
+
+def main(arguments: list[str]) -> int:
+    """Run what run.json says. Returns the exit status of the design: 0, 2, 3, 4 or 130."""
+    pipe = ProgressPipe()
+    try:
+        probing = "--probe" in arguments
+        files = [a for a in arguments if a != "--probe"]
+        if len(files) != 1:
+            raise UsageError("the harness takes one run.json", f"it got {len(files)}", "run it through `make run_harness`")
+        spec = contract.read(Path(files[0]))
+        _stop_on_signals(pipe)
+        pipe.send(phase="load", issued=0, completed=0, elapsed_s=0.0)
+        engine, dataset = _load(spec)
+        if probing:
+            pipe.send(probe=measure(engine, dataset, spec))
+            return 0
+        _run(spec, engine, dataset, pipe)
+        return 0
+    except HarnessError as error:
+        pipe.error(error)
+        print(error, file=sys.stderr, flush=True)
+        return error.exit_status
+
+
+def _load(spec: RunSpec) -> tuple[Engine, Dataset]:
+    dataset = open_dataset(spec.dataset)
+    engine_spec = EngineSpec(int(spec.engine["streams"]), int(spec.engine["threads"]), str(spec.engine["precision"]))
+    engine = backend(spec.engine["backend"]).load(Path(spec.engine["folder"]), engine_spec)
+    return engine, dataset
+
+
+def _warm_up(spec: RunSpec, engine: Engine, dataset: Dataset, pipe: ProgressPipe) -> None:
+    """Run one batch of every length that time allows, longest first, so that no query pays for a first use."""
+    if spec.warmup_s <= 0:
+        return
+    pipe.send(phase="warmup", issued=0, completed=0, elapsed_s=0.0)
+    _, first_of_length = np.unique(dataset.lengths, return_index=True)
+    stream = engine.stream()
+    end = time.monotonic() + spec.warmup_s
+    for index in first_of_length[::-1]:
+        stream.infer(dataset.inputs(np.asarray([index], dtype=np.int64)))
+        if time.monotonic() > end:
+            break
+
+
+def _run(spec: RunSpec, engine: Engine, dataset: Dataset, pipe: ProgressPipe) -> None:
+    import mlperf_loadgen as lg
+
+    output = Path(spec.output_dir)
+    if not os.access(output, os.W_OK | os.X_OK):
+        raise RunError(f"cannot write to {output}", "LoadGen's logs go there", "choose another place with LOG_DIR")
+    settings = _settings(lg, spec)
+    _warm_up(spec, engine, dataset, pipe)
+
+    def fail(error: HarnessError) -> None:
+        pipe.error(error)
+        print(error, file=sys.stderr, flush=True)
+        os._exit(error.exit_status)
+
+    sut = Sut(
+        spec.scenario,
+        engine,
+        dataset,
+        streams=int(spec.engine["streams"]),
+        limit=int(spec.batch["max_samples"]),
+        padding=float(spec.batch["padding"]),
+        timeout_s=float(spec.batch["timeout_us"]) / 1e6,
+        complete=lg.QuerySamplesComplete,
+        respond=lg.QuerySampleResponse,
+        failed=fail,
+    )
+    handle = lg.ConstructFastSUT(sut.issue, sut.flush)
+    resident = int(settings.performance_sample_count_override) or dataset.count
+    qsl = lg.ConstructQSL(dataset.count, min(resident, dataset.count), dataset.load, lambda _: None)
+    ended = threading.Event()
+
+    def test() -> None:
+        try:
+            lg.StartTestWithLogSettings(handle, qsl, settings, _log_settings(lg, spec), spec.audit_conf)
+        except Exception as error:
+            fail(RunError("LoadGen stopped", str(error), "see mlperf_log_detail.txt in the log folder"))
+        ended.set()
+
+    start = time.monotonic()
+    thread = threading.Thread(target=test, name="loadgen", daemon=True)
+    thread.start()
+    while not ended.wait(REPORT_EVERY_S):
+        counts = sut.counts
+        pipe.send(phase="run", issued=counts.issued, completed=counts.completed, elapsed_s=time.monotonic() - start)
+    thread.join()
+    sut.close()
+    lg.DestroyQSL(qsl)
+    lg.DestroyFastSUT(handle)
+    pipe.send(phase="end", issued=sut.counts.issued, completed=sut.counts.completed, elapsed_s=time.monotonic() - start)
+
+
+def _settings(lg: Any, spec: RunSpec) -> Any:
+    settings = lg.TestSettings()
+    settings.scenario = getattr(lg.TestScenario, spec.scenario)
+    settings.mode = getattr(lg.TestMode, spec.test_mode)
+    if settings.FromConfig(spec.user_conf, spec.benchmark, spec.scenario, 1) != 0:
+        raise RunError(f"LoadGen cannot read {spec.user_conf}", "", "run `make run_harness` again, which writes it afresh")
+    for name, seed in spec.seeds.items():
+        setattr(settings, name, seed)
+    if spec.issue_threads:
+        raise UsageError(
+            "the Python harness has no issue threads of its own",
+            f"server_num_issue_query_threads is {spec.issue_threads}",
+            "leave the field out, or run with --harness_lang=cpp",
+        )
+    return settings
+
+
+def _log_settings(lg: Any, spec: RunSpec) -> Any:
+    log = lg.LogSettings()
+    log.log_output.outdir = spec.output_dir
+    log.log_output.copy_summary_to_stdout = bool(spec.log["copy_summary_to_stdout"])
+    log.enable_trace = bool(spec.log["enable_trace"])
+    return log
+
+
+def _stop_on_signals(pipe: ProgressPipe) -> None:
+    def stop(number: int, _frame: FrameType | None) -> None:
+        error = Interrupted(f"stopped by {signal.Signals(number).name}", "the logs in this folder are incomplete")
+        pipe.error(error)
+        sys.stdout.flush()
+        os._exit(error.exit_status)
+
+    signal.signal(signal.SIGINT, stop)
+    signal.signal(signal.SIGTERM, stop)
+
+
+if __name__ == "__main__":
+    # LoadGen's own threads may still be winding down; everything that matters is on disk by now.
+    status = main(sys.argv[1:])
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)

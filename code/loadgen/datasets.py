@@ -1,0 +1,100 @@
+"""Data sets as a harness sees them: memory-mapped arrays by sample index, a batch's inputs, and a batch's responses."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from code.backends.base import Arrays
+from code.common.errors import MissingError, UsageError, unknown
+
+
+class Dataset(Protocol):
+    """Samples by index."""
+
+    count: int
+    lengths: NDArray[np.int32]
+    """Cost of every sample in the data set's own unit (tokens, voxels), int32 [N]; batches are grouped by it."""
+
+    def load(self, indices: Sequence[int]) -> None:
+        """LoadGen wants these samples in memory."""
+
+    def inputs(self, indices: NDArray[np.int64]) -> dict[str, NDArray[Any]]:
+        """A batch's input arrays by the engine's input names."""
+
+    def responses(self, outputs: Arrays, indices: NDArray[np.int64]) -> list[NDArray[Any]]:
+        """One contiguous array per sample of the batch; it must stay alive until LoadGen has copied it."""
+
+
+class SequenceDataset:
+    """Token sequences padded to a common length on disk, of which a batch takes as much as its longest sample needs.
+
+    A response is float32 [length, number of outputs], the engine's outputs side by side.
+
+    Args:
+        spec: folder; count; arrays: engine input name → file; lengths: file; outputs: the engine's output names in the order of
+            the response's last axis; input_dtype: what the engine wants.
+    """
+
+    def __init__(self, spec: Mapping[str, Any]) -> None:
+        folder = Path(spec["folder"])
+        self.count = int(spec["count"])
+        self._arrays = {name: _open(folder / file) for name, file in spec["arrays"].items()}
+        self.lengths = np.ascontiguousarray(_open(folder / spec["lengths"]), dtype=np.int32)
+        self._outputs = list(spec["outputs"])
+        self._dtype = np.dtype(spec["input_dtype"])
+        for name, array in [*self._arrays.items(), ("lengths", self.lengths)]:
+            if len(array) != self.count:
+                raise MissingError(
+                    f"{folder}: {name} has {len(array)} samples, not {self.count}",
+                    "the preprocessed arrays do not belong together",
+                    "run `make preprocess_data` for this benchmark again",
+                )
+
+    def load(self, indices: Sequence[int]) -> None:
+        """Touch the samples' pages so that the run reads them from memory."""
+        wanted = np.asarray(indices, dtype=np.int64)
+        for array in self._arrays.values():
+            for part in np.array_split(wanted, max(1, len(wanted) // 4096)):
+                array[part].sum()
+
+    def inputs(self, indices: NDArray[np.int64]) -> dict[str, NDArray[Any]]:
+        """Arrays [n, longest sample of the batch]."""
+        longest = int(self.lengths[indices].max())
+        return {name: np.ascontiguousarray(a[indices, :longest], dtype=self._dtype) for name, a in self._arrays.items()}
+
+    def responses(self, outputs: Arrays, indices: NDArray[np.int64]) -> list[NDArray[Any]]:
+        """float32 [length of the sample, outputs] each, without padding."""
+        joined = np.stack([outputs[name] for name in self._outputs], axis=-1).astype(np.float32, copy=False)
+        return [joined[row, :length] for row, length in enumerate(self.lengths[indices].tolist())]
+
+
+KINDS: dict[str, type[SequenceDataset]] = {"sequence": SequenceDataset}
+"""dataset.kind in run.json → class. A new kind is one entry."""
+
+
+def open_dataset(spec: Mapping[str, Any]) -> Dataset:
+    """The data set that run.json describes."""
+    kind = KINDS.get(str(spec.get("kind")))
+    if kind is None:
+        raise unknown("kind of data set", str(spec.get("kind")), KINDS)
+    try:
+        return kind(spec)
+    except KeyError as error:
+        raise UsageError(f"run.json's data set has no {error}", "", "run `make run_harness` again") from error
+
+
+def _open(path: Path) -> NDArray[Any]:
+    try:
+        array: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
+        return array
+    except (OSError, ValueError, EOFError) as error:
+        raise MissingError(
+            f"{path} cannot be read as an array",
+            str(error).splitlines()[0],
+            "run `make preprocess_data` for this benchmark again; it replaces broken arrays",
+        ) from error

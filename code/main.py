@@ -1,0 +1,84 @@
+"""The command line: `python3 -m code.main --action=… [options]`; `make` passes RUN_ARGS through unread.
+
+Request → plan → action → report. Actions raise; only this module prints errors and decides the exit status.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from types import ModuleType
+
+from code import actions
+from code.actions import Context
+from code.common import console
+from code.common.errors import HarnessError
+from code.request import Request, parse
+from code.results.report import Outcome, ReportRow, error_row, print_report
+
+INVALID_STATUS = 5
+INTERRUPTED_STATUS = 130
+REPORTING = ("run", "run_harness")
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Do what the command line says and return the exit status (documentation/commands.md)."""
+    try:
+        if any(word in ("-h", "--help") for word in arguments):
+            from code.commands_page import usage
+
+            console.say(usage())
+            return 0
+        request = parse(arguments)
+        for warning in request.warnings:
+            console.warn(warning)
+        action = actions.load(request["action"])
+        context = Context(request)
+        if action.SCOPE == "request":
+            return int(action.run(context))
+        return _each_workload(action, context, request)
+    except HarnessError as error:
+        console.fail(error.lines())
+        return error.exit_status
+    except KeyboardInterrupt:
+        console.fail(["interrupted"])
+        return INTERRUPTED_STATUS
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return INTERRUPTED_STATUS
+
+
+def _each_workload(action: ModuleType, context: Context, request: Request) -> int:
+    """Run the action for every workload; one that fails does not stop the rest. The status is the first failure's."""
+    from code.plan import build
+
+    workloads, unplanned = build(request)
+    status = 0
+    rows: list[ReportRow] = []
+    for missed in unplanned:
+        name, scenario = missed.label.rsplit(" ", 1)
+        console.fail(missed.error.lines())
+        rows.append(error_row(name, scenario, request["action"], missed.error))
+        status = status or missed.error.exit_status
+    for workload in workloads:
+        for note in workload.notes:
+            if context.once(note):
+                console.warn(note)
+        try:
+            rows.extend(action.run(workload, context) or [])
+        except HarnessError as error:
+            console.fail(error.lines())
+            rows.append(error_row(workload.full_name, str(workload.scenario), request["action"], error))
+            status = status or error.exit_status
+            if error.exit_status == INTERRUPTED_STATUS:
+                break
+    if request["action"] in REPORTING and rows and not (len(rows) == 1 and rows[0].error):
+        print_report(rows)
+    if not status and request["strict"] and any(row.outcome in (Outcome.INVALID, Outcome.FAILED) for row in rows):
+        status = INVALID_STATUS
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,1 @@
+"""Results: LoadGen's detail log read, judged, explained, and written as metadata.json and the printed table."""

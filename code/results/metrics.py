@@ -1,0 +1,43 @@
+"""What a scenario's result is called, in which unit, and how many queries the rules ask for.
+
+Sources: LoadGen's results.cc (keys), the MLPerf Inference rules (query counts, ten minutes), and the submission checker (the keys
+it ranks by: the early-stopping estimates in the stream scenarios).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+TEN_MINUTES_MS = 600_000
+OFFLINE_SAMPLES_CAP = 24_576
+"""Offline needs as many samples as the data set has, but no more than this."""
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A scenario's result in LoadGen's detail log.
+
+    Args:
+        key: the log key of the value that the harness reports.
+        unit: the unit people read it in.
+        scale: factor from the logged unit to `unit`.
+        higher_is_better: whether more is better.
+        submission_key: the log key that the submission checker reads.
+    """
+
+    key: str
+    unit: str
+    scale: float
+    higher_is_better: bool
+    submission_key: str
+
+
+METRICS: dict[str, Metric] = {
+    "Offline": Metric("result_samples_per_second", "samples/s", 1.0, True, "result_samples_per_second"),
+    "Server": Metric("result_completed_samples_per_sec", "queries/s", 1.0, True, "result_completed_samples_per_sec"),
+    "SingleStream": Metric("result_90.00_percentile_latency_ns", "ms (90 %)", 1e-6, False, "early_stopping_latency_ss"),
+    "MultiStream": Metric("result_99.00_percentile_per_query_latency_ns", "ms (99 %)", 1e-6, False, "early_stopping_latency_ms"),
+}
+
+MIN_QUERY_COUNT: dict[str, int] = {"SingleStream": 1024, "MultiStream": 662, "Server": 270_336}
+"""Queries that satisfy the rules without early stopping; with it (rounds since v2.0) fewer may do."""

@@ -1,0 +1,177 @@
+"""The last lines of an invocation: a table of all workloads, and below it why each that is not well is not, and the knob."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+
+from code.common import console
+from code.common.errors import HarnessError
+from code.results.accuracy import AccuracyResult, accuracy_pass
+from code.results.loadgen_log import LoadGenLog
+from code.results.metadata import RunIdentity
+from code.results.reason import Reason
+from code.results.verdict import Verdict
+
+COLUMNS = ("Benchmark", "Scenario", "Mode", "Result", "Verdict")
+WIDTH = 80
+
+
+class Outcome(Enum):
+    """How a workload ended."""
+
+    VALID = "VALID"
+    INVALID = "INVALID"
+    PASSED = "PASSED"
+    FAILED = "FAILED"
+    ERROR = "ERROR"
+    SKIPPED = "SKIPPED"
+
+    @property
+    def green(self) -> bool:
+        """Whether nothing needs to be explained."""
+        return self in (Outcome.VALID, Outcome.PASSED)
+
+
+COLOURS = {Outcome.VALID: "green", Outcome.PASSED: "green", Outcome.SKIPPED: "yellow"}
+
+
+@dataclass(frozen=True)
+class ReportRow:
+    """One workload and mode.
+
+    Args:
+        benchmark_full: 'bert-99'.
+        scenario: 'Offline'.
+        mode: 'PerformanceOnly', 'AccuracyOnly', or the action's name.
+        outcome: how it ended.
+        result: the value and its unit, '' where there is none.
+        reasons: why it is not well.
+        notes: what is worth knowing although it is.
+        error: the lines of an error, in place of reasons.
+    """
+
+    benchmark_full: str
+    scenario: str
+    mode: str
+    outcome: Outcome
+    result: str = ""
+    reasons: tuple[Reason, ...] = ()
+    notes: tuple[Reason, ...] = ()
+    error: tuple[str, ...] = field(default=())
+
+
+def performance_row(identity: RunIdentity, log: LoadGenLog, verdict: Verdict) -> ReportRow:
+    """The row of a performance run."""
+    outcome = Outcome.VALID if verdict.valid else Outcome.INVALID
+    return ReportRow(
+        identity.benchmark_full,
+        identity.scenario,
+        "PerformanceOnly",
+        outcome,
+        shown_value(log),
+        verdict.reasons,
+        verdict.notes,
+    )
+
+
+def accuracy_row(identity: RunIdentity, results: Sequence[AccuracyResult], verdict: Verdict) -> ReportRow:
+    """The row of an accuracy run."""
+    missed = tuple(_missed_target(one) for one in results if not one.passed)
+    well = accuracy_pass(results) and verdict.valid
+    shown = ", ".join(f"{one.name} {one.value:.3f}" for one in results)
+    outcome = Outcome.PASSED if well else Outcome.FAILED
+    return ReportRow(
+        identity.benchmark_full,
+        identity.scenario,
+        "AccuracyOnly",
+        outcome,
+        shown,
+        (*missed, *verdict.reasons),
+        verdict.notes,
+    )
+
+
+def _missed_target(one: AccuracyResult) -> Reason:
+    bound = "at least" if one.higher_is_better else "at most"
+    what = f"{one.name} is {one.value:.6g}, the target is {bound} {one.threshold:.6g}"
+    return Reason(what, "precision", "a higher one, or another calibration")
+
+
+def error_row(benchmark_full: str, scenario: str, mode: str, error: HarnessError) -> ReportRow:
+    """The row of a workload that failed."""
+    return ReportRow(benchmark_full, scenario, mode, Outcome.ERROR, error=tuple(error.lines()))
+
+
+def skipped_row(benchmark_full: str, scenario: str, mode: str, why: str) -> ReportRow:
+    """The row of a workload that was not run."""
+    return ReportRow(benchmark_full, scenario, mode, Outcome.SKIPPED, reasons=(Reason(why),))
+
+
+def shown_value(log: LoadGenLog) -> str:
+    """The result as people read it: '8,766 samples/s', '1.553 ms (90 %)'; '' where there is none."""
+    value = log.value
+    if value is None:
+        return ""
+    scaled = value * log.metric.scale
+    digits = f"{scaled:,.0f}" if scaled >= 10_000 else f"{scaled:,.4g}" if scaled < 1000 else f"{scaled:,.1f}"
+    return f"{digits} {log.metric.unit}"
+
+
+def print_report(rows: Sequence[ReportRow], title: str = "Results") -> None:
+    """Print the table and the explanations."""
+    from rich.text import Text
+
+    console.table(
+        title,
+        COLUMNS,
+        [
+            (
+                row.benchmark_full,
+                row.scenario,
+                row.mode,
+                row.result or "-",
+                Text(row.outcome.value, style=COLOURS.get(row.outcome, "red")),
+            )
+            for row in rows
+        ],
+    )
+    for line in explanation_lines(rows):
+        console.say(line)
+
+
+def explanation_lines(rows: Sequence[ReportRow], width: int = WIDTH) -> list[str]:
+    """What stands below the table, wrapped to `width` columns: each row that is not well, then every note once.
+
+    Lines of an error keep their own breaks, so that its command can be copied.
+    """
+    blocks: list[list[str]] = []
+    noted: dict[Reason, list[str]] = {}
+    for row in rows:
+        for note in row.notes:
+            noted.setdefault(note, []).append(f"{row.benchmark_full} {row.scenario}")
+        if not row.outcome.green:
+            blocks.append([f"{row.benchmark_full} {row.scenario} {row.mode}: {row.outcome.value}"])
+            blocks[-1].extend(f"  {line}" for line in row.error)
+            for reason in row.reasons:
+                blocks[-1].extend(_reason_lines(reason, "  - ", width))
+    for note, workloads in noted.items():
+        told = Reason(f"{note.what} ({', '.join(dict.fromkeys(workloads))})", note.field, note.suggestion)
+        blocks.append(_reason_lines(told, "note: ", width))
+    return [line for block in blocks for line in ("", *block)][1:]
+
+
+def _reason_lines(reason: Reason, head: str, width: int) -> list[str]:
+    lines = _wrapped(reason.what, head, " " * len(head), width)
+    if reason.knob():
+        lines += _wrapped(reason.knob(), " " * len(head) + "-> ", " " * len(head) + "   ", width)
+    return lines
+
+
+def _wrapped(text: str, first: str, rest: str, width: int) -> list[str]:
+    """`text` in lines of `width`; names and paths are never broken, so that they can be copied."""
+    return textwrap.wrap(
+        text, width, initial_indent=first, subsequent_indent=rest, break_long_words=False, break_on_hyphens=False
+    )

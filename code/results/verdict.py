@@ -1,0 +1,113 @@
+"""Is the run VALID; if not, why, and which knob to turn to what. Everything comes from the detail log.
+
+LoadGen says VALID when duration, query count, latency bound and early stopping are met. It still says VALID when it logged
+errors, which the submission checker refuses: here such a run is INVALID. And it gives no reason at all when only early
+stopping failed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from code.results.explain import (
+    early_stopping_reasons,
+    error_reasons,
+    latency_reasons,
+    min_duration_reasons,
+    query_count_reasons,
+    seconds,
+)
+from code.results.loadgen_log import LoadGenLog
+from code.results.metrics import TEN_MINUTES_MS
+from code.results.reason import Reason
+
+__all__ = ["Reason", "Verdict", "judge"]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What became of a run.
+
+    Args:
+        valid: a performance run: LoadGen's VALID, a complete log and no errors; an accuracy run: complete and no errors.
+        reasons: why it is not valid; empty when it is.
+        notes: what does not make it invalid, but keeps it from a closed-division submission.
+        ten_minutes_met: at least 600,000 ms were asked for and met.
+        early_stopping_met: LoadGen's word; None in an accuracy run.
+    """
+
+    valid: bool
+    reasons: tuple[Reason, ...]
+    notes: tuple[Reason, ...]
+    ten_minutes_met: bool
+    early_stopping_met: bool | None
+
+    @property
+    def word(self) -> str:
+        """'VALID' or 'INVALID'."""
+        return "VALID" if self.valid else "INVALID"
+
+
+def judge(log: LoadGenLog) -> Verdict:
+    """Judge one run by its detail log.
+
+    Raises:
+        RunError: the log ends before LoadGen's settings, so that not even the scenario is known.
+    """
+    performance = log.has_performance
+    minimum_ms = int(log.need("effective_min_duration_ms"))
+    reasons = tuple(_performance_reasons(log)) if performance else tuple(_accuracy_reasons(log))
+    valid = log.complete and not log.errors and (log.is_valid or not performance)
+    if not valid and not reasons:
+        reasons = (Reason(f"LoadGen says INVALID: {log.get('result_invalid_reason') or 'it gives no reason'}"),)
+    return Verdict(
+        valid=valid,
+        reasons=() if valid else reasons,
+        notes=tuple(_notes(log, minimum_ms)),
+        ten_minutes_met=performance and minimum_ms >= TEN_MINUTES_MS and bool(log.get("result_min_duration_met", False)),
+        early_stopping_met=log.get("early_stopping_met"),
+    )
+
+
+def _performance_reasons(log: LoadGenLog) -> Iterator[Reason]:
+    if not log.complete:
+        yield _incomplete(log)
+    yield from latency_reasons(log)
+    yield from min_duration_reasons(log)
+    yield from query_count_reasons(log)
+    yield from early_stopping_reasons(log)
+    yield from error_reasons(log)
+
+
+def _accuracy_reasons(log: LoadGenLog) -> Iterator[Reason]:
+    if not log.complete:
+        asked = log.accuracy_sample_count
+        seen = f" after {log.samples_loaded} of {asked} samples were loaded" if asked is not None else ""
+        yield _incomplete(log, seen)
+    yield from error_reasons(log)
+
+
+def _notes(log: LoadGenLog, minimum_ms: int) -> Iterator[Reason]:
+    if log.has_performance and minimum_ms < TEN_MINUTES_MS:
+        yield Reason(
+            f"the minimum duration was {seconds(minimum_ms / 1e3)}; a closed-division result needs 10 minutes",
+            "min_duration",
+            f"{TEN_MINUTES_MS} (leave out --fast)",
+        )
+    if log.audited:
+        yield Reason(
+            "LoadGen found an audit.config in the folder it ran in and let it override the settings",
+            "",
+            "this is an audit run; for an ordinary result remove that file and run again",
+        )
+
+
+def _incomplete(log: LoadGenLog, detail: str = "") -> Reason:
+    last = log.entries[-1]
+    cut = ", and its last line is cut off" if log.truncated else ""
+    return Reason(
+        f"the log is not complete{detail}: it ends with {last.key!r} in line {last.row}{cut}; the run was interrupted or failed",
+        "",
+        "run the workload again; stdout.txt beside the log has the cause",
+    )

@@ -1,0 +1,1 @@
+"""Config files: one package per benchmark, one per scenario below it; see configuration.py for the language."""

@@ -1,0 +1,35 @@
+#!/usr/bin/env bash
+# link_dirs.sh BUILD_DIR SCRATCH given|default: make build/{data,models,preprocessed_data} links into the scratch path.
+# A scratch path that the user named must exist: creating it would hide a typing error or a disk that is not mounted.
+set -u
+build=$1 scratch=$2 origin=$3
+
+fail() {
+  echo "error: $1" >&2
+  echo "  why:  $2" >&2
+  echo "  next: $3" >&2
+  exit "${4:-3}"
+}
+
+if [ ! -d "$scratch" ]; then
+  [ "$origin" = default ] || fail "MLPERF_SCRATCH_PATH $scratch does not exist" \
+    "it was named explicitly, so it is not created in silence" "mkdir -p '$scratch', or set MLPERF_SCRATCH_PATH to the right disk"
+  mkdir -p "$scratch" 2>/dev/null || fail "cannot create $scratch" "no permission to write there" "set BUILD_DIR or MLPERF_SCRATCH_PATH" 4
+fi
+[ -w "$scratch" ] || fail "cannot write to the scratch path $scratch" "it belongs to $(stat -c %U "$scratch")" \
+  "set MLPERF_SCRATCH_PATH to a folder of yours" 4
+mkdir -p "$build" 2>/dev/null || fail "cannot create $build" "no permission to write there" "set BUILD_DIR to a folder of yours" 4
+
+scratch=$(cd "$scratch" && pwd)
+for name in data models preprocessed_data; do
+  link=$build/$name
+  mkdir -p "$scratch/$name" || fail "cannot create $scratch/$name" "no permission to write there" "set MLPERF_SCRATCH_PATH" 4
+  if [ -L "$link" ]; then
+    [ "$(readlink "$link")" = "$scratch/$name" ] || ln -sfn "$scratch/$name" "$link"
+  elif [ -e "$link" ]; then
+    [ "$link" -ef "$scratch/$name" ] || fail "$link is in the way" "it is no link, and a link into $scratch belongs there" \
+      "move its content to $scratch/$name and remove it"
+  else
+    ln -s "$scratch/$name" "$link"
+  fi
+done

@@ -1,0 +1,7 @@
+#!/usr/bin/env bash
+# lock.sh UV: resolve pyproject.toml for Python 3.10 to 3.13 on every platform into requirements/*.lock, with hashes.
+set -euo pipefail
+uv=$1
+options=(--universal --generate-hashes --python-version 3.10 --no-header --no-annotate --upgrade --quiet)
+"$uv" pip compile "${options[@]}" pyproject.toml -o requirements/runtime.lock
+"$uv" pip compile "${options[@]}" pyproject.toml --extra dev -c requirements/runtime.lock -o requirements/dev.lock
