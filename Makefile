@@ -124,6 +124,30 @@ info: $(READY) ## Show versions, the detected system and the folders in use
 shell: $(READY) ## Open a shell in the Python environment
 	@cd $(PROJECT_ROOT) && source $(VENV)/bin/activate && exec $${SHELL:-bash} -i
 
+##@ Systems
+
+SYSTEM_ARGS = $(if $(NAME),--name=$(NAME)) $(if $(CAPTURE),--capture=$(CAPTURE)) $(if $(YES),--yes=1) $(NAMED_BENCHMARKS) $(RUN_ARGS)
+
+.PHONY: doctor
+doctor: $(READY) ## Check this machine for what keeps runs from being good, with the command that mends it
+	@$(HARNESS) --action=doctor $(SYSTEM_ARGS)
+
+.PHONY: list_systems
+list_systems: $(READY) ## List the known systems
+	@$(HARNESS) --action=list_systems $(SYSTEM_ARGS)
+
+.PHONY: add_system
+add_system: $(READY) ## Add this machine (NAME=…, CAPTURE=file, YES=1) with configs of estimated values
+	@$(HARNESS) --action=add_system $(SYSTEM_ARGS)
+
+.PHONY: remove_system
+remove_system: $(READY) ## Undo add_system (NAME=…)
+	@$(HARNESS) --action=remove_system $(SYSTEM_ARGS)
+
+.PHONY: capture_system
+capture_system: $(READY) ## Write down what this machine is, to be replayed elsewhere (CAPTURE=file)
+	@$(HARNESS) --action=capture_system $(SYSTEM_ARGS)
+
 ##@ Development
 
 .PHONY: lint

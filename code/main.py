@@ -6,9 +6,11 @@ Request → plan → action → report. Actions raise; only this module prints e
 from __future__ import annotations
 
 import os
+import signal
 import sys
+import traceback
 from collections.abc import Sequence
-from types import ModuleType
+from types import FrameType, ModuleType
 
 from code import actions
 from code.actions import Context
@@ -37,6 +39,8 @@ def main(arguments: Sequence[str]) -> int:
         context = Context(request)
         if action.SCOPE == "request":
             return int(action.run(context))
+        if request["dry_run"]:
+            action = actions.load("dry_run")
         return _each_workload(action, context, request)
     except HarnessError as error:
         console.fail(error.lines())
@@ -47,6 +51,10 @@ def main(arguments: Sequence[str]) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return INTERRUPTED_STATUS
+    except Exception as error:
+        if sys.gettrace() is not None or "--verbose" in arguments:
+            raise
+        return _internal(error)
 
 
 def _each_workload(action: ModuleType, context: Context, request: Request) -> int:
@@ -73,12 +81,29 @@ def _each_workload(action: ModuleType, context: Context, request: Request) -> in
             status = status or error.exit_status
             if error.exit_status == INTERRUPTED_STATUS:
                 break
-    if request["action"] in REPORTING and rows and not (len(rows) == 1 and rows[0].error):
+    if request["action"] in REPORTING and not request["dry_run"] and rows and not (len(rows) == 1 and rows[0].error):
         print_report(rows)
     if not status and request["strict"] and any(row.outcome in (Outcome.INVALID, Outcome.FAILED) for row in rows):
         status = INVALID_STATUS
     return status
 
 
+def _internal(error: Exception) -> int:
+    """An error nobody foresaw is a fault of the harness, and the user is told that it is none of theirs."""
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    found = HarnessError(
+        f"internal error: {type(error).__name__}: {error}",
+        f"this is a fault of the harness, at {frame.filename}:{frame.lineno}",
+        "run the same command with --verbose for the whole trace, and report it",
+    )
+    console.fail(found.lines())
+    return found.exit_status
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, _interrupt)
     sys.exit(main(sys.argv[1:]))

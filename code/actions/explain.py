@@ -48,6 +48,7 @@ def as_json(workload: Workload) -> dict[str, Any]:
         "system": workload.system_name,
         "system_id": workload.system_id,
         "setting": workload.setting.shortname(),
+        "config_ver": workload.setting.config_ver(),
         "config": {"class": workload.config.cls.__name__, "where": workload.config.where},
         "values": {
             name: {"value": shown(v.value) if isinstance(v.value, Probed) else v.value, "origin": v.origin}

@@ -16,6 +16,7 @@ HARNESS_HONOURS = frozenset(f.name for f in FIELDS if f.loadgen or f.group in ("
     "devices",
     "performance_sample_count",
     "qsl_rng_seed",
+    "round",
     "sample_index_rng_seed",
     "schedule_rng_seed",
     "server_num_issue_query_threads",
@@ -31,7 +32,6 @@ def run(workload: Workload, context: Context) -> None:
     runtime = backend(workload["backend"])
     say_ignored(workload, runtime, context)
     room = room_of(workload.benchmark)
-    room.prepare(workload.plain())
     model = room.model(workload.plain())
     where = store.address(runtime, room.name, model, workload.plain())
     if where.exists and not context.request["force_build"]:

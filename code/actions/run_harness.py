@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from code.actions import Context
+from code.actions import Context, explain
 from code.actions.generate_engines import say_ignored
 from code.backends import store
 from code.backends.base import Backend, backend
@@ -26,6 +26,7 @@ from code.plan import Workload
 from code.request import Value
 from code.results import loadgen_log, metadata, report, settings_check
 from code.results.verdict import judge
+from code.submission import audit_config, provenance
 from configs.configuration import Probed
 
 SCOPE = "workload"
@@ -38,6 +39,7 @@ RULES_MIN_DURATION_MS = 600_000
 
 def run(workload: Workload, context: Context) -> list[report.ReportRow]:
     """Each mode's run; a mode that fails is a row of its own and the error of the workload if nothing else ran."""
+    audit_config.refuse_leftover(paths.project_root(), Path.cwd(), log_root(workload))
     runtime = backend(workload["backend"])
     say_ignored(workload, runtime, context)
     room = room_of(workload.benchmark)
@@ -57,6 +59,7 @@ def _one_mode(workload: Workload, mode: str, runtime: Backend, room: Room, engin
     console.say(f"{workload.label} {mode}: logs in {paths.shown(folder)}")
     with atomic_write(folder / "user.conf") as out:
         out.write(conf_text(room.name, str(workload.scenario), conf))
+    write_json(folder / provenance.FILE_NAME, provenance.collect(explain.as_json(workload), mode, engine))
     spec = run_spec(workload, mode, runtime, engine, dataset, folder, conf)
     launch.run(spec, f"{workload.label} {mode}", values["harness_lang"])
     log = loadgen_log.read_detail(folder / "mlperf_log_detail.txt")

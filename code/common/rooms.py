@@ -32,6 +32,9 @@ class Room(Protocol):
     scenarios: tuple[Scenario, ...]
     """The scenarios MLPerf defines for it."""
 
+    samples: int
+    """Samples of the benchmark's own data set, which LoadGen's mlperf.conf assumes."""
+
     def full_name(self, target: AccuracyTarget) -> str:
         """The name results carry, such as 'bert-99.9'."""
 

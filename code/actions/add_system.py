@@ -1,0 +1,111 @@
+"""add_system: make this machine, or a captured one, a known system with first configs and a description."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from code.actions import Context
+from code.common import console
+from code.common.constants import Benchmark, Scenario
+from code.common.errors import UsageError, unknown
+from code.common.systems.adding import Change, add, check_name, plan_addition
+from code.common.systems.detect import DetectedSystem, detect
+from code.common.systems.stubs import BENCHMARKS
+from code.request import parse_benchmark
+
+SCOPE = "request"
+
+
+def run(context: Context) -> int:
+    """Take NAME, CAPTURE, YES, BENCHMARKS and SCENARIOS from the request; ask on a terminal, write, say what is left to do."""
+    request = context.request
+    interactive = sys.stdin.isatty() and not request["yes"]
+    name = request["name"] or (_ask("Name of this system, as configs write it (KnownSystem.<name>): ") if interactive else "")
+    check_name(name or "")
+    detected = detect(request["capture"] or None)
+    benchmarks = wanted_benchmarks(request["benchmarks"] or [])
+    scenarios = wanted_scenarios(request["scenarios"] or [])
+    if interactive and not benchmarks:
+        names = ", ".join(benchmark.valstr for benchmark in BENCHMARKS)
+        benchmarks = wanted_benchmarks(_ask(f"Benchmarks to make configs for [{names}]: ").replace(",", " ").split())
+    change = plan_addition(name, detected, benchmarks, scenarios)
+    if not request["json"]:
+        _show(name, detected, change)
+    if interactive and _ask("Write these? [Y/n] ").strip().lower() not in ("", "y", "yes"):
+        console.say("nothing was written")
+        return 0
+    if not interactive and not request["yes"]:
+        raise UsageError("nothing was written", "there is no terminal to ask on", "add YES=1 to write without asking")
+    add(name, detected, change)
+    report = result(name, change)
+    if request["json"]:
+        console.say(json.dumps(report, indent=4))
+        return 0
+    if change.todo:
+        rows = [tuple(line.split(": ", 1)) for line in change.todo]
+        console.table(f"To fill in before a submission: {report['description']}", ("Field", "What belongs there"), rows)
+    console.say(f'{name} is a known system now; try: make run RUN_ARGS="--benchmarks=bert --system={name} --dry_run"')
+    console.say(f"Take it back with: make remove_system NAME={name}")
+    return 0
+
+
+def result(name: str, change: Change) -> dict[str, Any]:
+    """What was done, for automation."""
+    description = "" if change.description is None else str(change.description)
+    return {
+        "name": name,
+        "written": [str(path) for path in change.texts],
+        "description": description,
+        "todo": change.todo,
+        "remarks": change.remarks,
+    }
+
+
+def wanted_benchmarks(words: Sequence[str]) -> list[Benchmark]:
+    """The benchmarks that words name; all for "all". Raises UsageError for an unknown one."""
+    if "all" in [word.lower() for word in words]:
+        return list(BENCHMARKS)
+    return [parse_benchmark(word) for word in words]
+
+
+def wanted_scenarios(words: Sequence[str]) -> list[Scenario]:
+    """The scenarios that words name; none for "all". Raises UsageError for an unknown one."""
+    found = []
+    for word in words:
+        if word.lower() == "all":
+            return []
+        scenario = Scenario.get_match(word)
+        if scenario is None:
+            raise unknown("scenario", word, Scenario.spellings(), "--scenarios")
+        found.append(scenario)
+    return found
+
+
+def _ask(question: str) -> str:
+    try:
+        return input(question)
+    except EOFError as error:
+        step = "add YES=1 to write without asking"
+        raise UsageError("nothing was written", "the input ended before an answer", step) from error
+
+
+def _show(name: str, detected: DetectedSystem, change: Change) -> None:
+    layout = detected.config.accelerator_conf.layout
+    accelerators = ", ".join(f"{count} x {kind.name}" for kind, count in layout.items()) or "none"
+    processors = detected.processors
+    console.table(
+        f"{name}, from {detected.source}",
+        ("What", "Detected"),
+        [
+            ("accelerators", accelerators),
+            ("processors", f"{processors.sockets} x {processors.model}, {processors.cores_per_socket} cores each"),
+            ("memory", f"{detected.memory_total_bytes / 2**30:.1f} GiB"),
+        ],
+    )
+    for note in (*detected.notes, *change.remarks):
+        console.warn(note)
+    for line in change.lines():
+        console.say(f"  {line}")

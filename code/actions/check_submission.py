@@ -1,0 +1,66 @@
+"""check_submission: the project's own preflight, then the official checker where it can be had."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from code.actions import Context
+from code.actions.stage_results import say_findings, tree
+from code.common import console, paths
+from code.common.errors import MissingError
+from code.common.files import atomic_write
+from code.common.paths import build_dir
+from code.request import Request
+from code.submission import identity, official, staging, tree_checks
+from code.submission.finding import errors
+from code.submission.rounds import NEWEST, Round, round_named
+
+SCOPE = "request"
+FAILED_STATUS = 4
+
+
+def run(context: Context) -> int:
+    """0 when nothing is wrong with the tree, 4 otherwise."""
+    root = tree(context.request)
+    round_, submitter = subject(context.request, root)
+    found = tree_checks.preflight(root, round_, submitter)
+    say_findings(found, root)
+    wrong = errors(found)
+    if wrong:
+        console.say(f"Preflight for {round_.name}: {len(wrong)} errors; the official checker was not asked")
+        return FAILED_STATUS
+    console.say(f"Preflight for {round_.name}: no error")
+    return _official(root, round_, submitter)
+
+
+def subject(request: Request, root: Path) -> tuple[Round, str]:
+    """The round and submitter of a tree: as asked for, else as it was staged, else the newest round and all submitters."""
+    who = identity.read(request, needed=())
+    record = staging.read_record(root)
+    staged = {entry["round"] for entry in record.get("results", [])}
+    round_ = who.round or (round_named(staged.pop()) if len(staged) == 1 else round_named(NEWEST))
+    return round_, who.submitter or str(record.get("submitter", ""))
+
+
+def _official(root: Path, round_: Round, submitter: str) -> int:
+    if not submitter:
+        raise MissingError(
+            "submitter must be given", identity.HINTS["submitter"], "name it on the command line or in submission.toml"
+        )
+    try:
+        place = official.checkout(round_.checker)
+    except MissingError as error:
+        console.warn(f"only the preflight ran: {error.what} ({error.why})")
+        console.say(f"  next: {error.next_step}")
+        return 0
+    said = official.check(root, round_, submitter, build_dir() / "checker" / "summary.csv", place)
+    log = build_dir() / "checker" / "checker.log"
+    with atomic_write(log) as out:
+        out.write(said.output)
+    commit = said.commit[:12] or "an unknown commit"
+    note = "" if said.commit in ("", round_.checker.commit) else f", not the pinned {round_.checker.commit[:12]}"
+    console.say(f"Official checker ({official.REPOSITORY} at {commit}{note}, --version {round_.name}):")
+    for line in (*said.errors, *said.results, *said.verdict):
+        console.say(f"  {line}")
+    console.say(f"  its whole output: {paths.shown(log)}")
+    return 0 if said.passed else FAILED_STATUS

@@ -1,0 +1,64 @@
+"""doctor: look this machine over before a run, and say of each fault which command mends it."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+from code.actions import Context
+from code.actions.add_system import wanted_benchmarks
+from code.common import console
+from code.common.systems.detect import detect
+from code.preflight import Finding, Level, run_checks
+
+SCOPE = "request"
+
+FAULTY_STATUS = 3
+"""Exit status when a check found an error: something that a run needs is not there or not right."""
+
+
+def run(context: Context) -> int:
+    """Take CAPTURE, BENCHMARKS, --model_variant and --json from the request."""
+    request = context.request
+    benchmarks = [str(benchmark.valstr) for benchmark in wanted_benchmarks(request["benchmarks"] or [])]
+    given = request.given.get("model_variant")
+    return examine(request["capture"] or None, bool(request["json"]), benchmarks, str(given.value) if given else "")
+
+
+def examine(capture: Path | str | None = None, as_json: bool = False, benchmarks: Sequence[str] = (), variant: str = "") -> int:
+    """Check this machine, or a captured one; print the findings and return the exit status.
+
+    Args:
+        benchmarks: short names of what is to run; space, data and models are checked for them.
+        variant: "reference" or "tiny"; without it, what such a machine runs by default.
+    """
+    detected = detect(capture)
+    findings = run_checks(detected.machine, detected, benchmarks, variant)
+    counts = Counter(finding.level for finding in findings)
+    status = FAULTY_STATUS if counts[Level.ERROR] else 0
+    if as_json:
+        content = {
+            "source": detected.source,
+            "status": status,
+            "counts": {level.value: counts[level] for level in Level},
+            "findings": [finding.as_json() for finding in findings],
+        }
+        console.say(json.dumps(content, indent=4))
+        return status
+    console.say(f"Preflight of {detected.source}")
+    for finding in findings:
+        for line in lines_of(finding):
+            console.say(line)
+    console.say(", ".join(f"{counts[level]} {level.value}" for level in Level))
+    return status
+
+
+def lines_of(finding: Finding) -> list[str]:
+    """One finding as the report shows it; the command is on a line of its own, to be copied."""
+    check = finding.name if finding.name == finding.family else f"{finding.family}, {finding.name}"
+    lines = [f"  {finding.level.value:<9} {check}: {finding.message}"]
+    if finding.mend:
+        lines.append(f"  {'':<9} mend: {finding.mend}")
+    return lines

@@ -1,0 +1,49 @@
+"""dry_run: what a request would do, for any known system on any machine: the plan, the engine's name, LoadGen's settings."""
+
+from __future__ import annotations
+
+from code.actions import Context, generate_engines
+from code.backends import store
+from code.backends.base import backend
+from code.common import console
+from code.common.errors import HarnessError, MissingError
+from code.common.rooms import Room, room_of
+from code.loadgen.settings import conf_text, user_conf
+from code.plan import Workload
+from configs.configuration import Probed
+
+SCOPE = "workload"
+
+
+def run(workload: Workload, context: Context) -> None:
+    """Print it. A model or package that is not here costs the engine's key alone; a value that cannot work is an error."""
+    room = room_of(workload.benchmark)
+    values = workload.plain()
+    probed = {name: v.value for name, v in workload.values.items() if isinstance(v.value, Probed)}
+    console.say(f"\n{workload.label} on {workload.system_name}, results under {workload.system_id}")
+    console.say(f"  config   {workload.config.cls.__name__} at {workload.config.where} ({workload.setting.shortname()})")
+    console.say(f"  model    {workload.variant}, {values['precision']}, {values['backend']}, {values['harness_lang']} harness")
+    console.say(f"  engine   {_engine(workload, room)}")
+    settled = {name: None if name in probed else value for name, value in values.items()}
+    conf = user_conf(str(workload.scenario), settled, _count(room, values), room.samples)
+    console.say("  LoadGen  " + "\n           ".join(conf_text(room.name, str(workload.scenario), conf).splitlines()[1:] or ["its own"]))
+    for name, value in probed.items():
+        console.say(f"           {name} = {value.factor:g} × {value.what}, measured at the first run")
+    generate_engines.say_ignored(workload, backend(values["backend"]), context)
+
+
+def _engine(workload: Workload, room: Room) -> str:
+    values = workload.plain()
+    runtime = backend(values["backend"])
+    try:
+        where = store.address(runtime, room.name, room.model(values), values)
+    except MissingError as error:
+        return f"its key needs what is not here yet: {error.what}"
+    return f"{where.folder.name} ({'built' if where.exists else 'not built yet'})"
+
+
+def _count(room: Room, values: dict[str, object]) -> int:
+    try:
+        return int(room.dataset(values)["count"])
+    except HarnessError:
+        return room.samples

@@ -1,0 +1,21 @@
+"""encrypt_submission: encrypt the tarball with a passphrase through OpenSSL, and say the digest to send."""
+
+from __future__ import annotations
+
+from code.actions import Context
+from code.common import console, paths
+from code.common.paths import build_dir
+from code.submission import identity, packing
+
+SCOPE = "request"
+
+
+def run(context: Context) -> int:
+    """Encrypt build/mlperf_submission.tar.gz."""
+    who = identity.read(context.request, needed=())
+    named = context.request["passphrase_file"] or who.passphrase_file
+    path, digest = packing.encrypt(build_dir() / packing.TARBALL, named)
+    console.say(f"{paths.shown(path)}: {path.stat().st_size:,} bytes")
+    console.say(f"SHA-256 {digest}   <- send this apart from the file, and the passphrase apart from both")
+    console.say(f"whoever gets it opens it with: {packing.decryption_command(path)}")
+    return 0

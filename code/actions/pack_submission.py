@@ -1,0 +1,33 @@
+"""pack_submission: the tarball, its manifest, and the summaries in the official report's columns."""
+
+from __future__ import annotations
+
+from code.actions import Context
+from code.actions.check_submission import subject
+from code.actions.stage_results import say_findings, tree
+from code.common import console, paths
+from code.common.errors import UsageError
+from code.common.paths import build_dir
+from code.submission import packing, report_columns, tree_checks
+from code.submission.finding import errors
+
+SCOPE = "request"
+
+
+def run(context: Context) -> int:
+    """Pack a tree that the preflight finds nothing wrong with."""
+    root = tree(context.request)
+    round_, submitter = subject(context.request, root)
+    wrong = errors(tree_checks.preflight(root, round_, submitter))
+    if wrong:
+        say_findings(wrong, root)
+        raise UsageError(
+            f"{paths.shown(root)} is not packed", f"the preflight finds {len(wrong)} errors", "mend them, then pack again"
+        )
+    summaries = report_columns.write(build_dir(), report_columns.rows(root, round_))
+    done = packing.pack(root, build_dir())
+    console.say(f"{paths.shown(done.tarball)}: {done.files} files, {done.tarball.stat().st_size:,} bytes")
+    console.say(f"SHA-256 {done.digest}")
+    for path in (done.manifest, *summaries):
+        console.say(f"wrote {paths.shown(path)}")
+    return 0

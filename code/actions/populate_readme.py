@@ -1,0 +1,60 @@
+"""populate_readme: write the READMEs and calibration.md of a staged tree again from the runs they describe."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from code.actions import Context
+from code.actions.stage_results import tree
+from code.common import console, paths
+from code.common.errors import MissingError
+from code.common.files import atomic_write
+from code.submission import measurements, runs, staging
+from code.submission.candidates import Candidate
+from code.submission.identity import Identity
+from code.submission.layout import LAYOUTS, Place
+from code.submission.rounds import round_named
+
+SCOPE = "request"
+
+
+def run(context: Context) -> int:
+    """Write them; results that were taken over from another tree keep theirs."""
+    root = tree(context.request)
+    record = staging.read_record(root)
+    if not record.get("results"):
+        raise MissingError(f"nothing is recorded as staged in {root}", "", "run `make stage_results`")
+    written = []
+    described = []
+    for entry in record["results"]:
+        place = Place(*(entry[name] for name in ("division", "submitter", "system", "benchmark", "scenario")))
+        round_ = round_named(entry["round"])
+        ran, accuracy = (runs.read_run(Path(entry[name])) for name in ("performance_run", "accuracy_run"))
+        if ran is None or accuracy is None:
+            console.warn(f"{place.label}: its runs are not there, so its README stays as it is")
+            continue
+        one = Candidate(
+            place.system,
+            place.benchmark,
+            place.scenario,
+            ran.folder,
+            accuracy.folder,
+            ran,
+            accuracy,
+            measured=ran.scenario if ran.scenario != place.scenario else "",
+            stands_for=ran.benchmark if ran.benchmark != place.benchmark else "",
+        )
+        who = Identity(place.submitter, place.division, str(record.get("category", "")), "", round_)
+        path = LAYOUTS[round_.layout].measurements_dir(root, place) / "README.md"
+        with atomic_write(path) as out:
+            out.write(measurements.readme(one, who, round_))
+        written.append(path)
+        described.append((place, round_, one))
+    if described:
+        place, round_, _ = described[0]
+        path = LAYOUTS[round_.layout].documentation_dir(root, place) / "calibration.md"
+        with atomic_write(path) as out:
+            out.write(measurements.calibration_page([one for *_, one in described]))
+        written.append(path)
+    console.say(f"wrote {len(written)} pages in {paths.shown(root)}")
+    return 0

@@ -1,0 +1,40 @@
+"""remove_system: take an added system back, with the configs and the description that came with it."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+from code.actions import Context
+from code.common import console
+from code.common.errors import UsageError
+from code.common.systems.adding import plan_removal, remove
+
+SCOPE = "request"
+
+
+def run(context: Context) -> int:
+    """Take NAME and YES from the request; ask on a terminal."""
+    request = context.request
+    name = request["name"]
+    if not name:
+        raise UsageError("no name was given", "", "add NAME=<name>; `make list_systems` shows what was added")
+    change = plan_removal(name)
+    lines = change.lines()
+    if not request["yes"]:
+        for line in lines:
+            console.say(f"  {line}")
+        if not sys.stdin.isatty():
+            raise UsageError("nothing was removed", "there is no terminal to ask on", "add YES=1 to remove without asking")
+        if input("Do this? [y/N] ").strip().lower() not in ("y", "yes"):
+            console.say("nothing was removed")
+            return 0
+    remove(change)
+    if request["json"]:
+        paths = [str(path) for path in change.texts]
+        console.say(json.dumps({"name": name, "changed": paths, "remarks": change.remarks}, indent=4))
+        return 0
+    for remark in change.remarks:
+        console.warn(remark)
+    console.say(f"{name} was removed")
+    return 0

@@ -1,0 +1,77 @@
+"""stage_results: check the newest complete runs and lay them out as the round wants them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from code.actions import Context
+from code.common import console, paths
+from code.common.rooms import room_of
+from code.request import Request
+from code.submission import candidates, identity, inference, runs, staging
+from code.submission.candidates import Candidate
+from code.submission.finding import Finding, errors
+
+SCOPE = "request"
+FAILED_STATUS = 4
+
+
+def run(context: Context) -> int:
+    """Stage; 0 when every pair of runs was staged, 4 when some were left out."""
+    request = context.request
+    who = identity.read(request)
+    found, findings = collect(request)
+    done = staging.stage(found, findings, who, tree(request), infer=request["infer"])
+    console.table(
+        f"Staged in {paths.shown(done.root)}",
+        ("Benchmark", "Scenario", "System", "Division", "Round", "Performance run", "Accuracy run"),
+        [
+            (p.benchmark, p.scenario, p.system, p.division, r.name, _shown(one, one.performance), _shown(one, one.accuracy))
+            for p, r, one in done.results
+        ],
+    )
+    for place, _, one in done.results:
+        if note := inference.note(one):
+            console.say(f"{place.label}: inferred: {note}")
+    for note in dict.fromkeys(one.open_only for *_, one in done.results if one.open_only):
+        console.say(note)
+    say_findings(list(done.findings), None)
+    console.say("Next: make truncate_results, then make check_submission")
+    return FAILED_STATUS if errors(done.findings) else 0
+
+
+def tree(request: Request) -> Path:
+    """The tree's folder."""
+    given = request["submission_dir"]
+    return Path(given).absolute() if given else staging.submission_dir()
+
+
+def collect(request: Request) -> tuple[list[Candidate], list[Finding]]:
+    """The candidates that the request's benchmarks, scenarios and systems leave."""
+    if request["from_tree"]:
+        found, findings = candidates.from_tree(Path(request["from_tree"]).absolute())
+    else:
+        found, findings = candidates.from_logs(runs.log_folder(request["log_dir"]), request["runs"] or ())
+    if request["benchmarks"]:
+        asked = request.benchmarks()
+        wanted = {(room_of(b).name, str(s)) for b in asked for s in request.scenarios(b)}
+        short = {room_of(b).name for b in asked}
+        found = [one for one in found if (one.benchmark.rsplit("-", 1)[0], one.scenario) in wanted]
+        findings = [f for f in findings if any(f"/{name}" in str(f.path) for name in short)]
+    return found, findings
+
+
+def say_findings(findings: list[Finding], root: Path | None) -> None:
+    """Each finding with its next step; errors first."""
+    for finding in sorted(findings, key=lambda one: not one.error):
+        lines = finding.lines(root)
+        if finding.error:
+            console.fail(lines)
+        else:
+            for line in lines:
+                console.say(line)
+
+
+def _shown(one: Candidate, folder: Path) -> str:
+    run = one.performance_run if folder == one.performance else one.accuracy_run
+    return run.started if run else paths.shown(folder)

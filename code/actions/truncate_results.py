@@ -1,0 +1,21 @@
+"""truncate_results: cut accuracy logs to the checker's limit; the whole ones are kept under build/full_results."""
+
+from __future__ import annotations
+
+from code.actions import Context
+from code.actions.stage_results import tree
+from code.common import console, paths
+from code.submission import truncation
+
+SCOPE = "request"
+
+
+def run(context: Context) -> int:
+    """Truncate what is not truncated yet."""
+    root = tree(context.request)
+    done = truncation.truncate(root)
+    for one in done:
+        console.say(f"truncated {one.log.relative_to(root)}: SHA-256 {one.digest}, whole log in {paths.shown(one.kept)}")
+    if not done:
+        console.say(f"nothing to truncate in {paths.shown(root)}")
+    return 0

@@ -1,0 +1,38 @@
+"""Checks of a machine before a run. One file per family; each gives findings and changes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from code.common.systems.detect import DetectedSystem
+from code.common.systems.sources import Machine
+from code.preflight import containers, cpu, driver, fabric, files, gpus, limits, loadgen, storage, user
+from code.preflight.finding import Check, Finding, Level, Subject
+
+__all__ = ["CHECKS", "Finding", "Level", "run_checks"]
+
+CHECKS: tuple[Check, ...] = (
+    user.check,
+    containers.check,
+    driver.check,
+    fabric.check,
+    gpus.check,
+    cpu.check,
+    limits.check,
+    storage.check,
+    files.check,
+    loadgen.check,
+)
+"""Every family, in the order of the report."""
+
+
+def run_checks(machine: Machine, detected: DetectedSystem, benchmarks: Sequence[str] = (), variant: str = "") -> list[Finding]:
+    """All findings for a machine.
+
+    Args:
+        benchmarks: short names ("bert", "gptj", "3d-unet") of what is to run; space and data are checked for these.
+        variant: "reference" or "tiny"; without it, tiny on a machine without accelerators and reference on others.
+    """
+    variant = variant or ("reference" if detected.gpus else "tiny")
+    subject = Subject(machine, detected, tuple(benchmarks), variant)
+    return [finding for check in CHECKS for finding in check(subject)]

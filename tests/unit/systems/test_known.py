@@ -1,0 +1,101 @@
+"""Known hardware and systems: what config files may name, and how it prints."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from code.common.constants import CPUArchitecture
+from code.common.systems.known_hardware import KnownCPU, KnownGPU, KnownMIG
+from code.common.systems.system_list import DeprecatedSystem, KnownSystem, SystemClassifications
+
+
+def test_every_public_system_is_known_by_name_and_id(facts: dict[str, Any]) -> None:
+    for section, retired in (("systems", False), ("retired_systems", True)):
+        for name, row in facts[section].items():
+            system = getattr(KnownSystem, name)
+            assert system.system_id == row["system_id"]
+            assert system.accelerators == row["count"]
+            assert system.accelerator == row["accelerator"]
+            assert bool(system.retired) is retired, name
+            least = system.value.host_mem_conf.o.host_memory_capacity
+            quantity, unit = row["min_host_memory"].split()
+            assert (least.quantity, least.byte_suffix.name) == (float(quantity), unit)
+
+
+def test_public_hardware_is_known_with_its_reported_names(facts: dict[str, Any]) -> None:
+    for catalogue, section in ((KnownGPU, "gpus"), (KnownMIG, "migs"), (KnownCPU, "cpus")):
+        assert {known.name for known in catalogue} == set(facts[section])
+        for name, row in facts[section].items():
+            value = catalogue[name].value
+            letters = all(len(alias) == 1 for alias in row["reported_names"]["aliases"]) and row["reported_names"]["aliases"]
+            aliases = ["".join(row["reported_names"]["aliases"])] if letters else row["reported_names"]["aliases"]
+            for reported in (row["reported_names"]["name"], *aliases):
+                assert value.name.matches(reported), (name, reported)
+            if section != "cpus" and row["pci_device_ids"] != "any":
+                assert all(value.pci_id.matches(pci) for pci in row["pci_device_ids"]), name
+                assert value.compute_sm == row["compute_sm"]
+
+
+def test_a_misspelt_system_names_the_nearest() -> None:
+    with pytest.raises(AttributeError, match=r"KnownSystem\.A100_SXM4_40GBx8"):
+        _ = KnownSystem.A100_SXM4_40GB_x8
+    with pytest.raises(AttributeError, match=r"KnownGPU\.L40S"):
+        _ = KnownGPU.L40S_
+    assert KnownSystem.get("A100_SXM4_40GB_x8") is None
+    assert not hasattr(KnownSystem, "nothing_like_it_at_all")
+
+
+def test_the_catalogue_reads_like_an_enum() -> None:
+    system = KnownSystem.ND_H100_v5
+    assert KnownSystem["ND_H100_v5"] is system
+    assert system in KnownSystem and "ND_H100_v5" in KnownSystem
+    assert system in list(KnownSystem)
+    assert str(system) == "KnownSystem.ND_H100_v5"
+    assert {KnownSystem.ND_H100_v5: 1}[system] == 1
+    assert system.value.system_id == "ND_H100_v5"
+    assert "ND_H100_v5" in dir(KnownSystem)
+
+
+def test_retired_systems_say_so() -> None:
+    assert "retired" in KnownSystem.A100_PCIe_40GBx8.retired
+    assert "A100_PCIe_40GBx8" in DeprecatedSystem
+    assert "A100_PCIe_80GBx8" not in DeprecatedSystem
+
+
+def test_classifications_answer_for_known_systems() -> None:
+    assert SystemClassifications.is_hopper(KnownSystem.H100_SXM_80GBx8)
+    assert SystemClassifications.is_ada(KnownSystem.L4x1)
+    assert SystemClassifications.is_ampere(KnownSystem.A10x1)
+    assert SystemClassifications.is_turing(KnownSystem.T4x1)
+    assert SystemClassifications.is_aarch64(KnownSystem.GH200_96GB_ARMx1)
+    assert SystemClassifications.is_orin(KnownSystem.Orin) and SystemClassifications.is_soc(KnownSystem.Orin)
+    assert not SystemClassifications.is_orin(KnownSystem.L4x1)
+    assert SystemClassifications.multi_gpu(KnownSystem.A100_SXM4_40GBx8)
+    assert not SystemClassifications.multi_gpu(KnownSystem.A100_SXM4_40GBx1)
+    assert SystemClassifications.start_from_device_enabled(KnownSystem.A100_SXM_80GBx8)
+    assert not SystemClassifications.start_from_device_enabled(KnownSystem.L40Sx1)
+    assert not SystemClassifications.gpu_based(KnownSystem.CPU_x86_64)
+
+
+def test_generic_processors_have_an_architecture() -> None:
+    assert KnownSystem.CPU_x86_64.value.host_cpu_conf.get_architecture() is CPUArchitecture.x86_64
+    assert KnownSystem.CPU_aarch64.value.host_cpu_conf.get_architecture() is CPUArchitecture.aarch64
+
+
+def test_importing_the_list_probes_nothing() -> None:
+    program = (
+        "import sys, subprocess\n"
+        "def refuse(*a, **k): raise AssertionError('a process was started')\n"
+        "subprocess.Popen.__init__ = refuse\n"
+        "import code.common.systems.system_list as s\n"
+        "assert 'A100_SXM4_40GBx8' in s.KnownSystem\n"
+        "assert 'pynvml' not in sys.modules and 'code.common.systems.detect' not in sys.modules\n"
+    )
+    root = Path(__file__).resolve().parents[3]
+    done = subprocess.run([sys.executable, "-c", program], cwd=root, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

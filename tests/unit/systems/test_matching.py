@@ -1,0 +1,163 @@
+"""Which known system a machine is: near matches are taken with a warning, others refused with a table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from code.common.errors import MissingError
+from code.common.systems.detect import DetectedSystem
+from code.common.systems.matching import match, plain_cpu_name
+
+Machine = Callable[..., DetectedSystem]
+
+
+@pytest.mark.parametrize(
+    ("name", "system", "system_id"),
+    [
+        ("standard_nd96asr_v4", "A100_SXM4_40GBx8", "DGX-A100_A100-SXM4-40GBx8"),
+        ("h100_sxm_80gbx8", "H100_SXM_80GBx8", "DGX-H100_H100-SXM-80GBx8"),
+        ("nd_h100_v5", "ND_H100_v5", "ND_H100_v5"),
+        ("l40sx4", "L40Sx4", "L40Sx4"),
+        ("a100_mig_1g_5gb", "A100_SXM4_40GB_MIG_1x1g_5gb", "DGX-A100_A100-SXM4-40GB-MIG_1x1g.5gb"),
+        ("gh200_96gb", "GH200_96GB_ARMx1", "GH200-GraceHopper-Superchip_GH200-96GB_aarch64x1"),
+        ("cpu_x86_64", "CPU_x86_64", "Intel_Xeon_Processorx1"),
+        ("nvml_fails", "CPU_x86_64", "AMD_EPYC_7742x2"),
+    ],
+)
+def test_captured_machines_match_by_name(machine: Machine, name: str, system: str, system_id: str) -> None:
+    detected = machine(name)
+    found = match(detected)
+    assert (found.system.name, found.system_id) == (system, system_id)
+    assert detected.config.system_id == system_id
+
+
+def test_another_processor_is_a_warning(machine: Machine) -> None:
+    warnings = match(machine("l40sx4")).warnings
+    assert any("AMD EPYC 9354" in warning and "AMD EPYC 7742" in warning for warning in warnings)
+    assert match(machine("standard_nd96asr_v4")).warnings == ()  # any x86-64 processor was tested with it
+
+
+@pytest.mark.parametrize(("share", "taken"), [(1.2, True), (0.97, True), (0.5, False)])
+def test_a_little_less_memory_is_a_warning_and_half_is_not(machine: Machine, share: float, taken: bool) -> None:
+    def memory(content: dict[str, Any]) -> None:
+        content["files"]["/proc/meminfo"] = f"MemTotal: {int(500 * share) << 20} kB"
+
+    if taken:
+        found = match(machine("gh200_96gb", memory))
+        assert found.system.name == "GH200_96GB_ARMx1"
+        assert any("host memory" in warning for warning in found.warnings) is (share < 1)
+    else:
+        with pytest.raises(MissingError, match="host memory"):
+            match(machine("gh200_96gb", memory))
+
+
+def test_an_unlisted_count_shows_the_three_nearest(machine: Machine) -> None:
+    def five(content: dict[str, Any]) -> None:
+        del content["probes"]["nvml"]["gpus"][5:]
+
+    with pytest.raises(MissingError) as error:
+        match(machine("standard_nd96asr_v4", five))
+    assert error.value.exit_status == 3
+    lines = error.value.why.splitlines()
+    assert "A100_SXM4_40GBx8" in lines[1] and "A100_SXM4_40GBx1" in lines[1]
+    assert [line.split()[0] for line in lines[2:]] == ["accelerator", "count", "architecture", "processor", "host"]
+    assert "differs" in lines[3]
+    assert "make add_system NAME=" in error.value.next_step
+
+
+def test_an_unknown_board_is_refused_by_what_it_says(machine: Machine) -> None:
+    def other(content: dict[str, Any]) -> None:
+        for gpu in content["probes"]["nvml"]["gpus"]:
+            gpu.update(name="NVIDIA B200", pci_id="0x290110DE", memory_bytes=183359 << 20, compute_capability=[10, 0])
+
+    with pytest.raises(MissingError, match="8 x NVIDIA B200"):
+        match(machine("h100_sxm_80gbx8", other))
+
+
+def test_the_pci_id_decides_before_the_name(machine: Machine) -> None:
+    def renamed(content: dict[str, Any]) -> None:
+        for gpu in content["probes"]["nvml"]["gpus"]:
+            gpu["name"] = "NVIDIA Engineering Sample"
+
+    found = match(machine("h100_sxm_80gbx8", renamed))
+    assert found.system.name == "H100_SXM_80GBx8"
+    assert any("Engineering Sample" in warning for warning in found.warnings)
+
+
+def test_without_a_pci_id_the_name_decides(machine: Machine) -> None:
+    def nameless(content: dict[str, Any]) -> None:
+        for gpu in content["probes"]["nvml"]["gpus"]:
+            gpu["pci_id"] = None
+
+    assert match(machine("l40sx4", nameless)).system.name == "L40Sx4"
+
+
+def test_a_gpu_of_another_size_is_another_gpu(machine: Machine) -> None:
+    def larger(content: dict[str, Any]) -> None:
+        for gpu in content["probes"]["nvml"]["gpus"]:
+            gpu["memory_bytes"] *= 2
+
+    with pytest.raises(MissingError):
+        match(machine("standard_nd96asr_v4", larger))
+
+
+def test_another_architecture_is_refused(machine: Machine) -> None:
+    def arm(content: dict[str, Any]) -> None:
+        command = content["commands"]["lscpu"]
+        command["stdout"] = (
+            command["stdout"].replace("x86_64", "aarch64").replace("AMD EPYC 9354 32-Core Processor", "Neoverse-N1")
+        )
+
+    with pytest.raises(MissingError, match="architecture"):
+        match(machine("l40sx4", arm))
+
+
+@pytest.mark.parametrize(("watts", "name"), [(700.0, "H200_SXM_141GBx8"), (1000.0, "H200_SXM_141GB_CTSx8")])
+def test_the_power_limit_tells_twins_apart(machine: Machine, watts: float, name: str) -> None:
+    def h200(content: dict[str, Any]) -> None:
+        for gpu in content["probes"]["nvml"]["gpus"]:
+            gpu.update(name="NVIDIA H200", pci_id="0x233510DE", memory_bytes=143771 << 20, power_limit_max_w=watts)
+
+    assert match(machine("h100_sxm_80gbx8", h200)).system.name == name
+
+
+def test_a_retired_system_matches_with_a_word(machine: Machine) -> None:
+    def pcie(content: dict[str, Any]) -> None:
+        for gpu in content["probes"]["nvml"]["gpus"]:
+            gpu.update(name="NVIDIA A100-PCIe-40GB", pci_id="0x20F110DE", power_limit_max_w=250.0)
+
+    found = match(machine("standard_nd96asr_v4", pcie))
+    assert found.system.name == "A100_PCIe_40GBx8"
+    assert any("retired" in warning for warning in found.warnings)
+
+
+def test_an_exact_number_of_slices_is_not_a_part_of_them(machine: Machine) -> None:
+    def one(content: dict[str, Any]) -> None:
+        content["environment"]["CUDA_VISIBLE_DEVICES"] = content["probes"]["nvml"]["gpus"][0]["mig_devices"][0]["uuid"]
+
+    found = match(machine("a100_mig_1g_5gb", one))
+    assert not any("slices" in warning for warning in found.warnings)
+    assert any("7 MIG slices" in warning for warning in match(machine("a100_mig_1g_5gb")).warnings)
+
+
+def test_a_failing_driver_is_a_warning_of_the_match(machine: Machine) -> None:
+    assert any("NVML failed" in warning for warning in match(machine("nvml_fails")).warnings)
+
+
+@pytest.mark.parametrize(
+    ("model", "plain"),
+    [
+        ("Intel(R) Xeon(R) Platinum 8480C", "Intel_Xeon_Platinum_8480C"),
+        ("Intel(R) Xeon(R) Platinum 8480+", "Intel_Xeon_Platinum_8480P"),
+        ("Intel(R) Xeon(R) Platinum 8380 CPU @ 2.30GHz", "Intel_Xeon_Platinum_8380"),
+        ("AMD EPYC 7742 64-Core Processor", "AMD_EPYC_7742"),
+        ("Neoverse-V2", "Neoverse-V2"),
+        ("ARMv8 Processor rev 0 (v8l)", "ARMv8_Processor_rev_0_v8l"),
+        ("../..//\0", "unknown"),
+    ],
+)
+def test_system_ids_are_safe_file_names(model: str, plain: str) -> None:
+    assert plain_cpu_name(model) == plain
