@@ -1,0 +1,1 @@
+"""BERT-Large on SQuAD v1.1: data set, features, score and the tiny stand-in."""
