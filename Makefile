@@ -10,6 +10,7 @@ SHELL := /bin/bash
 
 include $(dir $(abspath $(lastword $(MAKEFILE_LIST))))Makefile.const
 
+MLPERF_SCRATCH_PATH ?= $(DEFAULT_SCRATCH)
 RUN_ARGS ?=
 BENCHMARKS ?=
 
@@ -69,12 +70,35 @@ $(DEV_STAMP): $(PROJECT_ROOT)/requirements/dev.lock $(RUNTIME_STAMP)
 	@$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
 	@touch $@
 
+$(VENV)/.%-installed: $(PROJECT_ROOT)/requirements/%.lock $(RUNTIME_STAMP)
+	@echo "Installing the Python packages of requirements/$*.lock (once) …"
+	@$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r $< || { \
+	  echo "error: the packages of requirements/$*.lock could not be installed" >&2; \
+	  echo "  next: check the network or pip's index settings, then run the same command again" >&2; exit 3; }
+	@touch $@
+
+.PHONY: calibration
+calibration: $(VENV)/.calibration-installed ## Install what int8 and fp8 need (NNCF)
+
+.PHONY: tensorrt_rtx
+tensorrt_rtx: $(VENV)/.tensorrt_rtx-installed ## Install TensorRT-RTX, which builds engines without a GPU
+
+.PHONY: tensorrt
+tensorrt: $(RUNTIME_STAMP) ## Install TensorRT on a machine with an NVIDIA GPU
+	@$(PY) -m pip install --quiet --disable-pip-version-check -r $(PROJECT_ROOT)/requirements/tensorrt.txt \
+	  -c $(PROJECT_ROOT)/requirements/runtime.lock || { \
+	  echo "error: TensorRT could not be installed" >&2; \
+	  echo "  next: check that pip reaches NVIDIA's index; without a GPU, use make tensorrt_rtx" >&2; exit 3; }
+
 .PHONY: link_dirs
 link_dirs: ## Link build/{data,models,preprocessed_data} into the scratch path
 	@$(PROJECT_ROOT)/scripts/link_dirs.sh "$(BUILD_DIR)" "$(MLPERF_SCRATCH_PATH)" \
 	  "$(if $(filter command environment,$(firstword $(origin MLPERF_SCRATCH_PATH))),given,default)"
 
 READY = $(RUNTIME_STAMP) link_dirs
+# Optional packages that RUN_ARGS name outright.
+NAMED_PACKAGES = $(if $(findstring tensorrt_rtx,$(RUN_ARGS)),$(VENV)/.tensorrt_rtx-installed $(VENV)/.calibration-installed) \
+  $(if $(filter %=int8 %=fp8,$(RUN_ARGS)),$(VENV)/.calibration-installed)
 
 .PHONY: download_data
 download_data: $(READY) ## Fetch the data sets (tiny: generate them)
@@ -95,11 +119,11 @@ build: $(READY) ## Prepare everything that runs need besides data and models
 ##@ Benchmarks
 
 .PHONY: run
-run: $(READY) ## Generate the engines, then run the harness
+run: $(READY) $(NAMED_PACKAGES) ## Generate the engines, then run the harness
 	@$(HARNESS) --action=run $(NAMED_BENCHMARKS) $(RUN_ARGS)
 
 .PHONY: generate_engines
-generate_engines: $(READY) ## Build the engines that RUN_ARGS need
+generate_engines: $(READY) $(NAMED_PACKAGES) ## Build the engines that RUN_ARGS need
 	@$(HARNESS) --action=generate_engines $(NAMED_BENCHMARKS) $(RUN_ARGS)
 
 .PHONY: run_harness
@@ -107,7 +131,7 @@ run_harness: $(READY) ## Run LoadGen with the engines that are built
 	@$(HARNESS) --action=run_harness $(NAMED_BENCHMARKS) $(RUN_ARGS)
 
 .PHONY: calibrate
-calibrate: $(READY) ## Calibrate for int8
+calibrate: $(READY) $(VENV)/.calibration-installed ## Calibrate for int8
 	@$(HARNESS) --action=calibrate $(NAMED_BENCHMARKS) $(RUN_ARGS)
 
 .PHONY: explain
@@ -132,9 +156,29 @@ SYSTEM_ARGS = $(if $(NAME),--name=$(NAME)) $(if $(CAPTURE),--capture=$(CAPTURE))
 doctor: $(READY) ## Check this machine for what keeps runs from being good, with the command that mends it
 	@$(HARNESS) --action=doctor $(SYSTEM_ARGS)
 
+.PHONY: list_engines
+list_engines: $(READY) ## List the engines that are built
+	@$(HARNESS) --action=list_engines $(RUN_ARGS)
+
+.PHONY: clean_engines
+clean_engines: $(READY) ## Remove engines (RUN_ARGS=--backend=… and BENCHMARKS=… pick some)
+	@$(HARNESS) --action=clean_engines $(NAMED_BENCHMARKS) $(RUN_ARGS)
+
+.PHONY: check_engines
+check_engines: $(READY) $(NAMED_PACKAGES) ## Check graphs, profiles and memory for a GPU system without its GPU
+	@$(HARNESS) --action=check_engines $(NAMED_BENCHMARKS) $(RUN_ARGS)
+
 .PHONY: list_systems
 list_systems: $(READY) ## List the known systems
 	@$(HARNESS) --action=list_systems $(SYSTEM_ARGS)
+
+.PHONY: list_configs
+list_configs: $(READY) ## List every config (RUN_ARGS="--system=NAME --verbose")
+	@$(HARNESS) --action=list_configs $(NAMED_BENCHMARKS) $(RUN_ARGS)
+
+.PHONY: check_configs
+check_configs: $(READY) ## Check a folder of config files written for other harnesses (DIR=…)
+	@cd $(PROJECT_ROOT) && exec $(PY) -m scripts.check_configs "$(DIR)"
 
 .PHONY: add_system
 add_system: $(READY) ## Add this machine (NAME=…, CAPTURE=file, YES=1) with configs of estimated values
@@ -147,6 +191,102 @@ remove_system: $(READY) ## Undo add_system (NAME=…)
 .PHONY: capture_system
 capture_system: $(READY) ## Write down what this machine is, to be replayed elsewhere (CAPTURE=file)
 	@$(HARNESS) --action=capture_system $(SYSTEM_ARGS)
+
+##@ Audits and submission (documentation/submission_guide.md)
+
+WHO = $(if $(SUBMITTER),--submitter="$(SUBMITTER)") $(if $(DIVISION),--division=$(DIVISION)) \
+  $(if $(CATEGORY),--category=$(CATEGORY)) $(if $(STATUS),--status=$(STATUS)) $(if $(ROUND),--round=$(ROUND)) \
+  $(if $(FROM),--from_tree="$(FROM)") $(if $(PASSPHRASE_FILE),--passphrase_file="$(PASSPHRASE_FILE)")
+
+.PHONY: run_audit_harness
+run_audit_harness: $(READY) ## Run and verify the audit tests that the round asks for (ROUND=…)
+	@$(HARNESS) --action=run_audit_harness $(NAMED_BENCHMARKS) $(if $(ROUND),--round=$(ROUND)) $(RUN_ARGS)
+
+.PHONY: run_audit_test01 run_audit_test04 run_audit_test06
+run_audit_test01: $(READY) ## Run and verify TEST01, accuracy in performance mode
+	@$(HARNESS) --action=run_audit_harness --audit_test=TEST01 $(NAMED_BENCHMARKS) $(if $(ROUND),--round=$(ROUND)) $(RUN_ARGS)
+run_audit_test04: $(READY) ## Run and verify TEST04, detection of caching
+	@$(HARNESS) --action=run_audit_harness --audit_test=TEST04 $(NAMED_BENCHMARKS) $(if $(ROUND),--round=$(ROUND)) $(RUN_ARGS)
+run_audit_test06: $(READY) ## Run and verify TEST06, consistency of an LLM's output
+	@$(HARNESS) --action=run_audit_harness --audit_test=TEST06 $(NAMED_BENCHMARKS) $(if $(ROUND),--round=$(ROUND)) $(RUN_ARGS)
+
+.PHONY: run_audit_verification
+run_audit_verification: $(READY) ## Verify the newest audit runs again, without running them
+	@$(HARNESS) --action=run_audit_verification $(NAMED_BENCHMARKS) $(if $(ROUND),--round=$(ROUND)) $(RUN_ARGS)
+
+.PHONY: stage_results
+stage_results: $(READY) ## Lay out the newest complete runs for a round (SUBMITTER= DIVISION= CATEGORY= STATUS= ROUND=)
+	@$(HARNESS) --action=stage_results $(NAMED_BENCHMARKS) $(WHO) $(RUN_ARGS)
+
+.PHONY: populate_readme
+populate_readme: $(READY) ## Write the READMEs of the staged results again
+	@$(HARNESS) --action=populate_readme $(WHO) $(RUN_ARGS)
+
+.PHONY: truncate_results
+truncate_results: $(READY) ## Cut accuracy logs to the checker's limit; whole ones are kept in build/full_results
+	@$(HARNESS) --action=truncate_results $(RUN_ARGS)
+
+.PHONY: check_submission
+check_submission: $(READY) ## Check the staged tree: own preflight, then the official checker (MLPERF_INFERENCE_DIR=…)
+	@$(HARNESS) --action=check_submission $(WHO) $(RUN_ARGS)
+
+.PHONY: pack_submission
+pack_submission: $(READY) ## Write mlperf_submission.tar.gz, its manifest, summary.csv and summary.json
+	@$(HARNESS) --action=pack_submission $(WHO) $(RUN_ARGS)
+
+.PHONY: encrypt_submission
+encrypt_submission: $(READY) ## Encrypt the tarball with a passphrase (PASSPHRASE_FILE=…)
+	@$(HARNESS) --action=encrypt_submission $(WHO) $(RUN_ARGS)
+
+.PHONY: submission
+submission: $(READY) ## The whole way: run, audits, stage, truncate, check, pack
+	@$(HARNESS) --action=submission $(NAMED_BENCHMARKS) $(WHO) $(RUN_ARGS)
+
+##@ Results
+
+.PHONY: list_results
+list_results: $(READY) ## List the runs there are, complete or not
+	@$(HARNESS) --action=list_results $(RUN_ARGS)
+
+.PHONY: compare
+compare: $(READY) ## Compare two runs, or a run with a public result (A=… B=…)
+	@$(HARNESS) --action=compare $(if $(A),--a="$(A)") $(if $(B),--b="$(B)") $(RUN_ARGS)
+
+.PHONY: report
+report: $(READY) ## Write one HTML page for each run, and an index, into build/report
+	@$(HARNESS) --action=report $(RUN_ARGS)
+
+##@ Containers (documentation/containers.md)
+
+# Makefile.docker is read only when one of these is asked for, so that one from elsewhere can take its place. It must not see the
+# default scratch path, which need not be there yet.
+CONTAINER_TARGETS = prebuild build_docker docker_add_user attach_docker launch_docker docker_run docker_sanity stop_docker docker_info
+
+prebuild: ## Build the image, add you to it, start it and open a shell (DOCKER_DETACH=1: in the background)
+build_docker: ## Build the image (FLAVOUR=cpu|cuda, BASE_IMAGE)
+docker_add_user: ## Put your account into the image
+attach_docker: ## Add you to the image, then start it
+launch_docker: ## Start the container (DOCKER_ARGS, DOCKER_COMMAND, DOCKER_DETACH=1, DOCKER_NAME)
+docker_run: ## Run one command in a new container: CMD='make run RUN_ARGS="…"'
+docker_sanity: ## Check that a container starts, sees the GPUs and writes as you
+stop_docker: ## End the container
+docker_info: ## Show the variables, images and containers in use
+
+.PHONY: $(CONTAINER_TARGETS)
+$(CONTAINER_TARGETS):
+	@cd $(PROJECT_ROOT) && $(if $(filter file,$(origin MLPERF_SCRATCH_PATH)),env -u MLPERF_SCRATCH_PATH) \
+	  $(MAKE) --no-print-directory -f Makefile.docker $@
+
+# A host with an NVIDIA GPU but without TensorRT: its GPU workloads belong inside, where TensorRT is.
+GPU_DEVICE ?= /dev/nvidiactl
+IN_CONTAINER ?= $(wildcard /.dockerenv /run/.containerenv)
+BELONGS_INSIDE = $(and $(wildcard $(GPU_DEVICE)),$(if $(IN_CONTAINER)$(wildcard $(VENV)/lib/python3*/site-packages/tensorrt*),,yes))
+
+run generate_engines run_harness calibrate: | tell_inside
+.PHONY: tell_inside
+tell_inside:
+	@$(if $(BELONGS_INSIDE),printf "note: this host has a GPU but no TensorRT; \`make $(MAKECMDGOALS)\` for the GPU belongs into the \
+	container:\n  next: make docker_run CMD='make $(MAKECMDGOALS) RUN_ARGS=\"%s\"'   (\`make prebuild\` once before)\n" "$$RUN_ARGS" >&2,:)
 
 ##@ Development
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
 
-from code.common.constants import Benchmark, CPUArchitecture, Scenario, WorkloadSetting
+from code.common.constants import Benchmark, CPUArchitecture, HarnessType, Scenario, WorkloadSetting
 from code.common.errors import HarnessError, MissingError, UsageError, nearest
 from code.common.fields import FIELDS, field_table, require_applicable
 from code.common.rooms import room_of
@@ -15,10 +15,15 @@ from code.common.systems.detect import DetectedSystem, detect
 from code.common.systems.matching import match
 from code.common.systems.system_list import KnownSystem
 from code.request import Request, Value
-from configs.configuration import ConfigProblem, Detected, LoadedFile, Probed, Registered, fields_of, load, place_of
+from configs.configuration import Detected, Registered
+from configs.inspection import CLASS_ONLY, checked, duplicates, fields_of, misplaced, place_of, place_of_field, system_of
+from configs.loading import ConfigProblem, LoadedFile, load
 
-CLASS_ONLY = ("benchmark", "scenario", "system")
-"""What says which workload a class is for, rather than how to run it."""
+HARNESS_TYPES = (HarnessType.Custom, HarnessType.LWIS)
+"""The harness types that this build has; both mean its own harness."""
+
+TARGETS = ("target_qps", "target_latency", "target_latency_percentile")
+"""LoadGen keys that a zero makes no sense for."""
 
 
 @dataclass(frozen=True)
@@ -99,13 +104,15 @@ def build(request: Request) -> tuple[list[Workload], list[Unplanned]]:
         label = f"{room_of(benchmark).full_name(alternatives[0].accuracy_target)} {scenario}"
         try:
             config = select(benchmark, scenario, system_name, alternatives)
-            if config is None and every:
-                continue
+            if every and (config is None or config.setting.harness_type not in HARNESS_TYPES):
+                continue  # 'all' means those that the system has and this build can run
             if config is None:
                 raise _no_config(benchmark, scenario, system_name, alternatives[0])
             values = resolve(config, request, benchmark, scenario, detected)
+            values = named(values, benchmark, scenario, system_name, config)
+            said = (*notes, *not_loaded(benchmark, scenario))
             workloads.append(
-                Workload(benchmark, scenario, config.setting, system_name, system_id, detected, config, values, tuple(notes))
+                Workload(benchmark, scenario, config.setting, system_name, system_id, detected, config, values, said)
             )
         except HarnessError as error:
             failed.append(Unplanned(label, error))
@@ -115,6 +122,14 @@ def build(request: Request) -> tuple[list[Workload], list[Unplanned]]:
     return workloads, failed
 
 
+def named(
+    values: Mapping[str, Value], benchmark: Benchmark, scenario: Scenario, system_name: str, config: Registered
+) -> Mapping[str, Value]:
+    """The values with the workload's own names among them, for whoever gets values alone."""
+    own = {"benchmark": room_of(benchmark).name, "scenario": str(scenario), "system": system_name}
+    return MappingProxyType({**values, **{name: Value(value, f"config {config.where}") for name, value in own.items()}})
+
+
 def resolve_system(request: Request) -> tuple[str, str, DetectedSystem, list[str]]:
     """(known system's name, system ID, the machine, notes) for --system, or for the detected machine."""
     detected = detect()
@@ -122,16 +137,31 @@ def resolve_system(request: Request) -> tuple[str, str, DetectedSystem, list[str
     if name:
         known = KnownSystem.get(name)
         if known is None:
-            raise UsageError(
-                f"unknown system {name!r}",
-                f"the nearest known system is {nearest(name, KnownSystem.names())!r}",
-                "run `make list_systems`, or add this one with `make add_system NAME=…`",
-                "--system",
-            )
+            raise _unknown_system(name, request)
         matched_id = match(detected).system_id if str(known.name).startswith("CPU_") else known.system_id
         return known.name, matched_id, detected, []
     found = match(detected)
     return found.system.name, found.system_id, detected, list(found.warnings)
+
+
+def _unknown_system(name: str, request: Request) -> UsageError:
+    """Nobody defined it; a config class may still name it."""
+    near = nearest(name, KnownSystem.names())
+    why = f"the nearest known system is {near!r}" if near else "no known system is like it"
+    if KnownSystem.problems:
+        why += f"; and not every list of systems could be read: {KnownSystem.problems[0]}"
+    for benchmark in request.benchmarks():
+        for scenario in request.scenarios(benchmark):
+            for entry in (e for file in load(benchmark, scenario) for e in file.entries if system_of(e) == name):
+                return UsageError(
+                    f"config class {entry.cls.__name__} is for a system that nobody defined, {name!r}",
+                    why,
+                    f"run `make add_system NAME={name}` on that machine, or correct the name (see `make list_systems`)",
+                    place_of_field(entry.cls, "system"),
+                )
+    return UsageError(
+        f"unknown system {name!r}", why, "run `make list_systems`, or add this one with `make add_system NAME=…`", "--system"
+    )
 
 
 def select(benchmark: Benchmark, scenario: Scenario, system_name: str, alternatives: list[WorkloadSetting]) -> Registered | None:
@@ -139,48 +169,42 @@ def select(benchmark: Benchmark, scenario: Scenario, system_name: str, alternati
     files = load(benchmark, scenario)
     for setting in alternatives:
         found = [e for f in files for e in f.entries if e.setting == setting and system_of(e) == system_name]
-        if len(found) > 1:
-            raise UsageError(
-                f"two configs for {benchmark} {scenario} {setting.shortname()} on {system_name}",
-                f"{found[0].cls.__name__} at {found[0].where} and {found[1].cls.__name__} at {found[1].where}",
-                "remove one of them",
-                found[1].where,
-            )
+        for error in duplicates(found):
+            raise error
         if found:
             return found[0]
     return None
 
 
+def not_loaded(benchmark: Benchmark, scenario: Scenario) -> list[str]:
+    """What of the user's config files and lists of systems could not be loaded, a line each: nothing is swallowed."""
+    met = [f"{problem.where}: not loaded: {problem.reason}" for problem in problems(load(benchmark, scenario))]
+    return met + [f"{problem}: not loaded" for problem in KnownSystem.problems]
+
+
 def problems(files: list[LoadedFile]) -> list[ConfigProblem]:
     """What could not be loaded among `files`."""
-    return [f.problem for f in files if f.problem is not None]
-
-
-def system_of(entry: Registered) -> str:
-    """The name of the system a class is for; '' when it names none."""
-    system = fields_of(entry.cls).get("system", (None, None))[0]
-    return str(getattr(system, "name", system) or "")
+    return [problem for file in files for problem in file.problems]
 
 
 def resolve(
     config: Registered, request: Request, benchmark: Benchmark, scenario: Scenario, detected: DetectedSystem
 ) -> Mapping[str, Value]:
-    """Every field's value for one config class, checked: default < config class < environment < command line."""
+    """Every field's value for one config class, checked: default < config class < environment < command line.
+
+    MissingError for a class of a harness type that this build has not.
+    """
+    _require_harness(config)
+    wrong_place = misplaced(config, benchmark, scenario)
+    if wrong_place is not None:
+        raise wrong_place
     values = {f.name: Value(f.default, "default") for f in FIELDS}
     for name, (raw, owner) in fields_of(config.cls).items():
         if name in CLASS_ONLY:
             continue
-        where = place_of(owner, name)
-        option = field_table().get(name)
-        if option is None:
-            near = nearest(name, field_table())
-            raise UsageError(
-                f"config class {config.cls.__name__} sets an unknown field {name!r}",
-                f"the nearest known field is {near!r}" if near else "no known field is like it",
-                "correct its name, or see documentation/fields.md for all of them",
-                where,
-            )
-        values[option.name] = _from_class(option, raw, f"config {where} ({owner.__name__})", where, detected)
+        value = checked(config.cls, name, raw, owner)
+        origin = f"config {place_of(owner, name)} ({owner.__name__})"
+        values[field_table()[name].name] = _from_class(value, origin, detected)
     for name, given in request.overrides().items():
         option = field_table()[name]
         if given.origin.startswith("command line") and not option.request:
@@ -188,16 +212,46 @@ def resolve(
         values[name] = given
     for name in ("test_mode", "test_query_count", "fast"):
         values[name] = request.given.get(name, values[name])
+    if values["use_triton"].value:
+        raise _no_triton(config, f"use_triton is set by {values['use_triton'].origin}")
+    _refuse_zeros(values, scenario)
     return MappingProxyType(values)
 
 
-def _from_class(option: Any, raw: Any, origin: str, where: str, detected: DetectedSystem) -> Value:
-    if isinstance(raw, Probed):
-        return Value(raw, origin)
-    if isinstance(raw, Detected):
+def _refuse_zeros(values: Mapping[str, Value], scenario: Scenario) -> None:
+    """Generated stubs hold zeros where a target belongs, and LoadGen's words about them would not say so."""
+    for option in FIELDS:
+        if option.loadgen in TARGETS and scenario.valstr in option.scenarios and values[option.name].value == 0:
+            origin = values[option.name].origin
+            raise UsageError(
+                f"{option.name} is 0",
+                f"{option.help.rstrip('.')}; a 0 is a stub that nobody filled in ({origin})",
+                f"give a value: in the config class, or with --{option.name}={option.unit or 'VALUE'}",
+                origin.removeprefix("config ").partition(" ")[0] if origin.startswith("config ") else origin,
+            )
+
+
+def _require_harness(config: Registered) -> None:
+    if config.setting.harness_type not in HARNESS_TYPES:
+        raise _no_triton(config, f"it is registered for HarnessType.{config.setting.harness_type.name}")
+
+
+def _no_triton(config: Registered, why: str) -> MissingError:
+    kind = config.setting.harness_type
+    server = "the heterogeneous MIG harness" if kind is HarnessType.HeteroMIG else "Triton Inference Server"
+    return MissingError(
+        f"config class {config.cls.__name__} needs {server}, which this build has not",
+        f"{why}; here run: {', '.join(t.name for t in HARNESS_TYPES)}",
+        "choose the system's default config (leave --config_ver out), or run this one with the harness it was written for",
+        config.where,
+    )
+
+
+def _from_class(value: Any, origin: str, detected: DetectedSystem) -> Value:
+    if isinstance(value, Detected):
         cores = max(1, detected.usable_cores)
-        return Value(max(1, int(cores * raw.factor)), f"{origin}: {raw.factor:g} × {cores} cores detected")
-    return Value(option.check(raw, where), origin)
+        return Value(max(1, int(cores * value.factor)), f"{origin}: {value.factor:g} × {cores} cores detected")
+    return Value(value, origin)
 
 
 def _check_applicable(option: Any, request: Request, benchmark: Benchmark, scenario: Scenario, where: str) -> None:
@@ -219,9 +273,9 @@ def _no_config(benchmark: Benchmark, scenario: Scenario, system: str, setting: W
     if broken:
         return UsageError(
             f"no config for {benchmark} {scenario} ({setting.config_ver()}) on {system} could be loaded",
-            broken[0].reason + (f", and {len(broken) - 1} more files failed" if len(broken) > 1 else ""),
+            broken[0].reason + (f", and {len(broken) - 1} more places failed" if len(broken) > 1 else ""),
             broken[0].hint or "mend the file",
-            f"{broken[0].file}:{broken[0].line}",
+            broken[0].where,
         )
     here = sorted({e.setting.config_ver() for f in files for e in f.entries if system_of(e) == system})
     if here:

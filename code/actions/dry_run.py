@@ -10,6 +10,7 @@ from code.common.errors import HarnessError, MissingError
 from code.common.rooms import Room, room_of
 from code.loadgen.settings import conf_text, user_conf
 from code.plan import Workload
+from code.precision import graph_for
 from configs.configuration import Probed
 
 SCOPE = "workload"
@@ -26,7 +27,9 @@ def run(workload: Workload, context: Context) -> None:
     console.say(f"  engine   {_engine(workload, room)}")
     settled = {name: None if name in probed else value for name, value in values.items()}
     conf = user_conf(str(workload.scenario), settled, _count(room, values), room.samples)
-    console.say("  LoadGen  " + "\n           ".join(conf_text(room.name, str(workload.scenario), conf).splitlines()[1:] or ["its own"]))
+    console.say(
+        "  LoadGen  " + "\n           ".join(conf_text(room.name, str(workload.scenario), conf).splitlines()[1:] or ["its own"])
+    )
     for name, value in probed.items():
         console.say(f"           {name} = {value.factor:g} × {value.what}, measured at the first run")
     generate_engines.say_ignored(workload, backend(values["backend"]), context)
@@ -36,7 +39,7 @@ def _engine(workload: Workload, room: Room) -> str:
     values = workload.plain()
     runtime = backend(values["backend"])
     try:
-        where = store.address(runtime, room.name, room.model(values), values)
+        where = store.address(runtime, room.name, graph_for(workload), values)
     except MissingError as error:
         return f"its key needs what is not here yet: {error.what}"
     return f"{where.folder.name} ({'built' if where.exists else 'not built yet'})"

@@ -9,9 +9,14 @@ from code.common import console
 from code.common.fields import FIELDS
 from code.common.rooms import room_of
 from code.plan import Workload
+from code.precision import graph_for
 
 SCOPE = "workload"
-HARNESS_HONOURS = frozenset(f.name for f in FIELDS if f.loadgen or f.group in ("The request", "Logs", "Model and data")) | {
+HARNESS_HONOURS = frozenset(
+    f.name
+    for f in FIELDS
+    if f.loadgen or (f.group in ("The request", "Logs", "Model and data", "Calibration") and f.name != "cache_file")
+) | {
     "deque_timeout_usec",
     "devices",
     "performance_sample_count",
@@ -32,7 +37,9 @@ def run(workload: Workload, context: Context) -> None:
     runtime = backend(workload["backend"])
     say_ignored(workload, runtime, context)
     room = room_of(workload.benchmark)
-    model = room.model(workload.plain())
+    model = graph_for(
+        workload, make=True, again=bool(workload["force_calibration"]) and context.once(f"again {workload.full_name}")
+    )
     where = store.address(runtime, room.name, model, workload.plain())
     if where.exists and not context.request["force_build"]:
         line = f"engine {where.folder.name}: already built"
@@ -58,7 +65,8 @@ def ignored(workload: Workload, runtime: Backend) -> list[str]:
 
 def say_ignored(workload: Workload, runtime: Backend, context: Context) -> None:
     """List them, once per invocation."""
-    names = ignored(workload, runtime)
+    because = getattr(runtime, "ignored_because", {})
+    names = [f"{name} ({because[name]})" if name in because else name for name in ignored(workload, runtime)]
     if names:
         line = f"{workload.label}: set but not used by {runtime.label} here: {', '.join(names)}"
         if context.once(line):

@@ -23,6 +23,7 @@ from code.loadgen import launch
 from code.loadgen.contract import RunSpec
 from code.loadgen.settings import conf_text, seeds, user_conf
 from code.plan import Workload
+from code.precision import graph_for
 from code.request import Value
 from code.results import loadgen_log, metadata, report, settings_check
 from code.results.verdict import judge
@@ -44,7 +45,7 @@ def run(workload: Workload, context: Context) -> list[report.ReportRow]:
     say_ignored(workload, runtime, context)
     room = room_of(workload.benchmark)
     room.prepare(workload.plain())
-    engine = store.address(runtime, room.name, room.model(workload.plain()), workload.plain()).require()
+    engine = store.address(runtime, room.name, graph_for(workload), workload.plain()).require()
     workload = with_probed_values(workload, runtime, room, engine)
     asked = workload["test_mode"]
     modes = ["PerformanceOnly", "AccuracyOnly"] if asked == "SubmissionRun" else [asked]
@@ -106,7 +107,7 @@ def run_spec(
         },
         batch={"max_samples": batch, "timeout_us": float(values["deque_timeout_usec"] or 0), "padding": PADDING},
         dataset=dataset,
-        seeds=seeds(values),
+        seeds=seeds(values, room_of(workload.benchmark).name),
         log={
             "enable_trace": bool(values["log_enable_trace"]),
             "copy_summary_to_stdout": not values["disable_log_copy_summary_to_stdout"],

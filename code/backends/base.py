@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, cast
 
@@ -19,6 +19,8 @@ from code.common.errors import MissingError, unknown
 BACKENDS: dict[str, str] = {
     "openvino": "code.backends.openvino",
     "onnxruntime": "code.backends.onnxruntime",
+    "tensorrt": "code.backends.tensorrt",
+    "tensorrt_rtx": "code.backends.tensorrt_rtx",
 }
 """Backend name → the module that has its BACKEND."""
 
@@ -33,11 +35,13 @@ class EngineSpec:
         streams: batches that may be in flight.
         threads: threads of the runtime in all; 0 lets it decide.
         precision: 'fp32', 'bf16', …; always decided here, never by the runtime.
+        fields: every resolved field of the workload, for what only some runtimes know.
     """
 
     streams: int
     threads: int
     precision: str
+    fields: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Stream(Protocol):
@@ -79,8 +83,11 @@ class Backend(Protocol):
     def device_identity(self) -> str:
         """The device an engine belongs to."""
 
-    def build(self, model: Path, values: Mapping[str, Any], folder: Path) -> None:
-        """Write the engine's files into `folder`. RunError with the runtime's own words when it cannot."""
+    def build(self, model: Path, values: Mapping[str, Any], folder: Path) -> Mapping[str, Any] | None:
+        """Write the engine's files into `folder`; what is returned stands in the sidecar as `details`.
+
+        RunError with the runtime's own words when it cannot.
+        """
 
     def load(self, folder: Path, spec: EngineSpec) -> Engine:
         """Load the engine in `folder`."""

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from code.backends.base import Backend
+from code.backends.locks import locked
 from code.common.errors import MissingError
 from code.common.files import atomic_directory, sha256, write_json
 from code.common.paths import engine_dir
@@ -62,14 +63,47 @@ def address(backend: Backend, benchmark: str, model: Path, values: Mapping[str, 
 
 
 def build(where: EngineAddress, backend: Backend, model: Path, values: Mapping[str, Any]) -> float:
-    """Build the engine and return how many seconds it took."""
-    start = time.monotonic()
-    with atomic_directory(where.folder) as folder:
-        backend.build(model, values, folder)
-        seconds = time.monotonic() - start
-        files = {p.name: p.stat().st_size for p in sorted(folder.iterdir())}
-        write_json(folder / SIDECAR, {**where.identity, "build_seconds": round(seconds, 3), "files": files})
+    """Build the engine and return how many seconds it took; 0 where another process has built it meanwhile."""
+    there = where.exists
+    with locked(engine_dir() / ".locks" / where.folder.name):
+        if where.exists and not there:
+            return 0.0
+        start = time.monotonic()
+        with atomic_directory(where.folder) as folder:
+            details = backend.build(model, values, folder)
+            seconds = time.monotonic() - start
+            files = {p.name: p.stat().st_size for p in sorted(folder.iterdir())}
+            sidecar = {**where.identity, "build_seconds": round(seconds, 3), "files": files}
+            write_json(folder / SIDECAR, {**sidecar, **({"details": dict(details)} if details else {})})
     return seconds
+
+
+@dataclass(frozen=True)
+class BuiltEngine:
+    """An engine in the store: its folder, its size in bytes and its sidecar."""
+
+    folder: Path
+    size: int
+    sidecar: dict[str, Any]
+
+
+def built() -> list[BuiltEngine]:
+    """Every engine that is there, by name. A sidecar that cannot be read counts as empty."""
+    out = []
+    for sidecar in sorted(engine_dir().glob(f"[!.]*/{SIDECAR}")):
+        try:
+            content = json.loads(sidecar.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            content = {}
+        size = sum(p.stat().st_size for p in sidecar.parent.iterdir() if p.is_file())
+        out.append(BuiltEngine(sidecar.parent, size, content if isinstance(content, dict) else {}))
+    return out
+
+
+def leftovers() -> list[Path]:
+    """What killed builds have left: temporary folders that nothing was written to for an hour."""
+    old = time.time() - 3600
+    return sorted(p for p in engine_dir().glob(".*.tmp*") if p.is_dir() and p.stat().st_mtime < old)
 
 
 def model_digest(model: Path) -> str:

@@ -49,7 +49,7 @@ def check(
     Raises:
         MissingError: the log, the arrays or an input is not there.
         UsageError: the arrays were made from other inputs.
-        RunError: the log is cut off, or a sample is missing, doubled, unknown or of an odd size.
+        RunError: the log is cut off, or a sample is missing, unknown or of an odd size.
     """
     if not manifest.is_current(Path(preprocessed_dir), Path(squad_json), Path(vocab), MLPERF_SETTINGS):
         # Absent or broken arrays get the clearer error of opening them.
@@ -68,7 +68,8 @@ def check(
 def read_log(
     path: Path, data: PreprocessedSquad, *, dtype: str = "float32", complete: bool = True
 ) -> tuple[npt.NDArray[Any], npt.NDArray[np.bool_]]:
-    """The logits of an accuracy log.
+    """The logits of an accuracy log. The last response to a sample counts: LoadGen repeats samples to fill MultiStream's last
+    query, and a compliance run draws them again and again.
 
     Returns:
         Logits `dtype` [N, 384, 2], filled with -10000 (float16: its nearest, -1e4 as well), and which samples are there,
@@ -83,19 +84,24 @@ def read_log(
     kind = np.dtype(dtype).newbyteorder("<")
     logits = np.full((count, width, 2), NOT_GIVEN, dtype=kind)
     line_of = np.zeros(count, dtype=np.int64)
+    repeated: tuple[int, int] | None = None
     for line, index, raw in _entries(path):
         if not 0 <= index < count:
             raise _bad(path, line, f"sample {index} is unknown", f"the data set has the samples 0 to {count - 1}")
-        if line_of[index]:
-            raise _bad(path, line, f"sample {index} is there twice", f"its first response stands in line {line_of[index]}")
+        if line_of[index] and repeated is None:
+            repeated = line, index
         pairs, rest = divmod(len(raw), 2 * kind.itemsize)
         if rest or not 0 < pairs <= width:
             why = f"{dtype} start and end logits of 1 to {width} tokens take {2 * kind.itemsize} bytes a token"
             raise _bad(path, line, f"the response for sample {index} has {len(raw):,} bytes", why)
         logits[index, :pairs] = np.frombuffer(raw, dtype=kind).reshape(pairs, 2)
+        logits[index, pairs:] = NOT_GIVEN
         line_of[index] = line
     present = line_of > 0
     absent = np.flatnonzero(~present)
+    if complete and len(absent) and repeated:
+        line, index = repeated
+        raise _bad(path, line, f"sample {index} is there twice", f"{len(absent):,} other samples are missing")
     if complete and len(absent):
         names = ", ".join(map(str, absent[:_NAMED])) + (", …" if len(absent) > _NAMED else "")
         raise RunError(

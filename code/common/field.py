@@ -94,6 +94,8 @@ class Field:
                 return self.parse(value, where)
             return list(value)
         if self.type in ("int", "float"):
+            if isinstance(value, bool) and self.type == "int":
+                return int(value)  # public configs write `gpu_copy_streams = True` for one
             if isinstance(value, bool) or not isinstance(value, (int, float)):
                 raise self.bad(value, where)
             if self.type == "float":
@@ -101,6 +103,8 @@ class Field:
             if isinstance(value, float) and not value.is_integer():
                 raise self.bad(value, where)
             return int(value)
+        if isinstance(value, (dict, list, tuple, set)):
+            raise self.bad(value, where)
         text = str(value) if not isinstance(value, str) else value
         if self.choices:
             matched = {c.lower(): c for c in self.choices}.get(text.lower())
@@ -145,6 +149,8 @@ class Field:
 
     def _batch(self, value: Any, where: str) -> Any:
         numbers = list(value.values()) if isinstance(value, dict) else [value]
+        if not numbers:
+            raise self.bad(value, where)
         for number in numbers:
             if isinstance(number, bool) or not isinstance(number, int) or number < 1:
                 raise self.bad(value, where)

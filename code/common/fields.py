@@ -10,6 +10,7 @@ from functools import cache
 
 from code.common.errors import UsageError, unknown
 from code.common.field import Field
+from code.submission.rounds import ROUNDS
 
 BERT, GPTJ, UNET = "bert", "gptj", "3d-unet"
 OFF, SRV, SS, MS = "Offline", "Server", "SingleStream", "MultiStream"
@@ -40,7 +41,7 @@ def _f(group: str, name: str, kind: str, text: str, actions: str = "h", **more: 
 FIELDS: tuple[Field, ...] = (
     # ── the request ────────────────────────────────────────────────────────────
     _r("action", "str", "What to do; the make target of the same name passes it."),
-    _r("benchmarks", "list", "Benchmarks to run, comma-separated, or 'all'."),
+    _r("benchmarks", "list", "Benchmarks to run, comma-separated, or 'all' that this version runs."),
     _r("scenarios", "list", "Scenarios to run, comma-separated; default: all that the benchmark has."),
     _r("config_ver", "list", "Config versions: default, high_accuracy, maxq, triton, … or all.", default=["default"]),
     _r("system", "str", "Use this known system's configs instead of the detected one's."),
@@ -74,7 +75,7 @@ FIELDS: tuple[Field, ...] = (
     _r("audit_test", "list", "Audit tests to run, comma-separated; default: those the round asks for."),
     _r("audit_attempts", "int", "Most runs of an audit test whose performance part fails.", default=2),
     _r("passphrase_file", "str", "File with the passphrase to encrypt with; default: ask on the terminal."),
-    _r("a", "str", "What to compare: the folder of a run, or submitter/system of a public result."),
+    _r("a", "str", "What to compare: the folder of a run, or a public result such as H100_SXM_80GBx8."),
     _r("b", "str", "What to compare it with."),
     _r("report_dir", "str", "Folder of the report pages; default: build/report."),
     # ── model and data ────────────────────────────────────────────────────────────
@@ -197,7 +198,14 @@ FIELDS: tuple[Field, ...] = (
         "Samples that LoadGen draws from.",
         loadgen="performance_sample_count_override",
     ),
-    _f(LOADGEN, "round", "str", "MLPerf round: its seeds, layout and rules; default: LoadGen's own seeds.", "ha"),
+    _f(
+        LOADGEN,
+        "round",
+        "str",
+        "MLPerf round: its seeds, layout and rules; default: the newest round that has the benchmark.",
+        "ha",
+        choices=tuple(ROUNDS),
+    ),
     _f(LOADGEN, "qsl_rng_seed", "int", "Seed of the sample choice; default: the round's."),
     _f(LOADGEN, "sample_index_rng_seed", "int", "Seed of the sample order; default: the round's."),
     _f(LOADGEN, "schedule_rng_seed", "int", "Seed of the arrival times; default: the round's."),
@@ -272,11 +280,47 @@ FIELDS: tuple[Field, ...] = (
     _f(ENGINE, "use_fp8", "bool", "Quantise to fp8.", "e", benchmarks=(BERT, GPTJ)),
     _f(ENGINE, "use_int4awq", "bool", "Quantise weights to int4 by AWQ.", "e"),
     _f(ENGINE, "workspace_size", "int", "Builder's workspace.", "e", unit="bytes"),
+    _f(ENGINE, "builder_optimization_level", "int", "How long TensorRT searches for faster kernels, 0 to 5.", "e"),
+    _f(
+        ENGINE,
+        "length_buckets",
+        "list",
+        "Ends of the length ranges that get a profile each, such as 128,256,384.",
+        "e",
+        benchmarks=(BERT,),
+    ),
+    _f(
+        ENGINE,
+        "hardware_compatibility",
+        "str",
+        "GPUs besides the one it is built on that a TensorRT engine runs on.",
+        "e",
+        choices=("none", "ampere_plus", "same_compute_capability"),
+    ),
+    _f(ENGINE, "version_compatible", "bool", "Build an engine that later TensorRT versions run too.", "eh"),
+    _f(
+        ENGINE,
+        "profiling_verbosity",
+        "str",
+        "What an engine can tell a profiler.",
+        "e",
+        choices=("none", "layer_names_only", "detailed"),
+    ),
+    _f(ENGINE, "plugin_libs", "list", "TensorRT plugin libraries to load.", "eh"),
     # ── calibration ────────────────────────────────────────────────────────────
     _f(CALIB, "force_calibration", "bool", "Calibrate even when a result is there.", "ce"),
-    _f(CALIB, "calib_batch_size", "int", "Samples in a calibration batch.", "c"),
-    _f(CALIB, "calib_max_batches", "int", "Most calibration batches.", "c"),
-    _f(CALIB, "calib_data_map", "str", "List of calibration samples.", "c"),
+    _f(CALIB, "calib_batch_size", "int", "Samples in a calibration batch.", "ce", default=1),
+    _f(CALIB, "calib_max_batches", "int", "Most calibration batches.", "ce", default=128),
+    _f(CALIB, "calib_data_map", "str", "List of calibration samples: sample indices, one a line.", "ce"),
+    _f(
+        CALIB,
+        "calib_score_samples",
+        "int",
+        "Samples that a quantised graph is scored on; 0: it is not scored.",
+        "ce",
+        unit="samples",
+        default=2048,
+    ),
     _f(CALIB, "cache_file", "str", "Calibration cache as older harnesses name it.", "ce"),
     # ── text generation ────────────────────────────────────────────────────────────
     _f(LLM, "tensor_parallelism", "int", "GPUs that share each layer.", "e", benchmarks=(GPTJ,), affects_engine=True),

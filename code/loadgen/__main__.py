@@ -19,6 +19,7 @@ import numpy as np
 
 from code.backends.base import Engine, EngineSpec, backend
 from code.common.errors import HarnessError, Interrupted, RunError, UsageError
+from code.common.files import atomic_write
 from code.loadgen import contract
 from code.loadgen.contract import RunSpec
 from code.loadgen.datasets import Dataset, open_dataset
@@ -27,6 +28,8 @@ from code.loadgen.progress import ProgressPipe
 from code.loadgen.sut import Sut
 
 REPORT_EVERY_S = 0.25
+BATCHES_FILE = "batches.npy"
+"""float64 [batches, 4]: begin and end in seconds after the start, samples, longest sample. The report page draws from it."""
 
 
 def main(arguments: list[str]) -> int:
@@ -54,7 +57,7 @@ def main(arguments: list[str]) -> int:
 
 def _load(spec: RunSpec) -> tuple[Engine, Dataset]:
     dataset = open_dataset(spec.dataset)
-    engine_spec = EngineSpec(int(spec.engine["streams"]), int(spec.engine["threads"]), str(spec.engine["precision"]))
+    engine_spec = EngineSpec(int(spec.engine["streams"]), int(spec.engine["threads"]), str(spec.engine["precision"]), spec.fields)
     engine = backend(spec.engine["backend"]).load(Path(spec.engine["folder"]), engine_spec)
     return engine, dataset
 
@@ -119,6 +122,8 @@ def _run(spec: RunSpec, engine: Engine, dataset: Dataset, pipe: ProgressPipe) ->
         pipe.send(phase="run", issued=counts.issued, completed=counts.completed, elapsed_s=time.monotonic() - start)
     thread.join()
     sut.close()
+    with atomic_write(output / BATCHES_FILE, "wb") as out:
+        np.save(out, np.asarray(sut.batches, dtype=np.float64).reshape(-1, 4) - [start, start, 0, 0])
     lg.DestroyQSL(qsl)
     lg.DestroyFastSUT(handle)
     pipe.send(phase="end", issued=sut.counts.issued, completed=sut.counts.completed, elapsed_s=time.monotonic() - start)

@@ -27,14 +27,20 @@ class RunSpec:
         output_dir: the folder for LoadGen's logs; it exists and is empty but for what the caller put there.
         user_conf: the one settings file LoadGen reads.
         audit_conf: audit.config for a compliance run, or ''.
-        engine: backend, folder, precision, streams, threads, devices.
+        engine: backend, folder, precision, streams (per device), threads (of all streams on a CPU; 0: the runtime's choice), devices
+            ([] for one device that needs no name, else a list of {index, cores}: the device's number and the processors its threads
+            are bound to, [] for those near it). The C++ harness's 'simulated' backend also takes simulated: batches [B], lengths [L]
+            and microseconds [B][L], between which it interpolates; and, where wanted, slowdown (a factor for each device), load_s
+            (seconds that loading takes), fault ('throw', 'short' or 'hang') and fault_after (batches).
         batch: max_samples in a batch, timeout_us that a Server batch may wait to fill, padding (share of a batch's longest sample
             that a shorter one may be padded by before it goes into another batch).
-        dataset: kind, folder, count, arrays, … as the kind needs (the benchmark's room makes it).
+        dataset: kind, folder, count, arrays, … as the kind needs (the benchmark's room makes it). The C++ harness also has the kind
+            'synthetic' for its null and simulated backends: count, lengths (a list that repeats over the samples) and outputs.
         seeds: LoadGen seeds other than its own mlperf.conf's: qsl_rng_seed, sample_index_rng_seed, schedule_rng_seed.
         log: enable_trace, copy_summary_to_stdout.
         issue_threads: LoadGen threads that issue Server queries; 0 means its own.
         warmup_s: most seconds of inference before LoadGen starts.
+        watchdog_s: seconds without an answer after which the run is given up as stuck; 0: never. The Python harness has no watchdog.
         fields: every resolved field of the workload, for the record and for benchmark-specific needs.
     """
 
@@ -51,6 +57,7 @@ class RunSpec:
     log: dict[str, Any]
     issue_threads: int
     warmup_s: float
+    watchdog_s: float = 120.0
     fields: dict[str, Any] = field(default_factory=dict)
     schema: int = SCHEMA
 

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from code.common.fields import FIELDS
+from code.submission.rounds import newest_with, round_seeds
 
 NS_PER_MS = 1_000_000
 SEEDS = ("qsl_rng_seed", "sample_index_rng_seed", "schedule_rng_seed")
@@ -61,6 +62,11 @@ def _number(value: int | float) -> str:
     return f"{value:.9g}" if isinstance(value, float) else str(value)
 
 
-def seeds(values: Mapping[str, Any]) -> dict[str, int]:
-    """The seeds that were set explicitly; LoadGen's mlperf.conf has the round's for the others."""
-    return {name: values[name] for name in SEEDS if values.get(name) is not None}
+def seeds(values: Mapping[str, Any], benchmark: str = "") -> dict[str, int]:
+    """LoadGen's seeds: those of the round asked for, by default of the newest that has the benchmark; over them those set explicitly.
+
+    Args:
+        benchmark: its short name; '' leaves the default to LoadGen's own mlperf.conf.
+    """
+    explicit = {name: values[name] for name in SEEDS if values.get(name) is not None}
+    return {**round_seeds(values.get("round") or (newest_with(benchmark).name if benchmark else None)), **explicit}

@@ -8,7 +8,9 @@ query is shared out among the streams.
 from __future__ import annotations
 
 import threading
+import time
 import traceback
+from array import array
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -65,6 +67,8 @@ class Sut:
         self._sorted = scenario in ("Offline", "MultiStream")
         self._ready = threading.Condition(self._lock)
         self._closed = False
+        self.batches = array("d")
+        """Four numbers for each answered batch: when it began and ended (monotonic seconds), its samples, its longest sample."""
         self._workers: list[threading.Thread] = []
         if not self._inline:
             target = self._run_sorted if self._sorted else self._run_queue
@@ -113,6 +117,7 @@ class Sut:
             self._answer(stream, batch)
 
     def _answer(self, stream: Stream, batch: Batch) -> None:
+        begin = time.monotonic()
         try:
             outputs = stream.infer(self._dataset.inputs(batch.indices))
             answers = self._dataset.responses(outputs, batch.indices)
@@ -137,3 +142,5 @@ class Sut:
             )
         else:
             self.counts.completed += len(batch.ids)
+            longest = float(self._dataset.lengths[batch.indices].max())
+            self.batches.extend((begin, time.monotonic(), float(len(batch.ids)), longest))

@@ -16,8 +16,6 @@ class GPUBaseConfig(BertConfiguration):
     model_variant = "reference"
     precision = "int8"
     bert_opt_seqlen = 384
-    coalesced_tensor = True
-    use_graphs = False
 
 
 class CPUBaseConfig(BertConfiguration):

@@ -42,12 +42,18 @@ def fails(done: subprocess.CompletedProcess[str], status: int, *words: str) -> N
         ((*BERT, "--precision=fp4"), 2, ("precision", "fp8")),
         ((*BERT, "--model_path=/nowhere/model.onnx"), 3, ("model is not there", "--model_path")),
         ((*BERT, "--data_path=/nowhere/dev.json"), 3, ("data set is not there", "--data_path")),
-        ((*BERT, "--model_variant=reference", "--test_query_count=1"), 3, ("not there", "make download_model", "--model_variant=reference")),
+        (
+            (*BERT, "--model_variant=reference", "--test_query_count=1"),
+            3,
+            ("not there", "make download_model", "--model_variant=reference"),
+        ),
         ((*BERT, "--config_ver=triton"), 2, ("no 'triton' config", "default, high_accuracy")),
     ],
     ids=lambda v: " ".join(v[-1:]) if isinstance(v, tuple) else str(v),
 )
-def test_a_mistake_in_the_request(arguments: tuple[str, ...], status: int, words: tuple[str, ...], project: Path, tmp_path: Path) -> None:
+def test_a_mistake_in_the_request(
+    arguments: tuple[str, ...], status: int, words: tuple[str, ...], project: Path, tmp_path: Path
+) -> None:
     fails(harness(project, *arguments, f"--log_dir={tmp_path}"), status, *words)
     assert not list(tmp_path.iterdir())
 
@@ -65,7 +71,9 @@ def prepared(project: Path, build: Path) -> Path:
     scratch = build / "scratch"
     scratch.mkdir(parents=True)
     subprocess.run([str(project / "scripts/link_dirs.sh"), str(build), str(scratch), "given"], check=True)
-    done = harness(project, "--action=preprocess_data", "--benchmarks=bert", BUILD_DIR=str(build), MLPERF_SCRATCH_PATH=str(scratch))
+    done = harness(
+        project, "--action=preprocess_data", "--benchmarks=bert", BUILD_DIR=str(build), MLPERF_SCRATCH_PATH=str(scratch)
+    )
     assert done.returncode == 0, done.stderr
     return build / "preprocessed_data" / "bert" / "tiny"
 
@@ -75,7 +83,11 @@ def test_a_corrupt_array_is_named_or_made_again(project: Path, tmp_path: Path) -
     array = folder / "input_ids.npy"
     array.write_bytes(array.read_bytes()[:1000])
     done = harness(
-        project, *BERT, "--test_query_count=20", BUILD_DIR=str(tmp_path / "build"), MLPERF_SCRATCH_PATH=str(tmp_path / "build/scratch")
+        project,
+        *BERT,
+        "--test_query_count=20",
+        BUILD_DIR=str(tmp_path / "build"),
+        MLPERF_SCRATCH_PATH=str(tmp_path / "build/scratch"),
     )
     if done.returncode == 0:
         assert array.stat().st_size > 1000

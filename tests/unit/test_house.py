@@ -21,9 +21,7 @@ def test_generated_pages_are_up_to_date(page: str, project: Path) -> None:
 
 
 def test_the_debugger_runs_and_interacts(project: Path) -> None:
-    done = python(
-        project, "-m", "pdb", "-m", "code.main", "--action=info", stdin="n\ninteract\nprint('seen', 6 * 7)\n"
-    )
+    done = python(project, "-m", "pdb", "-m", "code.main", stdin="n\ninteract\nprint('seen', 6 * 7)\n")
     assert "seen 42" in done.stdout and "Traceback" not in done.stderr
 
 

@@ -6,12 +6,13 @@ first asked for.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from code.common.constants import CPUArchitecture, Memory
+from code.common.errors import nearest
 from code.common.systems import custom
 from code.common.systems.accelerator import AcceleratorConfiguration
 from code.common.systems.base import MATCH_ANY, MatchAllowList, MatchNumericThreshold
@@ -35,7 +36,8 @@ class System:
 
     Fields: `value` is its description, `accelerator` the known name of its accelerator ("" without one or for one of the
     user's), `platform` the cloud whose machines alone match it, `retired` what to say of a system that rounds have dropped,
-    `origin` "known" or the file that defines it. Two systems are equal when their names are.
+    `undefined` what to say of a name that nobody defined, `origin` "known", "undefined" or the file that defines it. Two systems
+    are equal when their names are.
     """
 
     name: str
@@ -43,6 +45,7 @@ class System:
     accelerator: str = field(default="", compare=False)
     platform: str = field(default="", compare=False)
     retired: str = field(default="", compare=False)
+    undefined: str = field(default="", compare=False)
     origin: str = field(default="known", compare=False)
 
     @property
@@ -53,7 +56,7 @@ class System:
     @property
     def custom(self) -> bool:
         """Whether a user's file defines it."""
-        return self.origin != "known"
+        return self.origin not in ("known", "undefined")
 
     @property
     def accelerators(self) -> int:
@@ -105,7 +108,8 @@ class SystemCatalogue(Catalogue[System]):
         super().__init__("KnownSystem", self._read)
         self._problems: list[custom.LoadProblem] = []
         self._reading = False
-        self._standing_in: dict[str, System] | None = None
+        self._included: list[Path] = []
+        self._undefined: dict[str, System] = {}
 
     @property
     def problems(self) -> list[custom.LoadProblem]:
@@ -120,6 +124,10 @@ class SystemCatalogue(Catalogue[System]):
         self._reading = True
         try:
             added, self._problems = custom.read_all()
+            for path in self._included:
+                systems, met = custom.read_custom_list(path)
+                added.update({name: (value, path) for name, value in systems.items()})
+                self._problems += met
         finally:
             self._reading = False
         for name, (value, path) in added.items():
@@ -130,30 +138,40 @@ class SystemCatalogue(Catalogue[System]):
             found[name] = System(name, value, accelerator=accelerator, origin=str(path))
         return found
 
-    @contextmanager
-    def placeholders(self) -> Iterator[dict[str, System]]:
-        """Within the block an unknown name gives a placeholder, collected by name in what is yielded, and no error.
-
-        With it a config file that names one unknown system still loads its other classes; the loader reports the placeholder's
-        class when it is selected.
-        """
-        before, self._standing_in = self._standing_in, {}
-        try:
-            yield self._standing_in
-        finally:
-            self._standing_in = before
+    def include(self, path: Path) -> None:
+        """Read one more custom_list.py, whose systems count like those of the user's own."""
+        self._included.append(path)
+        self.forget()
 
     def __getattr__(self, name: str) -> System:
-        try:
+        """The system of that name; for a name that nobody defined a placeholder whose `undefined` says what is wrong.
+
+        So a config file that names one unknown system still loads its other classes, and the placeholder's class is refused when
+        it is selected. Everything else about the catalogue (`get`, `in`, `[name]`, iteration) knows defined systems only.
+        """
+        if name.startswith("_") or name in self._all():
             return super().__getattr__(name)
-        except AttributeError as error:
-            if self.__dict__.get("_standing_in") is None or name.startswith("_"):
-                raise
-            configuration = SystemConfiguration(
-                CPUConfiguration({MATCH_ANY: MATCH_ANY}), MATCH_ANY, AcceleratorConfiguration({}), MATCH_ANY, name
-            )
-            assert self._standing_in is not None
-            return self._standing_in.setdefault(name, System(name, configuration, retired=str(error), origin="undefined"))
+        if name not in self._undefined:
+            self._undefined[name] = self._placeholder(name)
+        return self._undefined[name]
+
+    def _placeholder(self, name: str) -> System:
+        anything = CPUConfiguration({MATCH_ANY: MATCH_ANY})
+        configuration = SystemConfiguration(anything, MATCH_ANY, AcceleratorConfiguration({}), MATCH_ANY, name)
+        like = nearest(name, self._all())
+        text = f"KnownSystem has no member {name!r}" + (f"; the nearest is KnownSystem.{like}" if like else "")
+        return System(name, configuration, undefined=text, origin="undefined")
+
+    def forget(self) -> None:
+        """Read the user's files afresh at the next use."""
+        super().forget()
+        self._undefined.clear()
+
+    def __getitem__(self, name: str) -> System:
+        found = self.__getattr__(name)
+        if found.undefined:
+            raise KeyError(found.undefined)
+        return found
 
 
 KnownSystem = SystemCatalogue()

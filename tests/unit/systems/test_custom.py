@@ -106,10 +106,13 @@ def test_a_missing_folder_of_definitions_is_told(tmp_path: Path, definitions: Pa
     assert "does not exist" in KnownSystem.problems[0].message
 
 
-def test_placeholders_stand_in_for_unknown_names(definitions: Path) -> None:
-    with KnownSystem.placeholders() as unknown:
-        system = KnownSystem.Somebodys_Server_x8
-        assert system.name == "Somebodys_Server_x8"
-        assert list(unknown) == ["Somebodys_Server_x8"]
-    with pytest.raises(AttributeError):
-        _ = KnownSystem.Somebodys_Server_x8
+def test_one_more_list_can_be_read(tmp_path: Path, definitions: Path) -> None:
+    other = tmp_path / "custom_list.py"
+    other.write_text(HEADER + PLAIN, encoding="utf-8")
+    before = list(KnownSystem._included)
+    KnownSystem.include(other)
+    try:
+        assert "Rack_L4x4" in KnownSystem and KnownSystem.Rack_L4x4.origin == str(other)
+    finally:
+        KnownSystem._included[:] = before
+        KnownSystem.forget()

@@ -42,12 +42,20 @@ def test_public_hardware_is_known_with_its_reported_names(facts: dict[str, Any])
 
 
 def test_a_misspelt_system_names_the_nearest() -> None:
-    with pytest.raises(AttributeError, match=r"KnownSystem\.A100_SXM4_40GBx8"):
-        _ = KnownSystem.A100_SXM4_40GB_x8
+    with pytest.raises(KeyError, match=r"KnownSystem\.A100_SXM4_40GBx8"):
+        _ = KnownSystem["A100_SXM4_40GB_x8"]
     with pytest.raises(AttributeError, match=r"KnownGPU\.L40S"):
         _ = KnownGPU.L40S_
     assert KnownSystem.get("A100_SXM4_40GB_x8") is None
-    assert not hasattr(KnownSystem, "nothing_like_it_at_all")
+    assert "nothing_like_it_at_all" not in KnownSystem
+
+
+def test_an_attribute_that_nobody_defined_is_a_placeholder_that_says_so() -> None:
+    system = KnownSystem.A100_SXM4_40GB_x8
+    assert system.name == "A100_SXM4_40GB_x8"
+    assert "KnownSystem.A100_SXM4_40GBx8" in system.undefined
+    assert not system.custom and system not in KnownSystem and system not in list(KnownSystem)
+    assert not hasattr(KnownSystem, "_private")
 
 
 def test_the_catalogue_reads_like_an_enum() -> None:

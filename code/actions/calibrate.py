@@ -1,0 +1,51 @@
+"""calibrate: make the int8 (or fp8) graph of a workload and say what it costs in accuracy."""
+
+from __future__ import annotations
+
+import json
+
+from code.actions import Context
+from code.common import console, paths
+from code.plan import Workload
+from code.precision.graphs import CALIBRATED, graph_for, precision_of, report_of
+from code.request import Value
+
+SCOPE = "workload"
+
+
+def run(workload: Workload, context: Context) -> None:
+    """Calibrate unless the very same calibration is there; force_calibration makes it again.
+
+    A workload of another precision is calibrated for int8. MissingError without NNCF or the data, RunError when the accuracy
+    target cannot be met.
+    """
+    if precision_of(workload.plain()) not in CALIBRATED:
+        workload = workload.with_values({"precision": Value("int8", "calibrate")})
+    values = workload.plain()
+    key = f"{workload.full_name} {precision_of(values)} {values['model_path']}"
+    if not context.once(f"calibrated {key}"):
+        return
+    graph = graph_for(workload, make=True, again=bool(values["force_calibration"]))
+    console.say(f"{workload.full_name}: the {precision_of(values)} graph is {paths.shown(graph)}")
+    report = report_of(graph)
+    if not report.is_file():
+        console.say("the model is quantised already; its own scales are kept")
+        return
+    content = json.loads(report.with_suffix(".json").read_text(encoding="utf-8"))
+    console.table(
+        "Costliest layers",
+        ("Layer", "Cost", "Noise (dB)", "Stays high"),
+        [
+            (
+                r["name"],
+                "" if r["cost"] is None else f"{r['cost']:.1%}",
+                f"{r['noise_db']:.1f}",
+                "yes" if r["name"] in high else "",
+            )
+            for high in [content["trials"][-1]["kept"]]
+            for r in content["layers"][:8]
+        ],
+    )
+    provenance = json.loads((graph.parent / "graph.json").read_text(encoding="utf-8"))
+    console.say(provenance["result"]["verdict"])
+    console.say(f"every tensor and layer: {paths.shown(report)}")

@@ -1,0 +1,76 @@
+"""check_engines: whether TensorRT will take a workload's graph, profile, data and memory, before a GPU is rented."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from code.actions import Context
+from code.backends.tensorrt_check import check
+from code.backends.tensorrt_profiles import most_batch
+from code.backends.tensorrt_sdk import TENSORRT, TENSORRT_RTX, Flavour, version
+from code.common import console
+from code.common.errors import HarnessError, MissingError, RunError, UsageError
+from code.common.rooms import room_of
+from code.loadgen.datasets import open_dataset
+from code.plan import Workload
+from code.precision import graph_for
+
+SCOPE = "workload"
+BY_NAME = {f.name: f for f in (TENSORRT, TENSORRT_RTX)}
+
+
+def run(workload: Workload, context: Context) -> None:
+    """A table of findings; RunError when one of them is an error.
+
+    The parser is the workload's own TensorRT, or the other one where that is not installed: both read the same graphs.
+    """
+    values = workload.plain()
+    graph = graph_for(workload, make=True)
+    parser = _parser(str(values["backend"]))
+    findings = check(parser, graph, values, longest_batch(workload, values))
+    console.table(
+        f"{workload.label} on {workload.system_name}: {_short(graph)} read by {parser.label} {version(parser)}",
+        ("", "What", "Found"),
+        findings.lines,
+    )
+    if findings.failed:
+        first = next(words for outcome, _, words in findings.lines if outcome == "error")
+        raise RunError(f"{workload.label} cannot be built as it is", first, "change what the table names, and check again")
+
+
+def longest_batch(workload: Workload, values: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The largest batch that a harness can make of the data set; None when the data are not here."""
+    try:
+        dataset = open_dataset(room_of(workload.benchmark).dataset(values))
+    except MissingError:
+        return None
+    try:
+        size = min(most_batch(values), dataset.count)
+    except UsageError:
+        size = 1
+    return dataset.inputs(np.argsort(-dataset.lengths, kind="stable")[:size].astype(np.int64))
+
+
+def _parser(backend: str) -> Flavour:
+    if backend not in BY_NAME:
+        raise UsageError(
+            f"{backend} has no check_engines",
+            "it is for what cannot be tried here, and other backends' engines are built and run on this machine",
+            "name a GPU system with --system=…, or add --backend=tensorrt_rtx",
+        )
+    wanted = BY_NAME[backend]
+    for flavour in (wanted, *(f for f in BY_NAME.values() if f is not wanted)):
+        try:
+            version(flavour)
+            return flavour
+        except HarnessError as error:
+            missing = error
+    raise missing
+
+
+def _short(graph: Path) -> str:
+    return f"{graph.parent.name}/{graph.name}"

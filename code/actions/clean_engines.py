@@ -1,0 +1,33 @@
+"""clean_engines: remove engines, all of them or those of some benchmarks or of one backend; the timing cache stays."""
+
+from __future__ import annotations
+
+import shutil
+
+from code.actions import Context
+from code.backends import store
+from code.common import console
+from code.common.files import storage_error
+
+SCOPE = "request"
+
+
+def run(context: Context) -> int:
+    """Remove what matches --benchmarks and --backend; both may be left out. What builds left behind is removed as well."""
+    given = context.request.given
+    benchmarks = {str(b) for b in context.request.benchmarks()} if given.get("benchmarks") else None
+    backend = context.request["backend"] if "backend" in given else None
+    doomed = [
+        e
+        for e in store.built()
+        if (benchmarks is None or e.sidecar.get("benchmark") in benchmarks) and backend in (None, e.sidecar.get("backend"))
+    ]
+    freed = sum(e.size for e in doomed)
+    folders = [e.folder for e in doomed] + (store.leftovers() if benchmarks is None and backend is None else [])
+    for folder in folders:
+        try:
+            shutil.rmtree(folder)
+        except OSError as error:
+            raise storage_error(error, folder) from error
+    console.say(f"{len(doomed)} engines removed, {freed / 1e6:.1f} MB freed")
+    return 0

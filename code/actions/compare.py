@@ -1,0 +1,61 @@
+"""compare: two runs, or a run and a public result, side by side."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from code.actions import Context
+from code.common import console
+from code.common.errors import UsageError
+from code.submission import comparison
+from code.submission.comparison import Side
+
+SCOPE = "request"
+
+
+def run(context: Context) -> int:
+    """The tables, or JSON with --json."""
+    request = context.request
+    if not request["a"] or not request["b"]:
+        raise UsageError(
+            "two results must be named",
+            "each is the folder of a run, or one of them a public result such as H100_SXM_80GBx8",
+            "make compare A=build/logs/…/Offline B=H100_SXM_80GBx8 (`make list_results` lists the runs)",
+        )
+    a, b = comparison.read_pair(request["a"], request["b"])
+    differing = comparison.differences(a, b)
+    change = comparison.change_percent(a, b)
+    if request["json"]:
+        content = {"a": vars(a), "b": vars(b), "change_percent": change, "differences": differing}
+        console.say(json.dumps(content, indent=4, default=dict))
+        return 0
+    console.table(f"{a.benchmark} {a.scenario}", ("", a.name, b.name), _rows(a, b))
+    if change is not None:
+        per = " per accelerator" if a.higher_is_better else ""
+        console.say(f"B is {abs(change):.1f} % {'better' if change >= 0 else 'worse'} than A{per}")
+    if a.config and b.config:
+        shown = [(name, _text(x), _text(y)) for name, x, y in differing]
+        console.table("Differences in config", ("Field", "A", "B"), shown or [("none", "", "")])
+    return 0
+
+
+def _rows(a: Side, b: Side) -> list[tuple[str, str, str]]:
+    rows = [
+        ("result", _value(a.value, a.unit), _value(b.value, b.unit)),
+        ("accelerators", str(a.accelerators), str(b.accelerators)),
+        ("per accelerator", _value(a.per_accelerator, a.unit), _value(b.per_accelerator, b.unit)),
+        ("verdict", a.validity, b.validity),
+    ]
+    scores = sorted(set(a.accuracy) | set(b.accuracy))
+    rows += [(name, _value(a.accuracy.get(name), ""), _value(b.accuracy.get(name), "")) for name in scores]
+    facts = sorted(set(a.facts) | set(b.facts))
+    return rows + [(name, a.facts.get(name, ""), b.facts.get(name, "")) for name in facts]
+
+
+def _value(value: float | None, unit: str) -> str:
+    return "-" if value is None else f"{value:,.6g} {unit}".strip()
+
+
+def _text(value: Any) -> str:
+    return "unset" if value is None else json.dumps(value) if isinstance(value, (dict, list)) else str(value)

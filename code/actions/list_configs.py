@@ -1,0 +1,98 @@
+"""list_configs: every config class that loads, and what does not."""
+
+from __future__ import annotations
+
+import json
+
+from code.actions import Context
+from code.common import console
+from code.common.constants import Benchmark, Scenario
+from code.common.rooms import ROOMS, room_of
+from code.common.systems.system_list import KnownSystem
+from code.request import Request, parse_benchmark
+from configs.configuration import Registered
+from configs.inspection import duplicates, faults, misplaced, system_of
+from configs.loading import LoadedFile, load
+
+SCOPE = "request"
+
+
+def run(context: Context) -> int:
+    """A line for each system with its scenarios and config versions; with --verbose one for each class. Nothing is probed."""
+    request = context.request
+    files = [(b, s, load(b, s)) for b in wanted_benchmarks(request) for s in _scenarios(request, b)]
+    loaded = [file for _, _, found in files for file in found]
+    entries = [(b, s, e) for b, s, found in files for file in found for e in file.entries if _wanted(request, e)]
+    if request["json"]:
+        console.say(json.dumps(as_json(entries, loaded), indent=4))
+        return 0
+    if request["verbose"]:
+        rows = [(str(b), str(s), system_of(e), e.setting.config_ver(), e.cls.__name__, e.where) for b, s, e in entries]
+        console.table("Configs", ("Benchmark", "Scenario", "System", "Version", "Class", "Where"), rows)
+    else:
+        console.table("Configs", ("Benchmark", "System", "Versions", "Scenarios"), _by_system(entries))
+    for line in _complaints(entries, loaded):
+        console.warn(line)
+    return 0
+
+
+def wanted_benchmarks(request: Request) -> list[Benchmark]:
+    """Those asked for, or all of which there are configs."""
+    return request.benchmarks() if request["benchmarks"] else [parse_benchmark(name) for name in sorted(ROOMS)]
+
+
+def _scenarios(request: Request, benchmark: Benchmark) -> list[Scenario]:
+    """Those asked for; without a benchmark named, those that each benchmark has of them."""
+    if request["benchmarks"]:
+        return request.scenarios(benchmark)
+    return [scenario for scenario in request.scenarios(Benchmark.BERT) if scenario in room_of(benchmark).scenarios]
+
+
+def _wanted(request: Request, entry: Registered) -> bool:
+    return not request["system"] or system_of(entry) == request["system"]
+
+
+def _by_system(entries: list[tuple[Benchmark, Scenario, Registered]]) -> list[tuple[str, str, str, str]]:
+    """One row for each benchmark, system and set of versions."""
+    versions: dict[tuple[str, str, str], list[str]] = {}
+    for benchmark, scenario, entry in entries:
+        found = versions.setdefault((str(benchmark), system_of(entry), str(scenario)), [])
+        if entry.setting.config_ver() not in found:
+            found.append(entry.setting.config_ver())
+    scenarios: dict[tuple[str, str, str], list[str]] = {}
+    for (name, system, where), have in versions.items():
+        scenarios.setdefault((name, system, ", ".join(have)), []).append(where)
+    return [(name, system, words, ", ".join(where)) for (name, system, words), where in scenarios.items()]
+
+
+def _complaints(entries: list[tuple[Benchmark, Scenario, Registered]], loaded: list[LoadedFile]) -> list[str]:
+    """What would not run as it stands, one line each."""
+    lines = [str(problem) for file in loaded for problem in file.problems]
+    for benchmark, scenario, entry in entries:
+        wrong = misplaced(entry, benchmark, scenario)
+        found = [*faults(entry), *([wrong] if wrong else [])]
+        lines += [f"{fault.where}: {fault.what}; {fault.why}" for fault in found]
+    lines += [f"{error.what}: {error.why}" for error in duplicates(entry for _, _, entry in entries)]
+    for name in dict.fromkeys(system_of(entry) for _, _, entry in entries):
+        if name and name not in KnownSystem:
+            lines.append(f"{getattr(KnownSystem, name).undefined}; add it with `make add_system NAME={name}`")
+    return list(dict.fromkeys(lines))
+
+
+def as_json(entries: list[tuple[Benchmark, Scenario, Registered]], loaded: list[LoadedFile]) -> dict[str, object]:
+    """The same for automation."""
+    return {
+        "configs": [
+            {
+                "benchmark": str(benchmark),
+                "scenario": str(scenario),
+                "system": system_of(entry),
+                "config_ver": entry.setting.config_ver(),
+                "setting": entry.setting.shortname(),
+                "class": entry.cls.__name__,
+                "where": entry.where,
+            }
+            for benchmark, scenario, entry in entries
+        ],
+        "problems": _complaints(entries, loaded),
+    }

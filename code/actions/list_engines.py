@@ -1,0 +1,45 @@
+"""list_engines: the engines that are built, with what made them."""
+
+from __future__ import annotations
+
+import json
+
+from code.actions import Context
+from code.backends import store
+from code.common import console
+
+SCOPE = "request"
+
+
+def run(context: Context) -> int:
+    """A table, or JSON with --json."""
+    found = store.built()
+    if context.request["json"]:
+        console.say(json.dumps([{"name": e.folder.name, "bytes": e.size, **e.sidecar} for e in found], indent=4, sort_keys=True))
+        return 0
+    if not found:
+        console.say('no engine is built; run `make generate_engines RUN_ARGS="--benchmarks=… --scenarios=…"`')
+        return 0
+    console.table(
+        "Engines",
+        ("Name", "Runtime", "For", "Precision", "MB", "Built in"),
+        [
+            (
+                e.folder.name,
+                f"{e.sidecar.get('backend')} {e.sidecar.get('runtime_version')}",
+                _device(e.sidecar),
+                e.sidecar.get("settings", {}).get("precision", ""),
+                f"{e.size / 1e6:.1f}",
+                f"{e.sidecar.get('build_seconds', 0):.1f} s",
+            )
+            for e in found
+        ],
+    )
+    return 0
+
+
+def _device(sidecar: dict[str, object]) -> str:
+    details = sidecar.get("details")
+    if isinstance(details, dict) and "compute_capability" in details:
+        return f"{details.get('gpu')} ({details['compute_capability']})"
+    return str(sidecar.get("device", "")).split(" ")[0]

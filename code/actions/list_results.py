@@ -1,0 +1,78 @@
+"""list_results: every run there is, newest first, complete or not."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from code.actions import Context
+from code.common import console, paths
+from code.common.rooms import room_of
+from code.submission import runs
+from code.submission.runs import ACCURACY, Run
+
+SCOPE = "request"
+
+
+def run(context: Context) -> int:
+    """The table, or JSON with --json."""
+    request = context.request
+    root = runs.log_folder(request["log_dir"])
+    found = runs.find_runs(root)
+    if request["benchmarks"]:
+        short = {room_of(b).name for b in request.benchmarks()}
+        found = [one for one in found if one.benchmark.rsplit("-", 1)[0] in short]
+    if request["json"]:
+        console.say(json.dumps([as_json(one) for one in found], indent=4))
+        return 0
+    if not found:
+        console.say(f"no runs in {paths.shown(root)}")
+        return 0
+    console.table(
+        f"Runs in {paths.shown(root)}",
+        ("Started", "Benchmark", "Scenario", "Mode", "Result", "Verdict", "Folder"),
+        [
+            (one.started, one.benchmark, one.scenario, one.mode, result(one), verdict(one), paths.shown(one.folder))
+            for one in found
+        ],
+    )
+    return 0
+
+
+def result(one: Run) -> str:
+    """The value that counts, as people read it."""
+    if one.mode == ACCURACY:
+        entries = one.metadata.get("accuracy") or []
+        return ", ".join(f"{entry['name']} {float(entry['value']):.3f}" for entry in entries)
+    from code.results.metrics import METRICS
+
+    metric = METRICS[one.scenario]
+    value = one.metadata.get(metric.key)
+    return f"{float(value) * metric.scale:,.4g} {metric.unit}" if isinstance(value, (int, float)) else "-"
+
+
+def verdict(one: Run) -> str:
+    """VALID, INVALID, PASSED, FAILED, or what makes the run incomplete."""
+    missing = one.missing()
+    if missing:
+        return "incomplete: " + "; ".join(missing)
+    if one.mode == ACCURACY:
+        return "PASSED" if one.metadata.get("accuracy_pass") else "FAILED"
+    word = str(one.metadata.get("result_validity", "?"))
+    return f"{word}, open only" if one.open_only else word
+
+
+def as_json(one: Run) -> dict[str, Any]:
+    """One run for machines."""
+    return {
+        "folder": str(one.folder),
+        "started": one.started,
+        "system": one.system,
+        "benchmark": one.benchmark,
+        "scenario": one.scenario,
+        "mode": one.mode,
+        "complete": one.complete,
+        "result": result(one),
+        "verdict": verdict(one),
+        "engine": one.engine,
+    }

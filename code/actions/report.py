@@ -1,0 +1,50 @@
+"""report: one self-contained HTML page for each run, and an index."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from code.actions import Context
+from code.common import console, paths
+from code.common.errors import HarnessError, MissingError
+from code.common.paths import build_dir
+from code.common.rooms import room_of
+from code.results.page import write
+from code.results.page.write import RunPage
+from code.submission import runs
+from code.submission.runs import Run
+
+SCOPE = "request"
+FAILED_STATUS = 4
+
+
+def run(context: Context) -> int:
+    """Pages for every complete run; 4 where one of them could not be read."""
+    request = context.request
+    root = runs.log_folder(request["log_dir"])
+    found = [one for one in runs.find_runs(root) if one.complete]
+    if request["benchmarks"]:
+        short = {room_of(b).name for b in request.benchmarks()}
+        found = [one for one in found if one.benchmark.rsplit("-", 1)[0] in short]
+    if not found:
+        raise MissingError(f"there is no complete run in {paths.shown(root)}", "", "make one with `make run`, then `make report`")
+    folder = Path(request["report_dir"]).absolute() if request["report_dir"] else build_dir() / "report"
+    pages: list[tuple[RunPage, Path]] = []
+    problems: list[tuple[Path, HarnessError]] = []
+    for one in found:
+        page = page_of(one)
+        try:
+            pages.append((page, write.write_run(page, folder)))
+        except MissingError:
+            raise
+        except HarnessError as error:
+            problems.append((one.folder, error))
+            console.fail(error.lines())
+    index = write.write_index(pages, problems, folder)
+    console.say(f"{len(pages)} pages, index: {paths.shown(index)}")
+    return FAILED_STATUS if problems else 0
+
+
+def page_of(one: Run) -> RunPage:
+    """What a run's page is made of."""
+    return RunPage(one.folder, one.metadata, one.spec, one.provenance, one.started)

@@ -1,0 +1,96 @@
+"""run_audit_harness: run and verify the audit tests that a round asks for, or those named with --audit_test."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from code.actions import Context
+from code.actions.run_harness import log_root, new_log_folder
+from code.backends.base import backend
+from code.common import console, paths
+from code.common.errors import RunError
+from code.common.rooms import room_of
+from code.plan import Workload
+from code.submission import audit_config, audit_run, runs
+from code.submission.audit_run import Audit, Outcome
+from code.submission.rounds import NEWEST, Round, newest_with, round_named
+
+SCOPE = "workload"
+
+
+def run(workload: Workload, context: Context) -> None:
+    """Every test of one workload. RunError where one fails for good."""
+    audit_config.refuse_leftover(paths.project_root(), Path.cwd(), log_root(workload))
+    short = room_of(workload.benchmark).name
+    round_ = chosen_round(workload, short)
+    tests = audit_run.tests_for(short, list(context.request["audit_test"] or ()), round_)
+    say_needed(short, round_, tests)
+    failed = [outcome for test in tests if not (outcome := _attempts(workload, context, short, test)).passed]
+    require_passed(workload, failed)
+
+
+def chosen_round(workload: Workload, short: str) -> Round:
+    """The round named, else the newest that has the benchmark."""
+    if workload["round"]:
+        return round_named(workload["round"])
+    newest = round_named(NEWEST)
+    return newest if short in newest.required else newest_with(short)
+
+
+def say_needed(short: str, round_: Round, tests: list[str]) -> None:
+    """Which tests the round asks for, and which run now."""
+    wanted = ", ".join(round_.tests(short)) or "no audit test"
+    console.say(f"{round_.name} asks {wanted} of {short} in closed; running {', '.join(tests) or 'none'}")
+
+
+def system_name(workload: Workload) -> str:
+    """The system's name in results."""
+    runtime = backend(workload["backend"])
+    return f"{workload.system_id}_{runtime.label}" + ("_tiny" if workload["model_variant"] == "tiny" else "")
+
+
+def pair_of(workload: Workload, short: str, test: str) -> Audit:
+    """The audit with the runs it is compared with."""
+    key = (system_name(workload), workload.full_name, str(workload.scenario))
+    performance, accuracy = audit_run.find_pair(runs.log_folder(workload["log_dir"]), key, short)
+    return Audit(test, short, performance, accuracy)
+
+
+def _attempts(workload: Workload, context: Context, short: str, test: str) -> Outcome:
+    """Run a test until its performance part passes, as often as --audit_attempts allows.
+
+    From the second attempt on TEST01 logs half as many samples: its README allows that, since logging costs time.
+    """
+    audit = pair_of(workload, short, test)
+    audit_run.require_valid(audit)
+    sampling = audit_config.SAMPLING[short] if test == "TEST01" else None
+    most = max(1, int(context.request["audit_attempts"]))
+    for attempt in range(1, most + 1):
+        folder = new_log_folder(log_root(workload) / "audit" / test, workload)
+        label = f"{workload.label} {test}"
+        console.say(f"{label}: attempt {attempt} of {most}, logs in {paths.shown(folder)}")
+        audit_run.run(audit, folder, label, workload["harness_lang"], sampling)
+        outcome = audit_run.verify(audit, folder, room_of(workload.benchmark), workload.plain())
+        say_outcome(label, outcome)
+        if outcome.passed or not outcome.performance_failed:
+            return outcome
+        sampling = sampling // 2 if sampling else None
+    return outcome
+
+
+def say_outcome(label: str, outcome: Outcome) -> None:
+    """The verdict and its figures."""
+    for line in outcome.lines:
+        console.say(f"{label}: {line}")
+    console.say(f"{label}: {'PASSED' if outcome.passed else 'FAILED'}, stored in {paths.shown(outcome.folder)}")
+
+
+def require_passed(workload: Workload, failed: list[Outcome]) -> None:
+    """RunError where a test failed."""
+    if failed:
+        names = ", ".join(outcome.folder.name for outcome in failed)
+        raise RunError(
+            f"{workload.label} fails {names}",
+            " | ".join(failed[0].lines),
+            "see the verify_*.txt in the folder named above; a noisy machine fails the performance part: stop other work and run again",
+        )

@@ -1,0 +1,31 @@
+"""run_audit_verification: verify the newest audit runs again, without running anything."""
+
+from __future__ import annotations
+
+from code.actions import Context
+from code.actions.run_audit_harness import chosen_round, pair_of, require_passed, say_needed, say_outcome
+from code.common.errors import MissingError
+from code.common.rooms import room_of
+from code.plan import Workload
+from code.submission import audit_run, runs
+
+SCOPE = "workload"
+
+
+def run(workload: Workload, context: Context) -> None:
+    """Every test of one workload. MissingError where a test was never run, RunError where one fails."""
+    room = room_of(workload.benchmark)
+    round_ = chosen_round(workload, room.name)
+    tests = audit_run.tests_for(room.name, list(context.request["audit_test"] or ()), round_)
+    say_needed(room.name, round_, tests)
+    failed = []
+    for test in tests:
+        audit = pair_of(workload, room.name, test)
+        folder = audit_run.newest_audit(runs.log_folder(workload["log_dir"]), audit.performance.key, test)
+        if folder is None:
+            raise MissingError(f"there is no {test} run of {workload.label}", "", "make run_audit_harness with the same RUN_ARGS")
+        outcome = audit_run.verify(audit, folder, room, workload.plain())
+        say_outcome(f"{workload.label} {test}", outcome)
+        if not outcome.passed:
+            failed.append(outcome)
+    require_passed(workload, failed)

@@ -1,0 +1,83 @@
+"""submission: the whole way from runs to the tarball.
+
+run (both modes) → run_audit_harness (closed) → stage_results → truncate_results → check_submission → pack_submission.
+Each step says what it does; the first that fails ends the way, and can be repeated by its own target.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from code.actions import (
+    Context,
+    check_submission,
+    pack_submission,
+    run_audit_harness,
+    stage_results,
+    truncate_results,
+)
+from code.actions import run as run_both
+from code.common import console
+from code.common.errors import RunError
+from code.plan import build
+from code.request import Request, Value
+from code.results.report import Outcome, print_report
+from code.submission import identity
+
+SCOPE = "request"
+
+
+def run(context: Context) -> int:
+    """Do all of it; the status of the first step that fails."""
+    who = identity.read(context.request)
+    request = with_round(context.request, who)
+    context = Context(request, context.said)
+    console.say("1/6 run")
+    _run_all(context)
+    if who.division == "closed":
+        console.say("2/6 audits")
+        _audit_all(context)
+    else:
+        console.say("2/6 audits: the open division asks for none (make run_audit_harness runs them)")
+    for number, (name, step) in enumerate(STEPS, start=3):
+        console.say(f"{number}/6 {name}")
+        status = step.run(context)
+        if status:
+            console.say(f"stopped at {name}; mend what it says, then go on with: make {name}")
+            return int(status)
+    return 0
+
+
+STEPS = (
+    ("stage_results", stage_results),
+    ("truncate_results", truncate_results),
+    ("check_submission", check_submission),
+    ("pack_submission", pack_submission),
+)
+
+
+def with_round(request: Request, who: identity.Identity) -> Request:
+    """The request with both modes asked for, and with the round's seeds where one was named in submission.toml."""
+    given = dict(request.given)
+    given["test_mode"] = Value("SubmissionRun", "make submission")
+    if who.round is not None:
+        given.setdefault("round", Value(who.round.name, str(who.file or "submission")))
+    return replace(request, given=given)
+
+
+def _run_all(context: Context) -> None:
+    workloads, unplanned = build(context.request)
+    if unplanned:
+        raise unplanned[0].error
+    rows = [row for workload in workloads for row in run_both.run(workload, context)]
+    print_report(rows)
+    failed = [row for row in rows if row.outcome in (Outcome.ERROR, Outcome.FAILED)]
+    if failed:
+        what = "; ".join(f"{row.benchmark_full} {row.scenario} {row.mode}: {row.outcome.value}" for row in failed)
+        raise RunError("not every run succeeded", what, "mend what the table says, then run `make submission` again")
+
+
+def _audit_all(context: Context) -> None:
+    workloads, _ = build(context.request)
+    for workload in workloads:
+        run_audit_harness.run(workload, context)

@@ -1,0 +1,131 @@
+"""Optimisation profiles: the shapes that an engine accepts and the one it is tuned for, from a workload's fields."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from code.common.errors import UsageError
+
+LONGEST = {"bert": 384}
+"""Longest sequence of a benchmark's samples (MLPerf Inference rules, model table: max_seq_length)."""
+
+OPTIMAL_LENGTH_FIELD = {"bert": "bert_opt_seqlen"}
+"""The field that says what length an engine is tuned for."""
+
+
+@dataclass(frozen=True)
+class Range:
+    """Least, optimal and most of one dimension."""
+
+    least: int
+    optimal: int
+    most: int
+
+
+@dataclass(frozen=True)
+class Profile:
+    """One profile: the batch, and the sequence length where the benchmark has one."""
+
+    batch: Range
+    length: Range | None = None
+
+    def words(self) -> str:
+        """'batch 1..256 (tuned for 256), length 1..384 (tuned for 384)'."""
+        parts = [("batch", self.batch), ("length", self.length)]
+        return ", ".join(f"{n} {r.least}..{r.most} (tuned for {r.optimal})" for n, r in parts if r is not None)
+
+
+Shape = tuple[int, ...]
+
+
+def profiles_of(values: Mapping[str, Any]) -> list[Profile]:
+    """The profiles that a workload's fields ask for.
+
+    `gpu_batch_size` is the most and the optimum of the batch. `bert_opt_seqlen` is the optimum of the length, whose most is the
+    benchmark's own. `length_buckets` cuts the lengths into ranges, each a profile tuned for its longest; with it,
+    `bert_opt_seqlen` tunes nothing.
+
+    Raises UsageError for values that contradict each other.
+    """
+    benchmark = str(values["benchmark"])
+    batch = Range(1, most_batch(values), most_batch(values))
+    longest = LONGEST.get(benchmark)
+    if longest is None:
+        return [Profile(batch)]
+    name = OPTIMAL_LENGTH_FIELD[benchmark]
+    buckets = values.get("length_buckets")
+    if buckets:
+        ends = _bucket_ends(buckets, longest)
+        return [Profile(batch, Range(start, end, end)) for start, end in zip([1, *[e + 1 for e in ends]], ends, strict=False)]
+    optimal = int(values.get(name) or longest)
+    if not 1 <= optimal <= longest:
+        raise UsageError(
+            f"{name} cannot be {optimal}",
+            f"{benchmark}'s sequences have 1 to {longest} tokens",
+            f"choose {name} in that range; {longest} is usual for throughput",
+        )
+    return [Profile(batch, Range(1, optimal, longest))]
+
+
+def most_batch(values: Mapping[str, Any]) -> int:
+    """gpu_batch_size of the workload's benchmark; UsageError when it is not set."""
+    size = values.get("gpu_batch_size")
+    if isinstance(size, dict):
+        size = size.get(str(values["benchmark"]))
+    if not size:
+        raise UsageError(
+            f"gpu_batch_size is not set for {values['benchmark']}",
+            "an engine is built for a largest batch",
+            f"set gpu_batch_size = {{'{values['benchmark']}': 64}} in the config, or --gpu_batch_size=64",
+        )
+    return int(size)
+
+
+def shapes(profile: Profile, name: str, dims: Sequence[int]) -> tuple[Shape, Shape, Shape]:
+    """Least, optimal and most shape of the input `name`, whose dynamic dimensions are -1: the batch first, then the length.
+
+    Raises UsageError where the graph has a dimension that the profile says nothing of, or a fixed one outside it.
+    """
+    wanted = [profile.batch, profile.length]
+    out: list[list[int]] = [[], [], []]
+    for axis, size in enumerate(dims):
+        span = wanted[axis] if axis < len(wanted) else None
+        if size >= 0 and (span is None or size == span.most == span.optimal):
+            span = Range(size, size, size)
+        elif size >= 0:
+            what = ("batch", "length")[axis]
+            raise UsageError(
+                f"the graph's input {name!r} has a fixed {what} of {size}, and the profile wants {profile.words()}",
+                "a profile outside a graph's shapes cannot be built",
+                "export the graph with a dynamic " + what + (f", or set gpu_batch_size to {size}" if axis == 0 else ""),
+            )
+        if span is None:
+            raise UsageError(
+                f"the graph's input {name!r} has a dynamic dimension {axis} that no field gives a range for",
+                f"its shape is {list(dims)}; profiles know the batch" + (" and the length" if profile.length else ""),
+                "export the graph with that dimension fixed",
+            )
+        for row, value in zip(out, (span.least, span.optimal, span.most), strict=True):
+            row.append(value)
+    return tuple(out[0]), tuple(out[1]), tuple(out[2])
+
+
+def as_settings(profiles: Sequence[Profile]) -> list[dict[str, Any]]:
+    """The profiles as they stand in an engine's identity."""
+    return [asdict(p) for p in profiles]
+
+
+def _bucket_ends(buckets: Sequence[Any], longest: int) -> list[int]:
+    try:
+        ends = [int(word) for word in buckets]
+    except ValueError:
+        ends = []
+    if not ends or ends != sorted(set(ends)) or ends[0] < 1 or ends[-1] != longest:
+        raise UsageError(
+            f"length_buckets cannot be {','.join(map(str, buckets))}",
+            f"it takes rising lengths that end with {longest}",
+            f"for example --length_buckets=128,256,{longest}",
+        )
+    return ends

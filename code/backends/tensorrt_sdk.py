@@ -1,0 +1,126 @@
+"""The one import switch: `tensorrt` on a machine with an NVIDIA GPU, `tensorrt_rtx` on any.
+
+TensorRT-RTX has the same Python API, and its builder makes engines for a named compute capability on a machine without a GPU. Nothing
+is imported before `sdk()` is called. The rest of the TensorRT path takes the module from here and is typed against `tensorrt`.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.metadata
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from code.backends.base import missing_sdk
+from code.common.errors import HarnessError, RunError
+
+if TYPE_CHECKING:
+    import tensorrt as trt
+
+
+@dataclass(frozen=True)
+class Flavour:
+    """One of the two modules.
+
+    Args:
+        module: what is imported.
+        packages: the distributions that may bring it, the usual one first.
+        extra: the make target that installs it.
+        crosses: whether it builds for a named compute capability without a GPU.
+    """
+
+    name: str
+    label: str
+    module: str
+    packages: tuple[str, ...]
+    extra: str
+    crosses: bool
+
+
+TENSORRT = Flavour("tensorrt", "TRT", "tensorrt", ("tensorrt", "tensorrt-cu12", "tensorrt-cu13"), "tensorrt", False)
+TENSORRT_RTX = Flavour(
+    "tensorrt_rtx", "TRT-RTX", "tensorrt_rtx", ("tensorrt-rtx-cu12", "tensorrt-rtx-cu13", "tensorrt-rtx"), "tensorrt_rtx", True
+)
+
+
+def sdk(flavour: Flavour) -> Any:
+    """The module; MissingError when it cannot be imported."""
+    try:
+        return importlib.import_module(flavour.module)
+    except (ImportError, OSError) as error:
+        raise missing_sdk(flavour.module, flavour.extra, error) from error
+
+
+def version(flavour: Flavour) -> str:
+    """The installed version, without importing it."""
+    for package in flavour.packages:
+        try:
+            return importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError as error:
+            last = error
+    raise missing_sdk(flavour.module, flavour.extra, last)
+
+
+KEPT = 200
+"""Messages of TensorRT that are kept for errors and for the sidecar."""
+
+
+class Messages:
+    """What TensorRT said, newest last, as (severity, text)."""
+
+    def __init__(self) -> None:
+        self.all: deque[tuple[str, str]] = deque(maxlen=KEPT)
+
+    def problems(self) -> list[str]:
+        """Errors, without the noise around them."""
+        return [text for severity, text in self.all if severity in ("INTERNAL_ERROR", "ERROR") and not _is_noise(text)]
+
+    def last(self) -> str:
+        """The cause, as far as TensorRT's own words have it: its first error and, where it differs, its last."""
+        said = self.problems() or [text for severity, text in self.all if severity == "WARNING"]
+        if not said:
+            return "it gave no reason"
+        return said[0] if len(said) == 1 or said[0] == said[-1] else f"{said[0]}; {said[-1]}"
+
+    def number_after(self, words: str) -> int | None:
+        """The number behind the last message that begins with `words`."""
+        for _, text in reversed(self.all):
+            if text.startswith(words):
+                digits = text[len(words) :].split()[0]
+                return int(digits) if digits.isdigit() else None
+        return None
+
+
+def _is_noise(text: str) -> bool:
+    return text.startswith("Thread context has not been set")
+
+
+def logger(module: Any, messages: Messages) -> trt.ILogger:
+    """An ILogger that keeps what it hears in `messages` and prints nothing."""
+    base: type[trt.ILogger] = module.ILogger
+
+    class Listening(base):  # type: ignore[misc]
+        def __init__(self) -> None:
+            base.__init__(self)
+
+        def log(self, severity: Any, text: str) -> None:
+            name = str(getattr(severity, "name", severity))
+            if name != "VERBOSE":
+                messages.all.append((name, " ".join(str(text).split())))
+
+    return Listening()
+
+
+@contextmanager
+def explained(what: str, messages: Messages, next_step: str) -> Iterator[None]:
+    """Turn what the bindings raise into one error that carries TensorRT's own words."""
+    try:
+        yield
+    except (HarnessError, OSError, KeyboardInterrupt):
+        raise
+    except Exception as error:
+        why = messages.last() if messages.problems() else " ".join(str(error).split()) or type(error).__name__
+        raise RunError(what, why, next_step) from error

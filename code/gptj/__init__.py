@@ -1,0 +1,1 @@
+"""GPT-J's room: news summarisation on CNN/DailyMail."""

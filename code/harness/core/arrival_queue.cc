@@ -1,0 +1,223 @@
+#include "core/arrival_queue.h"
+
+#include <algorithm>
+#include <cmath>
+#include <thread>
+
+#include "core/clock.h"
+
+namespace harness {
+
+namespace {
+
+// While queries come thickly, an idle lane looks again after this time instead of being woken by each: a wake-up costs
+// the issuing thread several times what issuing a query does.
+constexpr int64_t kPollNs = 25'000;
+constexpr int kEmptyPolls = 4;
+constexpr double kSmoothing = 0.05;
+constexpr double kSafety = 1.25;  // on the expected time of a batch, when it decides how long the batch may fill
+
+}  // namespace
+
+void ArrivalQueue::Fifo::pop() {
+  ++head_;
+  if (head_ == items_.size()) {
+    items_.clear();
+    head_ = 0;
+  } else if (head_ >= 4096 && head_ * 2 >= items_.size()) {
+    items_.erase(items_.begin(), items_.begin() + static_cast<ptrdiff_t>(head_));
+    head_ = 0;
+  }
+}
+
+ArrivalQueue::ArrivalQueue(const std::vector<int32_t>& lengths, QueuePolicy policy)
+    : lengths_(lengths), policy_(policy) {
+  classify();
+}
+
+void ArrivalQueue::classify() {
+  int32_t longest = 1;
+  for (const int32_t length : lengths_) longest = std::max(longest, length);
+  // From the longest down, each class is as wide as the padding allows. Lengths beyond a table's reach share one class.
+  constexpr int32_t kMost = 1 << 20;
+  if (longest > kMost) longest = 0;
+  class_of_length_.assign(static_cast<size_t>(longest) + 1, 0);
+  std::vector<int32_t> tops;
+  for (int32_t top = longest; top > 0;) {
+    tops.push_back(top);
+    if (tops.size() == 4096) break;
+    top = std::min(top - 1, static_cast<int32_t>(std::ceil(top * (1.0 - std::min(policy_.padding, 1.0)))) - 1);
+  }
+  std::reverse(tops.begin(), tops.end());
+  size_t number = 0;
+  for (int32_t length = 0; length <= longest; ++length) {
+    while (number + 1 < tops.size() && length > tops[number]) ++number;
+    class_of_length_[static_cast<size_t>(length)] = static_cast<uint16_t>(number);
+  }
+  classes_.resize(std::max<size_t>(tops.size(), 1));
+}
+
+void ArrivalQueue::put(const uintptr_t* ids, const uint32_t* samples, size_t count, int64_t now) {
+  int64_t added = 0;
+  bool wake = false;
+  {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    for (size_t i = 0; i < count; ++i) {
+      const int32_t length = lengths_[samples[i]];
+      const auto place = std::min(static_cast<size_t>(length), class_of_length_.size() - 1);
+      classes_[class_of_length_[place]].push({ids[i], now, samples[i]});
+      added += length;
+    }
+    arrived_count_ += count;
+    load_.fetch_add(added, std::memory_order_relaxed);
+    waiting_.store(waiting_.load(std::memory_order_relaxed) + count, std::memory_order_relaxed);
+    const bool full = waiting_.load(std::memory_order_relaxed) - late_count_ >= policy_.limit;
+    wake = filling_ > 0 ? full : idle_ > 0 && !polled_;
+  }
+  if (wake) changed_.notify_one();
+}
+
+void ArrivalQueue::flush() {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  flushed_ = true;
+  changed_.notify_all();
+}
+
+void ArrivalQueue::close() {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  closed_ = true;
+  changed_.notify_all();
+}
+
+size_t ArrivalQueue::oldest_class() const {
+  size_t best = classes_.size();
+  for (size_t i = 0; i < classes_.size(); ++i) {
+    if (classes_[i].empty()) continue;
+    if (best == classes_.size() || classes_[i].front().arrived < classes_[best].front().arrived) best = i;
+  }
+  return best;
+}
+
+int64_t ArrivalQueue::expected_ns(size_t samples, int32_t longest) const {
+  return static_cast<int64_t>(ns_per_unit_ * static_cast<double>(samples) * longest);
+}
+
+int64_t ArrivalQueue::close_at(const Query& oldest) const {
+  int64_t at = oldest.arrived + policy_.timeout_ns;
+  if (policy_.bound_ns > 0) {
+    const int64_t expected = expected_ns(policy_.limit, lengths_[oldest.sample]);
+    const auto service = static_cast<int64_t>(kSafety * static_cast<double>(expected));
+    at = std::min(at, oldest.arrived + policy_.bound_ns - service);
+  }
+  return at;
+}
+
+void ArrivalQueue::put_off_hopeless(int64_t now) {
+  if (policy_.must_hold >= 1 || policy_.bound_ns == 0 || hurried()) return;
+  while (true) {
+    const size_t first = oldest_class();
+    if (first == classes_.size()) return;
+    const Query& oldest = classes_[first].front();
+    const auto allowed = static_cast<uint64_t>((1 - policy_.must_hold) * static_cast<double>(arrived_count_));
+    const bool hopeless = now + expected_ns(1, lengths_[oldest.sample]) > oldest.arrived + policy_.bound_ns;
+    if (!hopeless || put_off_.load(std::memory_order_relaxed) >= allowed) return;
+    late_.push(oldest);
+    ++late_count_;
+    put_off_.fetch_add(1, std::memory_order_relaxed);
+    classes_[first].pop();
+  }
+}
+
+Taken ArrivalQueue::take(Batch& batch, bool wait) {
+  batch.clear();
+  std::unique_lock<std::mutex> lock(mutex_);
+  int empty_polls = 0;
+  while (true) {
+    const size_t waiting = waiting_.load(std::memory_order_relaxed);
+    if (waiting == 0) {
+      if (closed_) return Taken::kClosed;
+      if (!wait) return Taken::kNothing;
+      // Whoever finds the queue empty polls for a while if nobody else does, then sleeps until woken.
+      if (empty_polls++ < kEmptyPolls && !polled_) {
+        polled_ = true;
+        lock.unlock();
+        std::this_thread::sleep_for(std::chrono::nanoseconds(kPollNs));
+        lock.lock();
+        polled_ = false;
+      } else {
+        sleep(lock, 0);
+      }
+      continue;
+    }
+    const int64_t now = now_ns();
+    put_off_hopeless(now);
+    const size_t first = oldest_class();
+    if (first == classes_.size()) {  // only late ones are left
+      while (!late_.empty() && batch.size() < policy_.limit) {
+        add(batch, late_);
+        --late_count_;
+      }
+      break;
+    }
+    if (waiting - late_count_ >= policy_.limit || hurried() || policy_.timeout_ns == 0) {
+      cut(batch, first);
+      break;
+    }
+    const int64_t until = close_at(classes_[first].front());
+    if (now >= until) {
+      cut(batch, first);
+      break;
+    }
+    if (!wait) return Taken::kNothing;
+    sleep(lock, until);
+  }
+  waiting_.store(waiting_.load(std::memory_order_relaxed) - batch.size(), std::memory_order_relaxed);
+  // Others may have been left asleep because this lane was polling.
+  const bool more = waiting_.load(std::memory_order_relaxed) > 0 && idle_ > 0;
+  lock.unlock();
+  if (more) changed_.notify_one();
+  return Taken::kBatch;
+}
+
+void ArrivalQueue::sleep(std::unique_lock<std::mutex>& lock, int64_t until_ns) {
+  size_t& sleepers = until_ns == 0 ? idle_ : filling_;
+  ++sleepers;
+  if (until_ns == 0) {
+    changed_.wait(lock);
+  } else {
+    changed_.wait_until(lock, at_ns(until_ns));
+  }
+  --sleepers;
+}
+
+void ArrivalQueue::add(Batch& batch, Fifo& from) {
+  const Query& query = from.front();
+  batch.add(query.id, query.sample, lengths_[query.sample]);
+  batch.arrived.push_back(query.arrived);
+  from.pop();
+}
+
+void ArrivalQueue::cut(Batch& batch, size_t first) {
+  const int32_t length = lengths_[classes_[first].front().sample];
+  const auto near = [&](const Fifo& queue) {
+    return !queue.empty() && std::abs(lengths_[queue.front().sample] - length) <= policy_.padding * length;
+  };
+  while (!classes_[first].empty() && batch.size() < policy_.limit) add(batch, classes_[first]);
+  // Then the neighbouring classes, as far as their oldest are near enough.
+  for (const size_t i : {first - 1, first + 1}) {
+    while (i < classes_.size() && batch.size() < policy_.limit && near(classes_[i])) add(batch, classes_[i]);
+  }
+}
+
+void ArrivalQueue::answered(const Batch& batch, int64_t service_ns) {
+  int64_t units = 0;
+  for (const uint32_t sample : batch.samples) units += lengths_[sample];
+  load_.fetch_sub(units, std::memory_order_relaxed);
+  const double computed = static_cast<double>(batch.size()) * batch.longest;
+  if (policy_.bound_ns == 0 || computed <= 0) return;
+  const std::lock_guard<std::mutex> lock(mutex_);
+  const double now = static_cast<double>(service_ns) / computed;
+  ns_per_unit_ = ns_per_unit_ == 0 ? now : ns_per_unit_ + kSmoothing * (now - ns_per_unit_);
+}
+
+}  // namespace harness

@@ -1,0 +1,49 @@
+// What a data set is: samples by index, how they are walked through an engine, and how its outputs become responses.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "core/batch.h"
+#include "core/engine.h"
+#include "core/run_spec.h"
+#include "query_sample.h"
+
+namespace harness {
+
+// One batch's responses and the memory behind them, used again for the next batch: LoadGen copies what it needs before
+// QuerySamplesComplete returns.
+struct Answers {
+  std::vector<mlperf::QuerySampleResponse> responses;
+  std::vector<float> memory;
+};
+
+class Dataset {
+ public:
+  Dataset() = default;
+  virtual ~Dataset() = default;
+  Dataset(const Dataset&) = delete;
+  Dataset& operator=(const Dataset&) = delete;
+  Dataset(Dataset&&) = delete;
+  Dataset& operator=(Dataset&&) = delete;
+
+  [[nodiscard]] virtual size_t count() const = 0;
+  // Cost of every sample in the data set's own unit (tokens, voxels); batches are grouped by it.
+  [[nodiscard]] virtual const std::vector<int32_t>& lengths() const = 0;
+  // LoadGen wants these samples in memory.
+  virtual void load(const std::vector<size_t>& samples) = 0;
+  // Finds its inputs and outputs in the engine, and offers it the arrays; throws Error (kFailed) when the engine lacks
+  // one. Once for each device's engine, before any other thread starts.
+  virtual void bind(Engine& engine) = 0;
+  // Starts computing a batch. Thread-safe for different streams.
+  virtual void enqueue(const Batch& batch, Stream& stream) const = 0;
+  // Waits for the oldest batch under way on `stream`, which is `batch`, and makes its responses, in its order.
+  virtual void collect(const Batch& batch, Stream& stream, Answers& answers) const = 0;
+};
+
+// The data set that run.json describes. Throws Error (kMissing, kUsage).
+std::unique_ptr<Dataset> open_dataset(const DatasetSpec& spec);
+
+}  // namespace harness

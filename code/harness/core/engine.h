@@ -1,0 +1,108 @@
+// What an engine is. It knows tensors and nothing of samples; a data set (core/dataset.h) knows how a sample is walked
+// through it, be that one call per batch, a window that slides over a volume or a loop over tokens.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/run_spec.h"
+
+namespace harness {
+
+enum class DType { kInt32, kInt64, kFloat32, kFloat16, kInt8 };
+
+size_t size_of(DType dtype);
+
+struct TensorInfo {
+  std::string name;
+  DType dtype = DType::kFloat32;
+};
+
+// The extents of a tensor, outermost first.
+struct Shape {
+  std::array<size_t, 5> extents{};
+  size_t rank = 0;
+
+  [[nodiscard]] size_t items() const {
+    size_t out = 1;
+    for (size_t i = 0; i < rank; ++i) out *= extents.at(i);
+    return out;
+  }
+};
+
+// An output tensor in host memory.
+struct Output {
+  const void* data = nullptr;
+  Shape shape;
+};
+
+// How much one call computes, for engines that only tell how long that would take.
+struct Work {
+  size_t samples = 0;
+  size_t length = 0;  // of the longest, in the data set's own unit
+};
+
+// One lane of an engine. Not thread-safe: one thread owns it. For each call: `input` for every input, then `enqueue`;
+// later `wait`, which is for the oldest call under way, then `output`. Errors are thrown as std::exception.
+class Stream {
+ public:
+  Stream() = default;
+  virtual ~Stream() = default;
+  Stream(const Stream&) = delete;
+  Stream& operator=(const Stream&) = delete;
+  Stream(Stream&&) = delete;
+  Stream& operator=(Stream&&) = delete;
+
+  // Calls that may be under way at once. 1 where `enqueue` computes; 2 where copies and computation overlap.
+  [[nodiscard]] virtual size_t depth() const { return 1; }
+  // Host memory for input `index` of the next call, of that shape. It belongs to the stream and lives until `enqueue`.
+  virtual void* input(size_t index, const Shape& shape) = 0;
+  // Whether the engine keeps that input's array (Engine::keep), so that rows of it can be named instead of copied here.
+  [[nodiscard]] virtual bool has_rows(size_t /*index*/) const { return false; }
+  // Input `index` of the next call is made of the first extents of these rows. Only where has_rows.
+  virtual void input_rows(size_t /*index*/, const Shape& /*shape*/, const std::vector<uint32_t>& /*rows*/) {}
+  // Starts, and on a processor finishes, the computation.
+  virtual void enqueue(const Work& work) = 0;
+  // Waits for the oldest call under way. Its outputs stay valid until the next `enqueue` after it that reuses its slot.
+  virtual void wait() = 0;
+  // Output `index` of the call that was waited for.
+  virtual Output output(size_t index) = 0;
+  // How many samples that call answered. Fewer than were asked for is a fault of the engine.
+  [[nodiscard]] virtual size_t answered() const = 0;
+};
+
+// A loaded engine on one device.
+class Engine {
+ public:
+  Engine() = default;
+  virtual ~Engine() = default;
+  Engine(const Engine&) = delete;
+  Engine& operator=(const Engine&) = delete;
+  Engine(Engine&&) = delete;
+  Engine& operator=(Engine&&) = delete;
+
+  // Whether it computes. The null and the simulated engine do not: data sets give them no inputs and answer with zeros.
+  [[nodiscard]] virtual bool computes() const { return true; }
+  [[nodiscard]] virtual const std::vector<TensorInfo>& inputs() const = 0;
+  [[nodiscard]] virtual const std::vector<TensorInfo>& outputs() const = 0;
+  // A new lane; the lanes of an engine may run at the same time.
+  virtual std::unique_ptr<Stream> stream() = 0;
+  // Offers an input's whole array, of the input's own type, before the first call. True when the engine keeps a copy
+  // near its computation (field start_from_device).
+  virtual bool keep(size_t /*input*/, const void* /*data*/, size_t /*rows*/, size_t /*row_bytes*/) { return false; }
+  // Processors that threads driving this device are best on; empty where it does not matter.
+  [[nodiscard]] virtual std::vector<int> near_cores() const { return {}; }
+};
+
+// The engines this binary was built with.
+std::vector<std::string> engine_names();
+
+// The engine of run.json on its `device`-th device. Throws Error: kUsage for a backend nobody knows, kMissing for one
+// this binary was built without or whose device is not there, kFailed where the runtime cannot load it.
+std::unique_ptr<Engine> load_engine(const EngineSpec& spec, size_t device);
+
+}  // namespace harness

@@ -1,0 +1,102 @@
+#include "core/lane.h"
+
+#include <string>
+#include <utility>
+
+#include "core/clock.h"
+#include "core/error.h"
+#include "core/progress.h"
+
+namespace harness {
+
+namespace {
+
+// Counters have one writer, so a load and a store are enough.
+template <typename T>
+void add(std::atomic<T>& counter, T amount) {
+  counter.store(counter.load(std::memory_order_relaxed) + amount, std::memory_order_relaxed);
+}
+
+}  // namespace
+
+Lane::Lane(const Dataset& dataset, std::unique_ptr<Stream> stream, size_t device, Complete complete)
+    : dataset_(dataset),
+      stream_(std::move(stream)),
+      device_(device),
+      complete_(std::move(complete)),
+      slots_(stream_->depth()),
+      started_(stream_->depth()) {}
+
+void Lane::start(const Batch& batch) {
+  state_.busy_since.store(now_ns(), std::memory_order_relaxed);
+  add(state_.in_flight, static_cast<uint32_t>(batch.size()));
+  dataset_.enqueue(batch, *stream_);
+  state_.busy_since.store(0, std::memory_order_relaxed);
+}
+
+void Lane::finish(const Batch& batch) {
+  state_.busy_since.store(now_ns(), std::memory_order_relaxed);
+  dataset_.collect(batch, *stream_, answers_);
+  state_.busy_since.store(0, std::memory_order_relaxed);
+  if (answers_.responses.size() != batch.size()) {
+    throw Error(Status::kFailed,
+                "the engine answered " + std::to_string(answers_.responses.size()) + " of " +
+                    std::to_string(batch.size()) + " samples of a batch",
+                "an engine must answer every sample", "build the engine again with --force_build");
+  }
+  complete_(answers_.responses.data(), answers_.responses.size());
+  add(state_.completed, static_cast<uint64_t>(batch.size()));
+  add(state_.batches, uint64_t{1});
+  state_.in_flight.store(state_.in_flight.load(std::memory_order_relaxed) - static_cast<uint32_t>(batch.size()),
+                         std::memory_order_relaxed);
+  if (!batch.arrived.empty()) {
+    const int64_t now = now_ns();
+    for (const int64_t arrived : batch.arrived) state_.latencies.add(now - arrived);
+  }
+}
+
+void Lane::answer(const Batch& batch) {
+  start(batch);
+  finish(batch);
+}
+
+void Lane::warm_up(const Batch& batch) {
+  state_.busy_since.store(now_ns(), std::memory_order_relaxed);
+  dataset_.enqueue(batch, *stream_);
+  dataset_.collect(batch, *stream_, answers_);
+  state_.busy_since.store(0, std::memory_order_relaxed);
+}
+
+void Lane::serve(BatchSource& source) {
+  const size_t depth = slots_.size();
+  size_t oldest = 0;
+  size_t under_way = 0;
+  bool closed = false;
+  while (true) {
+    while (under_way < depth && !closed) {
+      const size_t slot = (oldest + under_way) % depth;
+      const Taken taken = source.take(slots_[slot], under_way == 0);
+      closed = taken == Taken::kClosed;
+      if (taken != Taken::kBatch) break;
+      started_[slot] = now_ns();
+      start(slots_[slot]);
+      ++under_way;
+    }
+    if (under_way == 0) {
+      if (closed) return;
+      continue;
+    }
+    finish(slots_[oldest]);
+    source.answered(slots_[oldest], now_ns() - started_[oldest]);
+    oldest = (oldest + 1) % depth;
+    --under_way;
+  }
+}
+
+Error batch_error(const std::exception& error) {
+  return as_error(
+      error, "a batch could not be computed",
+      "build the engine again with --force_build; if that does not help, run with --backend=onnxruntime to compare");
+}
+
+}  // namespace harness

@@ -1,0 +1,87 @@
+#include "core/lanes.h"
+
+#include <algorithm>
+#include <exception>
+#include <map>
+#include <thread>
+#include <utility>
+
+#include "core/clock.h"
+#include "core/error.h"
+#include "core/progress.h"
+#include "core/topology.h"
+
+namespace harness {
+
+void lane_thread(const std::vector<int>& cores, const std::function<void()>& work) {
+  exact_timers();
+  bind_thread(cores);
+  try {
+    work();
+  } catch (const std::exception& error) {
+    fail(batch_error(error));
+  }
+}
+
+Lanes::Lanes(const RunSpec& spec, Dataset& dataset, const Complete& complete)
+    : engines_(spec.engine.devices.size()), cores_(spec.engine.devices.size()) {
+  const size_t devices = engines_.size();
+  const auto streams = static_cast<size_t>(spec.engine.streams);
+  std::vector<std::vector<std::unique_ptr<Stream>>> made(devices);
+  std::vector<std::exception_ptr> errors(devices);
+  std::vector<std::thread> loading;
+  loading.reserve(devices);
+  for (size_t device = 0; device < devices; ++device) {
+    loading.emplace_back([&, device] {
+      try {
+        bind_thread(spec.engine.devices[device].cores);
+        engines_[device] = load_engine(spec.engine, device);
+        cores_[device] = spec.engine.devices[device].cores;
+        if (cores_[device].empty()) cores_[device] = engines_[device]->near_cores();
+        bind_thread(cores_[device]);
+        for (size_t i = 0; i < streams; ++i) made[device].push_back(engines_[device]->stream());
+      } catch (...) {
+        errors[device] = std::current_exception();
+      }
+    });
+  }
+  for (auto& thread : loading) thread.join();
+  for (const auto& error : errors) {
+    if (error) std::rethrow_exception(error);
+  }
+  for (auto& engine : engines_) dataset.bind(*engine);
+  for (size_t device = 0; device < devices; ++device) {
+    for (auto& stream : made[device]) {
+      lanes_.push_back(std::make_unique<Lane>(dataset, std::move(stream), device, complete));
+    }
+  }
+}
+
+void Lanes::run_all(const std::function<void(Lane&)>& work) {
+  std::vector<std::thread> threads;
+  threads.reserve(lanes_.size());
+  for (auto& lane : lanes_) {
+    threads.emplace_back([&, each = lane.get()] { lane_thread(cores_[each->device()], [&] { work(*each); }); });
+  }
+  for (auto& thread : threads) thread.join();
+}
+
+void Lanes::warm_up(const Dataset& dataset, size_t limit, double seconds) {
+  std::map<int32_t, uint32_t> sample_of_length;
+  for (size_t i = 0; i < dataset.count(); ++i) sample_of_length.emplace(dataset.lengths()[i], static_cast<uint32_t>(i));
+  const int64_t end = now_ns() + static_cast<int64_t>(seconds * 1e9);
+  run_all([&](Lane& lane) {
+    Batch batch;
+    for (const size_t size : {limit, size_t{1}}) {
+      for (auto at = sample_of_length.rbegin(); at != sample_of_length.rend(); ++at) {
+        batch.clear();
+        for (size_t i = 0; i < size; ++i) batch.add(0, at->second, at->first);
+        lane.warm_up(batch);
+        if (now_ns() > end) return;
+      }
+      if (limit == 1) return;
+    }
+  });
+}
+
+}  // namespace harness

@@ -1,0 +1,37 @@
+// Latencies so far, cheaply: counts in buckets whose widths grow with the latency.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+namespace harness {
+
+// One thread adds, any thread reads. Buckets are 1/16 of a power of two wide, so a percentile is right to about 6 %.
+class Latencies {
+ public:
+  void add(int64_t ns) {
+    auto& count = counts_.at(bucket(ns));
+    count.store(count.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+  }
+
+  // Adds this object's counts to `total`, which has kBuckets entries.
+  void add_to(std::vector<uint64_t>& total) const {
+    for (size_t i = 0; i < kBuckets; ++i) total[i] += counts_.at(i).load(std::memory_order_relaxed);
+  }
+
+  static constexpr size_t kSteps = 16;
+  static constexpr size_t kBuckets = 64 * kSteps;
+
+ private:
+  static size_t bucket(int64_t ns);
+
+  std::array<std::atomic<uint64_t>, kBuckets> counts_{};
+};
+
+// The latency in ns below which `share` of the counts lie (the upper edge of its bucket); 0 when there are none.
+double percentile_ns(const std::vector<uint64_t>& counts, double share);
+
+}  // namespace harness

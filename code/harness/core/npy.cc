@@ -1,0 +1,117 @@
+#include "core/npy.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+#include <string>
+#include <utility>
+
+#include "core/error.h"
+
+namespace harness {
+
+namespace {
+
+[[noreturn]] void broken(const std::string& path, const std::string& why) {
+  throw Error(Status::kMissing, path + " cannot be read as an array", why,
+              "run `make preprocess_data` for this benchmark again; it replaces broken arrays");
+}
+
+// The text behind "'key':" in the header's dict.
+std::string after_key(const std::string& header, const std::string& key, const std::string& path) {
+  const auto at = header.find("'" + key + "'");
+  const auto colon = at == std::string::npos ? at : header.find(':', at);
+  if (colon == std::string::npos) broken(path, "its header has no '" + key + "'");
+  const auto start = header.find_first_not_of(' ', colon + 1);
+  return start == std::string::npos ? "" : header.substr(start);
+}
+
+}  // namespace
+
+NpyArray::NpyArray(const std::string& path) : path_(path) {
+  const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (file < 0) broken(path, std::strerror(errno));
+  struct stat status{};
+  if (::fstat(file, &status) != 0 || status.st_size < 12) {
+    ::close(file);
+    broken(path, "it has no header");
+  }
+  mapped_ = static_cast<size_t>(status.st_size);
+  void* mapping = ::mmap(nullptr, mapped_, PROT_READ, MAP_PRIVATE, file, 0);
+  const int why = errno;
+  ::close(file);
+  if (mapping == MAP_FAILED) broken(path, std::strerror(why));
+  mapping_ = mapping;
+  try {
+    parse(mapped_);
+  } catch (...) {
+    ::munmap(mapping_, mapped_);
+    throw;
+  }
+}
+
+NpyArray::~NpyArray() {
+  if (mapping_ != nullptr) ::munmap(mapping_, mapped_);
+}
+
+NpyArray::NpyArray(NpyArray&& other) noexcept
+    : path_(std::move(other.path_)),
+      dtype_(std::move(other.dtype_)),
+      shape_(std::move(other.shape_)),
+      item_size_(other.item_size_),
+      row_items_(other.row_items_),
+      mapping_(std::exchange(other.mapping_, nullptr)),
+      mapped_(other.mapped_),
+      data_(other.data_) {}
+
+void NpyArray::parse(size_t file_size) {
+  const auto* bytes = static_cast<const unsigned char*>(mapping_);
+  if (std::memcmp(bytes, "\x93NUMPY", 6) != 0) broken(path_, "it does not begin as a .npy file");
+  const bool wide = bytes[6] >= 2;
+  const size_t start = wide ? 12 : 10;
+  size_t size = bytes[8] | static_cast<size_t>(bytes[9]) << 8;
+  if (wide) size |= static_cast<size_t>(bytes[10]) << 16 | static_cast<size_t>(bytes[11]) << 24;
+  if (start + size > file_size) broken(path_, "its header is cut off");
+  const std::string header(reinterpret_cast<const char*>(bytes) + start, size);
+  const std::string descr = after_key(header, "descr", path_);
+  if (descr.size() < 5 || descr[0] != '\'') broken(path_, "its items are no plain numbers");
+  dtype_ = descr.substr(1, descr.find('\'', 1) - 1);
+  if (dtype_.size() < 3 || dtype_[0] == '>') broken(path_, "its items are " + dtype_ + ", which is not supported");
+  item_size_ = std::strtoul(dtype_.c_str() + 2, nullptr, 10);
+  if (after_key(header, "fortran_order", path_).rfind("False", 0) != 0) broken(path_, "it is in Fortran order");
+  const std::string shape = after_key(header, "shape", path_);
+  const char* at = shape.c_str() + 1;
+  size_t items = 1;
+  row_items_ = 1;
+  while (*at != ')' && *at != '\0') {
+    char* end = nullptr;
+    const size_t extent = std::strtoul(at, &end, 10);
+    if (end == at) break;
+    if (!shape_.empty()) row_items_ *= extent;
+    items *= extent;
+    shape_.push_back(extent);
+    at = end;
+    while (*at == ',' || *at == ' ') ++at;
+  }
+  if (item_size_ == 0 || shape_.empty()) broken(path_, "its header cannot be understood: " + header);
+  const size_t wanted = start + size + items * item_size_;
+  if (file_size < wanted) {
+    broken(path_, "it has " + std::to_string(file_size) + " bytes, and its header says " + std::to_string(wanted));
+  }
+  data_ = bytes + start + size;
+}
+
+void NpyArray::touch(size_t index) const {
+  constexpr size_t kPage = 4096;
+  const size_t row_bytes = row_items_ * item_size_;
+  const volatile unsigned char* first = data_ + index * row_bytes;
+  for (size_t at = 0; at < row_bytes; at += kPage) static_cast<void>(first[at]);
+  if (row_bytes != 0) static_cast<void>(first[row_bytes - 1]);
+}
+
+}  // namespace harness

@@ -1,0 +1,205 @@
+#include "core/sequence_dataset.h"
+
+#include <algorithm>
+#include <cstring>
+#include <string>
+#include <utility>
+
+#include "core/error.h"
+
+namespace harness {
+
+namespace {
+
+constexpr const char* kAgain = "run `make preprocess_data` for this benchmark again";
+
+// `rows` responses of zeros, for engines that do not compute.
+void answer_zeros(const Batch& batch, const std::vector<int32_t>& lengths, size_t outputs, size_t rows,
+                  Answers& answers) {
+  const size_t most = static_cast<size_t>(batch.longest) * outputs;
+  if (answers.memory.size() < most) answers.memory.resize(most, 0.0F);
+  answers.responses.clear();
+  for (size_t i = 0; i < std::min(rows, batch.size()); ++i) {
+    const size_t bytes = static_cast<size_t>(lengths[batch.samples[i]]) * outputs * sizeof(float);
+    answers.responses.emplace_back(batch.ids[i], reinterpret_cast<uintptr_t>(answers.memory.data()), bytes);
+  }
+}
+
+std::vector<int32_t> read_lengths(const std::string& path) {
+  const NpyArray array(path);
+  if (array.shape().size() != 1 || (array.dtype() != "<i4" && array.dtype() != "<i8")) {
+    throw Error(Status::kMissing, path + " holds no lengths", "they are int32 or int64 [N]", kAgain);
+  }
+  std::vector<int32_t> out(array.rows());
+  for (size_t i = 0; i < out.size(); ++i) {
+    out[i] = array.item_size() == 4 ? *array.row<int32_t>(i) : static_cast<int32_t>(*array.row<int64_t>(i));
+  }
+  return out;
+}
+
+size_t port_of(const std::vector<TensorInfo>& ports, const std::string& name, const std::string& kind) {
+  std::vector<std::string> names;
+  for (size_t i = 0; i < ports.size(); ++i) {
+    if (ports[i].name == name) return i;
+    names.push_back(ports[i].name);
+  }
+  throw Error(
+      Status::kFailed, "the engine has no " + kind + " '" + name + "'", "it has " + joined(names),
+      "build it again: make generate_engines RUN_ARGS='… --force_build', or name another model with --model_path");
+}
+
+}  // namespace
+
+SequenceDataset::SequenceDataset(const DatasetSpec& spec)
+    : folder_(spec.folder),
+      lengths_(read_lengths(spec.folder + "/" + spec.lengths)),
+      output_names_(spec.outputs),
+      wide_(spec.input_dtype == "int64") {
+  const auto check = [&](const std::string& name, size_t rows) {
+    if (rows == spec.count) return;
+    throw Error(Status::kMissing,
+                folder_ + ": " + name + " has " + std::to_string(rows) + " samples, not " + std::to_string(spec.count),
+                "the preprocessed arrays do not belong together", kAgain);
+  };
+  check("lengths", lengths_.size());
+  size_t longest_row = 0;
+  for (const auto& [name, file] : spec.arrays) {
+    Input input{name, NpyArray(folder_ + "/" + file)};
+    if (input.array.shape().size() != 2 || input.array.dtype() != "<i4") {
+      throw Error(Status::kMissing, input.array.path() + " holds no token sequences", "they are int32 [N, S]", kAgain);
+    }
+    check(name, input.array.rows());
+    longest_row = longest_row == 0 ? input.array.row_items() : std::min(longest_row, input.array.row_items());
+    inputs_.push_back(std::move(input));
+  }
+  const auto [least, most] = std::minmax_element(lengths_.begin(), lengths_.end());
+  if (*least < 1 || (!inputs_.empty() && static_cast<size_t>(*most) > longest_row)) {
+    throw Error(Status::kMissing, folder_ + "/" + spec.lengths + " does not fit the sequences",
+                "lengths go from " + std::to_string(*least) + " to " + std::to_string(*most) + ", and rows have " +
+                    std::to_string(longest_row) + " tokens",
+                kAgain);
+  }
+}
+
+void SequenceDataset::load(const std::vector<size_t>& samples) {
+  for (const auto& input : inputs_) {
+    for (const size_t sample : samples) input.array.touch(sample);
+  }
+}
+
+void SequenceDataset::bind(Engine& engine) {
+  computes_ = engine.computes();
+  if (!computes_) return;
+  const DType wanted = wide_ ? DType::kInt64 : DType::kInt32;
+  for (auto& input : inputs_) {
+    input.port = port_of(engine.inputs(), input.name, "input");
+    if (engine.inputs()[input.port].dtype != wanted) {
+      throw Error(Status::kFailed, "the engine's input '" + input.name + "' is not " + (wide_ ? "int64" : "int32"), "",
+                  "build it again: make generate_engines RUN_ARGS='… --force_build'");
+    }
+    if (!wide_) engine.keep(input.port, input.array.row<int32_t>(0), input.array.rows(), input.array.row_items() * 4);
+  }
+  if (engine.inputs().size() != inputs_.size()) {
+    std::vector<std::string> names;
+    for (const auto& info : engine.inputs()) names.push_back(info.name);
+    throw Error(Status::kFailed, "the data set does not fill all inputs of the engine", "it has " + joined(names),
+                "name another model with --model_path");
+  }
+  output_ports_.clear();
+  for (const auto& name : output_names_) {
+    output_ports_.push_back(port_of(engine.outputs(), name, "output"));
+    if (engine.outputs()[output_ports_.back()].dtype != DType::kFloat32) {
+      throw Error(Status::kFailed, "the engine's output '" + name + "' is not float32", "",
+                  "build it again: make generate_engines RUN_ARGS='… --force_build'");
+    }
+  }
+}
+
+void SequenceDataset::enqueue(const Batch& batch, Stream& stream) const {
+  const auto longest = static_cast<size_t>(batch.longest);
+  if (computes_) {
+    const Shape shape{{batch.size(), longest}, 2};
+    for (const auto& input : inputs_) {
+      if (stream.has_rows(input.port)) {
+        stream.input_rows(input.port, shape, batch.samples);
+      } else {
+        fill(input, batch, stream.input(input.port, shape));
+      }
+    }
+  }
+  stream.enqueue({batch.size(), longest});
+}
+
+void SequenceDataset::fill(const Input& input, const Batch& batch, void* into) const {
+  const auto longest = static_cast<size_t>(batch.longest);
+  for (size_t i = 0; i < batch.size(); ++i) {
+    const auto* row = input.array.row<int32_t>(batch.samples[i]);
+    if (wide_) {
+      std::copy_n(row, longest, static_cast<int64_t*>(into) + i * longest);
+    } else {
+      std::memcpy(static_cast<int32_t*>(into) + i * longest, row, longest * sizeof(int32_t));
+    }
+  }
+}
+
+void SequenceDataset::collect(const Batch& batch, Stream& stream, Answers& answers) const {
+  stream.wait();
+  if (!computes_) {
+    answer_zeros(batch, lengths_, output_names_.size(), stream.answered(), answers);
+    return;
+  }
+  interleave(batch, stream, answers);
+}
+
+void SequenceDataset::interleave(const Batch& batch, Stream& stream, Answers& answers) const {
+  const size_t outputs = output_ports_.size();
+  const auto longest = static_cast<size_t>(batch.longest);
+  const size_t rows = std::min(stream.answered(), batch.size());
+  answers.memory.resize(std::max(answers.memory.size(), batch.size() * longest * outputs));
+  for (size_t k = 0; k < outputs; ++k) {
+    const Output output = stream.output(output_ports_[k]);
+    if (output.shape.items() != stream.answered() * longest) {
+      throw Error(Status::kFailed,
+                  "the engine's output '" + output_names_[k] + "' has another shape than [samples, length]", "",
+                  "build it again: make generate_engines RUN_ARGS='… --force_build'");
+    }
+    const auto* from = static_cast<const float*>(output.data);
+    for (size_t i = 0; i < rows; ++i) {
+      float* to = answers.memory.data() + i * longest * outputs + k;
+      const auto length = static_cast<size_t>(lengths_[batch.samples[i]]);
+      for (size_t t = 0; t < length; ++t) to[t * outputs] = from[i * longest + t];
+    }
+  }
+  answers.responses.clear();
+  for (size_t i = 0; i < rows; ++i) {
+    const size_t bytes = static_cast<size_t>(lengths_[batch.samples[i]]) * outputs * sizeof(float);
+    answers.responses.emplace_back(batch.ids[i],
+                                   reinterpret_cast<uintptr_t>(answers.memory.data() + i * longest * outputs), bytes);
+  }
+}
+
+SyntheticDataset::SyntheticDataset(const DatasetSpec& spec) : lengths_(spec.count), outputs_(spec.outputs.size()) {
+  for (size_t i = 0; i < spec.count; ++i) lengths_[i] = spec.synthetic_lengths[i % spec.synthetic_lengths.size()];
+}
+
+void SyntheticDataset::bind(Engine& engine) {
+  if (!engine.computes()) return;
+  throw Error(Status::kUsage, "a synthetic data set has nothing to compute on",
+              "it is for the backends 'null' and 'simulated'", "use a data set of another kind");
+}
+
+void SyntheticDataset::enqueue(const Batch& batch, Stream& stream) const {
+  stream.enqueue({batch.size(), static_cast<size_t>(batch.longest)});
+}
+
+void SyntheticDataset::collect(const Batch& batch, Stream& stream, Answers& answers) const {
+  stream.wait();
+  answer_zeros(batch, lengths_, outputs_, stream.answered(), answers);
+}
+
+std::unique_ptr<Dataset> open_dataset(const DatasetSpec& spec) {
+  if (spec.kind == "synthetic") return std::make_unique<SyntheticDataset>(spec);
+  return std::make_unique<SequenceDataset>(spec);
+}
+
+}  // namespace harness

@@ -1,0 +1,123 @@
+#include "core/watch.h"
+
+#include <pthread.h>
+#include <sys/stat.h>
+
+#include <csignal>
+#include <cstring>
+#include <ctime>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <utility>
+
+#include "core/clock.h"
+#include "core/error.h"
+#include "core/progress.h"
+
+namespace harness {
+
+namespace {
+
+constexpr int64_t kEveryNs = 250'000'000;
+
+sigset_t ending_signals() {
+  sigset_t set;
+  sigemptyset(&set);
+  sigaddset(&set, SIGINT);
+  sigaddset(&set, SIGTERM);
+  return set;
+}
+
+bool is_folder(const std::string& path) {
+  struct stat status{};
+  return ::stat(path.c_str(), &status) == 0 && S_ISDIR(status.st_mode);
+}
+
+}  // namespace
+
+void block_signals() {
+  const sigset_t set = ending_signals();
+  ::pthread_sigmask(SIG_BLOCK, &set, nullptr);
+}
+
+Watch::Watch(std::string output_dir, double stuck_s) : output_dir_(std::move(output_dir)), stuck_s_(stuck_s) {
+  thread_ = std::thread([this] { work(); });
+}
+
+Watch::~Watch() {
+  stopping_.store(true);
+  ::pthread_kill(thread_.native_handle(), SIGTERM);  // ends its wait
+  thread_.join();
+}
+
+void Watch::enter(const std::string& phase, const Watched* watched) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  const int64_t now = now_ns();
+  phase_ = phase;
+  watched_ = watched;
+  last_moved_ = now;
+  last_completed_ = 0;
+  if (phase != "end") phase_began_ = now;
+  report(now);
+}
+
+void Watch::work() {
+  const sigset_t set = ending_signals();
+  timespec timeout{};
+  timeout.tv_nsec = kEveryNs;
+  while (true) {
+    const int number = ::sigtimedwait(&set, nullptr, &timeout);
+    if (stopping_.load()) return;
+    if (number > 0) {
+      fail({Status::kInterrupted, std::string("stopped by ") + (number == SIGINT ? "SIGINT" : "SIGTERM"),
+            "the logs in this folder are incomplete", "run the same command again"});
+    }
+    look();
+  }
+}
+
+void Watch::look() {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  const int64_t now = now_ns();
+  if (!output_dir_.empty() && !is_folder(output_dir_)) {
+    fail({Status::kFailed, "the log folder went away: " + output_dir_, std::strerror(errno),
+          "run again, and leave the folder alone while LoadGen writes to it"});
+  }
+  if (watched_ == nullptr) return;
+  if (phase_ == "run") report(now);
+  if (stuck_s_ <= 0) return;
+  const uint64_t completed = watched_->completed();
+  if (completed != last_completed_ || (phase_ == "run" && completed == watched_->issued())) {
+    last_completed_ = completed;
+    last_moved_ = now;
+  }
+  const auto limit = static_cast<int64_t>(stuck_s_ * 1e9);
+  if (watched_->longest_busy_ns(now) > limit || (phase_ == "run" && now - last_moved_ > limit)) {
+    fail({Status::kFailed,
+          "the engine is stuck: no answer for " + std::to_string(static_cast<int64_t>(stuck_s_)) + " s in phase " +
+              phase_,
+          watched_->describe(now),
+          "run again; if it stays, build the engine again with --force_build or try another backend"});
+  }
+}
+
+void Watch::report(int64_t now) {
+  const uint64_t issued = watched_ != nullptr ? watched_->issued() : 0;
+  const uint64_t completed = watched_ != nullptr ? watched_->completed() : 0;
+  if (first_issued_ == 0 && issued > 0) first_issued_ = now;
+  nlohmann::json line = {{"phase", phase_},
+                         {"issued", issued},
+                         {"completed", completed},
+                         {"elapsed_s", static_cast<double>(now - phase_began_) / 1e9}};
+  if (completed > 0 && now > first_issued_) {
+    line["rate"] = static_cast<double>(completed) * 1e9 / static_cast<double>(now - first_issued_);
+  }
+  if (watched_ != nullptr && watched_->latency_ns(0.5) > 0) {
+    line["p50_ms"] = watched_->latency_ns(0.50) / 1e6;
+    line["p90_ms"] = watched_->latency_ns(0.90) / 1e6;
+    line["p99_ms"] = watched_->latency_ns(0.99) / 1e6;
+  }
+  ProgressPipe::instance().send(line);
+}
+
+}  // namespace harness

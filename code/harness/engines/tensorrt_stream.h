@@ -1,0 +1,119 @@
+// One lane of a TensorRT engine.
+#pragma once
+
+#include <NvInferRuntime.h>
+
+#include <array>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "core/engine.h"
+#include "engines/cuda.h"
+
+namespace harness {
+
+// TensorRT's messages; the last error is the cause that a user is told.
+class TrtMessages : public nvinfer1::ILogger {
+ public:
+  void log(Severity severity, const char* text) noexcept override;
+  [[nodiscard]] std::string last();
+
+ private:
+  std::mutex mutex_;
+  std::string last_;
+};
+
+struct TrtTensor {
+  std::string name;
+  TensorInfo info;
+  bool is_input = false;
+  size_t largest = 0;              // bytes, over all profiles
+  const void* resident = nullptr;  // device memory of the whole array, with start_from_device
+  size_t row_bytes = 0;            // of a row of it
+};
+
+// What the lanes of one engine share.
+struct TrtShared {
+  int device = 0;
+  TrtMessages messages;
+  std::unique_ptr<nvinfer1::IRuntime> runtime;
+  std::unique_ptr<nvinfer1::ICudaEngine> engine;
+  std::vector<TrtTensor> inputs;
+  std::vector<TrtTensor> outputs;
+  bool graphs = false;
+  int graphs_max_length = 0;
+};
+
+// Two calls may be under way: while one computes, the next one's inputs are copied in and the last one's outputs out,
+// each on a CUDA stream of its own, in order by events. Each call has its own page-locked and device buffers. A shape
+// that comes a second time is captured as a CUDA graph where the run asks for graphs.
+class TrtStream : public Stream {
+ public:
+  explicit TrtStream(TrtShared& shared);
+  ~TrtStream() override;
+  TrtStream(const TrtStream&) = delete;
+  TrtStream& operator=(const TrtStream&) = delete;
+  TrtStream(TrtStream&&) = delete;
+  TrtStream& operator=(TrtStream&&) = delete;
+
+  [[nodiscard]] size_t depth() const override { return kDepth; }
+  void* input(size_t index, const Shape& shape) override;
+  [[nodiscard]] bool has_rows(size_t index) const override { return shared_.inputs[index].resident != nullptr; }
+  void input_rows(size_t index, const Shape& shape, const std::vector<uint32_t>& rows) override;
+  void enqueue(const Work& work) override;
+  void wait() override;
+  Output output(size_t index) override;
+  [[nodiscard]] size_t answered() const override;
+
+ private:
+  static constexpr size_t kDepth = 2;
+
+  struct Buffer {
+    cuda::PinnedMemory host;
+    cuda::DeviceMemory device;
+    size_t bytes = 0;  // of this call
+    Shape shape;
+    bool on_device = false;  // the input was gathered there
+  };
+
+  struct Slot {
+    std::vector<Buffer> inputs;
+    std::vector<Buffer> outputs;
+    cuda::EventHandle copied_in;
+    cuda::EventHandle computed;
+    cuda::EventHandle done;
+  };
+
+  // A graph, or how often the shape came without one.
+  struct Recorded {
+    int times = 0;
+    cuda::GraphExecHandle graph;
+  };
+
+  void set_shapes(Slot& slot);
+  void use_profile(const Slot& slot);
+  [[nodiscard]] bool holds(int profile, const Slot& slot) const;
+  void compute(Slot& slot, const Work& work);
+  void launch();
+  [[nodiscard]] cuda::GraphExecHandle capture();
+  [[noreturn]] void refuse(const std::string& what);
+
+  TrtShared& shared_;
+  std::unique_ptr<nvinfer1::IExecutionContext> context_;
+  cuda::StreamHandle copy_in_;
+  cuda::StreamHandle compute_;
+  cuda::StreamHandle copy_out_;
+  std::array<Slot, kDepth> slots_;
+  std::map<std::array<size_t, 3>, Recorded> recorded_;  // slot, samples, length
+  size_t next_ = 0;                                     // slot of the next call
+  size_t oldest_ = 0;                                   // slot of the oldest call under way
+  size_t finished_ = 0;                                 // slot of the call that was waited for
+  int profile_ = 0;
+};
+
+}  // namespace harness

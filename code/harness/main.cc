@@ -1,0 +1,57 @@
+// harness [--probe | --explain] run.json: the C++ harness process. One LoadGen test, or one measurement, then it ends.
+//
+// Exit status: 0 done, 2 usage, 3 something is missing, 4 the run failed, 130 interrupted.
+
+#include <exception>
+#include <string>
+#include <vector>
+
+#include "core/error.h"
+#include "core/progress.h"
+#include "core/run_spec.h"
+#include "core/watch.h"
+#include "run.h"
+
+namespace {
+
+using harness::Error;
+using harness::Status;
+
+void act(const std::vector<std::string>& arguments) {
+  std::vector<std::string> files;
+  std::string action;
+  for (const auto& argument : arguments) {
+    if (argument.rfind("--", 0) != 0) {
+      files.push_back(argument);
+    } else if (argument == "--probe" || argument == "--explain") {
+      action = argument;
+    } else {
+      throw Error(Status::kUsage, "unknown option " + argument, "the harness has --probe and --explain",
+                  "run it through `make run_harness`");
+    }
+  }
+  if (files.size() != 1) {
+    throw Error(Status::kUsage, "the harness takes one run.json", "it got " + std::to_string(files.size()),
+                "run it through `make run_harness`");
+  }
+  const harness::RunSpec spec = harness::read_run_spec(files.front());
+  if (action == "--explain") {
+    harness::run_explain(spec);
+  } else if (action == "--probe") {
+    harness::run_probe(spec);
+  } else {
+    harness::run_test(spec);
+  }
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  harness::block_signals();
+  try {
+    act(std::vector<std::string>(argv + 1, argv + argc));
+  } catch (const std::exception& error) {
+    harness::fail(harness::as_error(error, "the harness cannot go on", "run the same command again"));
+  }
+  return 0;
+}

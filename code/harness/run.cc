@@ -1,0 +1,163 @@
+#include "run.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <fstream>
+#include <iostream>
+#include <memory>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "core/error.h"
+#include "core/lanes.h"
+#include "core/progress.h"
+#include "core/topology.h"
+#include "core/watch.h"
+#include "loadgen.h"
+#include "query_sample_library.h"
+#include "scenarios/sut.h"
+#include "settings.h"
+#include "system_under_test.h"
+
+namespace harness {
+
+namespace {
+
+class LoadgenSut : public mlperf::SystemUnderTest {
+ public:
+  LoadgenSut(std::string name, Sut& sut) : name_(std::move(name)), sut_(sut) {}
+
+  const std::string& Name() override { return name_; }
+  void IssueQuery(const std::vector<mlperf::QuerySample>& samples) override {
+    sut_.issue(samples.data(), samples.size());
+  }
+  void FlushQueries() override { sut_.flush(); }
+
+ private:
+  std::string name_;
+  Sut& sut_;
+};
+
+class LoadgenQsl : public mlperf::QuerySampleLibrary {
+ public:
+  LoadgenQsl(std::string name, Dataset& dataset, size_t resident)
+      : name_(std::move(name)), dataset_(dataset), resident_(std::min(resident, dataset.count())) {}
+
+  const std::string& Name() override { return name_; }
+  size_t TotalSampleCount() override { return dataset_.count(); }
+  size_t PerformanceSampleCount() override { return resident_; }
+  void LoadSamplesToRam(const std::vector<mlperf::QuerySampleIndex>& samples) override { dataset_.load(samples); }
+  void UnloadSamplesFromRam(const std::vector<mlperf::QuerySampleIndex>& /*samples*/) override {}
+
+ private:
+  std::string name_;
+  Dataset& dataset_;
+  size_t resident_;
+};
+
+// LoadGen dies badly, or writes nothing, when its folder is not writable.
+void check_output(const std::string& folder) {
+  struct stat status{};
+  const bool there = ::stat(folder.c_str(), &status) == 0;
+  if (there && S_ISDIR(status.st_mode) && ::access(folder.c_str(), W_OK | X_OK) == 0) return;
+  throw Error(Status::kFailed, "cannot write to " + folder, there ? "LoadGen's logs go there" : std::strerror(errno),
+              "choose another place with LOG_DIR");
+}
+
+// LoadGen ends its accuracy log last, with a bracket. Without it the disk was full or the folder went away.
+void check_logs(const std::string& folder) {
+  std::string why;
+  for (const char* name : {"mlperf_log_detail.txt", "mlperf_log_summary.txt", "mlperf_log_accuracy.json"}) {
+    std::ifstream in(folder + "/" + name, std::ios::binary | std::ios::ate);
+    if (!in || in.tellg() <= 0) {
+      why = std::string(name) + (in ? " is empty" : " is not there");
+    } else if (std::string(name) == "mlperf_log_accuracy.json") {
+      in.seekg(-2, std::ios::end);
+      if (in.get() != ']') why = std::string(name) + " is cut off";
+    }
+  }
+  if (why.empty()) return;
+  throw Error(Status::kFailed, "LoadGen's logs in " + folder + " are not whole", why,
+              "see that the disk has room and the folder stays, then run again");
+}
+
+// Threads that LoadGen issues Server queries on, where run.json asks for them.
+class IssueThreads {
+ public:
+  IssueThreads(int count, const std::string& scenario) {
+    if (scenario != "Server") return;
+    for (int i = 0; i < count; ++i) {
+      threads_.emplace_back([] {
+        exact_timers();
+        mlperf::RegisterIssueQueryThread();
+      });
+    }
+  }
+  ~IssueThreads() {
+    for (auto& thread : threads_) thread.join();
+  }
+  IssueThreads(const IssueThreads&) = delete;
+  IssueThreads& operator=(const IssueThreads&) = delete;
+  IssueThreads(IssueThreads&&) = delete;
+  IssueThreads& operator=(IssueThreads&&) = delete;
+
+ private:
+  std::vector<std::thread> threads_;
+};
+
+void complete(mlperf::QuerySampleResponse* responses, size_t count) {
+  mlperf::QuerySamplesComplete(responses, count);
+}
+
+// The share of queries that must meet the bound: the field soft_drop where it asks for more than nothing, never less
+// than LoadGen judges.
+ServerBound server_bound(const RunSpec& spec, const mlperf::TestSettings& settings) {
+  ServerBound bound;
+  bound.latency_ns = static_cast<int64_t>(settings.server_target_latency_ns);
+  const double soft_drop = spec.field("soft_drop", 1.0);
+  if (soft_drop > 0 && soft_drop < 1) bound.must_hold = std::max(soft_drop, settings.server_target_latency_percentile);
+  return bound;
+}
+
+}  // namespace
+
+void run_test(const RunSpec& spec) {
+  check_output(spec.output_dir);
+  const mlperf::TestSettings settings = read_settings(spec);
+  check_memory(expected_samples(spec, settings), available_memory());
+  const auto dataset = open_dataset(spec.dataset);
+
+  Watch watch(spec.output_dir, spec.watchdog_s);
+  watch.enter("load", nullptr);
+  Lanes lanes(spec, *dataset, complete);
+  const auto sut = make_sut(spec, server_bound(spec, settings), lanes, *dataset);
+  if (spec.warmup_s > 0) {
+    watch.enter("warmup", sut.get());
+    lanes.warm_up(*dataset, spec.batch.max_samples, spec.warmup_s);
+  }
+
+  mlperf::LogSettings log;
+  log.log_output.outdir = spec.output_dir;
+  log.log_output.copy_summary_to_stdout = spec.copy_summary_to_stdout;
+  log.enable_trace = spec.enable_trace;
+  const size_t override_count = settings.performance_sample_count_override;
+  LoadgenSut loadgen_sut("harness." + spec.engine.backend, *sut);
+  LoadgenQsl qsl(spec.benchmark, *dataset, override_count != 0 ? override_count : dataset->count());
+  watch.enter("run", sut.get());
+  {
+    const IssueThreads issue_threads(spec.issue_threads, spec.scenario);
+    exact_timers();
+    mlperf::StartTest(&loadgen_sut, &qsl, settings, log, spec.audit_conf);
+  }
+  sut->close();
+  check_logs(spec.output_dir);
+  watch.enter("end", sut.get());
+}
+
+}  // namespace harness

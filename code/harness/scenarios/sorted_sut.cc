@@ -1,0 +1,58 @@
+// Queries of many samples: sorted by length, and taken by the lanes of all devices in turn, so that none waits for
+// another.
+#include <memory>
+#include <vector>
+
+#include "core/progress.h"
+#include "core/sorted_work.h"
+#include "scenarios/sut.h"
+
+namespace harness {
+
+namespace {
+
+class SortedSut : public Sut {
+ public:
+  // With `joins_in`, the issuing thread is lane 0: a query is smaller than a window, and a hop is saved.
+  SortedSut(const RunSpec& spec, Lanes& lanes, const Dataset& dataset, bool joins_in)
+      : Sut(lanes),
+        work_(dataset.lengths(), spec.batch.max_samples, spec.batch.padding, joins_in),
+        joins_in_(joins_in) {
+    start(joins_in ? 1 : 0, std::vector<BatchSource*>(lanes.size(), &work_));
+  }
+
+  void close() override {
+    work_.close();
+    join();
+  }
+
+ protected:
+  void accept(const mlperf::QuerySample* samples, size_t count) override {
+    if (!joins_in_ || count > SortedWork::kWindow) {
+      work_.put(samples, count);
+      return;
+    }
+    try {
+      work_.offer(samples, count);
+      while (work_.take(batch_, false) == Taken::kBatch) lanes().lane(0).answer(batch_);
+      work_.wait_until_taken();
+    } catch (const std::exception& error) {
+      fail(batch_error(error));
+    }
+  }
+
+  [[nodiscard]] size_t waiting(size_t /*device*/) const override { return work_.waiting(); }
+
+ private:
+  SortedWork work_;
+  bool joins_in_;
+  Batch batch_;
+};
+
+}  // namespace
+
+std::unique_ptr<Sut> make_sorted_sut(const RunSpec& spec, Lanes& lanes, const Dataset& dataset) {
+  return std::make_unique<SortedSut>(spec, lanes, dataset, spec.scenario == "MultiStream");
+}
+
+}  // namespace harness

@@ -1,0 +1,148 @@
+#include <gtest/gtest.h>
+
+#include <cstring>
+
+#include "core/error.h"
+#include "core/sequence_dataset.h"
+#include "process.h"
+
+namespace {
+
+using harness::Answers;
+using harness::Batch;
+using harness::DatasetSpec;
+using harness::DType;
+using harness::Output;
+using harness::Shape;
+using harness::TensorInfo;
+using harness::Work;
+using harness_test::Folder;
+using harness_test::write_npy;
+
+// Answers with its own inputs: output 0 is the first input as float, output 1 its negative.
+class EchoStream : public harness::Stream {
+ public:
+  explicit EchoStream(bool wide) : wide_(wide) {}
+  void* input(size_t index, const Shape& shape) override {
+    shape_ = shape;
+    memory_.at(index).assign(shape.items() * 8, 0);
+    return memory_.at(index).data();
+  }
+  void enqueue(const Work& work) override { samples_ = work.samples; }
+  void wait() override {}
+  Output output(size_t index) override {
+    values_.at(index).resize(shape_.items());
+    for (size_t i = 0; i < shape_.items(); ++i) {
+      const void* at = memory_[0].data() + i * (wide_ ? 8 : 4);
+      const auto value =
+          static_cast<float>(wide_ ? *static_cast<const int64_t*>(at) : *static_cast<const int32_t*>(at));
+      values_.at(index)[i] = index == 0 ? value : -value;
+    }
+    return {values_.at(index).data(), shape_};
+  }
+  [[nodiscard]] size_t answered() const override { return samples_; }
+
+ private:
+  bool wide_;
+  Shape shape_;
+  size_t samples_ = 0;
+  std::array<std::vector<unsigned char>, 2> memory_;
+  std::array<std::vector<float>, 2> values_;
+};
+
+class EchoEngine : public harness::Engine {
+ public:
+  explicit EchoEngine(bool wide) : wide_(wide) {
+    const DType type = wide ? DType::kInt64 : DType::kInt32;
+    inputs_ = {{"mask", type}, {"ids", type}};
+    std::swap(inputs_[0], inputs_[1]);
+  }
+  [[nodiscard]] const std::vector<TensorInfo>& inputs() const override { return inputs_; }
+  [[nodiscard]] const std::vector<TensorInfo>& outputs() const override { return outputs_; }
+  std::unique_ptr<harness::Stream> stream() override { return std::make_unique<EchoStream>(wide_); }
+
+ private:
+  bool wide_;
+  std::vector<TensorInfo> inputs_;
+  std::vector<TensorInfo> outputs_ = {{"start", DType::kFloat32}, {"end", DType::kFloat32}};
+};
+
+DatasetSpec sequences(const Folder& folder, const std::string& dtype) {
+  std::vector<int32_t> ids(3 * 8);
+  for (size_t i = 0; i < ids.size(); ++i) ids[i] = static_cast<int32_t>(i);
+  write_npy(folder.file("ids.npy"), {3, 8}, ids);
+  write_npy(folder.file("mask.npy"), {3, 8}, std::vector<int32_t>(24, 1));
+  write_npy(folder.file("lengths.npy"), {3}, {5, 2, 8});
+  DatasetSpec spec;
+  spec.kind = "sequence";
+  spec.folder = folder.path();
+  spec.count = 3;
+  spec.arrays = {{"ids", "ids.npy"}, {"mask", "mask.npy"}};
+  spec.lengths = "lengths.npy";
+  spec.outputs = {"start", "end"};
+  spec.input_dtype = dtype;
+  return spec;
+}
+
+TEST(SequenceDataset, ResponsesAreEachSamplesOwnLengthWithTheOutputsSideBySide) {
+  for (const char* dtype : {"int32", "int64"}) {
+    const Folder folder;
+    const auto dataset = harness::open_dataset(sequences(folder, dtype));
+    EchoEngine engine(std::string(dtype) == "int64");
+    dataset->bind(engine);
+    dataset->load({0, 1, 2});
+    const auto stream = engine.stream();
+    Batch batch;
+    batch.add(70, 0, 5);
+    batch.add(71, 1, 2);
+    dataset->enqueue(batch, *stream);
+    Answers answers;
+    dataset->collect(batch, *stream, answers);
+    ASSERT_EQ(answers.responses.size(), 2U);
+    EXPECT_EQ(answers.responses[0].id, 70U);
+    EXPECT_EQ(answers.responses[0].size, 5 * 2 * sizeof(float));
+    EXPECT_EQ(answers.responses[1].size, 2 * 2 * sizeof(float));
+    std::vector<float> second(4);
+    std::memcpy(second.data(), reinterpret_cast<const void*>(answers.responses[1].data), 16);
+    EXPECT_EQ(second, (std::vector<float>{8, -8, 9, -9}));
+  }
+}
+
+TEST(SequenceDataset, RefusesAnEngineWithOtherTensors) {
+  const Folder folder;
+  auto spec = sequences(folder, "int32");
+  EchoEngine wide(true);
+  EXPECT_THROW(harness::open_dataset(spec)->bind(wide), harness::Error);
+  EchoEngine engine(false);
+  spec.outputs = {"stat"};
+  EXPECT_THROW(harness::open_dataset(spec)->bind(engine), harness::Error);
+  spec = sequences(folder, "int32");
+  spec.arrays.pop_back();
+  EXPECT_THROW(harness::open_dataset(spec)->bind(engine), harness::Error);
+}
+
+TEST(SequenceDataset, RefusesArraysThatDoNotBelongTogether) {
+  const Folder folder;
+  auto spec = sequences(folder, "int32");
+  spec.count = 4;
+  EXPECT_THROW(harness::open_dataset(spec), harness::Error);
+  spec.count = 3;
+  write_npy(folder.file("mask.npy"), {2, 8}, std::vector<int32_t>(16, 1));
+  EXPECT_THROW(harness::open_dataset(spec), harness::Error);
+}
+
+TEST(NpyArray, RefusesWhatIsNoArray) {
+  const Folder folder;
+  harness_test::write_text(folder.file("a.npy"), "this is no array at all, however long it may be");
+  EXPECT_THROW(harness::NpyArray(folder.file("a.npy")), harness::Error);
+  harness_test::write_text(folder.file("a.npy"), "");
+  EXPECT_THROW(harness::NpyArray(folder.file("a.npy")), harness::Error);
+  write_npy(folder.file("a.npy"), {4, 4}, std::vector<int32_t>(15, 1));
+  EXPECT_THROW(harness::NpyArray(folder.file("a.npy")), harness::Error);
+  write_npy(folder.file("a.npy"), {4, 4}, std::vector<int32_t>(16, 1));
+  const harness::NpyArray array(folder.file("a.npy"));
+  EXPECT_EQ(array.shape(), (std::vector<size_t>{4, 4}));
+  EXPECT_EQ(array.row<int32_t>(3)[3], 1);
+}
+
+}  // namespace

@@ -1,0 +1,134 @@
+#include "core/lane.h"
+
+#include <gtest/gtest.h>
+
+#include <deque>
+#include <stdexcept>
+
+#include "core/error.h"
+#include "core/latencies.h"
+#include "core/sequence_dataset.h"
+
+namespace {
+
+using harness::Batch;
+using harness::Lane;
+using harness::Taken;
+using harness::Work;
+
+// Keeps what is under way and says how much there ever was.
+class DeepStream : public harness::Stream {
+ public:
+  DeepStream(size_t depth, size_t& most) : depth_(depth), most_(most) {}
+  [[nodiscard]] size_t depth() const override { return depth_; }
+  void* input(size_t /*index*/, const harness::Shape& /*shape*/) override { return nullptr; }
+  void enqueue(const Work& work) override {
+    if (work.samples == 13) throw std::runtime_error("unlucky\nthirteen");
+    under_way_.push_back(work.samples);
+    most_ = std::max(most_, under_way_.size());
+  }
+  void wait() override {
+    answered_ = under_way_.front();
+    under_way_.pop_front();
+  }
+  harness::Output output(size_t /*index*/) override { return {}; }
+  [[nodiscard]] size_t answered() const override { return answered_ == 7 ? 6 : answered_; }
+
+ private:
+  size_t depth_;
+  size_t& most_;
+  size_t answered_ = 0;
+  std::deque<size_t> under_way_;
+};
+
+class ListSource : public harness::BatchSource {
+ public:
+  explicit ListSource(std::vector<size_t> sizes) : sizes_(sizes.begin(), sizes.end()) {}
+  Taken take(Batch& batch, bool /*wait*/) override {
+    batch.clear();
+    if (sizes_.empty()) return Taken::kClosed;
+    for (size_t i = 0; i < sizes_.front(); ++i) {
+      batch.add(++id_, 0, 5);
+      batch.arrived.push_back(1);
+    }
+    sizes_.pop_front();
+    return Taken::kBatch;
+  }
+  void answered(const Batch& batch, int64_t /*service_ns*/) override { done.push_back(batch.size()); }
+  std::vector<size_t> done;
+
+ private:
+  std::deque<size_t> sizes_;
+  uintptr_t id_ = 0;
+};
+
+struct Bench {
+  explicit Bench(size_t depth)
+      : lane(dataset, std::make_unique<DeepStream>(depth, most), 0,
+             [this](mlperf::QuerySampleResponse* responses, size_t count) {
+               for (size_t i = 0; i < count; ++i) ids.push_back(responses[i].id);
+             }) {}
+  static harness::DatasetSpec spec() {
+    harness::DatasetSpec out;
+    out.kind = "synthetic";
+    out.count = 1;
+    out.synthetic_lengths = {5};
+    out.outputs = {"a"};
+    return out;
+  }
+  harness::SyntheticDataset dataset{spec()};
+  size_t most = 0;
+  std::vector<uintptr_t> ids;
+  Lane lane;
+};
+
+TEST(Lane, AnswersInOrderWithAsManyUnderWayAsTheStreamTakes) {
+  for (const size_t depth : {size_t{1}, size_t{2}}) {
+    Bench bench(depth);
+    ListSource source({3, 1, 2, 5});
+    bench.lane.serve(source);
+    EXPECT_EQ(bench.most, depth);
+    EXPECT_EQ(bench.ids.size(), 11U);
+    for (size_t i = 0; i < bench.ids.size(); ++i) EXPECT_EQ(bench.ids[i], i + 1);
+    EXPECT_EQ(source.done, (std::vector<size_t>{3, 1, 2, 5}));
+    EXPECT_EQ(bench.lane.state().completed.load(), 11U);
+    EXPECT_EQ(bench.lane.state().in_flight.load(), 0U);
+    EXPECT_EQ(bench.lane.state().busy_since.load(), 0);
+  }
+}
+
+TEST(Lane, RefusesABatchThatWasNotAnsweredWhole) {
+  Bench bench(1);
+  ListSource source({3, 7, 2});
+  try {
+    bench.lane.serve(source);
+    FAIL();
+  } catch (const harness::Error& error) {
+    EXPECT_STREQ(error.what(), "the engine answered 6 of 7 samples of a batch");
+  }
+  EXPECT_EQ(bench.ids.size(), 3U);
+}
+
+TEST(Lane, AnEnginesErrorBecomesOneLine) {
+  Bench bench(1);
+  ListSource source({13});
+  try {
+    bench.lane.serve(source);
+    FAIL();
+  } catch (const std::exception& error) {
+    EXPECT_EQ(harness::batch_error(error).why(), "thirteen");
+    EXPECT_EQ(harness::batch_error(error).status(), harness::Status::kFailed);
+  }
+}
+
+TEST(Latencies, PercentilesAreRightToABucket) {
+  harness::Latencies latencies;
+  for (int64_t ns = 1; ns <= 100'000; ++ns) latencies.add(ns * 1000);
+  std::vector<uint64_t> counts(harness::Latencies::kBuckets);
+  latencies.add_to(counts);
+  EXPECT_NEAR(harness::percentile_ns(counts, 0.5), 50e6, 50e6 * 0.07);
+  EXPECT_NEAR(harness::percentile_ns(counts, 0.99), 99e6, 99e6 * 0.07);
+  EXPECT_EQ(harness::percentile_ns(std::vector<uint64_t>(harness::Latencies::kBuckets), 0.5), 0);
+}
+
+}  // namespace

@@ -1,0 +1,143 @@
+#include "process.h"
+
+#include <fcntl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+#include <stdexcept>
+
+namespace harness_test {
+
+using nlohmann::json;
+
+Folder::Folder() {
+  std::string name = std::filesystem::temp_directory_path().string() + "/harness-test-XXXXXX";
+  if (::mkdtemp(name.data()) == nullptr) throw std::runtime_error("no temporary folder");
+  path_ = name;
+}
+
+Folder::~Folder() {
+  std::error_code ignored;
+  std::filesystem::remove_all(path_, ignored);
+}
+
+void write_text(const std::string& path, const std::string& text) {
+  std::ofstream(path, std::ios::binary) << text;
+}
+
+std::string read_text(const std::string& path) {
+  std::ostringstream out;
+  out << std::ifstream(path, std::ios::binary).rdbuf();
+  return out.str();
+}
+
+void write_npy(const std::string& path, const std::vector<size_t>& shape, const std::vector<int32_t>& values) {
+  std::string extents;
+  for (const size_t extent : shape) extents += std::to_string(extent) + ", ";
+  std::string header = "{'descr': '<i4', 'fortran_order': False, 'shape': (" + extents + "), }";
+  while ((10 + header.size() + 1) % 64 != 0) header += ' ';
+  header += '\n';
+  std::ofstream out(path, std::ios::binary);
+  out << "\x93NUMPY" << '\x01' << '\0' << static_cast<char>(header.size() & 0xFF)
+      << static_cast<char>(header.size() >> 8) << header;
+  out.write(reinterpret_cast<const char*>(values.data()),
+            static_cast<std::streamsize>(values.size() * sizeof(int32_t)));
+}
+
+json usual_run(const std::string& folder, const std::string& scenario,
+               const std::vector<std::pair<std::string, double>>& settings) {
+  std::ostringstream conf;
+  for (const auto& [key, value] : settings) conf << "bert." << scenario << '.' << key << " = " << value << "\n";
+  write_text(folder + "/user.conf", conf.str());
+  return {{"schema", 1},
+          {"benchmark", "bert"},
+          {"scenario", scenario},
+          {"test_mode", "PerformanceOnly"},
+          {"output_dir", folder},
+          {"user_conf", folder + "/user.conf"},
+          {"audit_conf", ""},
+          {"engine",
+           {{"backend", "null"},
+            {"folder", ""},
+            {"precision", "fp32"},
+            {"streams", 2},
+            {"threads", 0},
+            {"devices", json::array()}}},
+          {"batch", {{"max_samples", 16}, {"timeout_us", 0}, {"padding", 0.25}}},
+          {"dataset",
+           {{"kind", "synthetic"},
+            {"count", 100},
+            {"usual_count", 100},
+            {"lengths", {40, 384, 100, 90}},
+            {"outputs", {"a", "b"}}}},
+          {"seeds", json::object()},
+          {"log", {{"enable_trace", false}, {"copy_summary_to_stdout", true}}},
+          {"issue_threads", 0},
+          {"warmup_s", 0.0},
+          {"watchdog_s", 60.0},
+          {"fields", json::object()}};
+}
+
+json table(double microseconds_per_sample) {
+  const double us = microseconds_per_sample;
+  return {{"batches", {1, 16}}, {"lengths", {1, 384}}, {"microseconds", {{us, us}, {16 * us, 16 * us}}}};
+}
+
+json Ended::error() const {
+  for (const auto& line : lines) {
+    if (line.contains("error")) return line["error"];
+  }
+  return nullptr;
+}
+
+Ended run_harness(const json& run, const std::string& folder, const std::vector<std::string>& options,
+                  const std::function<void(const json&, pid_t)>& seen) {
+  const std::string file = folder + "/run.json";
+  const std::string output =
+      std::filesystem::temp_directory_path().string() + "/harness-output-" + std::to_string(::getpid());
+  write_text(file, run.dump());
+  std::array<int, 2> ends{};
+  if (::pipe(ends.data()) != 0) throw std::runtime_error("no pipe");
+  std::vector<std::string> words = {HARNESS_BINARY};
+  words.insert(words.end(), options.begin(), options.end());
+  words.push_back(file);
+  const pid_t child = ::fork();
+  if (child == 0) {
+    ::close(ends[0]);
+    const int said = ::open(output.c_str(), O_CREAT | O_TRUNC | O_WRONLY, 0600);
+    ::dup2(said, STDOUT_FILENO);
+    ::dup2(said, STDERR_FILENO);
+    ::setenv("HARNESS_PROGRESS_FD", std::to_string(ends[1]).c_str(), 1);
+    std::vector<char*> arguments;
+    arguments.reserve(words.size() + 1);
+    for (auto& word : words) arguments.push_back(word.data());
+    arguments.push_back(nullptr);
+    ::execv(arguments[0], arguments.data());
+    ::_exit(127);
+  }
+  ::close(ends[1]);
+  Ended ended;
+  FILE* lines = ::fdopen(ends[0], "r");
+  char* line = nullptr;
+  size_t size = 0;
+  while (::getline(&line, &size, lines) > 0) {
+    ended.lines.push_back(json::parse(line));
+    if (seen) seen(ended.lines.back(), child);
+  }
+  std::free(line);
+  std::fclose(lines);
+  int status = 0;
+  ::waitpid(child, &status, 0);
+  ended.status = WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
+  ended.output = read_text(output);
+  std::filesystem::remove(output);
+  return ended;
+}
+
+}  // namespace harness_test

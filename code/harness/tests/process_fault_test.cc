@@ -1,0 +1,172 @@
+// What goes wrong: each fault ends with a clear line, the right status, no core dump, and no result that looks valid.
+#include <gtest/gtest.h>
+
+#include <csignal>
+#include <filesystem>
+
+#include "process.h"
+
+namespace {
+
+using harness_test::Ended;
+using harness_test::Folder;
+using harness_test::read_text;
+using harness_test::run_harness;
+using harness_test::table;
+using harness_test::usual_run;
+using harness_test::write_npy;
+using nlohmann::json;
+
+void expect_failed(const Ended& ended, const Folder& folder, int status, const std::string& words) {
+  EXPECT_EQ(ended.status, status) << ended.output;
+  ASSERT_FALSE(ended.error().is_null()) << ended.output;
+  EXPECT_EQ(ended.error()["status"], status);
+  const std::string text = ended.error().dump(-1, ' ', false, json::error_handler_t::replace);
+  EXPECT_NE(text.find(words), std::string::npos) << text;
+  EXPECT_NE(ended.output.find("error: "), std::string::npos);
+  EXPECT_EQ(read_text(folder.file("mlperf_log_summary.txt")).find("Result is"), std::string::npos);
+}
+
+json faulty(const Folder& folder, const std::string& scenario, const std::string& fault) {
+  json run =
+      usual_run(folder.path(), scenario,
+                {{"target_qps", 200}, {"target_latency", 20}, {"min_duration", 60000}, {"min_query_count", 5000}});
+  run["engine"]["backend"] = "simulated";
+  run["engine"]["simulated"] = table(1000);
+  run["engine"]["simulated"]["fault"] = fault;
+  run["engine"]["simulated"]["fault_after"] = 5;
+  return run;
+}
+
+class EveryScenario : public testing::TestWithParam<const char*> {};
+
+INSTANTIATE_TEST_SUITE_P(Faults, EveryScenario, testing::Values("Offline", "Server", "SingleStream", "MultiStream"),
+                         [](const auto& given) { return std::string(given.param); });
+
+TEST_P(EveryScenario, AnEngineThatThrows) {
+  const Folder folder;
+  expect_failed(run_harness(faulty(folder, GetParam(), "throw"), folder.path()), folder, 4, "told to throw");
+}
+
+TEST_P(EveryScenario, AnEngineThatAnswersTooFew) {
+  const Folder folder;
+  expect_failed(run_harness(faulty(folder, GetParam(), "short"), folder.path()), folder, 4, "the engine answered");
+}
+
+TEST_P(EveryScenario, AnEngineThatHangsIsReportedWithItsQueues) {
+  const Folder folder;
+  json run = faulty(folder, GetParam(), "hang");
+  run["watchdog_s"] = 1.0;
+  const Ended ended = run_harness(run, folder.path());
+  expect_failed(ended, folder, 4, "the engine is stuck");
+  EXPECT_NE(ended.error()["why"].get<std::string>().find("waiting, lane 0"), std::string::npos);
+}
+
+TEST_P(EveryScenario, SigtermInEachPhase) {
+  for (const char* phase : {"load", "warmup", "run"}) {
+    const Folder folder;
+    json run = faulty(folder, GetParam(), "");
+    run["engine"]["simulated"]["load_s"] = 0.6;
+    run["warmup_s"] = 0.6;
+    bool sent = false;
+    const Ended ended = run_harness(run, folder.path(), {}, [&](const json& line, pid_t child) {
+      if (!sent && line.value("phase", "") == phase) sent = ::kill(child, SIGTERM) == 0;
+    });
+    expect_failed(ended, folder, 130, "stopped by SIGTERM");
+  }
+}
+
+TEST(Fault, SigintStopsAProbe) {
+  const Folder folder;
+  const Ended ended = run_harness(faulty(folder, "Offline", ""), folder.path(), {"--probe"},
+                                  [&](const json& /*line*/, pid_t child) { ::kill(child, SIGINT); });
+  expect_failed(ended, folder, 130, "stopped by SIGINT");
+}
+
+TEST(Fault, SigtermAtTheEndKeepsTheLogsWhole) {
+  const Folder folder;
+  const json run = usual_run(folder.path(), "SingleStream", {{"target_latency", 0.1}, {"min_duration", 100}});
+  const Ended ended = run_harness(run, folder.path(), {}, [&](const json& line, pid_t child) {
+    if (line.value("phase", "") == "end") ::kill(child, SIGTERM);
+  });
+  EXPECT_TRUE(ended.status == 0 || ended.status == 130) << ended.status;
+  EXPECT_NE(read_text(folder.file("mlperf_log_summary.txt")).find("Result is"), std::string::npos);
+}
+
+TEST(Fault, TheLogFolderVanishes) {
+  const Folder folder;
+  const Folder logs;
+  json run = faulty(folder, "Offline", "");
+  run["output_dir"] = logs.path();
+  const Ended ended = run_harness(run, folder.path(), {}, [&](const json& line, pid_t /*child*/) {
+    if (line.value("phase", "") == "run") std::filesystem::remove_all(logs.path());
+  });
+  expect_failed(ended, logs, 4, "the log folder went away");
+}
+
+TEST(Fault, TheLogFolderIsNotThere) {
+  const Folder folder;
+  json run = faulty(folder, "Offline", "");
+  run["output_dir"] = folder.file("nowhere");
+  expect_failed(run_harness(run, folder.path()), folder, 4, "cannot write to");
+}
+
+TEST(Fault, MoreMemoryThanThereIs) {
+  const Folder folder;
+  const json run = usual_run(folder.path(), "Offline", {{"target_qps", 1e9}, {"min_duration", 600000}});
+  expect_failed(run_harness(run, folder.path()), folder, 2, "does not fit into memory");
+}
+
+TEST(Fault, AnUnknownKey) {
+  const Folder folder;
+  json run = faulty(folder, "Offline", "");
+  run["engine"]["stream"] = 1;
+  expect_failed(run_harness(run, folder.path()), folder, 2, "the nearest known one is engine.streams");
+}
+
+TEST(Fault, AnUnknownBackend) {
+  const Folder folder;
+  json run = faulty(folder, "Offline", "");
+  run["engine"]["backend"] = "openvno";
+  expect_failed(run_harness(run, folder.path()), folder, 2, "'openvino'");
+}
+
+json sequences(const Folder& folder) {
+  json run = usual_run(folder.path(), "Offline", {{"target_qps", 200}, {"min_duration", 0}});
+  write_npy(folder.file("input_ids.npy"), {100, 384}, std::vector<int32_t>(38400, 7));
+  write_npy(folder.file("lengths.npy"), {100}, std::vector<int32_t>(100, 50));
+  run["dataset"] = {{"kind", "sequence"},
+                    {"folder", folder.path()},
+                    {"count", 100},
+                    {"usual_count", 10833},
+                    {"arrays", {{"input_ids", "input_ids.npy"}}},
+                    {"lengths", "lengths.npy"},
+                    {"outputs", {"a", "b"}},
+                    {"input_dtype", "int64"}};
+  return run;
+}
+
+TEST(Fault, ADataSetFileThatIsCutOff) {
+  const Folder folder;
+  const json run = sequences(folder);
+  EXPECT_EQ(run_harness(run, folder.path()).status, 0);
+  std::filesystem::remove(folder.file("mlperf_log_summary.txt"));
+  std::filesystem::resize_file(folder.file("input_ids.npy"), 100000);
+  expect_failed(run_harness(run, folder.path()), folder, 3, "make preprocess_data");
+}
+
+TEST(Fault, ADataSetFileThatIsNotThere) {
+  const Folder folder;
+  const json run = sequences(folder);
+  std::filesystem::remove(folder.file("lengths.npy"));
+  expect_failed(run_harness(run, folder.path()), folder, 3, "lengths.npy cannot be read as an array");
+}
+
+TEST(Fault, LengthsBeyondTheRows) {
+  const Folder folder;
+  const json run = sequences(folder);
+  write_npy(folder.file("lengths.npy"), {100}, std::vector<int32_t>(100, 385));
+  expect_failed(run_harness(run, folder.path()), folder, 3, "does not fit the sequences");
+}
+
+}  // namespace

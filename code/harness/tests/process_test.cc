@@ -1,0 +1,146 @@
+// Whole runs on the null and the simulated engine: every scenario, every way of asking.
+#include "process.h"
+
+#include <gtest/gtest.h>
+
+namespace {
+
+using harness_test::Ended;
+using harness_test::Folder;
+using harness_test::read_text;
+using harness_test::run_harness;
+using harness_test::table;
+using harness_test::usual_run;
+using nlohmann::json;
+
+void expect_valid_logs(const Ended& ended, const Folder& folder) {
+  EXPECT_EQ(ended.status, 0) << ended.output;
+  EXPECT_TRUE(ended.error().is_null());
+  EXPECT_NE(read_text(folder.file("mlperf_log_summary.txt")).find("Result is : VALID"), std::string::npos);
+  ASSERT_FALSE(ended.lines.empty());
+  const json& last = ended.lines.back();
+  EXPECT_EQ(last["phase"], "end");
+  EXPECT_EQ(last["issued"], last["completed"]);
+  EXPECT_GT(last["completed"], 0);
+}
+
+json simulated(json run, double microseconds_per_sample) {
+  run["engine"]["backend"] = "simulated";
+  run["engine"]["simulated"] = table(microseconds_per_sample);
+  return run;
+}
+
+TEST(Process, OfflineIsValidAndAnswersEverySample) {
+  const Folder folder;
+  const json run =
+      usual_run(folder.path(), "Offline", {{"target_qps", 200}, {"min_duration", 0}, {"min_query_count", 5000}});
+  expect_valid_logs(run_harness(simulated(run, 20), folder.path()), folder);
+}
+
+TEST(Process, OfflineQueryLargerThanAWindow) {
+  const Folder folder;
+  const json run =
+      usual_run(folder.path(), "Offline", {{"target_qps", 10}, {"min_duration", 0}, {"min_query_count", 700000}});
+  const Ended ended = run_harness(run, folder.path());
+  expect_valid_logs(ended, folder);
+  EXPECT_EQ(ended.lines.back()["completed"], 700000);
+}
+
+TEST(Process, ServerWithOneDevice) {
+  const Folder folder;
+  json run = usual_run(folder.path(), "Server", {{"target_qps", 500}, {"min_duration", 500}, {"min_query_count", 200}});
+  run["batch"]["timeout_us"] = 1000;
+  expect_valid_logs(run_harness(simulated(run, 20), folder.path()), folder);
+}
+
+TEST(Process, ServerOnDevicesOfDifferentSpeed) {
+  const Folder folder;
+  json run = simulated(
+      usual_run(folder.path(), "Server", {{"target_qps", 800}, {"min_duration", 500}, {"min_query_count", 200}}), 500);
+  run["engine"]["devices"] = {{{"index", 0}, {"cores", json::array()}},
+                              {{"index", 1}, {"cores", {0}}},
+                              {{"index", 2}, {"cores", json::array()}}};
+  run["engine"]["simulated"]["slowdown"] = {1.0, 4.0, 1.0};
+  expect_valid_logs(run_harness(run, folder.path()), folder);
+}
+
+TEST(Process, ServerWithIssueThreadsAndCoalescedQueries) {
+  const Folder folder;
+  json run =
+      usual_run(folder.path(), "Server",
+                {{"target_qps", 2000}, {"min_duration", 500}, {"min_query_count", 200}, {"coalesce_queries", 1}});
+  run["issue_threads"] = 2;
+  expect_valid_logs(run_harness(simulated(run, 20), folder.path()), folder);
+}
+
+TEST(Process, SingleStream) {
+  const Folder folder;
+  const json run = usual_run(folder.path(), "SingleStream", {{"target_latency", 0.1}, {"min_duration", 300}});
+  expect_valid_logs(run_harness(simulated(run, 100), folder.path()), folder);
+}
+
+TEST(Process, MultiStreamOnOneLaneAndOnSeveral) {
+  for (const int streams : {1, 3}) {
+    const Folder folder;
+    json run = usual_run(folder.path(), "MultiStream",
+                         {{"target_latency", 2}, {"min_duration", 300}, {"min_query_count", 100}});
+    run["engine"]["streams"] = streams;
+    run["batch"]["max_samples"] = 3;
+    expect_valid_logs(run_harness(simulated(run, 20), folder.path()), folder);
+  }
+}
+
+TEST(Process, AccuracyModeLogsEverySampleOnceWithItsUnpaddedLength) {
+  for (const char* scenario : {"Offline", "Server", "SingleStream", "MultiStream"}) {
+    const Folder folder;
+    json run = usual_run(folder.path(), scenario, {{"target_qps", 5000}});
+    run["test_mode"] = "AccuracyOnly";
+    run["dataset"]["count"] = 1003;
+    ASSERT_EQ(run_harness(run, folder.path()).status, 0);
+    const json log = json::parse(read_text(folder.file("mlperf_log_accuracy.json")));
+    ASSERT_EQ(log.size(), 1003U) << scenario;
+    const std::vector<size_t> lengths = {40, 384, 100, 90};
+    std::vector<bool> seen(1003);
+    for (const auto& entry : log) {
+      const size_t index = entry["qsl_idx"];
+      EXPECT_FALSE(seen.at(index));
+      seen[index] = true;
+      EXPECT_EQ(entry["data"].get<std::string>().size(), lengths[index % 4] * 2 * sizeof(float) * 2);
+    }
+  }
+}
+
+TEST(Process, ProbeAnswersOnThePipe) {
+  const Folder folder;
+  json run = simulated(usual_run(folder.path(), "Offline", {}), 100);
+  run["engine"]["streams"] = 1;
+  const Ended ended = run_harness(run, folder.path(), {"--probe"});
+  ASSERT_EQ(ended.status, 0) << ended.output;
+  const json answer = ended.lines.back()["probe"];
+  EXPECT_GT(answer["samples_per_second"], 0.0);
+  EXPECT_GE(answer["latency_ns"], 100'000.0);
+  EXPECT_DOUBLE_EQ(answer["query_latency_ns"], 8 / answer["samples_per_second"].get<double>() * 1e9);
+}
+
+TEST(Process, ExplainRunsNothing) {
+  const Folder folder;
+  const json run = usual_run(folder.path(), "Server", {{"target_qps", 1000}, {"target_latency", 50}});
+  const Ended ended = run_harness(run, folder.path(), {"--explain"});
+  EXPECT_EQ(ended.status, 0);
+  EXPECT_NE(ended.output.find("closes in time for 50 ms"), std::string::npos) << ended.output;
+  EXPECT_EQ(read_text(folder.file("mlperf_log_detail.txt")), "");
+}
+
+TEST(Process, ProgressTellsRateAndPercentiles) {
+  const Folder folder;
+  const json run =
+      simulated(usual_run(folder.path(), "SingleStream", {{"target_latency", 1}, {"min_duration", 1200}}), 1000);
+  const Ended ended = run_harness(run, folder.path());
+  EXPECT_EQ(ended.lines.front()["phase"], "load");
+  const json& last = ended.lines.back();
+  EXPECT_GT(last["rate"], 0.0);
+  EXPECT_GE(last["p50_ms"], 1.0);
+  EXPECT_LE(last["p50_ms"], last["p99_ms"]);
+}
+
+}  // namespace

@@ -1,0 +1,107 @@
+"""From a calibration to a graph that keeps its share of the fp32 score.
+
+Everything that the preset quantises is quantised first. Where that misses the target, the costliest layers stay high: one, two,
+four, … of them, until the target is met or the list is at its end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from code.common import console
+from code.common.errors import RunError
+from code.common.rooms import Room
+from code.precision import quantise, score, sensitivity
+from code.precision.convert import REST, convert
+from code.precision.fp8 import to_fp8
+from code.precision.report import Report, Trial
+from code.precision.samples import Samples
+
+MOST_HIGH = 0.5
+"""No more than this share of the layers may stay high: beyond it, another precision is the better choice."""
+
+
+def calibrate(
+    room: Room,
+    values: Mapping[str, Any],
+    file: Path,
+    model: Any,
+    precision: str,
+    samples: Samples,
+    share: float,
+    out: Path,
+) -> Report:
+    """Write the quantised graph to `out`.
+
+    Raises:
+        MissingError: NNCF is not installed.
+        RunError: the model's fp32 score is zero, or the target cannot be met.
+    """
+    scoring = len(samples.scoring) > 0
+    metric, reference = _reference(room, values, file, samples) if scoring else ("", None)
+    report = Report(room.name, precision, metric, file.name, samples.origin, reference, share, len(samples.scoring))
+    kept: list[str] = []
+    ranking: list[str] | None = None
+    while True:
+        quantised = quantise.quantise(model, samples, kept, f"{room.name} {precision} calibration")
+        if ranking is None:
+            report.tensors, report.layers = sensitivity.measure(model, quantised, samples)
+            ranking = [row.name for row in report.layers]
+        _write(quantised, precision, out, report)
+        trial = _trial(room, values, out, precision, samples, kept, reference)
+        report.trials.append(trial)
+        console.say(report.verdict())
+        if trial.share is None or trial.share >= share:
+            return report
+        wanted = max(1, 2 * len(kept))
+        if wanted > MOST_HIGH * len(ranking):
+            raise _missed(report, room, precision)
+        kept = ranking[:wanted]
+
+
+def _reference(room: Room, values: Mapping[str, Any], file: Path, samples: Samples) -> tuple[str, float]:
+    scores = score.reference_score(room, values, file, samples)
+    metric, reference = next(iter(scores.items()))
+    if reference <= 0:
+        raise RunError(
+            f"{file} scores {metric} {reference} in fp32",
+            "a share of nothing says nothing about a quantised graph",
+            "give a trained model, or add --calib_score_samples=0 to quantise without a score",
+        )
+    return metric, reference
+
+
+def _write(quantised: Any, precision: str, out: Path, report: Report) -> None:
+    import onnx
+
+    made = convert(to_fp8(quantised) if precision == "fp8" else quantised, REST)
+    report.float_nodes = {operator: len(names) for operator, names in sorted(made.high.items())}
+    onnx.save(made.model, str(out))
+
+
+def _trial(
+    room: Room,
+    values: Mapping[str, Any],
+    graph: Path,
+    precision: str,
+    samples: Samples,
+    kept: Sequence[str],
+    reference: float | None,
+) -> Trial:
+    if reference is None:
+        return Trial(list(kept), None, None)
+    scores = score.score(room, values, graph, precision, samples, f"{room.name} {precision} score")
+    value = next(iter(scores.values()))
+    return Trial(list(kept), value, value / reference)
+
+
+def _missed(report: Report, room: Room, precision: str) -> RunError:
+    best = max(report.trials, key=lambda t: t.share or 0.0)
+    return RunError(
+        f"{room.name} in {precision} does not keep {100 * report.target:g} % of its fp32 score",
+        f"the best of {len(report.trials)} graphs keeps {100 * (best.share or 0):.2f} % with {len(best.kept)} layers in {REST}; "
+        f"the costliest layers are {', '.join(row.name for row in report.layers[:3])}",
+        f"run with --precision={REST}, or calibrate with more samples (--calib_max_batches)",
+    )

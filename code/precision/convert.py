@@ -1,0 +1,307 @@
+"""fp32 graph → a graph that says fp16 or bf16 wherever accuracy allows.
+
+Strongly typed networks compute in the type that the graph names, so this is where the precision of an engine is decided. Inputs and
+outputs keep their types. Layer normalisation, softmax and the layer that makes the logits stay in fp32: they sum many terms or
+decide the score, and cost little. Q/DQ nodes stay where they are; their scales take the type of what they feed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from code.common.errors import RunError, UsageError
+
+REST = "fp16"
+"""What a quantised graph computes in where it is not quantised."""
+
+KEEP_OPS = frozenset(
+    {
+        "LayerNormalization",
+        "InstanceNormalization",
+        "GroupNormalization",
+        "Softmax",
+        "LogSoftmax",
+        "ReduceMean",
+        "ReduceSum",
+        "Pow",
+        "Sqrt",
+        "Range",
+        "Resize",
+        "RandomNormal",
+        "RandomUniform",
+        "RandomNormalLike",
+        "RandomUniformLike",
+    }
+)
+"""Operators that stay in fp32. Pow, Sqrt and ReduceMean are what exporters before opset 17 spell layer normalisation with."""
+
+LEAST_OPSET = {"fp16": 7, "bf16": 13, "quantised": 19}
+"""bf16 came to most operators in opset 13, and Q/DQ nodes with scales other than fp32 in 19."""
+
+LARGEST = {"fp16": 32768.0, "bf16": 3.0e38}
+"""Constants beyond it (such as the fp32 minimum that masks attention) are brought back to it, so that sums stay finite."""
+
+SMALLEST_SCALE = 6.2e-5
+"""The smallest normal fp16 number: a Q/DQ scale below it stays fp32."""
+
+_PASSING = frozenset({"Split", "Squeeze", "Unsqueeze", "Slice", "Reshape", "Transpose", "Add", "Identity", "Flatten", "Cast"})
+_QUANTISING = ("QuantizeLinear", "DequantizeLinear")
+
+
+@dataclass
+class Conversion:
+    """A converted graph.
+
+    Args:
+        model: the ModelProto.
+        low: how many nodes compute in the lower type.
+        high: names of the nodes that compute in fp32, by operator.
+    """
+
+    model: Any
+    low: int = 0
+    high: dict[str, list[str]] = field(default_factory=dict)
+
+
+def is_quantised(model: Any) -> bool:
+    """Whether the graph has Q/DQ nodes already."""
+    return any(node.op_type in _QUANTISING for node in model.graph.node)
+
+
+def at_least_opset(model: Any, wanted: int) -> Any:
+    """The model in opset `wanted` or later; UsageError when onnx cannot bring it there."""
+    from onnx import version_converter
+
+    now = max((o.version for o in model.opset_import if o.domain in ("", "ai.onnx")), default=0)
+    if now >= wanted:
+        return model
+    try:
+        return version_converter.convert_version(model, wanted)
+    except Exception as error:
+        raise UsageError(
+            f"the graph is in opset {now}, and cannot be brought to {wanted}",
+            str(error).strip().splitlines()[0],
+            f"export the model again in opset {wanted} or later",
+        ) from error
+
+
+def convert(model: Any, low: str, keep: Iterable[str] = ()) -> Conversion:
+    """The graph in `low` precision ('fp16' or 'bf16').
+
+    Args:
+        model: an onnx ModelProto; it is not changed.
+        keep: names of further nodes that stay in fp32.
+
+    Raises:
+        RunError: the type of a tensor cannot be inferred.
+    """
+    import onnx
+
+    out = onnx.ModelProto()
+    out.CopyFrom(model)
+    out = at_least_opset(out, LEAST_OPSET["quantised"] if is_quantised(out) else LEAST_OPSET[low])
+    return _Converter(out, low, frozenset(keep)).run()
+
+
+class _Converter:
+    def __init__(self, model: Any, low: str, keep: frozenset[str]) -> None:
+        from onnx import TensorProto
+
+        self.model = model
+        self.graph = model.graph
+        self.suffix = low
+        self.largest = LARGEST[low]
+        self.float = int(TensorProto.FLOAT)
+        self.low = int(TensorProto.FLOAT16 if low == "fp16" else TensorProto.BFLOAT16)
+        self.narrow_scales = low == "fp16"
+        _constants_to_initializers(self.graph)
+        self.types = _element_types(model)
+        self.initializers = {i.name: i for i in self.graph.initializer}
+        self.consumers: dict[str, list[Any]] = {}
+        for node in self.graph.node:
+            for name in node.input:
+                self.consumers.setdefault(name, []).append(node)
+        self.keep = keep | _logit_nodes(self.graph, self.types, self.float)
+        self.native: dict[str, int] = {i.name: self.float for i in self.graph.input if self.types.get(i.name) == self.float}
+        self.casts: dict[tuple[str, int], str] = {}
+        self.nodes: list[Any] = []
+        self.used: set[str] = set()
+        self.result = Conversion(model)
+
+    def run(self) -> Conversion:
+        import onnx
+
+        outputs = {o.name for o in self.graph.output if self.types.get(o.name) == self.float}
+        for node in list(self.graph.node):
+            self._node(node, outputs)
+        for name in outputs:
+            if name in self.initializers:
+                self.used.add(name)
+        del self.graph.node[:]
+        self.graph.node.extend(self.nodes)
+        kept = [i for i in self.graph.initializer if i.name in self.used or self.types.get(i.name) != self.float]
+        del self.graph.initializer[:]
+        self.graph.initializer.extend(kept)
+        del self.graph.value_info[:]
+        names = {i.name for i in kept}
+        for extra in [i for i in self.graph.input if i.name in self.initializers and i.name not in names]:
+            self.graph.input.remove(extra)
+        try:
+            onnx.checker.check_model(self.model)
+        except onnx.checker.ValidationError as error:
+            raise RunError(
+                f"the {self.suffix} graph is not valid",
+                str(error).strip().splitlines()[0],
+                "run with --precision=fp32, and report this graph",
+            ) from error
+        return self.result
+
+    def _node(self, node: Any, outputs: set[str]) -> None:
+        from onnx import helper
+
+        floats = [n for n in [*node.input, *node.output] if n and self.types.get(n) == self.float]
+        if not floats:
+            self.nodes.append(node)
+            return
+        low = self._is_low(node)
+        wanted = self.low if low else self.float
+        for index, name in enumerate(node.input):
+            if name and self.types.get(name) == self.float:
+                node.input[index] = self._as(name, wanted)
+        if low:
+            self._retype_attributes(node)
+        self.nodes.append(node)
+        for index, name in enumerate(node.output):
+            if not name or self.types.get(name) != self.float:
+                continue
+            self.native[name] = wanted
+            if low and name in outputs:
+                inner = f"{name}__{self.suffix}"
+                node.output[index] = inner
+                self.nodes.append(helper.make_node("Cast", [inner], [name], name=f"{name}__to_fp32", to=self.float))
+                self.native[name] = self.float
+                self.casts[(name, self.low)] = inner
+        if low:
+            self.result.low += 1
+        else:
+            self.result.high.setdefault(node.op_type, []).append(node.name)
+
+    def _is_low(self, node: Any) -> bool:
+        if node.op_type in KEEP_OPS or node.name in self.keep or any(a.g.node or a.graphs for a in node.attribute):
+            return False
+        if node.op_type == "QuantizeLinear":
+            return self.native.get(node.input[0], self.low) == self.low and self._scale_fits(node)
+        if node.op_type == "DequantizeLinear":
+            return self._scale_fits(node) and any(self._takes_low(c) for c in self.consumers.get(node.output[0], []))
+        return True
+
+    def _takes_low(self, node: Any) -> bool:
+        return node.op_type not in KEEP_OPS and node.name not in self.keep
+
+    def _scale_fits(self, node: Any) -> bool:
+        """Whether the scale, a constant, is a normal number of the lower type."""
+        from onnx import numpy_helper
+
+        if not self.narrow_scales:
+            return True
+        scale = self.initializers.get(node.input[1])
+        return scale is not None and float(abs(numpy_helper.to_array(scale)).min()) >= SMALLEST_SCALE
+
+    def _as(self, name: str, wanted: int) -> str:
+        """The name under which tensor `name` can be had in type `wanted`."""
+        from onnx import helper
+
+        if name in self.initializers:
+            return self._initializer_as(name, wanted)
+        if self.native.get(name, self.float) == wanted:
+            return name
+        key = (name, wanted)
+        if key not in self.casts:
+            target = f"{name}__as_{self.suffix if wanted == self.low else 'fp32'}"
+            self.nodes.append(helper.make_node("Cast", [name], [target], name=target, to=wanted))
+            self.casts[key] = target
+        return self.casts[key]
+
+    def _initializer_as(self, name: str, wanted: int) -> str:
+        if wanted == self.float:
+            self.used.add(name)
+            return name
+        target = f"{name}__{self.suffix}"
+        if target not in self.used:
+            self.graph.initializer.append(self._narrowed(self.initializers[name], target))
+            self.used.add(target)
+        return target
+
+    def _narrowed(self, tensor: Any, name: str) -> Any:
+        import numpy as np
+        from onnx import helper, numpy_helper
+
+        array = numpy_helper.to_array(tensor).astype(np.float32)
+        finite = np.where(np.isfinite(array), np.clip(array, -self.largest, self.largest), array)
+        dtype = helper.tensor_dtype_to_np_dtype(self.low)
+        return numpy_helper.from_array(finite.astype(dtype), name)
+
+    def _retype_attributes(self, node: Any) -> None:
+        for attribute in node.attribute:
+            if node.op_type == "Cast" and attribute.name == "to" and attribute.i == self.float:
+                attribute.i = self.low
+            if node.op_type == "ConstantOfShape" and attribute.name == "value" and attribute.t.data_type == self.float:
+                attribute.t.CopyFrom(self._narrowed(attribute.t, attribute.t.name))
+
+
+def _constants_to_initializers(graph: Any) -> None:
+    """Every Constant node that holds a tensor becomes an initializer of the same name; nodes without a name get one."""
+    kept = []
+    for number, node in enumerate(graph.node):
+        node.name = node.name or f"{node.op_type}_{number}"
+        tensors = [a.t for a in node.attribute if a.name == "value"]
+        if node.op_type == "Constant" and tensors:
+            tensor = graph.initializer.add()
+            tensor.CopyFrom(tensors[0])
+            tensor.name = node.output[0]
+        else:
+            kept.append(node)
+    del graph.node[:]
+    graph.node.extend(kept)
+
+
+def _element_types(model: Any) -> Mapping[str, int]:
+    """Tensor name → element type, for every tensor of the main graph."""
+    import onnx
+
+    try:
+        inferred = onnx.shape_inference.infer_shapes(model, check_type=False, strict_mode=False)
+    except Exception as error:
+        raise RunError("the graph's types cannot be inferred", str(error).splitlines()[0], "export the model again") from error
+    graph = inferred.graph
+    types = {i.name: int(i.data_type) for i in graph.initializer}
+    for info in (*graph.input, *graph.output, *graph.value_info):
+        types[info.name] = int(info.type.tensor_type.elem_type)
+    for node in graph.node:
+        for name in node.output:
+            if name and not types.get(name):
+                raise RunError(
+                    f"the type of tensor {name!r} cannot be inferred",
+                    f"it is made by {node.name or node.op_type} ({node.op_type}, domain {node.domain or 'ai.onnx'!r})",
+                    "run with --precision=fp32, or export the model with standard operators only",
+                )
+    return types
+
+
+def _logit_nodes(graph: Any, types: Mapping[str, int], float_type: int) -> frozenset[str]:
+    """The nodes from the graph's float outputs back to the last matrix product, which is among them."""
+    producer = {name: node for node in graph.node for name in node.output}
+    found: set[str] = set()
+    waiting = [o.name for o in graph.output if types.get(o.name) == float_type]
+    while waiting:
+        node = producer.get(waiting.pop())
+        if node is None or node.name in found:
+            continue
+        if node.op_type in ("MatMul", "Gemm"):
+            found.add(node.name)
+        elif node.op_type in _PASSING:
+            found.add(node.name)
+            waiting.extend(n for n in node.input if types.get(n) == float_type)
+    return frozenset(found - {""})

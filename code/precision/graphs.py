@@ -1,0 +1,182 @@
+"""The graph of a workload's precision: made once, addressed by what made it, kept whole below build/graphs/.
+
+`build/graphs/<benchmark>-<model>-<precision>-<key>/` holds the graph under the model's own file name, `graph.json` (everything the
+key is a digest of, and what came of it) and, for int8 and fp8, the calibration's report.md and report.json. Every backend compiles
+the same file. fp32 is the model as it is.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from code.backends.locks import locked
+from code.backends.store import model_digest
+from code.common import console, paths
+from code.common.errors import MissingError, RunError, UsageError
+from code.common.files import atomic_directory, sha256, write_json
+from code.common.rooms import Room, room_of
+from code.plan import Workload
+from code.precision.convert import REST, convert, is_quantised
+from code.precision.samples import Samples, open_samples
+
+VERSION = 1
+"""Raised when the same inputs make another graph."""
+
+PROVENANCE = "graph.json"
+CALIBRATED = ("int8", "fp8")
+
+
+@dataclass(frozen=True)
+class GraphAddress:
+    """Where a graph is or will be."""
+
+    folder: Path
+    file: Path
+    identity: Mapping[str, Any]
+
+    @property
+    def exists(self) -> bool:
+        """Whether it is made."""
+        return (self.folder / PROVENANCE).is_file()
+
+
+def precision_of(values: Mapping[str, Any]) -> str:
+    """The precision of the graph: the field `precision`, or fp8 where `use_fp8` says so."""
+    return "fp8" if values.get("use_fp8") else str(values["precision"])
+
+
+def graph_for(workload: Workload, make: bool = False, again: bool = False) -> Path:
+    """The graph that a backend compiles for a workload.
+
+    Args:
+        make: make it where it is not there; otherwise its absence is a MissingError.
+        again: make it even where it is there.
+
+    Raises:
+        MissingError: the model, the data to calibrate with, or NNCF is not there.
+        UsageError: there is no graph in this precision.
+        RunError: the graph cannot be made, or no choice of layers reaches the accuracy target.
+    """
+    room = room_of(workload.benchmark)
+    values = workload.plain()
+    model = room.model(values)
+    precision = precision_of(values)
+    if precision == "fp32":
+        return model
+    if precision not in ("fp16", "bf16", *CALIBRATED):
+        raise UsageError(
+            f"there is no graph in {precision}", "graphs are made in fp32, fp16, bf16, int8, fp8", "choose one with --precision=…"
+        )
+    share = workload.setting.accuracy_target.value
+    if precision in CALIBRATED:
+        if make:
+            room.prepare(values)
+        samples = open_samples(room, values)
+    else:
+        samples = None
+    where = _address(room, model, precision, samples, share)
+    if where.exists and not again:
+        return where.file
+    if not make:
+        raise MissingError(
+            f"the {precision} graph of {model} is not made yet",
+            f"there is no {paths.shown(where.folder)}",
+            "run `make generate_engines` with the same RUN_ARGS" + (", or `make calibrate`" if samples else ""),
+        )
+    with locked(paths.build_dir() / "graphs" / ".locks" / where.folder.name):
+        if not where.exists or again:
+            _make(where, room, values, model, precision, samples, share)
+    return where.file
+
+
+def report_of(graph: Path) -> Path:
+    """The readable report of a calibrated graph."""
+    return graph.parent / "report.md"
+
+
+def _address(room: Room, model: Path, precision: str, samples: Samples | None, share: float) -> GraphAddress:
+    identity: dict[str, Any] = {
+        "benchmark": room.name,
+        "model": {"file": model.name, "sha256": model_digest(model)},
+        "precision": precision,
+        "version": VERSION,
+    }
+    if samples is not None:
+        identity["calibration"] = {
+            "samples": samples.digest,
+            "count": samples.count,
+            "origin": samples.origin,
+            "scored_on": len(samples.scoring),
+            "target": share if len(samples.scoring) else None,
+            "rest": REST,
+        }
+    key = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:16]
+    folder = paths.build_dir() / "graphs" / f"{room.name}-{model.stem}-{precision}-{key}"
+    return GraphAddress(folder, folder / model.name, identity)
+
+
+def _make(
+    where: GraphAddress, room: Room, values: Mapping[str, Any], model: Path, precision: str, samples: Samples | None, share: float
+) -> None:
+    import onnx
+
+    from code.precision import calibrate
+
+    start = time.monotonic()
+    console.say(f"graph {where.folder.name}: making it from {paths.shown(model)}")
+    source = read_model(model)
+    with atomic_directory(where.folder) as folder:
+        came_of: dict[str, Any] = {}
+        if samples is None or is_quantised(source):
+            made = convert(source, REST if samples is not None else precision)
+            onnx.save(made.model, str(folder / model.name))
+            came_of["float_nodes"] = {operator: len(names) for operator, names in made.high.items()}
+            if samples is not None:
+                came_of["calibration"] = "the model is quantised already; its own scales are kept"
+        else:
+            report = calibrate.calibrate(room, values, model, source, precision, samples, share, folder / model.name)
+            write_json(folder / "report.json", report.as_json())
+            (folder / "report.md").write_text(report.markdown() + "\n", encoding="utf-8")
+            came_of |= {"report": "report.json", "verdict": report.verdict(), "kept_high": report.trials[-1].kept}
+            came_of["samples"] = [int(i) for batch in samples.calibration for i in batch]
+        came_of["seconds"] = round(time.monotonic() - start, 3)
+        content = {**where.identity, "sha256": sha256(folder / model.name), "made_with": _versions(), "result": came_of}
+        write_json(folder / PROVENANCE, content)
+    console.say(f"graph {where.folder.name}: made in {time.monotonic() - start:.1f} s")
+
+
+def read_model(model: Path) -> Any:
+    """The ModelProto in a file; RunError when it is not a whole one."""
+    import onnx
+
+    try:
+        loaded = onnx.load(str(model))
+        onnx.checker.check_model(loaded)
+        return loaded
+    except OSError as error:
+        raise MissingError(f"cannot read {model}", error.strerror or str(error), "run `make download_model`") from error
+    except Exception as error:
+        words = str(error).strip().splitlines()
+        raise RunError(
+            f"{model} is not a whole ONNX model",
+            words[0] if words else type(error).__name__,
+            "run `make download_model` again, or name another with --model_path",
+        ) from error
+
+
+def _versions() -> dict[str, str]:
+    import importlib.metadata
+
+    out = {}
+    for package in ("onnx", "nncf", "openvino", "onnxruntime"):
+        try:
+            out[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            out[package] = ""
+    return out

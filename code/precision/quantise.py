@@ -1,0 +1,78 @@
+"""fp32 graph → int8 Q/DQ graph, by NNCF's ONNX back end (post-training quantisation).
+
+The preset is symmetric: TensorRT takes no zero point but zero. Weights have a scale per output channel, activations one per tensor.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import logging
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from code.backends.base import missing_sdk
+from code.common import console
+from code.common.errors import RunError
+from code.precision.samples import Samples
+
+NO_TELEMETRY = "NNCF_CI"
+"""NNCF sends nothing about its use while this is set in the environment."""
+
+
+def quantise(model: Any, samples: Samples, ignored: Sequence[str], label: str) -> Any:
+    """The quantised ModelProto.
+
+    Args:
+        model: fp32 ModelProto.
+        ignored: names of nodes that stay in fp32.
+
+    Raises:
+        MissingError: NNCF is not installed.
+        RunError: NNCF cannot quantise the graph.
+    """
+    nncf = _nncf()
+
+    def feed(batch: NDArray[np.int64]) -> Mapping[str, NDArray[Any]]:
+        bar.advance(len(batch))
+        return samples.dataset.inputs(batch)
+
+    scope = nncf.IgnoredScope(names=list(ignored)) if ignored else None
+    with console.Progress(label, None, "samples read") as bar, _quiet():
+        try:
+            return nncf.quantize(
+                model,
+                nncf.Dataset(samples.calibration, feed),
+                preset=nncf.QuantizationPreset.PERFORMANCE,
+                model_type=nncf.ModelType.TRANSFORMER,
+                subset_size=len(samples.calibration),
+                ignored_scope=scope,
+            )
+        except Exception as error:
+            words = str(error).strip().splitlines()
+            raise RunError(
+                "NNCF cannot quantise the graph",
+                words[-1] if words else type(error).__name__,
+                "run with --precision=fp16, or give a quantised model with --model_path",
+            ) from error
+
+
+def _nncf() -> Any:
+    os.environ.setdefault(NO_TELEMETRY, "1")
+    try:
+        import nncf
+    except ImportError as error:
+        raise missing_sdk("nncf", "calibration", error) from error
+    logging.getLogger("nncf").setLevel(logging.ERROR)
+    return nncf
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """NNCF draws its own bars on standard output; ours stand for them."""
+    with contextlib.redirect_stdout(io.StringIO()):
+        yield

@@ -1,0 +1,115 @@
+"""The samples that calibration reads and those that a graph is scored on."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from code.common import paths
+from code.common.errors import MissingError, UsageError
+from code.common.rooms import Room
+from code.loadgen.datasets import Dataset, open_dataset
+
+LISTS = {"bert": "bert_calibration_features.txt"}
+"""MLPerf's own list of calibration samples by benchmark, used where it lies beside the published data set."""
+
+SEED = 20250
+
+
+@dataclass(frozen=True)
+class Samples:
+    """A data set, the samples to calibrate with and the samples to score on.
+
+    Args:
+        calibration: batches of sample indices, each int64 [n]; samples of a batch are of nearly one length.
+        scoring: sample indices, int64 [m], none of which calibrates where the data set is large enough.
+        origin: where the calibration samples come from, in words.
+        digest: of the inputs of all of them.
+    """
+
+    dataset: Dataset
+    calibration: list[NDArray[np.int64]]
+    scoring: NDArray[np.int64]
+    origin: str
+    digest: str
+
+    @property
+    def count(self) -> int:
+        """How many samples calibrate."""
+        return sum(len(batch) for batch in self.calibration)
+
+
+def open_samples(room: Room, values: Mapping[str, Any]) -> Samples:
+    """The samples of a workload.
+
+    Raises MissingError when the data set or the list is not there, UsageError for a list that does not fit it.
+    """
+    dataset = open_dataset(room.dataset(values))
+    size = max(1, int(values["calib_batch_size"] or 1))
+    wanted = min(size * max(1, int(values["calib_max_batches"] or 1)), dataset.count)
+    listed, origin = _listed(room, values, dataset.count)
+    if listed is None:
+        rest = max(1, min(wanted, dataset.count // 2 or 1))
+        listed = np.sort(np.random.default_rng(SEED).choice(dataset.count, rest, replace=False))
+        origin = f"{rest} of the data set's {dataset.count} samples, drawn with seed {SEED}"
+    chosen = np.asarray(listed[:wanted], dtype=np.int64)
+    by_length = chosen[np.argsort(dataset.lengths[chosen], kind="stable")]
+    batches = [by_length[i : i + size] for i in range(0, len(by_length), size)]
+    scoring = _spread(np.setdiff1d(np.arange(dataset.count), chosen), int(values["calib_score_samples"] or 0), dataset.count)
+    return Samples(dataset, batches, scoring, origin, _digest(dataset, [*batches, scoring]))
+
+
+def _spread(free: NDArray[np.int64], wanted: int, count: int) -> NDArray[np.int64]:
+    pool = free if len(free) else np.arange(count)
+    if wanted >= len(pool):
+        return pool
+    return pool[np.linspace(0, len(pool) - 1, wanted).astype(np.int64)] if wanted else pool[:0]
+
+
+def _listed(room: Room, values: Mapping[str, Any], count: int) -> tuple[NDArray[np.int64] | None, str]:
+    given = values["calib_data_map"]
+    own = values["model_path"] or values["data_path"] or values["model_variant"] != "reference"
+    usual = None if own or room.name not in LISTS else Path(values["data_dir"] or paths.data_dir()) / LISTS[room.name]
+    if not given and (usual is None or not usual.is_file()):
+        return None, ""
+    file = Path(given) if given else Path(str(usual))
+    try:
+        lines = file.read_text(encoding="utf-8").splitlines()
+    except OSError as error:
+        raise MissingError(
+            f"there is no list of calibration samples {file}",
+            error.strerror or "",
+            "name another with --calib_data_map, or leave it out",
+        ) from error
+    found = []
+    for number, line in enumerate(lines, 1):
+        word = line.split("#")[0].strip()
+        if not word:
+            continue
+        if not word.isdigit() or int(word) >= count:
+            raise UsageError(
+                f"{word!r} is no sample of the data set",
+                f"a list of calibration samples holds sample indices from 0 to {count - 1}, one a line",
+                "correct it, or leave --calib_data_map out",
+                f"{file}:{number}",
+            )
+        found.append(int(word))
+    if not found:
+        raise UsageError(f"{file} names no sample", "it is empty", "fill it, or leave --calib_data_map out")
+    return np.unique(np.asarray(found, dtype=np.int64)), f"the list {file.name}"
+
+
+def _digest(dataset: Dataset, groups: Sequence[NDArray[np.int64]]) -> str:
+    digest = hashlib.sha256()
+    for group in groups:
+        digest.update(group.tobytes())
+        for start in range(0, len(group), 256):
+            for name, array in sorted(dataset.inputs(group[start : start + 256]).items()):
+                digest.update(name.encode() + array.tobytes())
+    return digest.hexdigest()

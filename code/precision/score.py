@@ -1,0 +1,94 @@
+"""What a graph scores: its answers on some samples, computed by a CPU backend and judged as an accuracy run is."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from code.backends.base import EngineSpec, Stream, backend
+from code.common import console, paths
+from code.common.errors import HarnessError, RunError
+from code.common.files import sha256, write_json
+from code.common.rooms import Room
+from code.common.systems.detect import detect
+from code.loadgen.batcher import Batch, by_length
+from code.precision.samples import Samples
+
+BATCH = 8
+PADDING = 1 / 16
+RUNS_ON = {"fp32": "openvino", "fp16": "openvino", "bf16": "openvino", "int8": "openvino", "fp8": "onnxruntime"}
+"""Precision → the backend that computes it on a processor. fp8 numbers are emulated: exact in fp8, multiplied in fp32."""
+
+
+def score(room: Room, values: Mapping[str, Any], graph: Path, precision: str, samples: Samples, label: str) -> dict[str, float]:
+    """The graph's scores on the scoring samples, as the benchmark defines them; samples that are left out count as wrong.
+
+    Raises RunError when the graph cannot be run or answers with what is not a number.
+    """
+    answers = run(graph, precision, samples, samples.scoring, label)
+    with tempfile.TemporaryDirectory() as folder:
+        log = Path(folder) / "mlperf_log_accuracy.json"
+        lines = [json.dumps({"seq_id": n, "qsl_idx": i, "data": a.tobytes().hex()}) for n, (i, a) in enumerate(answers.items())]
+        log.write_text("[" + ",\n".join(lines) + "]\n", encoding="ascii")
+        scores, _ = room.partial_scores(Path(folder), values)
+    return scores
+
+
+def reference_score(room: Room, values: Mapping[str, Any], model: Path, samples: Samples) -> dict[str, float]:
+    """The fp32 model's scores on the same samples; measured once and remembered."""
+    runtime = backend(RUNS_ON["fp32"])
+    key = f"{sha256(model)[:16]}-{samples.digest[:16]}-{len(samples.scoring)}-{runtime.name}-{runtime.version()}.json"
+    memory = paths.build_dir() / "graphs" / ".scores" / key
+    try:
+        return {str(name): float(value) for name, value in json.loads(memory.read_text(encoding="utf-8")).items()}
+    except (OSError, ValueError, AttributeError):
+        scores = score(room, values, model, "fp32", samples, f"{room.name} fp32 score")
+        write_json(memory, scores)
+        return scores
+
+
+def run(graph: Path, precision: str, samples: Samples, indices: NDArray[np.int64], label: str) -> dict[int, NDArray[Any]]:
+    """The response of every sample in `indices`, by its index."""
+    runtime = backend(RUNS_ON[precision])
+    hint = precision if precision != "fp8" else "fp32"
+    cores = max(1, detect().usable_cores)
+    answers: dict[int, NDArray[Any]] = {}
+    dataset = samples.dataset
+    with tempfile.TemporaryDirectory() as folder, console.Progress(label, len(indices), "samples") as bar:
+        runtime.build(graph, {"precision": hint}, Path(folder))
+        engine = runtime.load(Path(folder), EngineSpec(streams=cores, threads=cores, precision=hint))
+        work = by_length(indices.tolist(), indices.tolist(), dataset.lengths, BATCH, PADDING)
+
+        def take(stream: Stream) -> Iterator[tuple[Batch, list[NDArray[Any]]]]:
+            while (batch := next(work, None)) is not None:
+                outputs = stream.infer(dataset.inputs(batch.indices))
+                yield batch, [np.array(a) for a in dataset.responses(outputs, batch.indices)]
+
+        def drain(stream: Stream) -> None:
+            for batch, responses in take(stream):
+                answers.update(zip(batch.indices.tolist(), responses, strict=True))
+                bar.update(len(answers))
+
+        with ThreadPoolExecutor(cores) as pool:
+            for done in [pool.submit(drain, engine.stream()) for _ in range(cores)]:
+                try:
+                    done.result()
+                except HarnessError:
+                    raise
+                except Exception as error:
+                    words = str(error).strip().splitlines()
+                    raise RunError(
+                        f"{runtime.label} cannot run {graph.name} in {precision}",
+                        words[-1] if words else type(error).__name__,
+                        "run with --precision=fp32 to see whether the model itself runs",
+                    ) from error
+    if len(answers) != len(indices):
+        raise RunError(f"{runtime.label} answered {len(answers)} of {len(indices)} samples", "", "run the same command again")
+    return answers

@@ -1,0 +1,280 @@
+"""Which quantised tensors are noisy, and which layers cost accuracy.
+
+The quantised graph gets a switch for every Q/DQ pair and every quantised weight: on, the layer reads the rounded numbers; off, the
+numbers before rounding. One session then measures the ranges and the noise of every tensor, and what the outputs gain when one layer
+computes in fp32 while all others stay quantised.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from code.common import console
+from code.precision.report import LayerRow, TensorRow
+from code.precision.samples import Samples
+
+MEASURED_LAYERS = 12
+"""The noisiest layers are measured one by one; the others are ranked by their noise."""
+
+MEASURED_SAMPLES = 4
+SWITCHES = "switches__"
+QUIETEST_DB = -200.0
+
+
+@dataclass(frozen=True)
+class _Item:
+    """One switch: the tensor before rounding, the one after, and who reads it."""
+
+    name: str
+    kind: str
+    before: str
+    after: str
+    limit: float
+    layers: tuple[str, ...]
+    values: Any = None
+    rounded: Any = None
+    table: bool = False
+
+
+def measure(model: Any, quantised: Any, samples: Samples) -> tuple[list[TensorRow], list[LayerRow]]:
+    """Every quantised tensor, and every quantised layer with the costliest first.
+
+    Args:
+        model: the fp32 ModelProto.
+        quantised: what `quantise` made of it.
+    """
+    items = _items(model, quantised)
+    if not items:
+        return [], []
+    outputs = [o.name for o in quantised.graph.output]
+    batches = _few(samples)
+    everything = np.ones(len(items), dtype=bool)
+    stats = _stats(_session(_switchable(quantised, items, True)), items, samples, batches)
+    session = _session(_switchable(quantised, items, False))
+    tensors = [_row(item, stats.get(item.after)) for item in items]
+    noise: dict[str, float] = {}
+    for row in tensors:
+        for layer in row.layers:
+            noise[layer] = max(noise.get(layer, QUIETEST_DB), row.noise_db)
+    ranked = sorted(noise, key=lambda layer: -noise[layer])
+
+    def answers(switches: NDArray[np.bool_]) -> list[NDArray[Any]]:
+        out: list[NDArray[Any]] = []
+        for batch in batches:
+            got = session.run(outputs, {**samples.dataset.inputs(batch), SWITCHES: switches})
+            out += samples.dataset.responses(dict(zip(outputs, got, strict=True)), batch)
+        return out
+
+    truth = answers(~everything)
+    whole = _error(answers(everything), truth)
+    cost: dict[str, float] = {}
+    with console.Progress("measuring layers", min(len(ranked), MEASURED_LAYERS), "layers") as bar:
+        for layer in ranked[:MEASURED_LAYERS]:
+            switches = np.array([layer not in item.layers for item in items])
+            cost[layer] = 1.0 - _error(answers(switches), truth) / whole if whole > 0 else 0.0
+            bar.advance(1)
+    measured = sorted(cost, key=lambda layer: -cost[layer])
+    rows = [LayerRow(layer, noise[layer], cost[layer]) for layer in measured]
+    rows += [LayerRow(layer, noise[layer], None) for layer in ranked if layer not in cost]
+    return sorted(tensors, key=lambda r: -r.noise_db), rows
+
+
+def _items(model: Any, quantised: Any) -> list[_Item]:
+    from onnx import numpy_helper
+
+    originals = _weights_by_reader(model)
+    constants = {i.name: i for i in quantised.graph.initializer}
+    producer = {name: node for node in quantised.graph.node for name in node.output}
+    readers = _readers(quantised)
+    operators: dict[str, set[str]] = {}
+    for node in quantised.graph.node:
+        for name in node.input:
+            operators.setdefault(name, set()).add(node.op_type)
+    found = []
+    for node in quantised.graph.node:
+        if node.op_type != "DequantizeLinear":
+            continue
+        scale = numpy_helper.to_array(constants[node.input[1]])
+        layers = tuple(readers.get(node.output[0], ()))
+        if node.input[0] in constants:
+            rounded = numpy_helper.to_array(constants[node.input[0]])
+            axis = next((a.i for a in node.attribute if a.name == "axis"), 1)
+            shape = [1] * rounded.ndim
+            if scale.ndim:
+                shape[axis % rounded.ndim] = -1
+            values = rounded.astype(np.float32) * scale.reshape(shape)
+            before = _unrounded(
+                values, originals.get(layers[0] if layers else ""), _smoothing(node, quantised, producer, constants)
+            )
+            limit, table = float(scale.max()) * 127, operators.get(node.output[0]) == {"Gather"}
+            found.append(_Item(node.output[0], "weight", "", node.output[0], limit, layers, before, values, table))
+        elif producer[node.input[0]].op_type == "QuantizeLinear":
+            source = producer[node.input[0]].input[0]
+            found.append(_Item(source, "activation", source, node.output[0], float(scale.max()) * 127, layers))
+    return found
+
+
+def _readers(quantised: Any) -> dict[str, list[str]]:
+    """Tensor → the layers that compute with it, seen through nodes that only move numbers."""
+    consumers: dict[str, list[Any]] = {}
+    for node in quantised.graph.node:
+        for name in node.input:
+            consumers.setdefault(name, []).append(node)
+    moving = {"Reshape", "Transpose", "Squeeze", "Unsqueeze", "Identity", "Split", "Slice", "Flatten"}
+
+    def reached(name: str, depth: int) -> list[str]:
+        out = []
+        for node in consumers.get(name, []):
+            if node.op_type in moving and depth:
+                for made in node.output:
+                    out += reached(made, depth - 1)
+            else:
+                out.append(node.name)
+        return list(dict.fromkeys(out))
+
+    return {n.output[0]: reached(n.output[0], 6) for n in quantised.graph.node if n.op_type == "DequantizeLinear"}
+
+
+def _weights_by_reader(model: Any) -> dict[str, list[NDArray[Any]]]:
+    """Node name → its constant inputs in the fp32 graph."""
+    from onnx import numpy_helper
+
+    constants = {i.name: i for i in model.graph.initializer}
+    for node in model.graph.node:
+        if node.op_type == "Constant":
+            constants.update((node.output[0], a.t) for a in node.attribute if a.name == "value")
+    out: dict[str, list[NDArray[Any]]] = {}
+    for node in model.graph.node:
+        arrays = [numpy_helper.to_array(constants[i]) for i in node.input if i in constants]
+        if arrays:
+            out[node.name] = arrays
+    return out
+
+
+def _smoothing(node: Any, quantised: Any, producer: Mapping[str, Any], constants: Mapping[str, Any]) -> NDArray[Any] | None:
+    """What smoothing divided the activation by that meets this weight: the inverse of the factor before its Q/DQ pair."""
+    from onnx import numpy_helper
+
+    for reader in quantised.graph.node:
+        if node.output[0] not in reader.input:
+            continue
+        for name in reader.input:
+            for _ in range(3):  # DequantizeLinear, QuantizeLinear, Mul
+                made = producer.get(name)
+                if made is None or not made.input:
+                    break
+                factor = [i for i in made.input if i in constants]
+                if made.op_type == "Mul" and factor:
+                    return np.asarray(1.0 / numpy_helper.to_array(constants[factor[0]]).reshape(-1))
+                name = made.input[0]
+    return None
+
+
+def _unrounded(rounded: NDArray[Any], candidates: list[NDArray[Any]] | None, factor: NDArray[Any] | None) -> NDArray[Any]:
+    """The fp32 weight that `rounded` comes from; `rounded` itself where none of the node's constants is near it."""
+    for array in candidates or []:
+        if array.shape != rounded.shape:
+            continue
+        scaled = [array]
+        if factor is not None and array.ndim == 2 and len(factor) == array.shape[0]:
+            scaled.append(array * factor[:, None])
+        if factor is not None and array.ndim == 2 and len(factor) == array.shape[1]:
+            scaled.append(array * factor[None, :])
+        for one in scaled:
+            if np.linalg.norm(one - rounded) <= 0.1 * np.linalg.norm(rounded):
+                return np.asarray(one, dtype=np.float32)
+    return rounded
+
+
+def _switchable(quantised: Any, items: list[_Item], stats: bool) -> Any:
+    """The graph with an input bool [items]: which items are rounded. With `stats`, activations get outputs for theirs.
+
+    A table that is only gathered from stays rounded: it costs next to nothing, and a switch would touch all of it.
+    """
+    import onnx
+    from onnx import TensorProto, helper, numpy_helper
+
+    model = onnx.ModelProto()
+    model.CopyFrom(quantised)
+    graph = model.graph
+    graph.input.append(helper.make_tensor_value_info(SWITCHES, TensorProto.BOOL, [len(items)]))
+    by_after = {item.after: (number, item) for number, item in enumerate(items)}
+    nodes: list[Any] = []
+    for node in list(graph.node):
+        nodes.append(node)
+        if node.op_type != "DequantizeLinear" or node.output[0] not in by_after:
+            continue
+        number, item = by_after[node.output[0]]
+        if item.table:
+            continue
+        target, inner = node.output[0], f"{node.output[0]}__rounded"
+        node.output[0] = inner
+        before = item.before
+        if item.kind == "weight":
+            before = f"{target}__before"
+            graph.initializer.append(numpy_helper.from_array(item.values, before))
+        place = f"{target}__place"
+        graph.initializer.append(numpy_helper.from_array(np.asarray(number, dtype=np.int64), place))
+        nodes.append(helper.make_node("Gather", [SWITCHES, place], [f"{target}__on"], axis=0))
+        nodes.append(helper.make_node("Where", [f"{target}__on", inner, before], [target]))
+        if stats and item.kind == "activation":
+            nodes.append(helper.make_node("Sub", [inner, before], [f"{target}__error"]))
+            made = {"noise": ("ReduceSumSquare", f"{target}__error"), "power": ("ReduceSumSquare", before)}
+            made |= {"least": ("ReduceMin", before), "most": ("ReduceMax", before)}
+            for word, (operator, source) in made.items():
+                nodes.append(helper.make_node(operator, [source], [f"{target}__{word}"], keepdims=0))
+                graph.output.append(helper.make_tensor_value_info(f"{target}__{word}", TensorProto.FLOAT, []))
+    del graph.node[:]
+    graph.node.extend(nodes)
+    return model
+
+
+def _session(model: Any) -> Any:
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
+    return onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+
+
+def _few(samples: Samples) -> list[NDArray[np.int64]]:
+    """Some calibration samples of middle length, one at a time: padding would count as noise that no output ever sees."""
+    flat = np.concatenate(samples.calibration)
+    start = max(0, (len(flat) - MEASURED_SAMPLES) // 2)
+    return [flat[place : place + 1] for place in range(start, min(start + MEASURED_SAMPLES, len(flat)))]
+
+
+def _stats(session: Any, items: list[_Item], samples: Samples, batches: list[NDArray[np.int64]]) -> dict[str, dict[str, float]]:
+    """Activation → its least, most, power and noise over the batches."""
+    activations = [item for item in items if item.kind == "activation"]
+    words = ("noise", "power", "least", "most")
+    names = [f"{item.after}__{word}" for item in activations for word in words]
+    seen: dict[str, list[float]] = {name: [] for name in names}
+    for batch in batches if names else []:
+        got = session.run(names, {**samples.dataset.inputs(batch), SWITCHES: np.ones(len(items), dtype=bool)})
+        for name, value in zip(names, got, strict=True):
+            seen[name].append(float(value))
+    over: dict[str, Callable[[list[float]], float]] = {"noise": sum, "power": sum, "least": min, "most": max}
+    return {item.after: {word: over[word](seen[f"{item.after}__{word}"]) for word in words} for item in activations}
+
+
+def _row(item: _Item, seen: Mapping[str, float] | None) -> TensorRow:
+    if item.kind == "weight":
+        noise, power = float(np.square(item.rounded - item.values).sum()), float(np.square(item.values).sum())
+        least, most = float(item.values.min()), float(item.values.max())
+    else:
+        assert seen is not None
+        noise, power, least, most = seen["noise"], seen["power"], seen["least"], seen["most"]
+    decibels = 10 * math.log10(noise / power) if noise > 0 and power > 0 else QUIETEST_DB
+    return TensorRow(item.name, item.kind, item.layers, least, most, item.limit, decibels)
+
+
+def _error(answers: list[NDArray[Any]], truth: list[NDArray[Any]]) -> float:
+    return float(sum(np.square(a - t).sum() for a, t in zip(answers, truth, strict=True)))

@@ -1,0 +1,131 @@
+"""The charts of a page, as SVG text by Matplotlib. Labels stay text, so that a page is small, searchable and prints sharp."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from code.common.errors import MissingError
+from code.results.page.measured import Floats, Latencies
+
+SIZE_INCHES = (4.2, 2.6)
+INK, LINE, FILL, MARK, GRID = "#22303c", "#0b6e99", "#8fc1d9", "#b3261e", "#dfe5ea"
+STYLE = {
+    "svg.fonttype": "none",
+    "svg.hashsalt": "report",
+    "font.family": "sans-serif",
+    "font.size": 9,
+    "axes.edgecolor": INK,
+    "axes.labelcolor": INK,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": GRID,
+    "grid.linewidth": 0.7,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "text.color": INK,
+}
+
+
+def _drawn(name: str, draw: Callable[[Any, Any], None]) -> str:
+    """One figure as an <svg> element whose ids are its own."""
+    try:
+        import matplotlib as mpl
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise MissingError(
+            "the charts need Matplotlib", str(error), "run `make venv` to create the environment from the lock file"
+        ) from error
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=SIZE_INCHES, layout="constrained")
+        axes = figure.add_subplot()
+        draw(axes, mpl)
+        out = io.StringIO()
+        figure.savefig(out, format="svg", metadata={"Date": None}, transparent=True)
+    return _embedded(out.getvalue(), name)
+
+
+def _embedded(text: str, name: str) -> str:
+    """The <svg> element alone, scalable, with ids that no other figure of the page has."""
+    svg = text[text.index("<svg") :]
+    svg = re.sub(r'(<svg[^>]*?) width="[^"]*"', r"\1", svg, count=1)
+    svg = re.sub(r'(<svg[^>]*?) height="[^"]*"', r"\1", svg, count=1)
+    svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
+    svg = re.sub(r'\bid="([^"]+)"', rf'id="{name}-\1"', svg)
+    svg = re.sub(r'(href="#|url\(#)([^")]+)', rf"\1{name}-\2", svg)
+    return svg.replace("<svg", f'<svg role="img" aria-labelledby="{name}-title"', 1).strip()
+
+
+def latency_cdf(found: Latencies, bound_ms: float | None, percentile: float | None, what: str) -> str:
+    """Share of `what` (queries, in Offline samples) against latency, with the percentile and, where there is one, the bound."""
+
+    def draw(axes: Any, mpl: Any) -> None:
+        style: dict[str, Any] = {"marker": "o", "markersize": 3.5} if found.points else {}
+        axes.plot(found.ms, found.share * 100, color=LINE, linewidth=1.6, **style)
+        if bound_ms:
+            axes.axvline(bound_ms, color=MARK, linestyle="--", linewidth=1)
+            axes.annotate(
+                f"bound {bound_ms:g} ms", (bound_ms, 4), xytext=(4, 0), textcoords="offset points", color=MARK, fontsize=8
+            )
+        if percentile:
+            axes.axhline(percentile * 100, color=MARK, linestyle=":", linewidth=1)
+            place = (float(found.ms[0]), percentile * 100)
+            label = f"{percentile * 100:g} %"
+            axes.annotate(label, place, xytext=(2, -10), textcoords="offset points", color=MARK, fontsize=8)
+        positive = found.ms[found.ms > 0]
+        if len(positive) and positive[-1] / positive[0] > 50:
+            axes.set_xscale("log")
+            axes.xaxis.set_major_formatter("{x:g}")
+            axes.xaxis.set_minor_formatter(mpl.ticker.NullFormatter())
+        axes.set_ylim(0, 102)
+        axes.set_xlabel("latency in ms")
+        axes.set_ylabel(f"{what} in %")
+
+    return _drawn("cdf", draw)
+
+
+def throughput(seconds: Floats, rate: Floats) -> str:
+    """Samples per second over the run."""
+
+    def draw(axes: Any, _: Any) -> None:
+        axes.fill_between(seconds, rate, step="mid", color=FILL, alpha=0.6, linewidth=0)
+        axes.step(seconds, rate, where="mid", color=LINE, linewidth=1.3)
+        axes.set_ylim(bottom=0)
+        axes.set_xlabel("time in s")
+        axes.set_ylabel("samples per s")
+
+    return _drawn("timeline", draw)
+
+
+def batch_sizes(samples: Floats) -> str:
+    """How many batches had how many samples."""
+
+    def draw(axes: Any, mpl: Any) -> None:
+        sizes, counts = np.unique(samples.astype(np.int64), return_counts=True)
+        if len(sizes) <= 40:
+            axes.bar(sizes, counts, color=FILL, edgecolor=LINE, width=0.85)
+        else:
+            axes.hist(samples, bins=40, color=FILL, edgecolor=LINE, linewidth=0.5)
+        axes.xaxis.set_major_locator(mpl.ticker.MaxNLocator(integer=True))
+        axes.set_xlabel("samples in a batch")
+        axes.set_ylabel("batches")
+
+    return _drawn("batches", draw)
+
+
+def sample_lengths(lengths: NDArray[np.int64]) -> str:
+    """How long the data set's samples are."""
+
+    def draw(axes: Any, _: Any) -> None:
+        axes.hist(lengths, bins=min(48, max(1, len(np.unique(lengths)))), color=FILL, edgecolor=LINE, linewidth=0.5)
+        axes.set_xlabel("length of a sample")
+        axes.set_ylabel("samples")
+
+    return _drawn("lengths", draw)

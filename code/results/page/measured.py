@@ -1,0 +1,111 @@
+"""The figures a page draws: what the harness and LoadGen recorded of one run, as arrays."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from code.results.loadgen_log import LoadGenLog
+
+BATCHES_FILE = "batches.npy"
+TRACE_FILE = "mlperf_log_trace.json"
+PERCENTILE = re.compile(r"^result_(\d+\.\d+)_percentile_(?:per_query_)?latency_ns$")
+_MS_PER_NS = 1e-6
+_TRACE_LIMIT = 512 * 2**20
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Latencies:
+    """A latency distribution.
+
+    Args:
+        ms: latencies in ascending order, in ms.
+        share: the share of queries at or below each, 0 to 1.
+        source: where it is from, for the page.
+        points: these are a few percentiles, not every query.
+    """
+
+    ms: Floats
+    share: Floats
+    source: str
+    points: bool
+
+
+def batches(folder: Path) -> Floats | None:
+    """The answered batches, float64 [batches, 4] (begin, end, samples, longest); None where they were not recorded."""
+    try:
+        found = np.load(folder / BATCHES_FILE, allow_pickle=False)
+    except (OSError, ValueError):
+        return None
+    if found.ndim != 2 or found.shape[1] != 4 or not len(found):
+        return None
+    ordered: Floats = found[np.argsort(found[:, 1], kind="stable")].astype(np.float64)
+    return ordered
+
+
+def latencies(folder: Path, log: LoadGenLog) -> Latencies | None:
+    """The latency distribution: of every query from LoadGen's trace, or else LoadGen's percentiles. None in accuracy runs."""
+    if not log.has_performance:
+        return None
+    traced = _from_trace(folder / TRACE_FILE)
+    if traced is not None:
+        share = np.arange(1, len(traced) + 1) / len(traced)
+        return Latencies(traced, share, f"every query, from LoadGen's trace ({len(traced):,})", points=False)
+    found: dict[float, float] = {}
+    names = log.keys()
+    for key in names:
+        hit = PERCENTILE.match(key)
+        if hit and (log.scenario != "MultiStream" or "per_query" in key):
+            found[float(hit.group(1)) / 100] = float(log.get(key)) * _MS_PER_NS
+    for key, share_ in (("result_min_latency_ns", 0.0), ("result_max_latency_ns", 1.0)):
+        if key in log and log.scenario != "MultiStream":
+            found[share_] = float(log.get(key)) * _MS_PER_NS
+    if len(found) < 2:
+        return None
+    shares = np.array(sorted(found))
+    values = np.maximum.accumulate(np.array([found[share] for share in shares]))
+    return Latencies(values, shares, "LoadGen's percentiles; --log_enable_trace=true records every query", points=True)
+
+
+def _from_trace(path: Path) -> Floats | None:
+    """Durations in ms of the trace's samples; None where there is no trace, or one too large to read here."""
+    try:
+        if not 0 < path.stat().st_size <= _TRACE_LIMIT:
+            return None
+        events = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    listed = events.get("traceEvents", []) if isinstance(events, dict) else events
+    spans = [float(e["dur"]) / 1000 for e in listed if isinstance(e, dict) and e.get("name") == "Sample" and "dur" in e]
+    return np.sort(np.array(spans)) if len(spans) > 1 else None
+
+
+def timeline(recorded: Floats, bins: int = 120) -> tuple[Floats, Floats]:
+    """(seconds, samples per second) over the run, in at most so many equal parts."""
+    end = float(recorded[:, 1].max())
+    count = max(1, min(bins, int(end) or 1))
+    totals, edges = np.histogram(recorded[:, 1], bins=count, range=(0.0, end), weights=recorded[:, 2])
+    return (edges[:-1] + edges[1:]) / 2, totals / np.diff(edges)
+
+
+def lengths(spec: Mapping[str, Any]) -> NDArray[np.int64] | None:
+    """The sample lengths of the data set; None where it has none or is not there any more."""
+    data = spec.get("dataset", {})
+    name, folder = data.get("lengths"), data.get("folder")
+    if not isinstance(name, str) or not isinstance(folder, str):
+        return None
+    try:
+        found = np.load(Path(folder) / name, allow_pickle=False)
+    except (OSError, ValueError):
+        return None
+    values: NDArray[np.int64] = np.asarray(found).astype(np.int64).ravel()
+    return values if len(values) else None

@@ -1,0 +1,45 @@
+"""The style sheet of all pages: light, readable on a phone, and fit for print."""
+
+from __future__ import annotations
+
+CSS = """
+:root { color-scheme: light; --ink: #22303c; --soft: #5b6b78; --line: #dfe5ea; --paper: #fff; --tint: #f5f8fa;
+  --good: #1b6b3a; --bad: #b3261e; --warn: #8a5a00; }
+* { box-sizing: border-box; }
+body { margin: 0; background: var(--paper); color: var(--ink); font: 16px/1.5 system-ui, sans-serif; }
+main { max-width: 68rem; margin: 0 auto; padding: 1rem; }
+h1 { font-size: 1.35rem; line-height: 1.25; margin: .5rem 0; overflow-wrap: anywhere; }
+h2 { font-size: 1.1rem; margin: 2rem 0 .5rem; padding-bottom: .2rem; border-bottom: 1px solid var(--line); }
+.verdict { border-left: .4rem solid var(--soft); background: var(--tint); padding: .8rem 1rem; margin: 1rem 0; }
+.verdict.good { border-color: var(--good); } .verdict.bad { border-color: var(--bad); }
+.verdict .word { font-weight: 700; } .good .word { color: var(--good); } .bad .word { color: var(--bad); }
+.verdict .value { font-size: 1.9rem; font-weight: 700; line-height: 1.2; overflow-wrap: anywhere; }
+.note { color: var(--warn); } .soft { color: var(--soft); font-size: .9rem; font-weight: 400; }
+ul.reasons { padding-left: 1.2rem; margin: .4rem 0; } ul.reasons code { white-space: normal; }
+.charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 24rem), 1fr)); gap: 1.2rem; }
+figure { margin: 0; break-inside: avoid; } figcaption { font-weight: 600; margin-bottom: .2rem; }
+svg { width: 100%; height: auto; display: block; font-family: system-ui, sans-serif; }
+.scroll { overflow-x: auto; }
+table { border-collapse: collapse; width: 100%; font-size: .9rem; }
+th, td { text-align: left; vertical-align: top; padding: .3rem .6rem .3rem 0; border-bottom: 1px solid var(--line); }
+td { overflow-wrap: anywhere; } th { white-space: nowrap; }
+td:first-child { overflow-wrap: normal; white-space: nowrap; }
+summary { cursor: pointer; font-weight: 600; margin: .6rem 0; } td.number { text-align: right; white-space: nowrap; }
+code { font: .9em ui-monospace, monospace; overflow-wrap: anywhere; }
+a { color: #0b6e99; } footer { margin-top: 2rem; color: var(--soft); font-size: .85rem; }
+td.word { font-weight: 700; } td.word.good { color: var(--good); } td.word.bad { color: var(--bad); }
+@media (max-width: 40rem) {
+  table.stack thead { display: none; }
+  table.stack tr { display: block; padding: .4rem 0; border-bottom: 1px solid var(--line); }
+  table.stack td { display: block; border: 0; padding: .05rem 0; text-align: left; }
+  table.stack td:first-child { font-weight: 600; white-space: normal; overflow-wrap: anywhere; }
+  h1 { font-size: 1.15rem; }
+  table.stack td[data-label]:not(:first-child):not(:empty)::before { content: attr(data-label) ": "; color: var(--soft); }
+}
+@media print {
+  body { font-size: 10pt; } main { max-width: none; padding: 0; } a { color: inherit; text-decoration: none; }
+  h2 { break-after: avoid; } tr { break-inside: avoid; } .scroll { overflow: visible; }
+  .charts { grid-template-columns: 1fr 1fr; }
+  details::details-content { content-visibility: visible; display: block; } summary { list-style: none; }
+}
+"""

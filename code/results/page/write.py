@@ -1,0 +1,264 @@
+"""Pages out of runs: the verdict first, then charts, and the record below. No script, no network, one file each."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from html import escape
+from pathlib import Path
+from typing import Any
+
+from code.common.errors import HarnessError
+from code.common.files import atomic_write
+from code.results import loadgen_log
+from code.results.loadgen_log import LoadGenLog
+from code.results.metrics import METRICS
+from code.results.page import charts, measured
+from code.results.page.style import CSS
+
+PAGE = """<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{title}</title>
+<style>{css}</style>
+</head>
+<body><main>
+{body}
+<footer>{footer}</footer>
+</main></body>
+</html>
+"""
+ACCURACY_MODE = "AccuracyOnly"
+GOOD = ("VALID", "PASSED")
+
+
+class RunPage:
+    """What one run's page is made of.
+
+    Args:
+        folder: the run's folder.
+        metadata: its metadata.json.
+        spec: its run.json; {} where there is none.
+        provenance: its provenance.json; {} where there is none.
+        started: when LoadGen started.
+    """
+
+    def __init__(
+        self, folder: Path, metadata: Mapping[str, Any], spec: Mapping[str, Any], provenance: Mapping[str, Any], started: str
+    ) -> None:
+        self.folder, self.metadata, self.spec, self.provenance, self.started = folder, metadata, spec, provenance, started
+
+    @property
+    def file_name(self) -> str:
+        """A name that says which run it is."""
+        words = (
+            self.started or self.folder.parent.parent.parent.name,
+            *self.title_words,
+            self.metadata["system_name"],
+            self.folder.name,
+        )
+        return re.sub(r"[^\w.-]+", "-", "_".join(str(word) for word in words)) + ".html"
+
+    @property
+    def title_words(self) -> tuple[str, ...]:
+        """'bert-99', 'Offline', 'PerformanceOnly'."""
+        return tuple(str(self.metadata[key]) for key in ("benchmark_full", "scenario", "test_mode"))
+
+    @property
+    def accuracy(self) -> bool:
+        """Whether it is an accuracy run."""
+        return bool(self.metadata["test_mode"] == ACCURACY_MODE)
+
+    @property
+    def word(self) -> str:
+        """VALID, INVALID, PASSED or FAILED."""
+        if self.accuracy:
+            return "PASSED" if self.metadata.get("accuracy_pass") else "FAILED"
+        return str(self.metadata.get("result_validity", "INVALID"))
+
+    @property
+    def value(self) -> str:
+        """The result as people read it."""
+        if self.accuracy:
+            return ", ".join(f"{e['name']} {float(e['value']):.3f}" for e in self.metadata.get("accuracy", []))
+        metric = METRICS[str(self.metadata["scenario"])]
+        found = self.metadata.get(metric.key)
+        return f"{float(found) * metric.scale:,.4g} {metric.unit}" if isinstance(found, (int, float)) else "no result"
+
+
+def write_run(run: RunPage, folder: Path) -> Path:
+    """Write one run's page into `folder`. RunError where its log cannot be read."""
+    log = loadgen_log.read_detail(run.folder)
+    parts = [
+        _head(run),
+        _section("Charts", _charts(run, log)),
+        _section("Accuracy", _accuracy(run)),
+        _section("Configuration", _config(run)),
+        _section("Engine", _engine(run)),
+        _section("System", _system(run)),
+        _section("LoadGen", _loadgen(log)),
+        _section("Warnings and errors of LoadGen", _events(log)),
+    ]
+    title = " ".join(run.title_words)
+    footer = f"Made from {escape(str(run.folder))} by the harness {escape(str(run.provenance.get('harness_version', '')))}"
+    path = folder / run.file_name
+    with atomic_write(path) as out:
+        out.write(PAGE.format(title=escape(title), css=CSS, body="\n".join(parts), footer=footer))
+    return path
+
+
+def write_index(rows: Sequence[tuple[RunPage, Path]], problems: Sequence[tuple[Path, HarnessError]], folder: Path) -> Path:
+    """Write index.html: every run, newest first, and what could not be shown."""
+    lines = [
+        "<tr>"
+        + f'<td data-label="Run"><a href="{escape(path.name)}">{escape(" ".join(run.title_words[:2]))}</a></td>'
+        + f'<td data-label="Mode">{escape(run.title_words[2])}</td>'
+        + f'<td class="number" data-label="Result">{escape(run.value)}</td>'
+        + f'<td class="word {_tone(run.word)}" data-label="Verdict">{escape(run.word)}</td>'
+        + f'<td data-label="System">{escape(str(run.metadata["system_name"]))}</td>'
+        + f'<td data-label="Started">{escape(run.started)}</td></tr>'
+        for run, path in rows
+    ]
+    heads = "".join(f"<th>{name}</th>" for name in ("Run", "Mode", "Result", "Verdict", "System", "Started"))
+    body = f'<h1>Runs</h1><table class="stack"><thead><tr>{heads}</tr></thead><tbody>{"".join(lines)}</tbody></table>'
+    if problems:
+        items = "".join(f"<li><code>{escape(str(path))}</code>: {escape(error.what)}</li>" for path, error in problems)
+        body += f"<h2>Runs without a page</h2><ul>{items}</ul>"
+    path = folder / "index.html"
+    with atomic_write(path) as out:
+        out.write(PAGE.format(title="Runs", css=CSS, body=body, footer=f"{len(rows)} runs"))
+    return path
+
+
+def _tone(word: str) -> str:
+    return "good" if word in GOOD else "bad"
+
+
+def _head(run: RunPage) -> str:
+    metadata = run.metadata
+    out = [f"<h1>{escape(' '.join(run.title_words))} on {escape(str(metadata['system_name']))}</h1>"]
+    out.append(f'<div class="verdict {_tone(run.word)}"><span class="word">{escape(run.word)}</span>')
+    out.append(f'<div class="value">{escape(run.value)}</div>')
+    out.append(f"<div>{escape(str(metadata.get('summary_string', '')))}</div></div>")
+    if metadata.get("division_note"):
+        out.append(f'<p class="note">{escape(str(metadata["division_note"]))}</p>')
+    out.append(_reasons("Why", metadata.get("reasons", [])) + _reasons("To know", metadata.get("notes", [])))
+    out.append(f'<p class="soft">Started {escape(run.started or "at an unknown time")} · <a href="index.html">all runs</a></p>')
+    return "\n".join(out)
+
+
+def _reasons(title: str, entries: Iterable[Mapping[str, Any]]) -> str:
+    items = []
+    for entry in entries:
+        knob = ": ".join(str(entry[key]) for key in ("field", "suggestion") if entry.get(key))
+        items.append(f"<li>{escape(str(entry.get('what', '')))}{f'<br><code>{escape(knob)}</code>' if knob else ''}</li>")
+    return f'<p><strong>{title}</strong></p><ul class="reasons">{"".join(items)}</ul>' if items else ""
+
+
+def _section(title: str, content: str) -> str:
+    return f"<section><h2>{escape(title)}</h2>{content}</section>" if content else ""
+
+
+def _table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
+    lines = []
+    for row in rows:
+        cells = "".join(
+            f'<td data-label="{escape(name)}">{escape(shown(cell))}</td>' for name, cell in zip(columns, row, strict=True)
+        )
+        lines.append(f"<tr>{cells}</tr>")
+    if not lines:
+        return ""
+    heads = "".join(f"<th>{escape(name)}</th>" for name in columns)
+    return f'<table class="stack"><thead><tr>{heads}</tr></thead><tbody>{"".join(lines)}</tbody></table>'
+
+
+def shown(value: Any) -> str:
+    """A value as a cell shows it."""
+    if isinstance(value, (dict, list)):
+        return json.dumps(value)
+    return "" if value is None else str(value)
+
+
+def _charts(run: RunPage, log: LoadGenLog) -> str:
+    figures = []
+    found = measured.latencies(run.folder, log)
+    if found is not None:
+        bound = log.get("effective_target_latency_ns") if log.scenario == "Server" else None
+        percentile = log.get("effective_target_latency_percentile") if log.scenario != "Offline" else None
+        what = "samples" if log.scenario == "Offline" else "queries"
+        svg = charts.latency_cdf(found, float(bound) / 1e6 if bound else None, float(percentile) if percentile else None, what)
+        figures.append(_figure("cdf", "Latency", svg, found.source))
+    recorded = measured.batches(run.folder)
+    if recorded is not None:
+        seconds, rate = measured.timeline(recorded)
+        figures.append(_figure("timeline", "Throughput over the run", charts.throughput(seconds, rate), "answered samples"))
+        figures.append(_figure("batches", "Batch sizes", charts.batch_sizes(recorded[:, 2]), f"{len(recorded):,} batches"))
+    lengths = measured.lengths(run.spec)
+    if lengths is not None:
+        figures.append(
+            _figure("lengths", "Sample lengths", charts.sample_lengths(lengths), f"{len(lengths):,} samples of the data set")
+        )
+    missing = "" if recorded is not None else '<p class="soft">This run recorded no batches, so there is no timeline.</p>'
+    return f'<div class="charts">{"".join(figures)}</div>{missing}'
+
+
+def _figure(name: str, title: str, svg: str, source: str) -> str:
+    caption = f'<figcaption id="{name}-title">{escape(title)} <span class="soft">({escape(source)})</span></figcaption>'
+    return f"<figure>{caption}{svg}</figure>"
+
+
+def _accuracy(run: RunPage) -> str:
+    rows = [
+        (e["name"], f"{float(e['value']):.6g}", f"{float(e['threshold']):.6g}", "PASSED" if e["pass"] else "FAILED")
+        for e in run.metadata.get("accuracy", [])
+    ]
+    return _table(("Metric", "Value", "Target", "Verdict"), rows)
+
+
+def _config(run: RunPage) -> str:
+    values = run.provenance.get("plan", {}).get("values", {})
+    if not values:
+        return _table(("Field", "Value"), sorted(run.spec.get("fields", {}).items()))
+    rows = [(name, entry.get("value"), entry.get("origin")) for name, entry in sorted(values.items())]
+    columns = ("Field", "Value", "Origin")
+    chosen = _table(columns, [row for row in rows if row[2] != "default"])
+    rest = _table(columns[:2], [row[:2] for row in rows if row[2] == "default" and row[1] is not None])
+    return chosen + _folded("Fields that kept their defaults", rest)
+
+
+def _folded(title: str, content: str) -> str:
+    return f"<details><summary>{escape(title)}</summary>{content}</details>" if content else ""
+
+
+def _engine(run: RunPage) -> str:
+    engine = {**run.spec.get("engine", {}), **run.provenance.get("engine", {})}
+    rows: list[tuple[str, Any]] = [(name, value) for name, value in sorted(engine.items()) if not isinstance(value, dict)]
+    for name, value in sorted(engine.items()):
+        if isinstance(value, dict):
+            rows += [(f"{name}: {key}", item) for key, item in sorted(value.items())]
+    return _table(("Engine", "Value"), rows)
+
+
+def _system(run: RunPage) -> str:
+    metadata = run.metadata
+    rows = [("System", metadata["system_name"]), ("Detected", metadata.get("detected_system", ""))]
+    rows += [(key, value) for key, value in sorted(metadata.items()) if key.endswith("_version")]
+    rows += [
+        ("Commit", run.provenance.get("commit") or "not recorded"),
+        ("Command", " ".join(run.provenance.get("arguments", []))),
+    ]
+    return _table(("What", "Is"), [row for row in rows if row[1]])
+
+
+def _loadgen(log: LoadGenLog) -> str:
+    settings = _table(("Setting", "Value"), sorted(log.effective.items()))
+    results = _table(("Figure", "Value"), sorted(log.results.items()))
+    return _folded("Results", results) + _folded("Settings in effect", settings)
+
+
+def _events(log: LoadGenLog) -> str:
+    rows = [("error" if e.is_error else "warning", e.row, e.value) for e in (*log.errors, *log.warnings)]
+    return _table(("Kind", "Line", "Text"), rows[:50])

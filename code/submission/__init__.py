@@ -1,0 +1,1 @@
+"""From logs to a submission: staging, measurements, compliance, truncation, checking, packing."""

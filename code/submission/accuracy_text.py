@@ -1,0 +1,30 @@
+"""accuracy.txt: the scores and the accuracy log's hash, as the official checker reads them."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+HASH = re.compile(r"^hash=(\w+)$", re.MULTILINE)
+PATTERNS: dict[str, re.Pattern[str]] = {
+    "F1": re.compile(r"""^\{["']exact_match["']:\s*[\d.]+,\s*["']f1["']:\s*([\d.]+)\}""", re.MULTILINE),
+    "DICE": re.compile(r"^Accuracy:\s*mean\s*=\s*([\d.]+)", re.MULTILINE),
+    "ROUGE1": re.compile(r"'rouge1':\s+'?([\d.]+)'?"),
+    "ROUGE2": re.compile(r"'rouge2':\s+'?([\d.]+)'?"),
+    "ROUGEL": re.compile(r"'rougeL':\s+'?([\d.]+)'?"),
+    "GEN_LEN": re.compile(r"'gen_len':\s([\d.]+)"),
+}
+"""Metric → where its figure stands."""
+
+
+def scores(path: Path, metrics: tuple[str, ...]) -> dict[str, float | None]:
+    """The figure of each metric in accuracy.txt; None for one that is not there."""
+    text = path.read_text(encoding="utf-8", errors="replace")
+    found = {name: PATTERNS[name].search(text) for name in metrics}
+    return {name: float(hit.group(1)) if hit else None for name, hit in found.items()}
+
+
+def hash_of(path: Path) -> str:
+    """The hash that accuracy.txt carries; '' where it carries none."""
+    found = HASH.search(path.read_text(encoding="utf-8", errors="replace"))
+    return found.group(1) if found else ""

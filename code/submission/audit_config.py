@@ -1,0 +1,70 @@
+"""audit.config: LoadGen's settings for an audit test, and the refusal of one that was left behind.
+
+A LoadGen that finds an audit.config in its working directory lets it override everything else, so a leftover file silently turns
+the next result into an audit. Here it lives in the audit run's own folder and goes when the run ends, however it ends.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from code.common.errors import UsageError
+from code.common.files import atomic_write
+
+NAME = "audit.config"
+LOG_SEED = 720381539243781796
+SAMPLING: dict[str, int] = {"bert": 4096, "3d-unet": 64, "gptj": 100}
+"""Short benchmark → accuracy_log_sampling_target of TEST01 (gptj: TEST06's). Source: mlcommons/inference, compliance/."""
+SCENARIOS = ("Offline", "Server", "SingleStream", "MultiStream")
+
+
+def settings(test: str, benchmark: str, sampling: int | None = None) -> dict[str, int]:
+    """The keys of a test's audit.config: 'scenario.key' → value, '*' for all scenarios.
+
+    Args:
+        test: 'TEST01', 'TEST04' or 'TEST06'.
+        benchmark: the short name.
+        sampling: accuracy_log_sampling_target, where it is to differ from the benchmark's.
+    """
+    if test == "TEST04":
+        issue = {"performance_issue_unique": 0, "performance_issue_same": 1, "performance_issue_same_index": 3}
+        return {f"{name}.{key}": value for name in SCENARIOS for key, value in {"mode": 2, **issue}.items()}
+    keys = {"mode": 2, "accuracy_log_rng_seed": LOG_SEED}
+    if test == "TEST01":
+        keys["accuracy_log_sampling_target"] = sampling or SAMPLING[benchmark]
+    else:
+        keys["accuracy_log_sampling_target"] = sampling or 100
+        keys.update(min_query_count=100, min_duration=0, sample_concatenate_permutation=0)
+    return {f"*.{key}": value for key, value in keys.items()}
+
+
+def text(test: str, content: Mapping[str, int]) -> str:
+    """audit.config as LoadGen reads it."""
+    lines = [f"# {test}. Format: model.scenario.key = value; mode 2 is performance."]
+    return "\n".join([*lines, *(f"*.{key} = {value}" for key, value in content.items())]) + "\n"
+
+
+@contextlib.contextmanager
+def written(folder: Path, test: str, content: Mapping[str, int]) -> Iterator[Path]:
+    """audit.config in `folder` for as long as the block lasts."""
+    path = folder / NAME
+    with atomic_write(path) as out:
+        out.write(text(test, content))
+    try:
+        yield path
+    finally:
+        path.unlink(missing_ok=True)
+
+
+def refuse_leftover(*folders: Path) -> None:
+    """UsageError where an audit.config lies in one of the folders a run starts in or logs to."""
+    for folder in dict.fromkeys(folders):
+        path = folder / NAME
+        if path.exists():
+            raise UsageError(
+                f"there is a leftover {path}",
+                "LoadGen lets an audit.config that it finds override its settings, so the run would be an audit and no result",
+                f"remove it: rm {path}",
+            )

@@ -1,0 +1,213 @@
+"""The audit tests' verdicts, with the arithmetic of MLCommons' verification scripts (mlcommons/inference, compliance/).
+
+TEST01 compares what a performance run answered with what the accuracy run answered, and its speed with the performance run's.
+TEST04 compares the speed of a run on one repeated sample. TEST06 looks at the token sequences of an LLM.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from code.common.errors import RunError
+from code.results.loadgen_log import LoadGenLog
+
+SCORES = {
+    "Offline": "result_samples_per_second",
+    "Server": "result_completed_samples_per_sec",
+    "SingleStream": "early_stopping_latency_ss",
+    "MultiStream": "early_stopping_latency_ms",
+}
+"""Scenario → the log key that the scripts compare."""
+DTYPES: dict[str, str] = {"bert": "float32", "3d-unet": "int8", "gptj": "int32"}
+"""Short benchmark → the type of the first element of a response, which TEST01 compares."""
+THRESHOLD, QUICK_THRESHOLD = 0.10, 0.20
+QUICK_NS = {"SingleStream": 200_000, "MultiStream": 1_600_000}
+"""Latencies up to these vary so much from run to run that the threshold is doubled."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a verification says: whether it passed, and the text that goes into verify_*.txt."""
+
+    passed: bool
+    text: str
+
+
+def performance(test: str, reference: LoadGenLog, audited: LoadGenLog) -> Verdict:
+    """verify_performance.txt of TEST01 or TEST04."""
+    lines = ["Verifying performance."]
+    for log, name in ((reference, "reference"), (audited, "test")):
+        if not log.is_valid:
+            return _failed(lines, f"TEST FAIL: the {name} results in {log.path} are invalid")
+    if reference.scenario != audited.scenario:
+        return _failed(lines, "TEST FAIL: Test and reference scenarios do not match!")
+    bound = "effective_target_latency_ns"
+    if reference.scenario == "Server" and reference.get(bound) != audited.get(bound):
+        return _failed(lines, "TEST FAIL: Server target latency mismatch")
+    ours, theirs = (float(log.need(SCORES[log.scenario])) for log in (reference, audited))
+    within = within_test01 if test == "TEST01" else within_test04
+    lines += [f"reference score = {_shown(ours)}", f"test score = {_shown(theirs)}"]
+    if within(reference.scenario, ours, theirs):
+        return Verdict(True, "\n".join([*lines, "TEST PASS", ""]))
+    return _failed(lines, "TEST FAIL: Test score invalid")
+
+
+def within_test01(scenario: str, reference: float, test: float) -> bool:
+    """TEST01: the audited score may differ by a tenth, very short latencies by a fifth."""
+    threshold = QUICK_THRESHOLD if reference <= QUICK_NS.get(scenario, -1) else THRESHOLD
+    return reference * (1 - threshold) <= test <= reference * (1 + threshold)
+
+
+def within_test04(scenario: str, reference: float, test: float) -> bool:
+    """TEST04: on one repeated sample the system may not be more than a tenth faster.
+
+    The script turns latencies into rates before it looks whether they are short, so that nearly every stream result gets a fifth.
+    """
+    if scenario in QUICK_NS:
+        reference, test = 1e9 / reference, 1e9 / test
+    threshold = QUICK_THRESHOLD if reference <= QUICK_NS.get(scenario, -1) else THRESHOLD
+    return test < reference * (1 + threshold)
+
+
+def _shown(value: float) -> str:
+    return f"{value:.10g}"
+
+
+def _failed(lines: Sequence[str], last: str) -> Verdict:
+    return Verdict(False, "\n".join([*lines, last, ""]))
+
+
+def read_responses(path: Path) -> list[dict[str, Any]]:
+    """The entries of an accuracy log. RunError where it cannot be read as one."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise RunError(
+            f"{path} is not an accuracy log",
+            str(error),
+            "run it again; a log that was truncated for submission cannot be compared, its whole is under build/full_results",
+        ) from error
+    if not isinstance(content, list) or not all(isinstance(e, dict) and {"qsl_idx", "data"} <= set(e) for e in content):
+        raise RunError(f"{path} is not an accuracy log", "it is no list of responses", "run it again")
+    return content
+
+
+def accuracy_test01(reference: Path, audited: Path, dtype: str) -> Verdict:
+    """verify_accuracy.txt of TEST01: the first element of every response must be the one of the accuracy run.
+
+    Args:
+        reference: the accuracy run's log, whole.
+        audited: the audit run's log.
+        dtype: of a response's elements.
+    """
+    known, entries = read_responses(reference), read_responses(audited)
+    kind = np.dtype(dtype)
+    answers: dict[int, str] = {}
+    duplicates = accuracy_mismatches = matches = mismatches = unknown = 0
+    for entry in known:
+        index, data = int(entry["qsl_idx"]), str(entry["data"])
+        if index in answers:
+            duplicates += 1
+            accuracy_mismatches += answers[index] != data
+        else:
+            answers[index] = data
+    for entry in entries:
+        index, data = int(entry["qsl_idx"]), str(entry["data"])
+        if index in answers:
+            matches += 1
+            mismatches += not _same_first(data, answers[index], kind)
+        else:
+            unknown += 1
+        answers[index] = data
+    passed = mismatches == 0 and matches > 0
+    lines = [
+        "Verifying accuracy. This might take a while...",
+        "Reading accuracy mode results...",
+        "Reading performance mode results...",
+        f"num_acc_log_entries = {len(known)}",
+        f"num_acc_log_duplicate_keys = {duplicates}",
+        f"num_acc_log_data_mismatch = {accuracy_mismatches}",
+        f"num_perf_log_entries = {len(entries)}",
+        f"num_perf_log_qsl_idx_match = {matches}",
+        f"num_perf_log_data_mismatch = {mismatches}",
+        f"num_missing_qsl_idxs = {unknown}",
+        "TEST PASS" if passed else "TEST FAIL",
+        "",
+    ]
+    return Verdict(passed, "\n".join([*lines, ""]))
+
+
+def _same_first(data: str, other: str, kind: np.dtype[Any]) -> bool:
+    a, b = (np.frombuffer(bytes.fromhex(text), kind) for text in (data, other))
+    return bool(a.size == b.size if not a.size or not b.size else a[0] == b[0])
+
+
+def baseline(reference: Path, audited: Path) -> list[dict[str, Any]]:
+    """The accuracy run's responses to the samples that the audit run logged: what TEST01's second way scores against."""
+    wanted = {int(entry["qsl_idx"]) for entry in read_responses(audited)}
+    return [entry for entry in read_responses(reference) if int(entry["qsl_idx"]) in wanted]
+
+
+def delta_percent(base: float, other: float) -> float:
+    """How far two scores are apart, in percent, as the official checker computes it."""
+    return abs(1 - base / other) * 100
+
+
+def allowed_delta_percent(benchmark_full: str) -> float:
+    """How far they may be apart: 1 % for a 99 % target, 0.1 % for 99.9 %."""
+    return 0.1 if "99.9" in benchmark_full else 1.0
+
+
+def scores_agree(benchmark_full: str, base: Mapping[str, float], other: Mapping[str, float]) -> bool:
+    """Whether every metric of the audit run is near enough to the accuracy run's on the same samples."""
+    allowed = allowed_delta_percent(benchmark_full)
+    return bool(base) and all(base[name] and other[name] and delta_percent(base[name], other[name]) <= allowed for name in base)
+
+
+def accuracy_test06(audited: Path, scenario: str, eos_token: int, dtype: str) -> Verdict:
+    """verify_accuracy.txt of TEST06: the first tokens agree with those reported first, no more than one end token at the end,
+    and the lengths are those reported.
+
+    Args:
+        scenario: in Offline no first token is reported, so that part is skipped.
+        eos_token: the tokenizer's end token.
+        dtype: of the tokens.
+    """
+    entries, kind = read_responses(audited), np.dtype(dtype)
+    tokens = [np.frombuffer(bytes.fromhex(str(e["data"])), kind) for e in entries]
+    first = scenario == "Offline" or all(_first_tokens(e, t, kind) for e, t in zip(entries, tokens, strict=True))
+    ends = all(_end_tokens(t, eos_token) < 2 for t in tokens)
+    lengths = all(len(t) == int(e.get("token_count", -1)) for e, t in zip(entries, tokens, strict=True))
+    passed = bool(entries) and first and ends and lengths
+    lines = [
+        f"First token check pass: {'Skipped' if scenario == 'Offline' else first}",
+        f"EOS check pass: {ends}",
+        f"Sample length check pass: {lengths}",
+        f"TEST06 verification {'complete' if passed else 'failed'}",
+        "",
+    ]
+    return Verdict(passed, "\n".join(lines))
+
+
+def _first_tokens(entry: Mapping[str, Any], tokens: np.ndarray[Any, Any], kind: np.dtype[Any]) -> bool:
+    if "token_data" not in entry:
+        return False
+    reported = np.frombuffer(bytes.fromhex(str(entry["token_data"])), kind)
+    count = min(len(tokens), len(reported))
+    return bool(np.array_equal(tokens[:count], reported[:count]))
+
+
+def _end_tokens(tokens: np.ndarray[Any, Any], eos_token: int) -> int:
+    """How many end tokens the sequence ends with; its first element is not looked at."""
+    count = 0
+    for token in tokens[:0:-1]:
+        if token != eos_token:
+            break
+        count += 1
+    return count

@@ -1,0 +1,136 @@
+"""Where things lie in a submission: one table for each layout that rounds use.
+
+Placeholders: division, submitter, system, benchmark (with its accuracy target), scenario, test.
+Source: PATH tables of the official checker (tools/submission/submission_checker/constants.py).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+BASE = "{division}/{submitter}"
+WORKLOAD = "{system}/{benchmark}/{scenario}"
+PERFORMANCE_FILES = ("mlperf_log_summary.txt", "mlperf_log_detail.txt")
+ACCURACY_FILES = ("mlperf_log_summary.txt", "mlperf_log_detail.txt", "mlperf_log_accuracy.json", "accuracy.txt")
+ACCURACY_LOG = "mlperf_log_accuracy.json"
+POWER_FOLDERS = ("power", "ranging")
+POWER_FILES = ("client.json", "client.log", "ptd_logs.txt", "server.json", "server.log")
+POWER_LOG = "spl.txt"
+FILE_LIMIT_BYTES = 50 * 2**20
+"""The largest file a submission may hold."""
+ACCURACY_LOG_LIMIT = 10 * 1024
+"""The largest accuracy log, after truncation."""
+VIEWABLE = 4096
+"""What truncation keeps from each end."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """One result's coordinates in a tree."""
+
+    division: str
+    submitter: str
+    system: str
+    benchmark: str
+    scenario: str
+
+    @property
+    def label(self) -> str:
+        """'bert-99 Offline on DGX'."""
+        return f"{self.benchmark} {self.scenario} on {self.system}"
+
+
+@dataclass(frozen=True)
+class Layout:
+    """One layout; every entry is a path below the tree's root."""
+
+    results: str
+    measurements: str
+    measurements_file: str
+    compliance: str
+    source: str
+    systems: str = BASE + "/systems"
+    documentation: str = BASE + "/documentation"
+
+    def results_dir(self, root: Path, place: Place) -> Path:
+        """The folder with accuracy/ and performance/."""
+        return root / self.results.format(**vars(place))
+
+    def performance_dir(self, root: Path, place: Place) -> Path:
+        """The folder of the performance run's logs."""
+        return self.results_dir(root, place) / "performance" / "run_1"
+
+    def accuracy_dir(self, root: Path, place: Place) -> Path:
+        """The folder of the accuracy run's logs."""
+        return self.results_dir(root, place) / "accuracy"
+
+    def measurements_dir(self, root: Path, place: Place) -> Path:
+        """The folder with user.conf and README.md."""
+        return root / self.measurements.format(**vars(place))
+
+    def measurements_json(self, root: Path, place: Place, implementation: str) -> Path:
+        """The file that says how the result was made."""
+        name = self.measurements_file.format(implementation=implementation, **vars(place))
+        return self.measurements_dir(root, place) / name
+
+    def find_measurements_json(self, root: Path, place: Place) -> Path | None:
+        """The measurements file whatever implementation it names; None where there is none."""
+        folder = self.measurements_dir(root, place)
+        fixed = folder / self.measurements_file.format(implementation="*", **vars(place))
+        if "*" not in fixed.name:
+            return fixed if fixed.is_file() else None
+        for pattern in (f"{place.system}*_{place.scenario}.json", f"{place.system}*.json"):
+            found = sorted(folder.glob(_literal(pattern)))
+            if found:
+                return found[0]
+        return None
+
+    def compliance_dir(self, root: Path, place: Place) -> Path:
+        """The folder that holds TEST01 and its like."""
+        return root / self.compliance.format(**vars(place))
+
+    def system_json(self, root: Path, place: Place) -> Path:
+        """The system's description."""
+        return root / self.systems.format(**vars(place)) / f"{place.system}.json"
+
+    def source_dir(self, root: Path, place: Place) -> Path:
+        """The folder of the submission's code."""
+        return root / self.source.format(**vars(place))
+
+    def documentation_dir(self, root: Path, place: Place) -> Path:
+        """The folder of calibration.md."""
+        return root / self.documentation.format(**vars(place))
+
+    def places(self, root: Path) -> list[Place]:
+        """Every result in a tree, by its folders."""
+        found = []
+        for folder in sorted(root.glob("*/*/results/*/*/*")):
+            if folder.is_dir() and not any(part.startswith(".") for part in folder.relative_to(root).parts):
+                division, submitter, _, system, benchmark, scenario = folder.relative_to(root).parts
+                found.append(Place(division, submitter, system, benchmark, scenario))
+        return found
+
+
+def _literal(pattern: str) -> str:
+    """`pattern` for glob with only `*` special: system names may hold brackets."""
+    return pattern.replace("[", "[[]").replace("?", "[?]")
+
+
+LAYOUTS: dict[str, Layout] = {
+    "beside": Layout(
+        results=f"{BASE}/results/{WORKLOAD}",
+        measurements=f"{BASE}/measurements/{WORKLOAD}",
+        measurements_file="{system}_{implementation}_{scenario}.json",
+        compliance=f"{BASE}/compliance/{WORKLOAD}",
+        source=f"{BASE}/code",
+    ),
+    "inside": Layout(
+        results=f"{BASE}/results/{WORKLOAD}",
+        measurements=f"{BASE}/results/{WORKLOAD}",
+        measurements_file="measurements.json",
+        compliance=f"{BASE}/results/{WORKLOAD}",
+        source=f"{BASE}/src",
+    ),
+}
+"""Up to v5.1 results, measurements and compliance lie beside each other; from v6.0 the latter two lie inside results."""

@@ -1,0 +1,112 @@
+"""The tarball, the same bytes for the same tree; its manifest; and its encryption through OpenSSL."""
+
+from __future__ import annotations
+
+import gzip
+import shutil
+import subprocess
+import tarfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from code.common.errors import MissingError, RunError, UsageError
+from code.common.files import atomic_write, sha256
+
+TARBALL = "mlperf_submission.tar.gz"
+MANIFEST = "mlperf_submission.sha256"
+ENCRYPTED = TARBALL + ".enc"
+CIPHER = ("-aes-256-cbc", "-pbkdf2", "-iter", "600000", "-salt")
+_FILE_MODE, _FOLDER_MODE = 0o644, 0o755
+
+
+@dataclass(frozen=True)
+class Packed:
+    """What was packed."""
+
+    tarball: Path
+    manifest: Path
+    digest: str
+    files: int
+
+
+def pack(root: Path, folder: Path) -> Packed:
+    """Pack a tree into `folder`: files in sorted order, without times, owners or modes of this machine."""
+    files = sorted(path for path in root.rglob("*") if path.is_file())
+    if not files:
+        raise MissingError(f"there is nothing to pack in {root}", "", "run `make stage_results`")
+    links = [path for path in root.rglob("*") if path.is_symlink()]
+    if links:
+        raise UsageError(f"{links[0]} is a link", "a submission holds files", "replace it by the file itself")
+    names = sorted(str(path.relative_to(root)) for path in root.rglob("*"))
+    tarball = folder / TARBALL
+    with (
+        atomic_write(tarball, "wb") as raw,
+        gzip.GzipFile(filename="", mode="wb", fileobj=raw, mtime=0, compresslevel=9) as packed,
+        tarfile.open(fileobj=packed, mode="w", format=tarfile.USTAR_FORMAT) as archive,
+    ):
+        for name in names:
+            _add(archive, root / name, name)
+    manifest = folder / MANIFEST
+    with atomic_write(manifest) as out:
+        for path in files:
+            out.write(f"{sha256(path)}  {path.relative_to(root)}\n")
+    return Packed(tarball, manifest, sha256(tarball), len(files))
+
+
+def _add(archive: tarfile.TarFile, path: Path, name: str) -> None:
+    entry = tarfile.TarInfo(name)
+    entry.mtime, entry.uid, entry.gid, entry.uname, entry.gname = 0, 0, 0, "", ""
+    if path.is_dir():
+        entry.type, entry.mode = tarfile.DIRTYPE, _FOLDER_MODE
+        archive.addfile(entry)
+        return
+    entry.size, entry.mode = path.stat().st_size, _FILE_MODE
+    with path.open("rb") as source:
+        archive.addfile(entry, source)
+
+
+def decryption_command(encrypted: Path) -> str:
+    """How whoever gets the file opens it."""
+    return f"openssl enc -d {' '.join(CIPHER[:-1])} -in {encrypted.name} -out {TARBALL}"
+
+
+def encrypt(tarball: Path, passphrase_file: str) -> tuple[Path, str]:
+    """Encrypt the tarball beside itself; returns the file and its SHA-256, which goes to the recipient apart from it.
+
+    Args:
+        passphrase_file: the file whose first line is the passphrase; '' asks on the terminal.
+
+    Raises MissingError without the tarball, OpenSSL or the passphrase file; RunError where OpenSSL fails.
+    """
+    if not tarball.is_file():
+        raise MissingError(f"there is no {tarball}", "", "make it with `make pack_submission`")
+    if shutil.which("openssl") is None:
+        raise MissingError(
+            "openssl is not installed", "the encryption is OpenSSL's", "install it, on Debian: apt-get install openssl"
+        )
+    source = ["-pass", f"file:{_passphrase(passphrase_file)}"] if passphrase_file else []
+    target = tarball.with_name(ENCRYPTED)
+    temporary = target.with_name(f".{target.name}.tmp")
+    command = ["openssl", "enc", "-e", *CIPHER, "-in", str(tarball), "-out", str(temporary), *source]
+    try:
+        done = subprocess.run(command, capture_output=bool(source), text=True)
+        if done.returncode != 0 or not temporary.is_file():
+            said = (done.stderr or "").strip().splitlines()
+            raise RunError(
+                "openssl could not encrypt the tarball", said[0] if said else f"exit status {done.returncode}", "try again"
+            )
+        temporary.replace(target)
+    finally:
+        temporary.unlink(missing_ok=True)
+    return target, sha256(target)
+
+
+def _passphrase(name: str) -> Path:
+    path = Path(name).expanduser()
+    if not path.is_file():
+        raise MissingError(
+            f"there is no passphrase file {path}", "", "write the passphrase into it, or leave the option out to be asked"
+        )
+    if not path.read_text(encoding="utf-8").splitlines()[:1] or not path.read_text(encoding="utf-8").splitlines()[0]:
+        raise UsageError(f"the first line of {path} is empty", "it is the passphrase", "write the passphrase into it")
+    return path

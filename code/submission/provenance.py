@@ -1,0 +1,87 @@
+"""provenance.json: what a run was made of, written beside its logs before it starts.
+
+A README that says how to reproduce a result, a report page and a comparison of two runs need more than metadata.json holds: the
+command, the commit, every value with its origin, and what the engine was built from.
+"""
+
+from __future__ import annotations
+
+import json
+import shlex
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from code.backends.store import SIDECAR
+from code.common.files import sha256
+from code.common.paths import project_root
+
+FILE_NAME = "provenance.json"
+SCHEMA = 1
+
+
+def collect(plan: Mapping[str, Any], mode: str, engine: Path, arguments: list[str] | None = None) -> dict[str, Any]:
+    """The content of provenance.json.
+
+    Args:
+        plan: the workload as `make explain --json` shows it: benchmark, scenario, config, values with their origins.
+        engine: the engine's folder.
+        arguments: the command line; default: this process's.
+    """
+    from code.actions.info import git_commit, project_version
+
+    return {
+        "schema": SCHEMA,
+        "mode": mode,
+        "arguments": list(sys.argv[1:] if arguments is None else arguments),
+        "harness_version": project_version(),
+        "commit": git_commit(),
+        "plan": dict(plan),
+        "engine": {"name": engine.name, **_sidecar(engine)},
+    }
+
+
+def read(folder: Path) -> dict[str, Any]:
+    """The provenance of a run; {} where the run has none."""
+    try:
+        content = json.loads((folder / FILE_NAME).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def command(content: Mapping[str, Any], mode: str) -> str:
+    """The make command that repeats the run in `mode`; '' where the provenance does not say."""
+    words = [
+        w for w in content.get("arguments", []) if not w.startswith(("--action", "--test_mode", "--log_dir", "--benchmarks"))
+    ]
+    plan = content.get("plan")
+    if not plan:
+        return ""
+    words = [w for w in words if not w.startswith(("--scenarios", "--config_ver", "--audit_"))]
+    head = [f"--benchmarks={plan['benchmark']}", f"--scenarios={plan['scenario']}"]
+    if plan.get("config_ver"):
+        head.append(f"--config_ver={plan['config_ver']}")
+    line = " ".join([*head, f"--test_mode={mode}", *(shlex.quote(w) for w in words)])
+    return f'make run RUN_ARGS="{line}"'
+
+
+def source_digest() -> str:
+    """The SHA-256 over the harness's own source, for work trees without a commit."""
+    import hashlib
+
+    digest = hashlib.sha256()
+    root = project_root()
+    for folder in ("code", "configs"):
+        for path in sorted((root / folder).rglob("*.py")):
+            digest.update(f"{path.relative_to(root)} {sha256(path)}\n".encode())
+    return digest.hexdigest()
+
+
+def _sidecar(engine: Path) -> dict[str, Any]:
+    try:
+        content = json.loads((engine / SIDECAR).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}

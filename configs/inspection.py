@@ -1,0 +1,165 @@
+"""What a config class holds: its fields by inheritance, where each is set, and what is wrong with them."""
+
+from __future__ import annotations
+
+import ast
+import sys
+from collections.abc import Iterable, Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from code.common.constants import Benchmark, Scenario
+from code.common.errors import HarnessError, UsageError, nearest
+from code.common.fields import field_table
+from code.common.rooms import ROOMS
+from configs.configuration import BenchmarkConfiguration, ConfigRegistry, Detected, Probed, Registered, shown
+
+CLASS_ONLY = ("benchmark", "scenario", "system")
+"""What says which workload a class is for, rather than how to run it."""
+
+
+def fields_of(cls: type) -> dict[str, tuple[Any, type]]:
+    """The fields a config class sets, by inheritance: name → (value, the class that sets it).
+
+    Methods, private names and nested classes are not fields.
+    """
+    out: dict[str, tuple[Any, type]] = {}
+    for base in reversed(cls.__mro__):
+        if base in (object, BenchmarkConfiguration):
+            continue
+        for name, value in vars(base).items():
+            if name.startswith("_") or isinstance(value, (type, staticmethod, classmethod, property)) or callable(value):
+                continue
+            out[name] = (value, base)
+    return out
+
+
+def system_of(entry: Registered) -> str:
+    """The name of the system a class is for; '' when it names none."""
+    system = getattr(entry.cls, "system", None)
+    return str(getattr(system, "name", system) or "")
+
+
+def faults(entry: Registered) -> list[HarnessError]:
+    """Everything that selecting this class would be refused for, other than its system being unknown.
+
+    Fields of a benchmark that does not run here are not checked.
+    """
+    found: list[HarnessError] = [
+        UsageError(
+            f"config class {entry.cls.__name__} has no {name}",
+            "a config is for one benchmark, scenario and system",
+            f"set `{name}`, or inherit from a class that does",
+            entry.where,
+        )
+        for name in CLASS_ONLY
+        if not hasattr(entry.cls, name)
+    ]
+    if str(getattr(entry.cls, "benchmark", "")) not in ROOMS:
+        return found
+    for name, (raw, owner) in fields_of(entry.cls).items():
+        try:
+            checked(entry.cls, name, raw, owner)
+        except HarnessError as error:
+            found.append(error)
+    return found
+
+
+def misplaced(entry: Registered, benchmark: Benchmark, scenario: Scenario) -> UsageError | None:
+    """The error for a class in the file of another benchmark or scenario than its own, None for one in its place."""
+    for name, wanted in (("benchmark", benchmark), ("scenario", scenario)):
+        own = getattr(entry.cls, name, None)
+        if own is not None and own is not wanted:
+            return UsageError(
+                f"config class {entry.cls.__name__} is for {name} {own}, in a file of {wanted}",
+                f"the folder says which {name} a config is for, and the class has to agree",
+                f"inherit from a base class of {wanted}, or move the class",
+                entry.where,
+            )
+    return None
+
+
+def duplicates(entries: Iterable[Registered]) -> list[UsageError]:
+    """Classes that are registered for one workload, two and two; the error stands at the second and cites both."""
+    first: dict[tuple[Any, ...], Registered] = {}
+    found = []
+    for entry in entries:
+        benchmark, scenario = getattr(entry.cls, "benchmark", None), getattr(entry.cls, "scenario", None)
+        key = (benchmark, scenario, system_of(entry), entry.setting)
+        other = first.setdefault(key, entry)
+        if other is not entry:
+            found.append(
+                UsageError(
+                    f"two configs for {benchmark} {scenario} {entry.setting.shortname()} on {system_of(entry)}",
+                    f"{other.cls.__name__} at {other.where} and {entry.cls.__name__} at {entry.where}",
+                    "remove one of them",
+                    entry.where,
+                )
+            )
+    return found
+
+
+def checked(config: type, name: str, raw: Any, owner: type) -> Any:
+    """A field's value, checked; UsageError with file:line for a field that nobody knows or a value of the wrong type."""
+    if name in CLASS_ONLY or isinstance(raw, (Detected, Probed)):
+        return raw
+    option = field_table().get(name)
+    if option is not None:
+        return option.check(raw, place_of(owner, name))
+    near = _nearest_field(name)
+    raise UsageError(
+        f"config class {config.__name__} sets an unknown field {name!r}",
+        f"the nearest known field is {near!r}" if near else "no known field is like it",
+        "correct its name, or see documentation/fields.md for all of them",
+        place_of(owner, name),
+    )
+
+
+@cache
+def _nearest_field(name: str) -> str | None:
+    return nearest(name, field_table())
+
+
+def place_of_field(config: type, name: str) -> str:
+    """file:line of the assignment that gives a config class the field `name`."""
+    owner = next((cls for cls in config.__mro__ if name in vars(cls)), config)
+    return place_of(owner, name)
+
+
+def place_of(owner: type, name: str) -> str:
+    """file:line of the assignment to `name` in the class `owner`."""
+    module = sys.modules.get(owner.__module__)
+    file = getattr(module, "__file__", None) or owner.__module__
+    lines = _assignment_lines(file).get((owner.__qualname__, name), [])
+    if len(lines) > 1:  # a second class of that name: the one whose register line is above
+        own = [entry.line for entry in ConfigRegistry.entries if entry.cls is owner]
+        lines = [line for line in lines if own and line >= own[-1]] or lines[-1:]
+    return f"{shown(file)}:{lines[0]}" if lines else shown(file)
+
+
+@cache
+def _assignment_lines(file: str) -> dict[tuple[str, str], list[int]]:
+    try:
+        tree = ast.parse(Path(file).read_bytes())
+    except (OSError, SyntaxError, ValueError):
+        return {}
+    found: dict[tuple[str, str], list[int]] = {}
+    for key, line in _assignments(tree.body, ""):
+        found.setdefault(key, []).append(line)
+    return found
+
+
+def _assignments(body: list[ast.stmt], prefix: str) -> Iterator[tuple[tuple[str, str], int]]:
+    for node in body:
+        if isinstance(node, ast.ClassDef):
+            yield from _assignments(node.body, f"{prefix}{node.name}.")
+            continue
+        targets: list[ast.expr] = []
+        if isinstance(node, ast.Assign):
+            targets = node.targets
+        elif isinstance(node, ast.AnnAssign) and node.value is not None:
+            targets = [node.target]
+        for target in targets:
+            if isinstance(target, ast.Name) and prefix:
+                yield (prefix[:-1], target.id), node.lineno

@@ -1,0 +1,82 @@
+#!/usr/bin/env bash
+# Build the C++ harness into $BUILD_DIR/bin: scripts/build_harness.sh PYTHON [thread|address] [CMAKE_ARGS…]
+#
+# PYTHON is the virtual environment's, whose packages bring cmake, the JSON header and OpenVINO. With a sanitizer the build goes to
+# build/cmake-<sanitizer> and the binary to build/bin-<sanitizer>. A second call with nothing changed takes well under a second.
+set -euo pipefail
+
+root=$(cd "$(dirname "$0")/.." && pwd)
+python=${1:?usage: scripts/build_harness.sh PYTHON [thread|address] [CMAKE_ARGS…]}
+sanitize=${2:-}
+shift $(($# < 2 ? $# : 2))
+build=${BUILD_DIR:-$root/build}
+case $build in /*) ;; *) build=$root/$build ;; esac
+
+stop() { # stop STATUS WHAT WHY NEXT
+  printf 'error: %s\n  why:  %s\n  next: %s\n' "$2" "$3" "$4" >&2
+  exit "$1"
+}
+
+case $sanitize in
+  "" | thread | address) ;;
+  *) stop 2 "SANITIZE is '$sanitize'" "there are thread and address" "run \`make build SANITIZE=thread\`" ;;
+esac
+
+compiler=${CXX:-}
+if [ -z "$compiler" ]; then
+  for name in c++ g++ clang++; do
+    if command -v "$name" >/dev/null; then compiler=$name && break; fi
+  done
+fi
+[ -n "$compiler" ] && command -v "${compiler%% *}" >/dev/null ||
+  stop 3 "no C++ compiler on this machine" "the C++ harness is compiled here" \
+    "install one (Debian and Ubuntu: apt-get install g++), or run with --harness_lang=python"
+
+bin_of_python=$(dirname "$python")
+cmake=$bin_of_python/cmake
+[ -x "$cmake" ] || cmake=$(command -v cmake) ||
+  stop 3 "no cmake" "neither $bin_of_python nor the PATH has one" "run \`$python -m pip install cmake\`"
+
+loadgen=$("$python" "$root/scripts/fetch_loadgen.py" "$build/loadgen")
+
+read -r json openvino < <("$python" - <<'PY'
+import importlib.util
+from pathlib import Path
+
+def folder(package, inner, marker):
+    found = importlib.util.find_spec(package)
+    for place in found.submodule_search_locations or [] if found else []:
+        if (Path(place) / inner / marker).is_file():
+            return Path(place) / inner
+    return Path("/usr/include") if marker == "nlohmann/json.hpp" and Path("/usr/include", marker).is_file() else "-"
+
+print(folder("nlohmann_json", "include", "nlohmann/json.hpp"), folder("openvino", "cmake", "OpenVINOConfig.cmake"))
+PY
+)
+[ "$json" != "-" ] ||
+  stop 3 "nlohmann/json.hpp is not there" "the harness reads run.json with it" "run \`$python -m pip install nlohmann-json\`"
+
+out=$build/cmake${sanitize:+-$sanitize}
+bin=$build/bin${sanitize:+-$sanitize}
+wanted="$compiler $cmake $loadgen $json $openvino $sanitize $*"
+if [ ! -f "$out/.configured" ] || [ "$(cat "$out/.configured")" != "$wanted" ]; then
+  mkdir -p "$out"
+  generator=()
+  command -v ninja >/dev/null && [ ! -f "$out/Makefile" ] && generator=(-G Ninja)
+  extra=()
+  [ "$openvino" != "-" ] && extra+=("-DOpenVINO_DIR=$openvino")
+  log=$out/configure.log
+  CXX=$compiler "$cmake" -S "$root/code/harness" -B "$out" "${generator[@]}" -DLOADGEN_DIR="$loadgen" \
+    -DNLOHMANN_JSON_DIR="$json" -DSANITIZE="$sanitize" "${extra[@]}" "$@" >"$log" 2>&1 ||
+    stop 4 "CMake cannot configure the C++ harness" "$(grep -A2 'CMake Error' "$log" | tail -1 | sed 's/^ *//')" "read $log"
+  printf '%s' "$wanted" >"$out/.configured"
+fi
+log=$out/build.log
+"$cmake" --build "$out" --parallel "$(nproc)" >"$log" 2>&1 ||
+  stop 4 "the C++ harness does not compile" "$(grep -m1 -E 'error|Error' "$log" || tail -1 "$log")" "read $log"
+mkdir -p "$bin"
+if ! cmp -s "$out/bin/harness" "$bin/harness"; then
+  cp "$out/bin/harness" "$bin/.harness.$$"
+  mv "$bin/.harness.$$" "$bin/harness"
+  echo "built $bin/harness"
+fi

@@ -1,0 +1,116 @@
+"""The project's own configs: every listed system has each benchmark, scenario and accuracy target, and each resolves by --dry_run."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from code.actions import Context, dry_run, list_configs
+from code.common.constants import Benchmark, HarnessType, PowerSetting
+from code.common.rooms import PLANNED, ROOMS, room_of
+from code.common.systems.estimate import FIELD_OF
+from code.common.systems.system_list import KnownSystem
+from code.plan import build
+from code.request import parse, parse_benchmark
+from configs import loading
+from configs.configuration import CONFIG_ROOT, Probed, Registered
+from configs.inspection import duplicates, faults, misplaced, system_of
+
+LISTED = (
+    *("A100_SXM4_40GBx1", "A100_SXM4_40GBx8", "A100_SXM_80GBx1", "A100_SXM_80GBx8", "A100_PCIe_80GBx1", "A100_PCIe_80GBx8"),
+    *("ND_H100_v5", "H100_SXM_80GBx1", "H100_SXM_80GBx8", "H100_PCIe_80GBx1", "H100_PCIe_80GBx8", "H100_NVL_94GBx1"),
+    *("H200_SXM_141GBx1", "H200_SXM_141GBx8", "GH200_96GB_ARMx1", "L4x1", "L40x1", "L40Sx1", "L40Sx8"),
+    *("CPU_x86_64", "CPU_aarch64"),
+)
+BENCHMARKS = tuple(parse_benchmark(name) for name in sorted(ROOMS))
+EXPECTED = tuple(FIELD_OF.values())
+
+
+@pytest.fixture(autouse=True)
+def _own_configs_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(loading.CUSTOM_ENVIRONMENT, raising=False)
+    loading.forget()
+
+
+def own(benchmark: Benchmark) -> list[Registered]:
+    """The classes of the files that come with the project, not of a custom.py beside them."""
+    files = [loading.load(benchmark, scenario)[0] for scenario in room_of(benchmark).scenarios]
+    assert all(file.problems == () for file in files)
+    return [entry for file in files for entry in file.entries]
+
+
+@pytest.mark.parametrize("benchmark", BENCHMARKS, ids=str)
+def test_every_class_is_sound(benchmark: Benchmark) -> None:
+    entries = own(benchmark)
+    assert duplicates(entries) == []
+    for entry in entries:
+        assert faults(entry) == [] and entry.setting.power_setting is PowerSetting.MaxP
+        assert entry.setting.harness_type is HarnessType.Custom
+        system = KnownSystem.get(system_of(entry))
+        assert system is not None and not system.retired
+        assert entry.cls.__name__.removesuffix("_HighAccuracy") == system.name, "a custom.py inherits by the system's name"
+
+
+@pytest.mark.parametrize("benchmark", BENCHMARKS, ids=str)
+def test_every_listed_system_has_every_scenario_and_target(benchmark: Benchmark) -> None:
+    have = {(getattr(e.cls, "scenario", None), system_of(e), e.setting.accuracy_target.name) for e in own(benchmark)}
+    for scenario in room_of(benchmark).scenarios:
+        for system in LISTED:
+            for target in ("k_99", "k_99_9"):
+                assert (scenario, system, target) in have, (scenario, system, target)
+
+
+@pytest.mark.parametrize("benchmark", BENCHMARKS, ids=str)
+def test_classes_stand_where_they_belong(benchmark: Benchmark) -> None:
+    for scenario in room_of(benchmark).scenarios:
+        for entry in loading.load(benchmark, scenario)[0].entries:
+            assert misplaced(entry, benchmark, scenario) is None
+
+
+def test_expected_values_say_where_they_are_from() -> None:
+    for path in sorted(CONFIG_ROOT.glob("*/*/__init__.py")):
+        lines = path.read_text(encoding="utf-8").splitlines()
+        assert len(lines) < 400
+        for line in lines:
+            if any(f" {name} = " in line for name in EXPECTED) and "Probed" not in line:
+                assert "  # " in line, f"{path}: {line}"
+
+
+@pytest.mark.parametrize("system", LISTED)
+def test_every_workload_of_a_listed_system_resolves_by_dry_run(system: str, capsys: pytest.CaptureFixture[str]) -> None:
+    request = parse(["--action=run", "--dry_run", "--benchmarks=all", "--config_ver=all", f"--system={system}"], {})
+    workloads, unplanned = build(request)
+    assert unplanned == []
+    assert len(workloads) == 2 * sum(len(room_of(benchmark).scenarios) for benchmark in BENCHMARKS)
+    context = Context(request)
+    for workload in workloads:
+        value = workload[FIELD_OF[str(workload.scenario)]]
+        assert isinstance(value, Probed) if system.startswith("CPU_") else value > 0
+        dry_run.run(workload, context)
+    said = capsys.readouterr().out
+    assert said.count("LoadGen") == len(workloads)
+
+
+@pytest.mark.parametrize("name", sorted(ROOMS))
+def test_all_means_what_runs_and_for_looking_everything(name: str) -> None:
+    runs = parse(["--action=run", "--benchmarks=all"], {}).benchmarks()
+    looks = parse(["--action=run", "--benchmarks=all", "--dry_run"], {}).benchmarks()
+    assert parse_benchmark(name) in looks
+    assert (parse_benchmark(name) in runs) is (name not in PLANNED)
+
+
+def test_list_configs(capsys: pytest.CaptureFixture[str]) -> None:
+    assert list_configs.run(Context(parse(["--action=list_configs", "--system=ND_H100_v5"], {}))) == 0
+    out = capsys.readouterr().out
+    assert out.count("ND_H100_v5") == len(ROOMS) and "L4x1" not in out
+    arguments = ["--action=list_configs", "--benchmarks=bert", "--scenarios=server", "--json"]
+    assert list_configs.run(Context(parse(arguments, {}))) == 0
+    content = json.loads(capsys.readouterr().out)
+    assert {row["scenario"] for row in content["configs"]} == {"Server"}
+    assert {"ND_H100_v5", "CPU_x86_64"} <= {row["system"] for row in content["configs"]}
+    where = Path(content["configs"][0]["where"].rpartition(":")[0])
+    assert (CONFIG_ROOT.parent / where).is_file()
+    assert list_configs.run(Context(parse(["--action=list_configs", "--scenarios=server"], {}))) == 0
+    assert "3d-unet" not in capsys.readouterr().out

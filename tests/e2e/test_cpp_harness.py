@@ -1,0 +1,189 @@
+"""The C++ harness: it builds, its own tests pass, and it answers as the Python harness does."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from code.common.errors import UsageError
+from code.loadgen import launch
+from code.loadgen.contract import RunSpec
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1800)]
+SCENARIOS = ("Offline", "Server", "SingleStream", "MultiStream")
+SAMPLES = 96
+
+
+@pytest.fixture(scope="session")
+def build(project: Path) -> Path:
+    """The folder of the C++ build, made by the script that `make build` calls."""
+    if not any(shutil.which(name) for name in ("c++", "g++", "clang++")):
+        pytest.skip("no C++ compiler on this machine")
+    done = subprocess.run([str(project / "scripts" / "build_harness.sh"), sys.executable], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return Path(os.environ.get("BUILD_DIR", project / "build")).resolve() / "cmake"
+
+
+def test_a_second_build_does_nothing(project: Path, build: Path) -> None:
+    binary = build.parent / "bin" / "harness"
+    before = binary.stat().st_mtime_ns
+    done = subprocess.run([str(project / "scripts" / "build_harness.sh"), sys.executable], capture_output=True, text=True)
+    assert (done.returncode, done.stdout, binary.stat().st_mtime_ns) == (0, "", before)
+
+
+def test_without_a_compiler_the_build_says_what_to_install(project: Path, tmp_path: Path) -> None:
+    environment = {**os.environ, "CXX": "/nowhere/c++", "BUILD_DIR": str(tmp_path)}
+    done = subprocess.run(
+        [str(project / "scripts" / "build_harness.sh"), sys.executable], capture_output=True, text=True, env=environment
+    )
+    assert done.returncode == 3
+    assert "no C++ compiler" in done.stderr and "--harness_lang=python" in done.stderr
+
+
+def test_unit_and_process_tests(build: Path) -> None:
+    if not (build / "tests").is_dir() or "harness_tests" not in (build / "build.ninja").read_text():
+        pytest.skip("GoogleTest was not found when the C++ harness was built (Debian: libgtest-dev)")
+    ctest = Path(sys.executable).with_name("ctest")
+    command = [str(ctest) if ctest.exists() else "ctest", "--test-dir", str(build), "--output-on-failure"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout[-8000:]
+    assert "100% tests passed" in done.stdout and "No tests were found" not in done.stdout
+
+
+@pytest.fixture(scope="module")
+def engine(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small OpenVINO engine with BERT's inputs and outputs: an embedding whose rows the mask picks, so that padding shows."""
+    import onnx
+    from onnx import TensorProto, helper, numpy_helper
+
+    from code.backends.openvino import BACKEND
+
+    names = ("input_ids", "input_mask", "segment_ids")
+    table = np.random.default_rng(1).standard_normal((64, 2)).astype(np.float32)
+    nodes = [
+        helper.make_node("Gather", ["table", "input_ids"], ["words"]),
+        helper.make_node("Cast", ["input_mask"], ["kept"], to=TensorProto.FLOAT),
+        helper.make_node("Cast", ["segment_ids"], ["segment"], to=TensorProto.FLOAT),
+        helper.make_node("Add", ["kept", "segment"], ["weight"]),
+        helper.make_node("Unsqueeze", ["weight", "last"], ["wide"]),
+        helper.make_node("Mul", ["words", "wide"], ["scores"]),
+        helper.make_node("Split", ["scores"], ["start", "end"], axis=2, num_outputs=2),
+        helper.make_node("Squeeze", ["start", "last"], ["output_start_logits"]),
+        helper.make_node("Squeeze", ["end", "last"], ["output_end_logits"]),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "small",
+        [helper.make_tensor_value_info(n, TensorProto.INT64, ["batch", "length"]) for n in names],
+        [helper.make_tensor_value_info(f"output_{n}_logits", TensorProto.FLOAT, ["batch", "length"]) for n in ("start", "end")],
+        [numpy_helper.from_array(table, "table"), numpy_helper.from_array(np.array([2], dtype=np.int64), "last")],
+    )
+    folder = tmp_path_factory.mktemp("engine")
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
+    onnx.save(model, folder / "model.onnx")
+    BACKEND.build(folder / "model.onnx", {"precision": "fp32"}, folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def sequences(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """Random token sequences in the layout of preprocessed BERT data."""
+    folder = tmp_path_factory.mktemp("data")
+    random = np.random.default_rng(2)
+    lengths = random.integers(5, 385, SAMPLES).astype(np.int32)
+    kept = np.arange(384)[None, :] < lengths[:, None]
+    arrays = {
+        "input_ids": random.integers(1, 64, (SAMPLES, 384)) * kept,
+        "input_mask": kept,
+        "segment_ids": random.integers(0, 2, (SAMPLES, 384)) * kept,
+    }
+    for name, array in arrays.items():
+        np.save(folder / f"{name}.npy", array.astype(np.int32))
+    np.save(folder / "lengths.npy", lengths)
+    return {
+        "kind": "sequence",
+        "folder": str(folder),
+        "count": SAMPLES,
+        "usual_count": 10833,
+        "arrays": {name: f"{name}.npy" for name in arrays},
+        "lengths": "lengths.npy",
+        "outputs": ["output_start_logits", "output_end_logits"],
+        "input_dtype": "int64",
+    }
+
+
+def spec(folder: Path, engine: Path, dataset: dict[str, Any], scenario: str, **changed: Any) -> RunSpec:
+    folder.mkdir(exist_ok=True)
+    conf = {"performance_sample_count_override": SAMPLES, "target_qps": 2000, "min_duration": 300, "min_query_count": 100}
+    (folder / "user.conf").write_text("".join(f"bert.{scenario}.{key} = {value}\n" for key, value in conf.items()))
+    content: dict[str, Any] = {
+        "benchmark": "bert",
+        "scenario": scenario,
+        "test_mode": "AccuracyOnly",
+        "output_dir": str(folder),
+        "user_conf": str(folder / "user.conf"),
+        "audit_conf": "",
+        "engine": {
+            "backend": "openvino",
+            "folder": str(engine),
+            "precision": "fp32",
+            "streams": 2,
+            "threads": 2,
+            "devices": [],
+        },
+        "batch": {"max_samples": 8, "timeout_us": 0.0, "padding": 0.0625},
+        "dataset": dataset,
+        "seeds": {},
+        "log": {"enable_trace": False, "copy_summary_to_stdout": False},
+        "issue_threads": 0,
+        "warmup_s": 0.1,
+    }
+    return RunSpec(**{**content, **changed})
+
+
+def answers(folder: Path) -> dict[int, NDArray[np.float32]]:
+    log = json.loads((folder / "mlperf_log_accuracy.json").read_text())
+    return {entry["qsl_idx"]: np.frombuffer(bytes.fromhex(entry["data"]), np.float32) for entry in log}
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS)
+def test_both_harnesses_answer_alike(scenario: str, build: Path, engine: Path, sequences: dict[str, Any], tmp_path: Path) -> None:
+    found = {}
+    for language in ("python", "cpp"):
+        launch.run(spec(tmp_path / language, engine, sequences, scenario), scenario, language)
+        found[language] = answers(tmp_path / language)
+    assert found["python"].keys() == found["cpp"].keys() == set(range(SAMPLES))
+    lengths = np.load(Path(sequences["folder"]) / "lengths.npy")
+    for index, wanted in found["python"].items():
+        assert len(found["cpp"][index]) == 2 * lengths[index]
+        np.testing.assert_allclose(found["cpp"][index], wanted, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS)
+def test_performance_runs_end_valid(scenario: str, build: Path, engine: Path, sequences: dict[str, Any], tmp_path: Path) -> None:
+    launch.run(spec(tmp_path / "run", engine, sequences, scenario, test_mode="PerformanceOnly"), scenario, "cpp")
+    assert "Result is :" in (tmp_path / "run" / "mlperf_log_summary.txt").read_text()
+
+
+def test_probe_has_the_keys_that_configs_use(build: Path, engine: Path, sequences: dict[str, Any], tmp_path: Path) -> None:
+    for language in ("python", "cpp"):
+        measured = launch.probe(spec(tmp_path, engine, sequences, "Offline"), "probe", language, tmp_path)
+        assert measured.keys() == {"samples_per_second", "latency_ns", "query_latency_ns"}
+        assert all(value > 0 for value in measured.values())
+
+
+def test_an_error_arrives_as_the_same_error(build: Path, engine: Path, sequences: dict[str, Any], tmp_path: Path) -> None:
+    broken = spec(tmp_path / "run", engine, sequences, "Offline")
+    broken.engine["stream"] = 3
+    with pytest.raises(UsageError) as caught:
+        launch.run(broken, "Offline", "cpp")
+    assert "engine.stream" in caught.value.what and "engine.streams" in caught.value.why

@@ -1,0 +1,123 @@
+"""From runs to an encrypted tarball, by the command line, as `make` calls it."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from code.common.errors import HarnessError
+from code.common.systems.detect import detect
+from code.common.systems.matching import match
+from tests.unit.submission import made
+
+WHO = ["--submitter=Example", "--division=open", "--category=edge", "--status=available", "--round=v6.1"]
+
+
+@pytest.fixture
+def build(tmp_path: Path) -> Path:
+    """A build folder with the runs of one scenario on this machine."""
+    pytest.importorskip("mlperf_loadgen", reason="mlcommons-loadgen is not installed")
+    try:
+        system_id = match(detect()).system_id
+    except HarnessError as error:
+        pytest.skip(f"this machine matches no known system: {error.what}")
+    folder = tmp_path / "build"
+    parent = folder / "logs" / "2026.01.01-00.00.00" / system_id / "bert-99"
+    made.write_run(parent / "SingleStream", "SingleStream", "PerformanceOnly", system_id=system_id)
+    made.write_run(parent / "SingleStream.2", "SingleStream", "AccuracyOnly", system_id=system_id)
+    return folder
+
+
+def harness(project: Path, build: Path, action: str, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """One action in a process of its own, in a copy of the project's environment."""
+    variables = {k: v for k, v in os.environ.items() if k not in ("LOG_DIR", "MLPERF_INFERENCE_DIR")}
+    variables.update(BUILD_DIR=str(build), **environment)
+    command = [sys.executable, "-m", "code.main", f"--action={action}", *words]
+    return subprocess.run(command, cwd=project, env=variables, capture_output=True, text=True, timeout=240)
+
+
+@pytest.fixture
+def toml(tmp_path: Path) -> str:
+    """A submission.toml that describes the whole system."""
+    path = tmp_path / "submission.toml"
+    lines = [f"{name} = {json.dumps(value)}" for name, value in made.SYSTEM_FIELDS.items()]
+    path.write_text("[system]\n" + "\n".join(lines) + "\n")
+    return f"--submission_file={path}"
+
+
+def test_the_whole_way(project: Path, build: Path, toml: str, tmp_path: Path) -> None:
+    done = harness(project, build, "list_results", "--json")
+    assert done.returncode == 0, done.stderr
+    assert {one["mode"]: one["verdict"] for one in json.loads(done.stdout)} == {
+        "PerformanceOnly": "INVALID, open only",
+        "AccuracyOnly": "PASSED",
+    }
+    done = harness(project, build, "stage_results", *WHO)
+    assert done.returncode == 3 and "[system]" in done.stderr, "what nobody can detect is asked for"
+    done = harness(project, build, "stage_results", toml, *WHO)
+    assert done.returncode == 0, done.stderr
+    assert "the SingleStream run stands for Offline" in done.stdout
+    assert harness(project, build, "populate_readme").returncode == 0
+    done = harness(project, build, "check_submission")
+    assert done.returncode == 4 and "make truncate_results" in done.stderr
+    assert harness(project, build, "pack_submission").returncode == 2, "a tree with errors is not packed"
+    assert harness(project, build, "truncate_results").returncode == 0
+    done = harness(project, build, "check_submission", MLPERF_INFERENCE_DIR=str(tmp_path))
+    assert done.returncode == 0, done.stderr
+    assert "only the preflight ran" in done.stderr
+    done = harness(project, build, "pack_submission")
+    assert done.returncode == 0 and (build / "summary.csv").is_file(), done.stderr
+    if shutil.which("openssl"):
+        (tmp_path / "secret").write_text("a passphrase\n")
+        done = harness(project, build, "encrypt_submission", f"--passphrase_file={tmp_path / 'secret'}")
+        assert done.returncode == 0 and "SHA-256" in done.stdout, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("action", "words", "status", "says"),
+    [
+        ("stage_results", [], 3, "submitter, division, category, status must be given"),
+        ("stage_results", [*WHO, "--round=v7.0"], 2, "given twice"),
+        ("stage_results", [*WHO[:-1], "--round=v7.0"], 2, "round cannot be 'v7.0'"),
+        ("stage_results", ["--division=opem"], 2, "the nearest is 'open'"),
+        ("stage_results", [*WHO, "--log_dir=/nonexistent"], 3, "there is no run in"),
+        ("stage_results", [*WHO, "--from_tree=/nonexistent"], 3, "there is no result in"),
+        ("truncate_results", [], 3, "there is no submission tree"),
+        ("check_submission", [], 3, "there is no result in"),
+        ("pack_submission", [], 3, "there is no result in"),
+        ("encrypt_submission", [], 3, "make pack_submission"),
+        ("populate_readme", [], 3, "make stage_results"),
+        ("compare", [], 2, "two results must be named"),
+        ("compare", ["--a=x", "--b=y"], 2, "neither 'x' nor 'y'"),
+        ("report", [], 3, "there is no complete run"),
+        ("run_audit_harness", ["--benchmarks=bert", "--scenarios=offline", "--audit_test=TEST9"], 2, "unknown audit test"),
+        (
+            "run_audit_harness",
+            ["--benchmarks=bert", "--scenarios=offline"],
+            3,
+            "an audit needs a PerformanceOnly and AccuracyOnly",
+        ),
+    ],
+)
+def test_what_goes_wrong_is_said_in_clear_words(
+    project: Path, tmp_path: Path, action: str, words: list[str], status: int, says: str
+) -> None:
+    done = harness(project, tmp_path / "build", action, *words)
+    assert done.returncode == status, done.stderr
+    assert says in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_leftover_audit_config_stops_the_next_run(project: Path, tmp_path: Path) -> None:
+    (tmp_path / "logs").mkdir()
+    (tmp_path / "logs" / "audit.config").write_text("*.*.mode = 2\n")
+    done = harness(
+        project, tmp_path / "build", "run_harness", "--benchmarks=bert", "--scenarios=offline", f"--log_dir={tmp_path / 'logs'}"
+    )
+    assert done.returncode == 2 and "leftover" in done.stderr

@@ -1,0 +1,51 @@
+"""Runs and trees that tests may harm."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from code.submission import candidates, staging, truncation
+from tests.unit.submission.made import SETTINGS, SYSTEM_ID, description, who, write_run
+
+
+@pytest.fixture(scope="session")
+def master_runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A log folder with a shortened pair of each scenario, made once."""
+    pytest.importorskip("mlperf_loadgen", reason="mlcommons-loadgen is not installed")
+    root = tmp_path_factory.mktemp("logs")
+    for scenario in SETTINGS:
+        parent = root / "2026.01.01-00.00.00" / SYSTEM_ID / "bert-99"
+        write_run(parent / scenario, scenario, "PerformanceOnly")
+        write_run(parent / f"{scenario}.2", scenario, "AccuracyOnly")
+    return root
+
+
+@pytest.fixture
+def logs(master_runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of those runs that a test may harm, and a build folder of its own."""
+    monkeypatch.setenv("BUILD_DIR", str(tmp_path / "build"))
+    monkeypatch.delenv("LOG_DIR", raising=False)
+    target = tmp_path / "build" / "logs"
+    shutil.copytree(master_runs, target)
+    for path in target.rglob("run.json"):
+        content = json.loads(path.read_text())
+        content["output_dir"], content["user_conf"] = str(path.parent), str(path.parent / "user.conf")
+        path.write_text(json.dumps(content))
+    systems = tmp_path / "systems"
+    systems.mkdir()
+    monkeypatch.setattr("code.submission.system_file.description_path", lambda name: systems / f"{name}.json")
+    (systems / f"{SYSTEM_ID}.json").write_text(json.dumps(description()))
+    return target
+
+
+@pytest.fixture
+def staged(logs: Path) -> Path:
+    """A tree for v6.1, staged and truncated, with nothing wrong in it."""
+    found, findings = candidates.from_logs(logs)
+    staging.stage(found, findings, who(), staging.submission_dir())
+    truncation.truncate(staging.submission_dir())
+    return staging.submission_dir()

@@ -1,0 +1,126 @@
+"""Makes real LoadGen runs in the harness's own layout, on a system under test that answers every query at once."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from code.loadgen.contract import RunSpec
+from code.results import metadata
+from code.results.accuracy import AccuracyResult
+from code.results.loadgen_log import read_detail
+from code.results.verdict import judge
+from code.submission.identity import Identity
+from code.submission.rounds import round_named
+
+SAMPLES = 10833
+F1, TARGET = 95.5, 94.0
+SYSTEM_ID = "Example_CPUx1"
+SYSTEM = f"{SYSTEM_ID}_OpenVINO_tiny"
+ENGINE = "bert-model-openvino-fp32-0123456789abcdef"
+SETTINGS: dict[str, dict[str, Any]] = {
+    "Offline": {"target_qps": 17},
+    "SingleStream": {"target_latency": 1, "max_query_count": 1100},
+    "MultiStream": {"target_latency": 1, "max_query_count": 700},
+    "Server": {"target_qps": 1500, "target_latency": 130, "max_query_count": 1500, "min_query_count": 1000},
+}
+"""LoadGen settings of a shortened run: the minimum duration stays ten minutes, a limit on queries ends it."""
+FIELDS_TO_FILL = """
+host_processor_model_name host_memory_capacity host_memory_configuration host_storage_capacity host_storage_type host_networking
+host_networking_topology host_network_card_count cooling framework operating_system other_software_stack
+"""
+SYSTEM_FIELDS = dict.fromkeys(FIELDS_TO_FILL.split(), "filled in by the test")
+
+
+def loadgen(folder: Path, scenario: str, mode: str, conf: dict[str, Any], round_: str, audit: str = "") -> None:
+    """One LoadGen test in a process of its own."""
+    (folder / "user.conf").write_text("".join(f"bert.{scenario}.{key} = {value}\n" for key, value in conf.items()))
+    job = {"scenario": scenario, "mode": mode, "samples": SAMPLES, "seeds": dict(round_named(round_).seeds), "audit": audit}
+    script = Path(__file__).with_name("quick_sut.py")
+    done = subprocess.run([sys.executable, str(script), json.dumps(job)], cwd=folder, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+
+
+def write_run(
+    folder: Path, scenario: str, mode: str, round_: str = "v6.1", conf: dict[str, Any] | None = None, system_id: str = SYSTEM_ID
+) -> Path:
+    """A complete run in `folder`, with everything that the harness leaves beside LoadGen's logs."""
+    folder.mkdir(parents=True)
+    system = f"{system_id}_OpenVINO_tiny"
+    wanted = SETTINGS[scenario] if conf is None else conf
+    loadgen(folder, scenario, mode, wanted, round_)
+    spec = RunSpec(
+        benchmark="bert",
+        scenario=scenario,
+        test_mode=mode,
+        output_dir=str(folder),
+        user_conf=str(folder / "user.conf"),
+        audit_conf="",
+        engine={
+            "backend": "openvino",
+            "folder": f"/engines/{ENGINE}",
+            "precision": "fp32",
+            "streams": 1,
+            "threads": 1,
+            "devices": [],
+        },
+        batch={"max_samples": 1, "timeout_us": 0.0, "padding": 0.1},
+        dataset={"kind": "sequence", "folder": "/data", "count": SAMPLES, "input_dtype": "int64"},
+        seeds=dict(round_named(round_).seeds),
+        log={},
+        issue_threads=0,
+        warmup_s=0.0,
+    )
+    spec.write(folder / "run.json")
+    log = read_detail(folder)
+    extras = {"precision": "fp32", "system_id": system_id, "division_note": "open division only: the model is the tiny one"}
+    name = f"{system}-custom_k_99_MaxP-{scenario}"
+    runtime = ("openvino_version", "2026.1", "tiny", SAMPLES)
+    identity = metadata.RunIdentity("bert-99", "bert", name, system, "a machine", scenario, mode, *runtime, extras)
+    if mode == "AccuracyOnly":
+        (folder / "accuracy.txt").write_text(json.dumps({"exact_match": 90.0, "f1": F1}) + "\n")
+        content = metadata.accuracy_metadata(identity, log, [AccuracyResult("F1", F1, TARGET)], judge(log))
+    else:
+        content = metadata.performance_metadata(identity, log, judge(log))
+    metadata.write_metadata(folder, content)
+    plan = {
+        "benchmark": "bert",
+        "scenario": scenario,
+        "config_ver": "default",
+        "values": {"precision": {"value": "fp32", "origin": "x"}},
+    }
+    engine = {"name": ENGINE, "model": {"file": "model.onnx", "sha256": "ab" * 32}, "settings": {"precision": "fp32"}}
+    arguments = ["--action=run", "--benchmarks=bert", f"--scenarios={scenario}", "--max_query_count=1100"]
+    provenance = {
+        "schema": 1,
+        "mode": mode,
+        "arguments": arguments,
+        "harness_version": "0.1.0",
+        "commit": "abc1234",
+        "plan": plan,
+    }
+    (folder / "provenance.json").write_text(json.dumps({**provenance, "engine": engine}))
+    return folder
+
+
+def description() -> dict[str, Any]:
+    """A complete description of the system, as `make add_system` and a person leave it."""
+    from code.common.systems.data.description_fields import REQUIRED
+
+    base = {name: "N/A" if name.startswith("accelerator") else "" for name in REQUIRED}
+    numbers = {"number_of_nodes": 1, "host_processors_per_node": 1, "host_processor_core_count": 2, "accelerators_per_node": "0"}
+    return {**base, **SYSTEM_FIELDS, **numbers, "system_name": SYSTEM_ID}
+
+
+def run_folder(logs: Path, scenario: str, mode: str = "PerformanceOnly") -> Path:
+    """The folder of one of the runs in `logs`."""
+    name = scenario if mode == "PerformanceOnly" else f"{scenario}.2"
+    return next(logs.glob(f"*/{SYSTEM_ID}/bert-99/{name}"))
+
+
+def who(round_: str = "v6.1", division: str = "open", category: str = "edge", submitter: str = "Example") -> Identity:
+    """A submitter."""
+    return Identity(submitter, division, category, "available", round_named(round_))

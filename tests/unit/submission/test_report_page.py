@@ -1,0 +1,125 @@
+"""Report pages, the list of runs, and comparisons."""
+
+from __future__ import annotations
+
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from code.common.errors import UsageError
+from code.results.loadgen_log import read_detail
+from code.results.page import measured, write
+from code.submission import comparison, runs
+from tests.unit.submission import made
+
+
+class Page(HTMLParser):
+    """What matters of a page: its text, and everything that would be fetched."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.text, self.open, self.fetched, self.ids = "", [], [], []  # type: ignore[var-annotated]
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.open.append(tag)
+        for name, value in attrs:
+            if name == "id":
+                self.ids.append(value)
+            if name in ("src", "srcset", "data") or (
+                name == "href" and tag in ("link", "image", "use") and not str(value).startswith("#")
+            ):
+                self.fetched.append(value)
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+def page(folder: Path, target: Path) -> Page:
+    """The parsed page of a run."""
+    pytest.importorskip("matplotlib", reason="Matplotlib is not installed")
+    run = runs.read_run(folder)
+    assert run is not None
+    made_of = write.RunPage(folder, run.metadata, run.spec, run.provenance, run.started)
+    return Page(write.write_run(made_of, target).read_text())
+
+
+def test_a_page_says_the_verdict_first_and_needs_no_network(logs: Path, tmp_path: Path) -> None:
+    folder = made.run_folder(logs, "Server")
+    np.save(folder / "batches.npy", np.array([[0.0, 0.5, 4, 100], [0.5, 2.0, 2, 80], [1.0, 3.0, 4, 90]]))
+    found = page(folder, tmp_path)
+    assert found.fetched == []
+    text = re.sub(r"\s+", " ", found.text)
+    order = [
+        text.index(word) for word in ("INVALID", "Latency", "Throughput over the run", "Batch sizes", "Configuration", "Engine")
+    ]
+    assert order == sorted(order)
+    assert "open division only" in text and "max_query_count" in text
+    assert len(found.ids) == len(set(found.ids)), "ids of the charts do not clash"
+    assert "script" not in found.open
+
+
+def test_the_page_of_an_accuracy_run_shows_scores_against_targets(logs: Path, tmp_path: Path) -> None:
+    text = re.sub(r"\s+", " ", page(made.run_folder(logs, "Offline", "AccuracyOnly"), tmp_path).text)
+    assert "PASSED" in text and "F1 95.500" in text and "94" in text
+
+
+def test_text_from_a_run_cannot_become_markup(logs: Path, tmp_path: Path) -> None:
+    folder = made.run_folder(logs, "Offline")
+    path = folder / "metadata.json"
+    content = json.loads(path.read_text())
+    content["reasons"] = [{"what": "<script>alert(1)</script>", "field": "", "suggestion": ""}]
+    path.write_text(json.dumps(content))
+    found = page(folder, tmp_path)
+    assert "script" not in found.open and "<script>alert(1)</script>" in found.text
+
+
+def test_the_latency_distribution_is_loadgens(logs: Path) -> None:
+    folder = made.run_folder(logs, "SingleStream")
+    log = read_detail(folder)
+    found = measured.latencies(folder, log)
+    assert found is not None and found.points
+    at_90 = found.ms[np.searchsorted(found.share, 0.9)]
+    assert at_90 == pytest.approx(log.get("result_90.00_percentile_latency_ns") / 1e6)
+    trace = {"traceEvents": [{"name": "Sample", "dur": float(d)} for d in (3000, 1000, 2000)] + [{"name": "Other", "dur": 9.0}]}
+    (folder / "mlperf_log_trace.json").write_text(json.dumps(trace))
+    every = measured.latencies(folder, log)
+    assert every is not None and not every.points and every.ms.tolist() == [1.0, 2.0, 3.0]
+
+
+def test_the_timeline_counts_every_sample_once() -> None:
+    recorded = np.array([[0.0, 0.4, 4, 1], [0.0, 1.6, 6, 1], [1.0, 3.9, 10, 1]])
+    seconds, rate = measured.timeline(recorded)
+    width = seconds[1] - seconds[0]
+    assert float((rate * width).sum()) == pytest.approx(20)
+
+
+def test_two_runs_are_compared_with_their_differences(logs: Path) -> None:
+    ours, theirs = made.run_folder(logs, "Offline"), made.run_folder(logs, "Offline", "AccuracyOnly")
+    a, b = comparison.read_pair(str(ours), str(ours))
+    assert comparison.change_percent(a, b) == 0 and comparison.differences(a, b) == []
+    path = theirs / "provenance.json"
+    content = json.loads(path.read_text())
+    content["plan"]["values"]["precision"]["value"] = "bf16"
+    path.write_text(json.dumps(content))
+    a, b = comparison.read_pair(str(ours), str(theirs))
+    assert comparison.differences(a, b) == [("precision", "fp32", "bf16")]
+
+
+def test_a_run_is_compared_with_a_public_result_per_accelerator(logs: Path) -> None:
+    ours = made.run_folder(logs, "Offline")
+    a, b = comparison.read_pair(str(ours), "h100_nvlx4")
+    assert b.value == 24173.2 and b.per_accelerator == pytest.approx(24173.2 / 4)
+    change = comparison.change_percent(a, b)
+    assert change is not None and change == pytest.approx((b.per_accelerator / a.value - 1) * 100)
+    with pytest.raises(UsageError, match="neither") as caught:
+        comparison.read_pair(str(ours), "H100_NVLx5")
+    assert "H100_NVLx" in caught.value.why
+    with pytest.raises(UsageError, match="no public result of bert-99 SingleStream"):
+        comparison.read_pair(str(made.run_folder(logs, "SingleStream")), "H100_NVLx4")
+    with pytest.raises(UsageError, match="different workloads"):
+        comparison.read_pair(str(ours), str(made.run_folder(logs, "Server")))

@@ -1,0 +1,202 @@
+"""What people rely on when runs become a submission tree."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from code.common.errors import MissingError, UsageError
+from code.common.files import sha256
+from code.loadgen.settings import seeds
+from code.submission import candidates, report_columns, staging, truncation
+from code.submission.layout import LAYOUTS
+from code.submission.rounds import ROUNDS, round_named
+from code.submission.tree_checks import preflight
+from tests.unit.submission import made as helpers
+
+
+def stage(logs: Path, **who: str) -> staging.Staged:
+    """Stage what `logs` holds."""
+    found, findings = candidates.from_logs(logs)
+    return staging.stage(found, findings, helpers.who(**who), staging.submission_dir())
+
+
+@pytest.mark.parametrize(
+    ("round_", "expected"),
+    [
+        ("v6.1", ("results/{s}/bert-99/Offline/measurements.json", "results/{s}/bert-99/Offline/user.conf", "src")),
+        (
+            "v5.0",
+            ("measurements/{s}/bert-99/Offline/{s}_openvino_Offline.json", "measurements/{s}/bert-99/Offline/README.md", "code"),
+        ),
+    ],
+)
+def test_each_round_gets_its_layout(logs: Path, round_: str, expected: tuple[str, ...]) -> None:
+    if round_ != "v6.1":
+        for path in logs.rglob("mlperf_log_*.txt"):
+            text = path.read_text()
+            for name, seed in ROUNDS["v6.1"].seeds.items():
+                text = text.replace(str(seed), str(ROUNDS[round_].seeds[name]))
+            path.write_text(text)
+    done = stage(logs, round_=round_)
+    base = done.root / "open" / "Example"
+    for name in expected:
+        assert (base / name.format(s=helpers.SYSTEM)).exists(), name
+    assert (base / "systems" / f"{helpers.SYSTEM}.json").is_file()
+    assert (base / "documentation" / "calibration.md").is_file()
+    assert {(p.benchmark, p.scenario) for p, *_ in done.results} == {("bert-99", s) for s in helpers.SETTINGS}
+    truncation.truncate(done.root)
+    assert [f.what for f in preflight(done.root, round_named(round_), "Example") if f.error] == []
+
+
+def test_the_staged_system_and_measurements_say_who_and_what(staged: Path) -> None:
+    base = staged / "open" / "Example"
+    system = json.loads((base / "systems" / f"{helpers.SYSTEM}.json").read_text())
+    assert (system["submitter"], system["division"], system["system_type"], system["status"]) == (
+        "Example",
+        "open",
+        "edge",
+        "available",
+    )
+    assert "tiny" in system["sw_notes"]
+    measured = json.loads((base / "results" / helpers.SYSTEM / "bert-99" / "Offline" / "measurements.json").read_text())
+    assert measured["engine"] == helpers.ENGINE
+    assert measured["division_note"].startswith("open division only")
+    assert measured["retraining"].startswith("Yes")
+
+
+def test_the_readme_tells_how_to_reproduce_the_result(staged: Path) -> None:
+    text = (staged / "open/Example/results" / helpers.SYSTEM / "bert-99/SingleStream/README.md").read_text()
+    assert "git checkout abc1234" in text
+    assert "--scenarios=SingleStream --config_ver=default --test_mode=PerformanceOnly --max_query_count=1100" in text
+    assert "--test_mode=AccuracyOnly" in text
+    assert "ab" * 32 in text and helpers.ENGINE in text
+    assert "INVALID" in text, "a shortened run says so"
+
+
+def test_the_newest_complete_run_wins_and_an_incomplete_one_does_not_count(logs: Path) -> None:
+    newer = run = helpers.run_folder(logs, "Offline")
+    newer = logs / "2026.02.02-00.00.00" / Path(*run.parts[-3:])
+    shutil.copytree(run, newer)
+    detail = newer / "mlperf_log_detail.txt"
+    started = next(line for line in detail.read_text().splitlines() if "test_datetime" in line)
+    year = started.split('"value": "')[1][:4]
+    detail.write_text(detail.read_text().replace(f'"value": "{year}-', f'"value": "{int(year) + 1}-'))
+    assert {c.performance for c in candidates.from_logs(logs)[0] if c.scenario == "Offline"} == {newer}
+    (newer / "INCOMPLETE").write_text("x")
+    assert {c.performance for c in candidates.from_logs(logs)[0] if c.scenario == "Offline"} == {run}
+    (newer / "INCOMPLETE").unlink()
+    assert {c.performance for c in candidates.from_logs(logs, [str(run)])[0] if c.scenario == "Offline"} == {run}
+
+
+def test_a_workload_without_an_accuracy_run_is_named_with_its_command(logs: Path) -> None:
+    shutil.rmtree(helpers.run_folder(logs, "Server", "AccuracyOnly"))
+    done = stage(logs)
+    (finding,) = [f for f in done.findings if f.check == "pair"]
+    assert "no AccuracyOnly run of bert-99 Server" in finding.what
+    assert "--scenarios=Server --test_mode=AccuracyOnly" in finding.next_step
+    assert "Server" not in {p.scenario for p, *_ in done.results}
+
+
+def test_a_tiny_result_cannot_go_to_closed(logs: Path) -> None:
+    with pytest.raises(UsageError, match="nothing could be staged") as caught:
+        stage(logs, division="closed")
+    assert "open division only" in caught.value.why
+    assert not staging.submission_dir().exists()
+
+
+def test_another_engine_or_setting_in_the_accuracy_run_is_refused(logs: Path) -> None:
+    for scenario, part, name, value in (("Offline", "engine", "folder", "/engines/other"), ("Server", "engine", "streams", 7)):
+        path = helpers.run_folder(logs, scenario, "AccuracyOnly") / "run.json"
+        content = json.loads(path.read_text())
+        content[part][name] = value
+        path.write_text(json.dumps(content))
+    done = stage(logs, round_="v6.1")
+    assert {f.check for f in done.findings if f.error} == {"engine", "config"}
+    assert {p.scenario for p, _, one in done.results if not one.measured} == {"SingleStream", "MultiStream"}
+    assert any("engine.streams is 7" in f.what for f in done.findings)
+
+
+def test_single_stream_stands_for_offline_on_edge_and_says_so(logs: Path) -> None:
+    for mode in ("PerformanceOnly", "AccuracyOnly"):
+        shutil.rmtree(helpers.run_folder(logs, "Offline", mode))
+    done = stage(logs)
+    inferred = next(one for place, _, one in done.results if place.scenario == "Offline")
+    assert inferred.measured == "SingleStream"
+    folder = done.root / "open/Example/results" / helpers.SYSTEM / "bert-99/Offline"
+    assert "the SingleStream run stands for Offline" in (folder / "README.md").read_text()
+    assert "SingleStream" in json.loads((folder / "measurements.json").read_text())["inferred"]
+    rows = {row["Scenario"]: row for row in report_columns.rows(done.root, round_named("v6.1"))}
+    assert rows["Offline"]["inferred"] == 1 and rows["SingleStream"]["inferred"] == 0
+    without = staging.stage(candidates.from_logs(logs)[0], [], helpers.who(), staging.submission_dir(), infer=False)
+    assert "Offline" not in {p.scenario for p, *_ in without.results}
+
+
+def test_a_high_accuracy_result_stands_for_the_lower_target(logs: Path) -> None:
+    for path in logs.rglob("metadata.json"):
+        path.write_text(path.read_text().replace('"bert-99"', '"bert-99.9"'))
+    done = stage(logs)
+    assert {p.benchmark for p, *_ in done.results} == {"bert-99", "bert-99.9"}
+    folder = done.root / "open/Example/results" / helpers.SYSTEM / "bert-99/Server"
+    assert "the bert-99.9 result stands for bert-99" in (folder / "README.md").read_text()
+
+
+def test_missing_system_fields_are_asked_for_by_name(logs: Path, tmp_path: Path) -> None:
+    content = helpers.description()
+    content["cooling"] = content["host_networking"] = ""
+    (tmp_path / "systems" / f"{helpers.SYSTEM_ID}.json").write_text(json.dumps(content))
+    with pytest.raises(MissingError, match="lacks host_networking, cooling") as caught:
+        stage(logs)
+    assert "[system]" in caught.value.next_step
+    assert not staging.submission_dir().exists(), "no half-made tree"
+
+
+def test_truncation_keeps_the_whole_log_and_changes_nothing_the_second_time(logs: Path) -> None:
+    done = stage(logs)
+    log = LAYOUTS["inside"].accuracy_dir(done.root, done.results[0][0]) / "mlperf_log_accuracy.json"
+    whole = log.read_bytes()
+    cut = truncation.truncate(done.root)
+    assert len(cut) == 4
+    assert log.read_bytes() == whole[:4096] + b"\n\n...\n\n" + whole[-4096:]
+    kept = next(one for one in cut if one.log == log)
+    assert kept.kept.read_bytes() == whole and kept.digest == sha256(kept.kept)
+    assert log.with_name("accuracy.txt").read_text().rstrip().endswith(f"hash={kept.digest}")
+    before = {path: path.read_bytes() for path in done.root.rglob("*") if path.is_file()}
+    assert truncation.truncate(done.root) == []
+    assert before == {path: path.read_bytes() for path in done.root.rglob("*") if path.is_file()}
+
+
+def test_truncation_goes_on_after_it_was_interrupted(logs: Path) -> None:
+    done = stage(logs)
+    log = LAYOUTS["inside"].accuracy_dir(done.root, done.results[0][0]) / "mlperf_log_accuracy.json"
+    text = log.with_name("accuracy.txt")
+    text.write_text(text.read_text() + f"\nhash={sha256(log)}\n")
+    truncation.truncate(done.root)
+    assert text.read_text().count("hash=") == 1
+    assert truncation.is_truncated(log)
+
+
+def test_public_results_of_a_past_round_stage_without_loss(shared: Path, tmp_path: Path) -> None:
+    found, findings = candidates.from_tree(shared / "data" / "mlperf_logs")
+    done = staging.stage(found, findings, helpers.who("v4.1", category="datacenter", submitter="NVIDIA"), tmp_path / "tree")
+    places = {(p.benchmark, p.scenario) for p, *_ in done.results}
+    assert places >= {("bert-99", "Offline"), ("bert-99", "Server"), ("3d-unet-99", "Offline"), ("gptj-99", "SingleStream")}
+    assert [f.what for f in preflight(done.root, round_named("v4.1"), "NVIDIA") if f.error] == []
+    for one in found:
+        place = next(p for p, _, c in done.results if c.key == one.key)
+        for name in ("mlperf_log_detail.txt", "mlperf_log_summary.txt"):
+            copied = LAYOUTS["beside"].performance_dir(done.root, place) / name
+            assert copied.read_bytes() == (one.performance / name).read_bytes()
+    rows = {(row["Model"], row["Scenario"]): row for row in report_columns.rows(done.root, round_named("v4.1"))}
+    assert rows["bert-99", "Offline"]["Result"] == 73309.5
+    assert rows["gptj-99", "SingleStream"]["Result"] == pytest.approx(4176.62608)
+
+
+def test_the_harness_runs_with_the_seeds_of_the_round() -> None:
+    assert seeds({}, "bert") == dict(ROUNDS["v6.1"].seeds)
+    assert seeds({}, "gptj") == dict(ROUNDS["v5.0"].seeds), "the newest round that has it"
+    assert seeds({"round": "v5.1"}, "bert") == dict(ROUNDS["v5.1"].seeds)
+    assert seeds({"round": "v5.1", "qsl_rng_seed": 7}, "bert")["qsl_rng_seed"] == 7

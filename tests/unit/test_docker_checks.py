@@ -1,0 +1,76 @@
+"""What goes wrong before a container starts is one clear message with its mend; these need no daemon, tests/e2e/test_docker.py has one."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+
+def checks(project: Path, *names: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    environment = {k: v for k, v in os.environ.items() if k not in ("DOCKER", "DOCKER_HOST", "FLAVOUR", "SCRATCH", "HOST_VOL")}
+    command = [str(project / "docker/host/checks.sh"), *names]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, env={**environment, **variables})
+
+
+def fails(done: subprocess.CompletedProcess[str], status: int, *words: str) -> None:
+    """It ended with `status` and one message of what, why and next that has `words`."""
+    assert done.returncode == status, done.stderr
+    lines = done.stderr.splitlines()
+    assert [line[:6] for line in lines] == ["error:", "  why:", "  next"], done.stderr
+    for word in words:
+        assert word in done.stderr
+
+
+def test_no_docker(project: Path) -> None:
+    fails(checks(project, "docker", DOCKER="no-such-docker"), 3, "no no-such-docker", "install", "DOCKER=podman")
+
+
+def test_the_daemon_is_down(project: Path, tmp_path: Path) -> None:
+    if shutil.which("docker") is None:
+        pytest.skip("there is no docker command on this machine")
+    done = checks(project, "daemon", DOCKER_HOST=f"unix://{tmp_path}/docker.sock")
+    fails(done, 3, "does not answer", "systemctl start docker", "docker.sock")
+
+
+def test_a_flavour_that_is_none(project: Path) -> None:
+    fails(checks(project, "flavour", FLAVOUR="gpu"), 2, "flavour 'gpu'", "cpu", "cuda")
+
+
+def test_a_scratch_path_that_is_not_there(project: Path, tmp_path: Path) -> None:
+    fails(checks(project, "scratch", SCRATCH=f"{tmp_path}/none"), 3, f"{tmp_path}/none", "mkdir -p")
+    assert checks(project, "scratch", SCRATCH=str(tmp_path)).returncode == 0
+    assert checks(project, "scratch", SCRATCH="").returncode == 0
+
+
+def test_a_folder_that_is_no_work_tree(project: Path, tmp_path: Path) -> None:
+    fails(checks(project, "tree", HOST_VOL=str(tmp_path)), 2, "HOST_VOL", "Makefile")
+
+
+def test_root_is_warned_and_may_go_on(project: Path) -> None:
+    if os.getuid() != 0:
+        pytest.skip("this account is not root")
+    done = checks(project, "tree", HOST_VOL=str(project))
+    assert done.returncode == 0 and "warning: this runs as root" in done.stderr and "ordinary account" in done.stderr
+
+
+def test_an_interactive_container_wants_a_terminal(project: Path) -> None:
+    command = [str(project / "docker/host/checks.sh"), "terminal"]
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    fails(done, 2, "terminal", "DOCKER_DETACH=1", "docker_run")
+
+
+@pytest.mark.parametrize(
+    ("device", "container", "told"), [("/dev/null", "", True), ("/dev/null", "/.dockerenv", False), ("/none", "", False)]
+)
+def test_a_gpu_host_without_tensorrt_is_told_to_run_inside(
+    project: Path, tmp_path: Path, device: str, container: str, told: bool
+) -> None:
+    """`make run` on such a host says how to run it in the container; elsewhere it says nothing."""
+    command = ["make", "-s", "tell_inside", f"GPU_DEVICE={device}", f"IN_CONTAINER={container}", f"VENV={tmp_path}"]
+    done = subprocess.run([*command, "RUN_ARGS=--benchmarks=bert"], cwd=project, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert ("make docker_run CMD=" in done.stderr and "--benchmarks=bert" in done.stderr) is told
