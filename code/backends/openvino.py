@@ -12,6 +12,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from code.backends.base import Arrays, EngineSpec, missing_sdk
 from code.common.errors import RunError, UsageError
 from code.common.systems.detect import detect
@@ -25,6 +27,9 @@ def _core() -> Any:
         import openvino
     except ImportError as error:
         raise missing_sdk("openvino", "", error) from error
+    # The first tensor made from an array fills a table inside the bindings. Two threads that make their first at the same time
+    # can lock each other out for good (one has the table's lock, the other Python's), so one is made here, before any thread.
+    openvino.Tensor(np.zeros((1, 1), dtype=np.int64), shared_memory=True).get_element_type().to_dtype()
     return openvino.Core()
 
 

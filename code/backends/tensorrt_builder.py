@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from code.backends.tensorrt_profiles import Profile, profiles_of, shapes
 from code.backends.tensorrt_progress import monitor
-from code.backends.tensorrt_sdk import Flavour, Messages, explained, logger, sdk
+from code.backends.tensorrt_sdk import Flavour, Messages, explained, logger, sdk, sizes
 from code.backends.tensorrt_sdk import version as version_of
 from code.backends.tensorrt_target import Target, require_buildable, target_of
 from code.backends.tensorrt_timing import TimingCache
@@ -84,7 +84,6 @@ def build(flavour: Flavour, model: Path, values: Mapping[str, Any], folder: Path
         config.progress_monitor = watch
         with explained(f"{flavour.label} cannot build {model}", parsed.messages, CHECK_STEP):
             plan = parsed.builder.build_serialized_network(parsed.network, config)
-        config.progress_monitor = None
     if stopped():
         raise KeyboardInterrupt
     if plan is None:
@@ -119,10 +118,10 @@ def _network_flags(module: Any) -> int:
     return 0 if flag is None else 1 << int(flag)
 
 
-def _problem(error: trt.ParserError) -> str:
+def _problem(complaint: trt.ParserError) -> str:
     """One line: the node, its operator, and what the parser says of it."""
-    node, operator = error.node_name(), error.node_operator()
-    said = " ".join(error.desc().split())
+    node, operator = complaint.node_name(), complaint.node_operator()
+    said = " ".join(complaint.desc().split())
     return f"{operator} {node!r}: {said}" if operator else said
 
 
@@ -155,8 +154,8 @@ def _config(
         wanted = parsed.builder.create_optimization_profile()
         for index in range(parsed.network.num_inputs):
             tensor = parsed.network.get_input(index)
-            least, optimal, most = shapes(profile, tensor.name, list(tensor.shape))
-            wanted.set_shape(tensor.name, least, optimal, most)
+            least, optimal, most = shapes(profile, tensor.name, sizes(tensor.shape))
+            wanted.set_shape(tensor.name, module.Dims(least), module.Dims(optimal), module.Dims(most))
         if config.add_optimization_profile(wanted) < 0:
             raise UsageError(
                 f"the graph does not take the profile {profile.words()}",
@@ -170,13 +169,13 @@ def _profile_shapes(network: trt.INetworkDefinition, profiles: Sequence[Profile]
     """Per profile and input: least, optimal and most shape."""
     inputs = [network.get_input(i) for i in range(network.num_inputs)]
     return [
-        {t.name: dict(zip(("min", "opt", "max"), shapes(p, t.name, list(t.shape)), strict=True)) for t in inputs}
+        {t.name: dict(zip(("min", "opt", "max"), shapes(p, t.name, sizes(t.shape)), strict=True)) for t in inputs}
         for p in profiles
     ]
 
 
 def _tensor(tensor: trt.ITensor) -> dict[str, Any]:
-    return {"name": tensor.name, "dtype": _type(tensor), "shape": list(tensor.shape)}
+    return {"name": tensor.name, "dtype": _type(tensor), "shape": list(sizes(tensor.shape))}
 
 
 def _type(tensor: trt.ITensor) -> str:

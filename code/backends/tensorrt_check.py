@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from code.backends.tensorrt_builder import parse
 from code.backends.tensorrt_profiles import Profile, profiles_of, shapes
-from code.backends.tensorrt_sdk import Flavour, sdk
+from code.backends.tensorrt_sdk import Flavour, sdk, sizes
 from code.backends.tensorrt_target import Target, capabilities, target_of
 from code.common.errors import HarnessError
 
@@ -77,7 +77,7 @@ def _profiles(findings: Findings, network: trt.INetworkDefinition, values: Mappi
         for profile in profiles:
             for index in range(network.num_inputs):
                 tensor = network.get_input(index)
-                shapes(profile, tensor.name, list(tensor.shape))
+                shapes(profile, tensor.name, sizes(tensor.shape))
             findings.add("ok", "profile", profile.words())
         return profiles
     except HarnessError as error:
@@ -110,11 +110,11 @@ def _data(
         if profiles and not held:
             findings.add("error", "data", f"{tensor.name}: a batch of the longest samples is {shape}, and no profile holds it")
         else:
-            findings.add("ok", "data", f"{tensor.name}: {array.dtype} {shape} fits {list(tensor.shape)}")
+            findings.add("ok", "data", f"{tensor.name}: {array.dtype} {shape} fits {list(sizes(tensor.shape))}")
 
 
 def _holds(profile: Profile, tensor: trt.ITensor, shape: Sequence[int]) -> bool:
-    least, _, most = shapes(profile, tensor.name, list(tensor.shape))
+    least, _, most = shapes(profile, tensor.name, sizes(tensor.shape))
     return len(shape) == len(least) and all(a <= s <= b for a, s, b in zip(least, shape, most, strict=True))
 
 
@@ -178,7 +178,7 @@ def estimate(model: Path, network: trt.INetworkDefinition, profiles: Sequence[Pr
 def _bytes(tensor: trt.ITensor, batch: int, length: int) -> int:
     """Bytes of a tensor whose first unknown dimension is the batch and whose other unknown ones are the length."""
     try:
-        dims = list(tensor.shape)
+        dims = list(sizes(tensor.shape))
     except ValueError:  # the rank is not known before it runs
         dims = []
     unknown = [batch, *[length] * 8]

@@ -17,7 +17,7 @@ def monitor(module: Any, bar: Progress, stopped: Callable[[], bool]) -> trt.IPro
     The share that is shown is of the outermost phase; inner phases divide the step of theirs that is running. TensorRT calls it
     while it builds, where an exception would end the process: an interrupt is carried by `step_complete`'s answer.
     """
-    base: type[trt.IProgressMonitor] = module.IProgressMonitor
+    base: Any = module.IProgressMonitor
 
     class Showing(base):  # type: ignore[misc]
         def __init__(self) -> None:
@@ -40,7 +40,8 @@ def monitor(module: Any, bar: Progress, stopped: Callable[[], bool]) -> trt.IPro
         def _show(self, note: str) -> None:
             bar.update(max(bar.done, 100.0 * _share(self.phases)), note)
 
-    return Showing()
+    watch: trt.IProgressMonitor = Showing()
+    return watch
 
 
 class _Phase:

@@ -17,7 +17,7 @@ import numpy as np
 from code.backends.base import Arrays, EngineSpec, missing_sdk
 from code.backends.tensorrt_builder import registry_step
 from code.backends.tensorrt_profiles import Shape
-from code.backends.tensorrt_sdk import Flavour, Messages, logger, sdk
+from code.backends.tensorrt_sdk import Flavour, Messages, logger, sdk, sizes
 from code.backends.tensorrt_target import here
 from code.common.errors import MissingError, RunError
 from code.common.files import sha256
@@ -152,9 +152,9 @@ class TrtEngine:
         """A new lane with its own context; RunError when the device's memory does not hold one more."""
         engine: Any = self._engine
         if self._graphs:
-            config = engine.create_runtime_config()
-            config.cuda_graph_strategy = self._module.CudaGraphStrategy.WHOLE_GRAPH_CAPTURE
-            context = engine.create_execution_context(config)
+            chosen = engine.create_runtime_config()
+            chosen.cuda_graph_strategy = self._module.CudaGraphStrategy.WHOLE_GRAPH_CAPTURE
+            context = engine.create_execution_context(chosen)
         else:
             context = engine.create_execution_context()
         if context is None:
@@ -203,7 +203,7 @@ class TrtStream:
             np.copyto(buffer.view(array.shape, dtype), array, casting="same_kind")
             self._context.set_input_shape(name, array.shape)
             buffer.to_device(array.size * dtype.itemsize, self._stream)
-        shapes = {name: tuple(self._context.get_tensor_shape(name)) for name in self._outputs}
+        shapes = {name: sizes(self._context.get_tensor_shape(name)) for name in self._outputs}
         if not self._context.execute_async_v3(self._handle):
             raise RunError("TensorRT cannot run a batch", self._messages.last(), REBUILD)
         for name, shape in shapes.items():
@@ -220,7 +220,7 @@ class TrtStream:
                 self._context.set_input_shape(name, most)
                 largest[name] = max(largest.get(name, 1), int(np.prod(most)) * self._dtypes[name].itemsize)
             for name in outputs:
-                size = int(np.prod(tuple(self._context.get_tensor_shape(name)))) * self._dtypes[name].itemsize
+                size = int(np.prod(sizes(self._context.get_tensor_shape(name)))) * self._dtypes[name].itemsize
                 largest[name] = max(largest.get(name, 1), size)
         buffers = {name: Buffer(self._cuda, size) for name, size in largest.items()}
         for name, buffer in buffers.items():
@@ -249,8 +249,8 @@ class TrtStream:
         self._profile = index
 
 
-def _least_and_most(spans: Sequence[Sequence[int]]) -> tuple[Shape, Shape]:
-    return tuple(spans[0]), tuple(spans[2])
+def _least_and_most(spans: Sequence[trt.Dims]) -> tuple[Shape, Shape]:
+    return sizes(spans[0]), sizes(spans[2])
 
 
 def _within(shape: Shape, least: Shape, most: Shape) -> bool:

@@ -64,6 +64,11 @@ def version(flavour: Flavour) -> str:
     raise missing_sdk(flavour.module, flavour.extra, last)
 
 
+def sizes(dims: trt.Dims) -> tuple[int, ...]:
+    """A shape as numbers, -1 for what is not known before it runs. ValueError where even the rank is not known."""
+    return tuple(int(dims[axis]) for axis in range(len(dims)))
+
+
 KEPT = 200
 """Messages of TensorRT that are kept for errors and for the sidecar."""
 
@@ -100,7 +105,7 @@ def _is_noise(text: str) -> bool:
 
 def logger(module: Any, messages: Messages) -> trt.ILogger:
     """An ILogger that keeps what it hears in `messages` and prints nothing."""
-    base: type[trt.ILogger] = module.ILogger
+    base: Any = module.ILogger
 
     class Listening(base):  # type: ignore[misc]
         def __init__(self) -> None:
@@ -111,7 +116,8 @@ def logger(module: Any, messages: Messages) -> trt.ILogger:
             if name != "VERBOSE":
                 messages.all.append((name, " ".join(str(text).split())))
 
-    return Listening()
+    listener: trt.ILogger = Listening()
+    return listener
 
 
 @contextmanager

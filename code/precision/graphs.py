@@ -25,7 +25,7 @@ from code.plan import Workload
 from code.precision.convert import REST, convert, is_quantised
 from code.precision.samples import Samples, open_samples
 
-VERSION = 1
+VERSION = 2
 """Raised when the same inputs make another graph."""
 
 PROVENANCE = "graph.json"

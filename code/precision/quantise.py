@@ -1,6 +1,8 @@
 """fp32 graph → int8 Q/DQ graph, by NNCF's ONNX back end (post-training quantisation).
 
 The preset is symmetric: TensorRT takes no zero point but zero. Weights have a scale per output channel, activations one per tensor.
+Products of two activations (attention's) are never quantised: TensorRT fuses attention in fp16 and keeps its scores off the memory, which
+Q/DQ nodes in between would prevent, and no weights get smaller by it.
 """
 
 from __future__ import annotations
@@ -41,7 +43,8 @@ def quantise(model: Any, samples: Samples, ignored: Sequence[str], label: str) -
         bar.advance(len(batch))
         return samples.dataset.inputs(batch)
 
-    scope = nncf.IgnoredScope(names=list(ignored)) if ignored else None
+    names = [*activation_products(model), *ignored]
+    scope = nncf.IgnoredScope(names=names) if names else None
     with console.Progress(label, None, "samples read") as bar, _quiet():
         try:
             return nncf.quantize(
@@ -59,6 +62,16 @@ def quantise(model: Any, samples: Samples, ignored: Sequence[str], label: str) -
                 words[-1] if words else type(error).__name__,
                 "run with --precision=fp16, or give a quantised model with --model_path",
             ) from error
+
+
+def activation_products(model: Any) -> list[str]:
+    """Names of the matrix products without a constant operand."""
+    constant = {i.name for i in model.graph.initializer}
+    for node in model.graph.node:
+        if all(name in constant for name in node.input if name):
+            constant |= set(node.output)
+    products = [node for node in model.graph.node if node.op_type == "MatMul" and not constant & set(node.input)]
+    return [node.name for node in products if node.name]
 
 
 def _nncf() -> Any:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Iterator, Mapping
+import threading
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from code.common.errors import HarnessError, RunError
 from code.common.files import sha256, write_json
 from code.common.rooms import Room
 from code.common.systems.detect import detect
-from code.loadgen.batcher import Batch, by_length
+from code.loadgen.batcher import by_length
 from code.precision.samples import Samples
 
 BATCH = 8
@@ -66,15 +67,19 @@ def run(graph: Path, precision: str, samples: Samples, indices: NDArray[np.int64
         engine = runtime.load(Path(folder), EngineSpec(streams=cores, threads=cores, precision=hint))
         work = by_length(indices.tolist(), indices.tolist(), dataset.lengths, BATCH, PADDING)
 
-        def take(stream: Stream) -> Iterator[tuple[Batch, list[NDArray[Any]]]]:
-            while (batch := next(work, None)) is not None:
-                outputs = stream.infer(dataset.inputs(batch.indices))
-                yield batch, [np.array(a) for a in dataset.responses(outputs, batch.indices)]
+        turn = threading.Lock()
 
         def drain(stream: Stream) -> None:
-            for batch, responses in take(stream):
-                answers.update(zip(batch.indices.tolist(), responses, strict=True))
-                bar.update(len(answers))
+            while True:
+                with turn:
+                    batch = next(work, None)
+                if batch is None:
+                    return
+                outputs = stream.infer(dataset.inputs(batch.indices))
+                responses = [np.array(a) for a in dataset.responses(outputs, batch.indices)]
+                with turn:
+                    answers.update(zip(batch.indices.tolist(), responses, strict=True))
+                    bar.update(len(answers))
 
         with ThreadPoolExecutor(cores) as pool:
             for done in [pool.submit(drain, engine.stream()) for _ in range(cores)]:

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # checks.sh CHECK…: what must be so before a container can be built or started. Each failed check is what, why and the mend.
 #
-# Reads from the environment: DOCKER, FLAVOUR, SCRATCH, DOCKER_NAME, IMAGE, ARCH, PROJECT_ROOT, HOST_VOL. Exits 2 for a usage error, 3
+# Reads from the environment: DOCKER, FLAVOUR, MIG_CONF, SCRATCH, DOCKER_NAME, IMAGE, ARCH, HOST_VOL. Exits 2 for a usage error, 3
 # where something is missing.
 set -u
 docker=${DOCKER:-docker}
@@ -57,6 +57,14 @@ check_gpus() {
   [ "${FLAVOUR:-}" = cuda ] || return 0
   has_nvidia || stop 3 "FLAVOUR=cuda, but $docker has no NVIDIA runtime" "a container would see no GPU" \
     "install the NVIDIA Container Toolkit, then sudo nvidia-ctk runtime configure --runtime=docker && sudo systemctl restart docker; or use FLAVOUR=cpu"
+  case ${MIG_CONF:-OFF} in
+    OFF | ALL) ;;
+    *)
+      "$(dirname "$0")/../../scripts/mig_get_uuid.sh" "$MIG_CONF" >/dev/null 2>&1 ||
+        stop 3 "this machine has no MIG instance of kind $MIG_CONF" "MIG_CONF asks for them" \
+          "nvidia-smi -L lists what there is; or leave MIG_CONF out"
+      ;;
+  esac
 }
 
 check_scratch() {

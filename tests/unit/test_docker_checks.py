@@ -40,6 +40,16 @@ def test_a_flavour_that_is_none(project: Path) -> None:
     fails(checks(project, "flavour", FLAVOUR="gpu"), 2, "flavour 'gpu'", "cpu", "cuda")
 
 
+def test_mig_instances_that_are_not_there(project: Path, tmp_path: Path) -> None:
+    """On a host whose Docker has the NVIDIA runtime (this one says so); nothing but the instances asked for may be given out."""
+    docker = tmp_path / "docker"
+    docker.write_text("#!/bin/bash\necho '{\"Runtimes\": {\"nvidia\":{}}}'\n")
+    docker.chmod(0o755)
+    done = checks(project, "gpus", FLAVOUR="cuda", MIG_CONF="7g.80gb", DOCKER=str(docker))
+    fails(done, 3, "no MIG instance of kind 7g.80gb", "nvidia-smi -L")
+    assert checks(project, "gpus", FLAVOUR="cuda", MIG_CONF="OFF", DOCKER=str(docker)).returncode == 0
+
+
 def test_a_scratch_path_that_is_not_there(project: Path, tmp_path: Path) -> None:
     fails(checks(project, "scratch", SCRATCH=f"{tmp_path}/none"), 3, f"{tmp_path}/none", "mkdir -p")
     assert checks(project, "scratch", SCRATCH=str(tmp_path)).returncode == 0

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -13,31 +15,35 @@ from code.bert.tiny import generate_dev
 from code.bert.tiny.articles import DEV_SEED, GENERATOR_VERSION
 from code.common.files import sha256
 
-BATCH = 32
+INPUTS = ("input_ids", "input_mask", "segment_ids")
+OUTPUTS = ["output_start_logits", "output_end_logits"]
+BATCH = 8
 
 
-def logits(model: Path, preprocessed: Any, threads: int = 0) -> NDArray[np.float32]:
+def logits(model: Path, preprocessed: Any) -> NDArray[np.float32]:
     """Start and end logits of every feature, float32 [N, 384, 2], -10000 beyond a feature's length.
 
-    Features of like length share a batch, so that little padding is computed. `threads`: 0 for every core.
+    Features of like length share a small batch, which computes little padding and stays in the cache; one core each.
     """
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
+    options.intra_op_num_threads = 1
     session = onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
     lengths = np.asarray(preprocessed.lengths)
     result = np.full((*preprocessed.input_ids.shape, 2), -10000.0, dtype=np.float32)
-    order = np.argsort(lengths, kind="stable")
-    for first in range(0, len(order), BATCH):
-        rows = order[first : first + BATCH]
+
+    def answer(rows: NDArray[np.int64]) -> None:
         longest = int(lengths[rows].max())
-        names = ("input_ids", "input_mask", "segment_ids")
-        feed = {name: getattr(preprocessed, name)[rows, :longest].astype(np.int64) for name in names}
-        start, end = session.run(["output_start_logits", "output_end_logits"], feed)
-        result[rows, :longest] = np.stack([start, end], axis=-1)
-    beyond = np.arange(result.shape[1])[None, :] >= lengths[:, None]
-    result[beyond] = -10000.0
+        feed = {name: getattr(preprocessed, name)[rows, :longest].astype(np.int64) for name in INPUTS}
+        result[rows, :longest] = np.stack(session.run(OUTPUTS, feed), axis=-1)
+
+    order = np.argsort(lengths, kind="stable")
+    batches = [order[first : first + BATCH] for first in range(0, len(order), BATCH)]
+    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+        for _ in pool.map(answer, batches):
+            pass
+    result[np.arange(result.shape[1])[None, :] >= lengths[:, None]] = -10000.0
     return result
 
 

@@ -27,14 +27,16 @@ Lane::Lane(const Dataset& dataset, std::unique_ptr<Stream> stream, size_t device
       slots_(stream_->depth()),
       started_(stream_->depth()) {}
 
-void Lane::start(const Batch& batch) {
-  state_.busy_since.store(now_ns(), std::memory_order_relaxed);
+int64_t Lane::start(const Batch& batch) {
+  const int64_t now = now_ns();
+  state_.busy_since.store(now, std::memory_order_relaxed);
   add(state_.in_flight, static_cast<uint32_t>(batch.size()));
   dataset_.enqueue(batch, *stream_);
   state_.busy_since.store(0, std::memory_order_relaxed);
+  return now;
 }
 
-void Lane::finish(const Batch& batch) {
+int64_t Lane::finish(const Batch& batch) {
   state_.busy_since.store(now_ns(), std::memory_order_relaxed);
   dataset_.collect(batch, *stream_, answers_);
   state_.busy_since.store(0, std::memory_order_relaxed);
@@ -49,10 +51,9 @@ void Lane::finish(const Batch& batch) {
   add(state_.batches, uint64_t{1});
   state_.in_flight.store(state_.in_flight.load(std::memory_order_relaxed) - static_cast<uint32_t>(batch.size()),
                          std::memory_order_relaxed);
-  if (!batch.arrived.empty()) {
-    const int64_t now = now_ns();
-    for (const int64_t arrived : batch.arrived) state_.latencies.add(now - arrived);
-  }
+  const int64_t now = now_ns();
+  for (const int64_t arrived : batch.arrived) state_.latencies.add(now - arrived);
+  return now;
 }
 
 void Lane::answer(const Batch& batch) {
@@ -78,16 +79,15 @@ void Lane::serve(BatchSource& source) {
       const Taken taken = source.take(slots_[slot], under_way == 0);
       closed = taken == Taken::kClosed;
       if (taken != Taken::kBatch) break;
-      started_[slot] = now_ns();
-      start(slots_[slot]);
+      started_[slot] = start(slots_[slot]);
       ++under_way;
     }
     if (under_way == 0) {
       if (closed) return;
       continue;
     }
-    finish(slots_[oldest]);
-    source.answered(slots_[oldest], now_ns() - started_[oldest]);
+    const int64_t now = finish(slots_[oldest]);
+    source.answered(slots_[oldest], now - started_[oldest]);
     oldest = (oldest + 1) % depth;
     --under_way;
   }

@@ -46,8 +46,9 @@ class Lane {
   [[nodiscard]] size_t device() const { return device_; }
 
  private:
-  void start(const Batch& batch);
-  void finish(const Batch& batch);
+  // When it started, and when it was completed, ns.
+  int64_t start(const Batch& batch);
+  int64_t finish(const Batch& batch);
 
   const Dataset& dataset_;
   std::unique_ptr<Stream> stream_;

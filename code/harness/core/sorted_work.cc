@@ -10,7 +10,9 @@ namespace harness {
 
 namespace {
 
-constexpr int32_t kCountable = 1 << 16;  // longest length that is sorted by counting
+constexpr int32_t kCountable = 1 << 16;           // longest length that is sorted by counting
+constexpr size_t kBatchesInWindow = 2048;         // enough that nearly all of them are full
+constexpr size_t kLeastWindow = size_t{1} << 15;  // samples
 
 }  // namespace
 
@@ -33,7 +35,11 @@ void cut_batches(const std::vector<int32_t>& descending, size_t limit, double pa
 }
 
 SortedWork::SortedWork(const std::vector<int32_t>& lengths, size_t limit, double padding, bool timed)
-    : lengths_(lengths), limit_(limit), padding_(padding), timed_(timed) {
+    : lengths_(lengths),
+      limit_(limit),
+      padding_(padding),
+      window_(std::clamp(limit * kBatchesInWindow, kLeastWindow, kWindow)),
+      timed_(timed) {
   for (const int32_t length : lengths) longest_ = std::max(longest_, length);
   if (longest_ < kCountable) histogram_.resize(static_cast<size_t>(longest_) + 2);
 }
@@ -84,7 +90,7 @@ void SortedWork::wait_until_taken() {
 }
 
 void SortedWork::put(const mlperf::QuerySample* samples, size_t count) {
-  for (size_t done = 0; done < count; done += kWindow) offer(samples + done, std::min(kWindow, count - done));
+  for (size_t done = 0; done < count; done += window_) offer(samples + done, std::min(window_, count - done));
   wait_until_taken();
 }
 
@@ -109,11 +115,17 @@ Taken SortedWork::take(Batch& batch, bool wait) {
     }
     number = window->next++;
   }
-  for (uint32_t i = window->starts[number]; i < window->starts[number + 1]; ++i) {
-    const mlperf::QuerySample& sample = window->samples[window->order[i]];
+  const uint32_t first = window->starts[number];
+  const size_t size = window->starts[number + 1] - first;
+  batch.ids.resize(size);
+  batch.samples.resize(size);
+  batch.longest = window->lengths[first];
+  for (size_t i = 0; i < size; ++i) {
+    const mlperf::QuerySample& sample = window->samples[window->order[first + i]];
     // LoadGen's record of the sample is what its completion reads first.
     __builtin_prefetch(reinterpret_cast<const void*>(sample.id));
-    batch.add(sample.id, static_cast<uint32_t>(sample.index), window->lengths[i]);
+    batch.ids[i] = sample.id;
+    batch.samples[i] = static_cast<uint32_t>(sample.index);
   }
   if (timed_) batch.arrived.assign(batch.size(), window->offered);
   const std::lock_guard<std::mutex> lock(mutex_);

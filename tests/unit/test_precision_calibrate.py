@@ -1,0 +1,157 @@
+"""Calibration by the real NNCF on a small BERT: samples, ranges, ranking of layers, fallback, score."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+
+from code.common.errors import MissingError, RunError, UsageError
+from code.precision import calibrate, quantise, sensitivity
+from code.precision.convert import is_quantised
+from code.precision.report import Report
+from code.precision.samples import open_samples
+from tests.unit.graphs import small_bert, values
+
+NAMES = ("input_ids", "input_mask", "segment_ids")
+COUNT = 40
+
+
+class Room:
+    """A benchmark over random token sequences; its score says how near the answers are to those of the fp32 model."""
+
+    name = "bert"
+
+    def __init__(self, folder: Path) -> None:
+        random = np.random.default_rng(1)
+        lengths = random.integers(4, 24, COUNT).astype(np.int32)
+        ids = random.integers(0, 200, (COUNT, 24)).astype(np.int32)
+        mask = (np.arange(24) < lengths[:, None]).astype(np.int32)
+        for name, array in zip((*NAMES, "lengths"), (ids, mask, np.zeros_like(ids), lengths), strict=True):
+            np.save(folder / f"{name}.npy", array)
+        self.folder = folder
+        self.truth: dict[int, Any] = {}
+
+    def dataset(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        outputs = ["output_start_logits", "output_end_logits"]
+        arrays = {name: f"{name}.npy" for name in NAMES}
+        words = {"kind": "sequence", "folder": str(self.folder), "count": COUNT, "input_dtype": "int64", "lengths": "lengths.npy"}
+        return {**words, "arrays": arrays, "outputs": outputs}
+
+    def partial_scores(self, log_dir: Path, values: Mapping[str, Any]) -> tuple[dict[str, float], str]:
+        log = json.loads((log_dir / "mlperf_log_accuracy.json").read_text())
+        found = {e["qsl_idx"]: np.frombuffer(bytes.fromhex(e["data"]), dtype=np.float32) for e in log}
+        self.truth = self.truth or found
+        off = sum(float(np.square(found[i] - t).sum()) for i, t in self.truth.items())
+        return {"nearness": 100 * (1 - (off / sum(float(np.square(t).sum()) for t in self.truth.values())) ** 0.5)}, ""
+
+
+@pytest.fixture
+def room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Room:
+    monkeypatch.setenv("BUILD_DIR", str(tmp_path / "build"))
+    return Room(tmp_path)
+
+
+def few(**given: Any) -> dict[str, Any]:
+    return values(**{"calib_max_batches": 6, "calib_score_samples": 12, "model_variant": "tiny", **given})
+
+
+def test_samples_are_drawn_the_same_way_every_time_and_score_on_others(room: Room) -> None:
+    first, again = open_samples(room, few()), open_samples(room, few())  # type: ignore[arg-type]
+    assert first.digest == again.digest and first.count == 6 and len(first.scoring) == 12
+    assert not set(np.concatenate(first.calibration)) & set(first.scoring)
+    assert open_samples(room, few(calib_max_batches=7)).digest != first.digest  # type: ignore[arg-type]
+
+
+def test_batches_hold_samples_of_like_length(room: Room) -> None:
+    found = open_samples(room, few(calib_batch_size=3, calib_max_batches=4))  # type: ignore[arg-type]
+    assert [len(b) for b in found.calibration] == [3, 3, 3, 3]
+    lengths = [found.dataset.lengths[b] for b in found.calibration]
+    assert all(a.max() <= b.min() for a, b in pairwise(lengths))
+
+
+def test_a_list_of_samples_is_read_and_its_mistakes_have_a_line(room: Room, tmp_path: Path) -> None:
+    file = tmp_path / "list.txt"
+    file.write_text("3\n\n7  # the seventh\n3\n")
+    found = open_samples(room, few(calib_data_map=str(file)))  # type: ignore[arg-type]
+    assert sorted(np.concatenate(found.calibration)) == [3, 7] and "list.txt" in found.origin
+    file.write_text("3\nseven\n")
+    with pytest.raises(UsageError, match="'seven' is no sample") as caught:
+        open_samples(room, few(calib_data_map=str(file)))  # type: ignore[arg-type]
+    assert caught.value.where.endswith("list.txt:2")
+    file.write_text("40\n")
+    with pytest.raises(UsageError, match="'40' is no sample"):
+        open_samples(room, few(calib_data_map=str(file)))  # type: ignore[arg-type]
+    with pytest.raises(MissingError, match="no list of calibration samples"):
+        open_samples(room, few(calib_data_map="/nowhere"))  # type: ignore[arg-type]
+
+
+def calibrated(room: Room, folder: Path, share: float, **given: Any) -> tuple[Report, Path]:
+    pytest.importorskip("nncf", reason="NNCF is not installed; run `make calibration`")
+    model = small_bert(folder)
+    wanted = few(**given)
+    samples = open_samples(room, wanted)  # type: ignore[arg-type]
+    out = folder / "int8.onnx"
+    proto = onnx.load(str(model))
+    return calibrate.calibrate(room, wanted, model, proto, "int8", samples, share, out), out  # type: ignore[arg-type]
+
+
+def test_the_graph_is_symmetric_int8_and_its_score_is_measured(room: Room, tmp_path: Path) -> None:
+    report, out = calibrated(room, tmp_path, 0.8)
+    made = onnx.load(str(out))
+    assert is_quantised(made)
+    zeros = {n.input[2] for n in made.graph.node if n.op_type in ("QuantizeLinear", "DequantizeLinear")}
+    assert all(not onnx.numpy_helper.to_array(i).any() for i in made.graph.initializer if i.name in zeros)
+    trial = report.trials[-1]
+    assert trial.kept == [] and trial.share is not None and 0.8 <= trial.share < 1.0
+    assert report.metric == "nearness" and report.reference == 100 and report.scored_on == 12
+    weights = [t for t in report.tensors if t.kind == "weight"]
+    assert weights and all(t.noise_db < -25 for t in weights)
+    assert all(abs(max(-t.least, t.most) - t.limit) < 0.02 * t.limit for t in weights)
+    layers = {row.name for row in report.layers}
+    assert {"layer.0/intermediate/MatMul", "layer.0/output/MatMul"} <= layers
+    assert not {"layer.0/attention/scores", "layer.0/attention/mixed"} & layers
+    assert "| layer | cost | noise (dB) |" in report.markdown() and report.as_json()["trials"]
+
+
+def test_a_target_out_of_reach_leaves_layers_high_and_then_says_so(room: Room, tmp_path: Path) -> None:
+    with pytest.raises(RunError, match=r"does not keep 99\.9999 %") as caught:
+        calibrated(room, tmp_path, 0.999999)
+    assert "layers in fp16" in caught.value.why and "--precision=fp16" in caught.value.next_step
+
+
+def test_layers_that_are_left_out_stay_out(room: Room, tmp_path: Path) -> None:
+    pytest.importorskip("nncf", reason="NNCF is not installed; run `make calibration`")
+    model = onnx.load(str(small_bert(tmp_path)))
+    samples = open_samples(room, few())  # type: ignore[arg-type]
+    whole = quantise.quantise(model, samples, [], "test")
+    less = quantise.quantise(model, samples, ["layer.0/intermediate/MatMul"], "test")
+    rows = [{row.name for row in sensitivity.measure(model, graph, samples)[1]} for graph in (whole, less)]
+    assert "layer.0/intermediate/MatMul" in rows[0] - rows[1]
+
+
+def test_without_scoring_samples_nothing_is_scored(room: Room, tmp_path: Path) -> None:
+    report, _ = calibrated(room, tmp_path, 0.99, calib_score_samples=0)
+    assert report.reference is None and report.verdict().endswith("not scored")
+
+
+def test_a_model_without_a_score_is_refused(room: Room, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Room, "partial_scores", lambda self, log_dir, values: ({"F1": 0.0}, ""))
+    with pytest.raises(RunError, match=r"scores F1 0\.0 in fp32") as caught:
+        calibrated(room, tmp_path, 0.99)
+    assert "--calib_score_samples=0" in caught.value.next_step
+
+
+def test_nncf_sends_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("nncf", reason="NNCF is not installed; run `make calibration`")
+    import os
+
+    monkeypatch.delenv(quantise.NO_TELEMETRY, raising=False)
+    quantise._nncf()
+    assert os.environ[quantise.NO_TELEMETRY]
