@@ -298,6 +298,14 @@ lint: $(DEV_STAMP) ## Check style and types
 test: $(DEV_STAMP) link_dirs ## Run the tests (TEST_ARGS="-k …" picks some)
 	@cd $(PROJECT_ROOT) && exec $(PY) -m pytest $(TEST_ARGS)
 
+.PHONY: test_cpp
+test_cpp: $(DEV_STAMP) link_dirs ## Build the C++ harness and run its tests
+	@cd $(PROJECT_ROOT) && exec $(PY) -m pytest -m cpp $(TEST_ARGS)
+
+.PHONY: test_docker
+test_docker: $(DEV_STAMP) link_dirs ## Run the container tests against a Docker daemon
+	@cd $(PROJECT_ROOT) && exec $(PY) -m pytest -m container $(TEST_ARGS)
+
 .PHONY: docs
 docs: $(READY) ## Write the generated parts of documentation/
 	@cd $(PROJECT_ROOT) && $(PY) -m scripts.write_docs

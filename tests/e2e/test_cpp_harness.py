@@ -18,7 +18,7 @@ from code.common.errors import UsageError
 from code.loadgen import launch
 from code.loadgen.contract import RunSpec
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1800)]
+pytestmark = [pytest.mark.e2e, pytest.mark.cpp, pytest.mark.timeout(1800)]
 SCENARIOS = ("Offline", "Server", "SingleStream", "MultiStream")
 SAMPLES = 96
 

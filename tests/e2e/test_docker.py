@@ -22,7 +22,7 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1000)]
+pytestmark = [pytest.mark.e2e, pytest.mark.container, pytest.mark.timeout(1000)]
 ACCOUNT = "mlperf-e2e"
 ARCH = os.uname().machine
 MORE_RUN_ARGS = os.environ.get("MLPERF_TEST_RUN_ARGS", "")

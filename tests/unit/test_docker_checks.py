@@ -43,7 +43,7 @@ def test_a_flavour_that_is_none(project: Path) -> None:
 def test_mig_instances_that_are_not_there(project: Path, tmp_path: Path) -> None:
     """On a host whose Docker has the NVIDIA runtime (this one says so); nothing but the instances asked for may be given out."""
     docker = tmp_path / "docker"
-    docker.write_text("#!/bin/bash\necho '{\"Runtimes\": {\"nvidia\":{}}}'\n")
+    docker.write_text('#!/bin/bash\necho \'{"Runtimes": {"nvidia":{}}}\'\n')
     docker.chmod(0o755)
     done = checks(project, "gpus", FLAVOUR="cuda", MIG_CONF="7g.80gb", DOCKER=str(docker))
     fails(done, 3, "no MIG instance of kind 7g.80gb", "nvidia-smi -L")

@@ -99,7 +99,8 @@ TEST(Fault, TheLogFolderVanishes) {
   json run = faulty(folder, "Offline", "");
   run["output_dir"] = logs.path();
   const Ended ended = run_harness(run, folder.path(), {}, [&](const json& line, pid_t /*child*/) {
-    // Samples are issued only when LoadGen has opened its files, so that it creates none while the folder is being removed.
+    // Samples are issued only when LoadGen has opened its files, so that it creates none while the folder is being
+    // removed.
     if (line.value("issued", 0) > 0) std::filesystem::remove_all(logs.path());
   });
   expect_failed(ended, logs, 4, "the log folder went away");
