@@ -6,7 +6,6 @@ the repository, and its data set is generated.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,7 +38,7 @@ def sources(variant: str) -> Sources:
         return Sources(_place(facts.DEV_SET), _place(facts.VOCABULARY), _place(facts.MODEL))
     if variant == "tiny":
         # The name carries the generator's digest, so that a changed generator never meets an older one's text.
-        dev = paths.data_dir() / "squad-tiny" / f"dev-v1.1-{_generator_digest()}.json"
+        dev = paths.data_dir() / "squad-tiny" / f"dev-v1.1-{tiny.generator_digest()}.json"
         return Sources(dev, tiny.VOCAB, tiny.MODEL)
     raise unknown("model variant", variant, VARIANTS)
 
@@ -133,13 +132,3 @@ def _fetch(file: facts.PublishedFile) -> None:
             f"copy the file to {target}, then run the same command again"
         ),
     )
-
-
-def _generator_digest() -> str:
-    """Eight digits that change with anything the tiny data set is generated from."""
-    folder = Path(tiny.__file__).parent
-    digest = hashlib.sha256()
-    for path in sorted([*folder.glob("*.py"), *folder.glob("facts/*"), tiny.VOCAB]):
-        if path.is_file():
-            digest.update(path.name.encode() + b"\0" + path.read_bytes())
-    return digest.hexdigest()[:8]
