@@ -113,8 +113,8 @@ preprocess_data: $(READY) ## Turn the data sets into arrays that a harness maps 
 	@$(HARNESS) --action=preprocess_data $(EVERY) $(RUN_ARGS)
 
 .PHONY: build
-build: $(READY) ## Prepare everything that runs need besides data and models
-	@echo "The Python harness and its packages are ready in $(VENV)"
+build: $(DEV_STAMP) link_dirs ## Build the C++ harness into build/bin (SANITIZE=thread|address); the Python one needs no building
+	@$(PROJECT_ROOT)/scripts/build_harness.sh $(PY) "$(SANITIZE)"
 
 ##@ Benchmarks
 

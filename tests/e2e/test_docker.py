@@ -261,9 +261,9 @@ class TestAutomation:
     def test_the_health_check(self, started: Host) -> None:
         check = "bash /usr/local/lib/mlperf/health.sh"
         assert "LoadGen" in started.inside(check).stdout
+        assert started.inside(f"CONTAINER_VOL=/nowhere {check}").returncode == 1
         running = started.inside(f"bash -c 'exec -a \"python -m code.main\" sleep 5' & sleep 1; {check}")
         assert running.returncode == 0 and "a benchmark is running" in running.stdout
-        assert started.inside(f"CONTAINER_VOL=/nowhere {check}").returncode == 1
 
     def test_a_second_container_of_the_same_name(self, started: Host) -> None:
         fails(

@@ -22,7 +22,7 @@ class OfflineCPUBaseConfig(CPUBaseConfig):
     scenario = Scenario.Offline
     cpu_batch_size = {"bert": 16}
     cpu_inference_streams = Detected("cores")
-    offline_expected_qps = Probed("samples_per_second", 1.1)
+    offline_expected_qps = Probed("samples_per_second", 1.2)
 
 
 class HighAccuracyCPU(OfflineCPUBaseConfig):
