@@ -113,7 +113,7 @@ preprocess_data: $(READY) ## Turn the data sets into arrays that a harness maps 
 	@$(HARNESS) --action=preprocess_data $(EVERY) $(RUN_ARGS)
 
 .PHONY: build
-build: $(DEV_STAMP) link_dirs ## Build the C++ harness into build/bin (SANITIZE=thread|address); the Python one needs no building
+build: $(VENV)/.build-installed link_dirs ## Build the C++ harness, which runs use from then on (SANITIZE=thread|address)
 	@$(PROJECT_ROOT)/scripts/build_harness.sh $(PY) "$(SANITIZE)"
 
 ##@ Benchmarks
@@ -299,7 +299,7 @@ test: $(DEV_STAMP) link_dirs ## Run the tests (TEST_ARGS="-k …" picks some)
 	@cd $(PROJECT_ROOT) && exec $(PY) -m pytest $(TEST_ARGS)
 
 .PHONY: test_cpp
-test_cpp: $(DEV_STAMP) link_dirs ## Build the C++ harness and run its tests
+test_cpp: $(DEV_STAMP) $(VENV)/.build-installed link_dirs ## Build the C++ harness and run its tests
 	@cd $(PROJECT_ROOT) && exec $(PY) -m pytest -m cpp $(TEST_ARGS)
 
 .PHONY: test_docker

@@ -32,10 +32,12 @@ fi
   stop 3 "no C++ compiler on this machine" "the C++ harness is compiled here" \
     "install one (Debian and Ubuntu: apt-get install g++), or run with --harness_lang=python"
 
-bin_of_python=$(dirname "$python")
+bin_of_python=$(cd "$(dirname "$python")" && pwd)
 cmake=$bin_of_python/cmake
+ninja=$bin_of_python/ninja
+[ -x "$ninja" ] || ninja=$(command -v ninja || true)
 [ -x "$cmake" ] || cmake=$(command -v cmake) ||
-  stop 3 "no cmake" "neither $bin_of_python nor the PATH has one" "run \`$python -m pip install cmake\`"
+  stop 3 "no cmake" "neither $bin_of_python nor the PATH has one" "run \`make build\`, which installs one"
 
 loadgen=$("$python" "$root/scripts/fetch_loadgen.py" "$build/loadgen")
 
@@ -54,15 +56,15 @@ print(folder("nlohmann_json", "include", "nlohmann/json.hpp"), folder("openvino"
 PY
 )
 [ "$json" != "-" ] ||
-  stop 3 "nlohmann/json.hpp is not there" "the harness reads run.json with it" "run \`$python -m pip install nlohmann-json\`"
+  stop 3 "nlohmann/json.hpp is not there" "the harness reads run.json with it" "run \`make build\`, which installs it"
 
 out=$build/cmake${sanitize:+-$sanitize}
 bin=$build/bin${sanitize:+-$sanitize}
-wanted="$compiler $cmake $loadgen $json $openvino $sanitize $*"
+wanted="$compiler $cmake $ninja $loadgen $json $openvino $sanitize $*"
 if [ ! -f "$out/.configured" ] || [ "$(cat "$out/.configured")" != "$wanted" ]; then
   mkdir -p "$out"
   generator=()
-  command -v ninja >/dev/null && [ ! -f "$out/Makefile" ] && generator=(-G Ninja)
+  [ -n "$ninja" ] && [ ! -f "$out/Makefile" ] && generator=(-G Ninja "-DCMAKE_MAKE_PROGRAM=$ninja")
   extra=()
   [ "$openvino" != "-" ] && extra+=("-DOpenVINO_DIR=$openvino")
   log=$out/configure.log

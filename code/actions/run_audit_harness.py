@@ -69,7 +69,7 @@ def _attempts(workload: Workload, context: Context, short: str, test: str) -> Ou
         folder = new_log_folder(log_root(workload) / "audit" / test, workload)
         label = f"{workload.label} {test}"
         console.say(f"{label}: attempt {attempt} of {most}, logs in {paths.shown(folder)}")
-        audit_run.run(audit, folder, label, workload["harness_lang"], sampling)
+        audit_run.run(audit, folder, label, sampling)
         outcome = audit_run.verify(audit, folder, room_of(workload.benchmark), workload.plain())
         say_outcome(label, outcome)
         if outcome.passed or not outcome.performance_failed:

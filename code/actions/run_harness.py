@@ -19,7 +19,7 @@ from code.common import console, paths
 from code.common.errors import UsageError
 from code.common.files import atomic_write, storage_error, write_json
 from code.common.rooms import Room, room_of
-from code.loadgen import launch
+from code.loadgen import language, launch
 from code.loadgen.contract import RunSpec
 from code.loadgen.settings import conf_text, seeds, user_conf
 from code.plan import Workload
@@ -46,6 +46,7 @@ def run(workload: Workload, context: Context) -> list[report.ReportRow]:
     room = room_of(workload.benchmark)
     room.prepare(workload.plain())
     engine = store.address(runtime, room.name, graph_for(workload), workload.plain()).require()
+    workload = with_harness(workload, runtime, room, context)
     workload = with_probed_values(workload, runtime, room, engine)
     asked = workload["test_mode"]
     modes = ["PerformanceOnly", "AccuracyOnly"] if asked == "SubmissionRun" else [asked]
@@ -105,7 +106,8 @@ def run_spec(
             "threads": threads,
             "devices": [],
         },
-        batch={"max_samples": batch, "timeout_us": float(values["deque_timeout_usec"] or 0), "padding": PADDING},
+        # Where windows fill the engine's batches, a sample is a batch of its own.
+        batch={"max_samples": 1 if "windows_per_batch" in dataset else batch, "timeout_us": float(values["deque_timeout_usec"] or 0), "padding": PADDING},
         dataset=dataset,
         seeds=seeds(values, room_of(workload.benchmark).name),
         log={
@@ -194,6 +196,17 @@ def new_log_folder(root: Path, workload: Workload) -> Path:
             number += 1
         except OSError as error:
             raise storage_error(error, folder) from error
+
+
+def with_harness(workload: Workload, runtime: Backend, room: Room, context: Context) -> Workload:
+    """The workload with its harness decided, which is said once."""
+    choice = language.choose(workload["harness_lang"], runtime.name, str(room.dataset(workload.plain())["kind"]))
+    if workload["harness_lang"] == choice.language:
+        return workload
+    line = f"harness: {choice.language} ({choice.why})"
+    if context.once(line):
+        console.say(line)
+    return workload.with_values({"harness_lang": Value(choice.language, f"auto: {choice.why}")})
 
 
 def with_probed_values(workload: Workload, runtime: Backend, room: Room, engine: Path) -> Workload:

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <iostream>
+#include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
@@ -40,6 +41,11 @@ void explain_dataset(const RunSpec& spec, const Dataset& dataset) {
 }
 
 }  // namespace
+
+void print_capabilities() {
+  const nlohmann::json content = {{"schema", kSchema}, {"backends", engine_names()}, {"datasets", dataset_kinds()}};
+  std::cout << content.dump() << "\n" << std::flush;
+}
 
 void run_explain(const RunSpec& spec) {
   const mlperf::TestSettings settings = read_settings(spec);

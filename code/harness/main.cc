@@ -1,4 +1,5 @@
-// harness [--probe | --explain] run.json: the C++ harness process. One LoadGen test, or one measurement, then it ends.
+// harness [--probe | --explain] run.json, or harness --capabilities: the C++ harness process. One LoadGen test, or one
+// measurement, then it ends.
 //
 // Exit status: 0 done, 2 usage, 3 something is missing, 4 the run failed, 130 interrupted.
 
@@ -20,13 +21,17 @@ using harness::Status;
 void act(const std::vector<std::string>& arguments) {
   std::vector<std::string> files;
   std::string action;
+  if (arguments == std::vector<std::string>{"--capabilities"}) {
+    harness::print_capabilities();
+    return;
+  }
   for (const auto& argument : arguments) {
     if (argument.rfind("--", 0) != 0) {
       files.push_back(argument);
     } else if (argument == "--probe" || argument == "--explain") {
       action = argument;
     } else {
-      throw Error(Status::kUsage, "unknown option " + argument, "the harness has --probe and --explain",
+      throw Error(Status::kUsage, "unknown option " + argument, "the harness has --probe, --explain and --capabilities",
                   "run it through `make run_harness`");
     }
   }

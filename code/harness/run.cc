@@ -14,6 +14,8 @@
 #include <utility>
 #include <vector>
 
+#include "core/batch_log.h"
+#include "core/clock.h"
 #include "core/error.h"
 #include "core/lanes.h"
 #include "core/progress.h"
@@ -137,6 +139,7 @@ void run_test(const RunSpec& spec) {
   watch.enter("load", nullptr);
   Lanes lanes(spec, *dataset, complete);
   const auto sut = make_sut(spec, server_bound(spec, settings), lanes, *dataset);
+  const Forgets forgets(watch);
   if (spec.warmup_s > 0) {
     watch.enter("warmup", sut.get());
     lanes.warm_up(*dataset, spec.batch.max_samples, spec.warmup_s);
@@ -150,6 +153,7 @@ void run_test(const RunSpec& spec) {
   LoadgenSut loadgen_sut("harness." + spec.engine.backend, *sut);
   LoadgenQsl qsl(spec.benchmark, *dataset, override_count != 0 ? override_count : dataset->count());
   watch.enter("run", sut.get());
+  const int64_t start = now_ns();
   {
     const IssueThreads issue_threads(spec.issue_threads, spec.scenario);
     exact_timers();
@@ -157,6 +161,9 @@ void run_test(const RunSpec& spec) {
   }
   sut->close();
   check_logs(spec.output_dir);
+  std::vector<const BatchLog*> logs;
+  for (size_t i = 0; i < lanes.size(); ++i) logs.push_back(&lanes.lane(i).log());
+  write_batches(spec.output_dir + "/batches.npy", start, logs);
   watch.enter("end", sut.get());
 }
 

@@ -13,6 +13,10 @@ void run_test(const RunSpec& spec);
 // code/loadgen/probe.py.
 void run_probe(const RunSpec& spec);
 
+// Prints, as one JSON object, which schema of run.json, backends and kinds of data set this binary has; see
+// code/loadgen/language.py.
+void print_capabilities();
+
 // Prints what `run_test` would do. Loads no engine.
 void run_explain(const RunSpec& spec);
 

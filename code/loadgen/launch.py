@@ -13,6 +13,7 @@ from typing import IO, Any
 from code.common import console, paths
 from code.common.errors import HarnessError, Interrupted, MissingError, RunError, UsageError
 from code.loadgen.contract import RunSpec
+from code.loadgen.language import binary
 from code.loadgen.progress import PIPE_VARIABLE
 
 RUN_FILE = "run.json"
@@ -25,10 +26,9 @@ def harness_command(language: str) -> list[str]:
     """The command of the harness in a language; MissingError when it is not built."""
     if language == "python":
         return [sys.executable, "-m", "code.loadgen"]
-    binary = paths.build_dir() / "bin" / "harness"
-    if not binary.is_file():
-        raise MissingError(f"the C++ harness is not built: no {binary}", "", "run `make build`, or use --harness_lang=python")
-    return [str(binary)]
+    if not binary().is_file():
+        raise MissingError(f"the C++ harness is not built: no {binary()}", "", "run `make build`, or use --harness_lang=python")
+    return [str(binary())]
 
 
 def run(spec: RunSpec, label: str, language: str) -> None:

@@ -102,7 +102,7 @@ def require_valid(audit: Audit) -> None:
         )
 
 
-def run(audit: Audit, folder: Path, label: str, language: str, sampling: int | None = None) -> LoadGenLog:
+def run(audit: Audit, folder: Path, label: str, sampling: int | None = None) -> LoadGenLog:
     """Run the audit into `folder`, which exists and holds an INCOMPLETE marker. The audit.config is gone when this returns.
 
     Raises:
@@ -122,7 +122,7 @@ def run(audit: Audit, folder: Path, label: str, language: str, sampling: int | N
         changed = dataclasses.replace(
             spec, output_dir=str(folder), user_conf=str(folder / "user.conf"), audit_conf=str(path), test_mode=PERFORMANCE
         )
-        launch.run(changed, label, language)
+        launch.run(changed, label, str(spec.fields["harness_lang"]))
     log = loadgen_log.read_detail(folder)
     _require_taken(log, wanted)
     record = {"test": audit.test, "settings": wanted, "performance_run": str(audit.performance.folder)}

@@ -75,11 +75,11 @@ def test_accuracy_passes_in_every_scenario_and_at_both_targets(scenario: str, pr
 
 
 def test_submission_run_does_both_and_overwrites_neither(project: Path, tmp_path: Path) -> None:
-    arguments = "--benchmarks=bert --scenarios=offline --test_mode=SubmissionRun --test_query_count=100"
-    for _ in range(2):
+    for mode in ("SubmissionRun", "PerformanceOnly"):
+        arguments = f"--benchmarks=bert --scenarios=offline --test_mode={mode} --test_query_count=100"
         done = make(project, "run", arguments, LOG_DIR=str(tmp_path))
         assert done.returncode == 0, done.stderr
-    assert sorted(r["test_mode"] for r in results(tmp_path)) == ["AccuracyOnly"] * 2 + ["PerformanceOnly"] * 2
+    assert sorted(r["test_mode"] for r in results(tmp_path)) == ["AccuracyOnly", "PerformanceOnly", "PerformanceOnly"]
 
 
 def test_a_short_run_is_short_and_says_it_is_for_the_open_division(project: Path, tmp_path: Path) -> None:
@@ -120,7 +120,13 @@ def test_stopping_ends_with_130_and_marks_the_logs(number: int, project: Path, t
 
     command = [sys.executable, "-m", "code.main", "--action=run", "--benchmarks=bert", "--scenarios=offline"]
     with subprocess.Popen(
-        [*command, f"--log_dir={tmp_path}"], cwd=project, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [*command, f"--log_dir={tmp_path}"],
+        cwd=project,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        # A shell starts background jobs with SIGINT ignored, and children would inherit that.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     ) as process:
         deadline = time.monotonic() + 60
         while not list(tmp_path.rglob("mlperf_log_detail.txt")) and time.monotonic() < deadline:

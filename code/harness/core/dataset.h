@@ -3,12 +3,15 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "core/batch.h"
 #include "core/engine.h"
 #include "core/run_spec.h"
+#include "core/sliding_window.h"
 #include "query_sample.h"
 
 namespace harness {
@@ -18,6 +21,9 @@ namespace harness {
 struct Answers {
   std::vector<mlperf::QuerySampleResponse> responses;
   std::vector<float> memory;
+  std::vector<std::vector<uint8_t>> bytes;  // where a sample's response is of its own size
+  WindowSum sums;
+  std::function<void()> alive;  // to be called when the engine answered and the batch goes on
 };
 
 class Dataset {
@@ -42,6 +48,9 @@ class Dataset {
   // Waits for the oldest batch under way on `stream`, which is `batch`, and makes its responses, in its order.
   virtual void collect(const Batch& batch, Stream& stream, Answers& answers) const = 0;
 };
+
+// The kinds that `open_dataset` knows.
+std::vector<std::string> dataset_kinds();
 
 // The data set that run.json describes. Throws Error (kMissing, kUsage).
 std::unique_ptr<Dataset> open_dataset(const DatasetSpec& spec);

@@ -25,7 +25,12 @@ Lane::Lane(const Dataset& dataset, std::unique_ptr<Stream> stream, size_t device
       device_(device),
       complete_(std::move(complete)),
       slots_(stream_->depth()),
-      started_(stream_->depth()) {}
+      started_(stream_->depth()) {
+  answers_.alive = [this] {
+    add(state_.calls, uint64_t{1});
+    state_.busy_since.store(now_ns(), std::memory_order_relaxed);
+  };
+}
 
 int64_t Lane::start(const Batch& batch) {
   const int64_t now = now_ns();
@@ -36,7 +41,7 @@ int64_t Lane::start(const Batch& batch) {
   return now;
 }
 
-int64_t Lane::finish(const Batch& batch) {
+int64_t Lane::finish(const Batch& batch, int64_t started) {
   state_.busy_since.store(now_ns(), std::memory_order_relaxed);
   dataset_.collect(batch, *stream_, answers_);
   state_.busy_since.store(0, std::memory_order_relaxed);
@@ -53,12 +58,12 @@ int64_t Lane::finish(const Batch& batch) {
                          std::memory_order_relaxed);
   const int64_t now = now_ns();
   for (const int64_t arrived : batch.arrived) state_.latencies.add(now - arrived);
+  log_.add({started, now, static_cast<uint32_t>(batch.size()), batch.longest});
   return now;
 }
 
 void Lane::answer(const Batch& batch) {
-  start(batch);
-  finish(batch);
+  finish(batch, start(batch));
 }
 
 void Lane::warm_up(const Batch& batch) {
@@ -86,7 +91,7 @@ void Lane::serve(BatchSource& source) {
       if (closed) return;
       continue;
     }
-    const int64_t now = finish(slots_[oldest]);
+    const int64_t now = finish(slots_[oldest], started_[oldest]);
     source.answered(slots_[oldest], now - started_[oldest]);
     oldest = (oldest + 1) % depth;
     --under_way;

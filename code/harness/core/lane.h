@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "core/batch.h"
+#include "core/batch_log.h"
 #include "core/dataset.h"
 #include "core/engine.h"
 #include "core/error.h"
@@ -24,6 +25,7 @@ using Complete = std::function<void(mlperf::QuerySampleResponse*, size_t)>;
 struct alignas(64) LaneState {
   std::atomic<uint64_t> completed{0};
   std::atomic<uint64_t> batches{0};
+  std::atomic<uint64_t> calls{0};      // into the engine, beyond one for each batch
   std::atomic<int64_t> busy_since{0};  // when the call into the engine began, ns; 0 when in none
   std::atomic<uint32_t> in_flight{0};  // samples
   Latencies latencies;                 // of batches whose arrivals are known
@@ -44,11 +46,13 @@ class Lane {
 
   [[nodiscard]] const LaneState& state() const { return state_; }
   [[nodiscard]] size_t device() const { return device_; }
+  // The batches it answered. Only for when its thread has ended.
+  [[nodiscard]] const BatchLog& log() const { return log_; }
 
  private:
   // When it started, and when it was completed, ns.
   int64_t start(const Batch& batch);
-  int64_t finish(const Batch& batch);
+  int64_t finish(const Batch& batch, int64_t started);
 
   const Dataset& dataset_;
   std::unique_ptr<Stream> stream_;
@@ -57,6 +61,7 @@ class Lane {
   Answers answers_;
   std::vector<Batch> slots_;
   std::vector<int64_t> started_;
+  BatchLog log_;
   LaneState state_;
 };
 

@@ -193,9 +193,31 @@ BatchSpec read_batch(Reader in) {
   return out;
 }
 
+void read_volumes(Reader& in, DatasetSpec& out, const std::string& path) {
+  out.folder = in.text("folder");
+  out.cases = in.texts("cases");
+  if (out.cases.size() != out.count) {
+    throw Error(Status::kUsage, path + ": dataset.cases has " + std::to_string(out.cases.size()) + " names",
+                "dataset.count is " + std::to_string(out.count), kAfresh);
+  }
+  for (const double extent : in.numbers(in.get("roi"), "roi")) out.roi.push_back(static_cast<size_t>(extent));
+  if (out.roi.size() != 3 || *std::min_element(out.roi.begin(), out.roi.end()) < 1) {
+    in.throw_type("dataset.roi", in.get("roi"), "three extents of at least 1");
+  }
+  out.overlap = in.number("overlap");
+  out.sigma = in.number("sigma");
+  if (out.overlap >= 1 || out.sigma <= 0) {
+    throw Error(Status::kUsage, path + ": dataset.overlap or dataset.sigma is out of range",
+                "overlap is from 0 to below 1, sigma above 0", kAfresh);
+  }
+  out.windows_per_batch = static_cast<size_t>(in.whole("windows_per_batch", 1, 1 << 16));
+  out.input = in.text("input");
+  out.outputs = {in.text("output")};
+}
+
 DatasetSpec read_dataset(Reader in, const std::string& path) {
   DatasetSpec out;
-  out.kind = one_of(in.text("kind"), {"sequence", "synthetic"}, "kind of data set", path);
+  out.kind = one_of(in.text("kind"), {"sequence", "synthetic", "volume"}, "kind of data set", path);
   out.count = static_cast<size_t>(in.whole("count", 1, std::numeric_limits<int32_t>::max()));
   static_cast<void>(in.find("usual_count"));  // the caller's: LoadGen's settings were made with it
   if (out.kind == "sequence") {
@@ -209,6 +231,8 @@ DatasetSpec read_dataset(Reader in, const std::string& path) {
     out.lengths = in.text("lengths");
     out.outputs = in.texts("outputs");
     out.input_dtype = one_of(in.text("input_dtype"), {"int32", "int64"}, "input_dtype", path);
+  } else if (out.kind == "volume") {
+    read_volumes(in, out, path);
   } else {
     for (const double length : in.numbers(in.get("lengths"), "lengths")) {
       out.synthetic_lengths.push_back(static_cast<int32_t>(std::clamp(length, 1.0, 1e9)));

@@ -61,6 +61,12 @@ struct DatasetSpec {
   std::vector<std::string> outputs;
   std::string input_dtype;
   std::vector<int32_t> synthetic_lengths;  // kind "synthetic": repeated over the data set
+  std::vector<std::string> cases;          // kind "volume", as what follows: each is <case>.npy in the folder
+  std::vector<size_t> roi;                 // depth, height, width of a window
+  double overlap = 0;                      // of two windows, in [0, 1)
+  double sigma = 0;                        // of the weights' Gaussian, as a share of the ROI
+  size_t windows_per_batch = 1;
+  std::string input;
 };
 
 // Everything a harness needs; see code/loadgen/contract.py for each key.

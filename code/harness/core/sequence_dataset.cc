@@ -197,9 +197,4 @@ void SyntheticDataset::collect(const Batch& batch, Stream& stream, Answers& answ
   answer_zeros(batch, lengths_, outputs_, stream.answered(), answers);
 }
 
-std::unique_ptr<Dataset> open_dataset(const DatasetSpec& spec) {
-  if (spec.kind == "synthetic") return std::make_unique<SyntheticDataset>(spec);
-  return std::make_unique<SequenceDataset>(spec);
-}
-
 }  // namespace harness

@@ -56,9 +56,14 @@ void Watch::enter(const std::string& phase, const Watched* watched) {
   phase_ = phase;
   watched_ = watched;
   last_moved_ = now;
-  last_completed_ = 0;
+  last_answers_ = 0;
   if (phase != "end") phase_began_ = now;
   report(now);
+}
+
+void Watch::forget() {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  watched_ = nullptr;
 }
 
 void Watch::work() {
@@ -86,9 +91,9 @@ void Watch::look() {
   if (watched_ == nullptr) return;
   if (phase_ == "run") report(now);
   if (stuck_s_ <= 0) return;
-  const uint64_t completed = watched_->completed();
-  if (completed != last_completed_ || (phase_ == "run" && completed == watched_->issued())) {
-    last_completed_ = completed;
+  const uint64_t answers = watched_->answers();
+  if (answers != last_answers_ || (phase_ == "run" && watched_->completed() == watched_->issued())) {
+    last_answers_ = answers;
     last_moved_ = now;
   }
   const auto limit = static_cast<int64_t>(stuck_s_ * 1e9);

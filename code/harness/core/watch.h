@@ -21,6 +21,8 @@ class Watched {
 
   [[nodiscard]] virtual uint64_t issued() const = 0;
   [[nodiscard]] virtual uint64_t completed() const = 0;
+  // A count that grows whenever an engine answers, also in the middle of a sample.
+  [[nodiscard]] virtual uint64_t answers() const = 0;
   // The latency in ns below which `share` of the answers lie; 0 where it is not known.
   [[nodiscard]] virtual double latency_ns(double share) const = 0;
   // The longest time a lane has been inside its engine, ns.
@@ -44,9 +46,11 @@ class Watch {
   Watch(Watch&&) = delete;
   Watch& operator=(Watch&&) = delete;
 
-  // The run enters `phase` ("load", "warmup", "run", "end"). What is watched outlives the Watch, or is taken back with
-  // nullptr.
+  // The run enters `phase` ("load", "warmup", "run", "end"). What is watched is taken back with `forget` before it
+  // goes.
   void enter(const std::string& phase, const Watched* watched);
+  // Watches nothing any more.
+  void forget();
 
  private:
   void work();
@@ -60,10 +64,24 @@ class Watch {
   const Watched* watched_ = nullptr;
   int64_t phase_began_ = 0;   // the phase "end" counts from the start of the run
   int64_t first_issued_ = 0;  // when samples were first seen issued
-  uint64_t last_completed_ = 0;
+  uint64_t last_answers_ = 0;
   int64_t last_moved_ = 0;
   std::atomic<bool> stopping_{false};
   std::thread thread_;
+};
+
+// Lets a Watch forget what it watched, however a scope is left. Declare it after what is watched.
+class Forgets {
+ public:
+  explicit Forgets(Watch& watch) : watch_(watch) {}
+  ~Forgets() { watch_.forget(); }
+  Forgets(const Forgets&) = delete;
+  Forgets& operator=(const Forgets&) = delete;
+  Forgets(Forgets&&) = delete;
+  Forgets& operator=(Forgets&&) = delete;
+
+ private:
+  Watch& watch_;
 };
 
 }  // namespace harness

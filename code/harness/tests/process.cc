@@ -37,17 +37,29 @@ std::string read_text(const std::string& path) {
   return out.str();
 }
 
-void write_npy(const std::string& path, const std::vector<size_t>& shape, const std::vector<int32_t>& values) {
+namespace {
+
+void write_array(const std::string& path, const std::string& dtype, const std::vector<size_t>& shape, const void* data,
+                 size_t bytes) {
   std::string extents;
   for (const size_t extent : shape) extents += std::to_string(extent) + ", ";
-  std::string header = "{'descr': '<i4', 'fortran_order': False, 'shape': (" + extents + "), }";
+  std::string header = "{'descr': '" + dtype + "', 'fortran_order': False, 'shape': (" + extents + "), }";
   while ((10 + header.size() + 1) % 64 != 0) header += ' ';
   header += '\n';
   std::ofstream out(path, std::ios::binary);
   out << "\x93NUMPY" << '\x01' << '\0' << static_cast<char>(header.size() & 0xFF)
       << static_cast<char>(header.size() >> 8) << header;
-  out.write(reinterpret_cast<const char*>(values.data()),
-            static_cast<std::streamsize>(values.size() * sizeof(int32_t)));
+  out.write(static_cast<const char*>(data), static_cast<std::streamsize>(bytes));
+}
+
+}  // namespace
+
+void write_npy(const std::string& path, const std::vector<size_t>& shape, const std::vector<int32_t>& values) {
+  write_array(path, "<i4", shape, values.data(), values.size() * sizeof(int32_t));
+}
+
+void write_npy_floats(const std::string& path, const std::vector<size_t>& shape, const std::vector<float>& values) {
+  write_array(path, "<f4", shape, values.data(), values.size() * sizeof(float));
 }
 
 json usual_run(const std::string& folder, const std::string& scenario,

@@ -31,6 +31,9 @@ std::string read_text(const std::string& path);
 // An int32 array in NumPy's format.
 void write_npy(const std::string& path, const std::vector<size_t>& shape, const std::vector<int32_t>& values);
 
+// A float32 one.
+void write_npy_floats(const std::string& path, const std::vector<size_t>& shape, const std::vector<float>& values);
+
 // A whole run.json of a null engine on a synthetic data set that logs to `folder`, with a user.conf of `settings` (key
 // → value) beside it.
 nlohmann::json usual_run(const std::string& folder, const std::string& scenario,

@@ -1,0 +1,142 @@
+#include "core/volume_dataset.h"
+
+#include <algorithm>
+#include <deque>
+#include <string>
+#include <utility>
+
+#include "core/error.h"
+
+namespace harness {
+
+namespace {
+
+constexpr size_t kClasses = 3;  // background, kidney, tumour
+constexpr const char* kAgain = "run `make preprocess_data` for this benchmark again";
+constexpr const char* kOtherEngine =
+    "build it again: make generate_engines RUN_ARGS='… --force_build', or name another model with --model_path";
+
+size_t port_of(const std::vector<TensorInfo>& ports, const std::string& name, const std::string& kind) {
+  std::vector<std::string> names;
+  for (size_t i = 0; i < ports.size(); ++i) {
+    if (ports[i].name == name && ports[i].dtype == DType::kFloat32) return i;
+    names.push_back(ports[i].name);
+  }
+  throw Error(Status::kFailed, "the engine has no float32 " + kind + " '" + name + "'", "it has " + joined(names),
+              kOtherEngine);
+}
+
+}  // namespace
+
+VolumeDataset::Volume VolumeDataset::open(const std::string& path, const Extents& roi, double overlap) {
+  NpyArray array(path);
+  const auto& shape = array.shape();
+  if (shape.size() != 3 || array.dtype() != "<f4") {
+    throw Error(Status::kMissing, path + " holds no volume", "they are float32 [depth, height, width]", kAgain);
+  }
+  const Extents extents{shape[0], shape[1], shape[2]};
+  try {
+    return {std::move(array), extents, WindowGrid(extents, roi, overlap)};
+  } catch (const Error& error) {
+    throw Error(error.status(), path + ": " + error.what(), error.why(), error.next_step());
+  }
+}
+
+VolumeDataset::VolumeDataset(const DatasetSpec& spec)
+    : roi_({spec.roi[0], spec.roi[1], spec.roi[2]}),
+      windows_per_batch_(spec.windows_per_batch),
+      input_(spec.input),
+      output_(spec.outputs.front()),
+      weights_(window_weights(roi_, spec.sigma)) {
+  for (const auto& name : spec.cases) {
+    volumes_.push_back(open(spec.folder + "/" + name + ".npy", roi_, spec.overlap));
+    lengths_.push_back(static_cast<int32_t>(volumes_.back().grid.count()));
+  }
+}
+
+void VolumeDataset::load(const std::vector<size_t>& samples) {
+  for (const size_t sample : samples) {
+    const NpyArray& array = volumes_[sample].array;
+    for (size_t plane = 0; plane < array.rows(); ++plane) array.touch(plane);
+  }
+}
+
+void VolumeDataset::bind(Engine& engine) {
+  computes_ = engine.computes();
+  if (!computes_) return;
+  input_port_ = port_of(engine.inputs(), input_, "input");
+  output_port_ = port_of(engine.outputs(), output_, "output");
+}
+
+size_t VolumeDataset::feed(Walk& walk, Stream& stream) const {
+  std::vector<std::pair<const Volume*, Extents>> windows;
+  while (windows.size() < windows_per_batch_ && walk.sample < walk.batch.size()) {
+    const Volume& volume = volumes_[walk.batch.samples[walk.sample]];
+    windows.emplace_back(&volume, volume.grid.origin(walk.window));
+    if (++walk.window == volume.grid.count()) {
+      ++walk.sample;
+      walk.window = 0;
+    }
+  }
+  if (windows.empty()) return 0;
+  if (computes_) {
+    auto* to = static_cast<float*>(stream.input(input_port_, {{windows.size(), 1, roi_[0], roi_[1], roi_[2]}, 5}));
+    for (const auto& [volume, origin] : windows) {
+      cut_window(volume->array.row<float>(0), volume->extents, origin, roi_, to);
+      to += volume_of(roi_);
+    }
+  }
+  stream.enqueue({windows.size(), volume_of(roi_)});
+  return windows.size();
+}
+
+void VolumeDataset::sum(Walk& walk, size_t windows, Stream& stream, WindowSum& sums, Answers& answers) const {
+  const float* output = nullptr;
+  if (computes_) {
+    const Output found = stream.output(output_port_);
+    if (found.shape.items() != stream.answered() * kClasses * volume_of(roi_)) {
+      throw Error(Status::kFailed,
+                  "the engine's output '" + output_ + "' has another shape than [windows, 3, depth, height, width]", "",
+                  kOtherEngine);
+    }
+    output = static_cast<const float*>(found.data);
+  }
+  for (size_t i = 0; i < windows; ++i) {
+    const Volume& volume = volumes_[walk.batch.samples[walk.sample]];
+    uint8_t* labels = answers.bytes[walk.sample].data();
+    if (computes_) {
+      if (walk.window == 0) sums.begin(volume.extents, roi_, kClasses);
+      sums.add(output + i * kClasses * volume_of(roi_), weights_, volume.grid.origin(walk.window), labels);
+    }
+    if (++walk.window < volume.grid.count()) continue;
+    if (computes_) sums.finish(labels);
+    answers.responses.emplace_back(walk.batch.ids[walk.sample], reinterpret_cast<uintptr_t>(labels),
+                                   volume_of(volume.extents));
+    ++walk.sample;
+    walk.window = 0;
+  }
+}
+
+void VolumeDataset::collect(const Batch& batch, Stream& stream, Answers& answers) const {
+  answers.responses.clear();
+  answers.bytes.resize(std::max(answers.bytes.size(), batch.size()));
+  for (size_t i = 0; i < batch.size(); ++i) answers.bytes[i].resize(volume_of(volumes_[batch.samples[i]].extents));
+  Walk fed{batch};
+  Walk summed{batch};
+  std::deque<size_t> under_way;
+  while (true) {
+    while (under_way.size() < stream.depth()) {
+      const size_t windows = feed(fed, stream);
+      if (windows == 0) break;
+      under_way.push_back(windows);
+    }
+    if (under_way.empty()) return;
+    stream.wait();
+    if (stream.answered() < under_way.front()) return;  // the lane says so: a sample has no answer
+    sum(summed, under_way.front(), stream, answers.sums, answers);
+    under_way.pop_front();
+    if (answers.alive) answers.alive();
+  }
+}
+
+}  // namespace harness
