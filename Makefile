@@ -134,6 +134,10 @@ run_harness: $(READY) ## Run LoadGen with the engines that are built
 calibrate: $(READY) $(VENV)/.calibration-installed ## Calibrate for int8
 	@$(HARNESS) --action=calibrate $(NAMED_BENCHMARKS) $(RUN_ARGS)
 
+.PHONY: tune
+tune: $(READY) $(VENV)/.tune-installed ## Search streams, batches and Server's rate on this machine (--trials=N, --write)
+	@$(HARNESS) --action=tune $(NAMED_BENCHMARKS) $(RUN_ARGS)
+
 .PHONY: explain
 explain: $(READY) ## Show every value of the plan and where it came from
 	@$(HARNESS) --action=explain $(NAMED_BENCHMARKS) $(RUN_ARGS)

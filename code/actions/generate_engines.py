@@ -17,6 +17,7 @@ HARNESS_HONOURS = frozenset(
     for f in FIELDS
     if f.loadgen or (f.group in ("The request", "Logs", "Model and data", "Calibration") and f.name != "cache_file")
 ) | {
+    "batch_padding",
     "deque_timeout_usec",
     "devices",
     "performance_sample_count",

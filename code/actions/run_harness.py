@@ -32,8 +32,6 @@ from configs.configuration import Probed
 
 SCOPE = "workload"
 INCOMPLETE = "INCOMPLETE"
-PADDING = 1 / 16
-"""A sample joins a batch when at most this share of the batch's longest sample is padded for it."""
 WARMUP_S = 0.7
 RULES_MIN_DURATION_MS = 600_000
 
@@ -107,7 +105,11 @@ def run_spec(
             "devices": [],
         },
         # Where windows fill the engine's batches, a sample is a batch of its own.
-        batch={"max_samples": 1 if "windows_per_batch" in dataset else batch, "timeout_us": float(values["deque_timeout_usec"] or 0), "padding": PADDING},
+        batch={
+            "max_samples": 1 if "windows_per_batch" in dataset else batch,
+            "timeout_us": float(values["deque_timeout_usec"] or 0),
+            "padding": float(values["batch_padding"]),
+        },
         dataset=dataset,
         seeds=seeds(values, room_of(workload.benchmark).name),
         log={

@@ -61,6 +61,9 @@ FIELDS: tuple[Field, ...] = (
     _r("name", "str", "Name of the system to add or remove."),
     _r("capture", "str", "A machine's capture to read instead of this machine (capture_system: the file to write)."),
     _r("yes", "bool", "Do it without asking.", default=False),
+    _r("write", "bool", "tune: write the values into the config class.", default=False),
+    _r("trials", "int", "tune: points to measure in all; those of an earlier search count.", default=24),
+    _r("tune_duration", "float", "tune: length of a Server run that decides whether a rate is VALID.", unit="s", default=10.0),
     _r("json", "bool", "Print machine-readable JSON where the action can.", default=False),
     # ── audits and submission ────────────────────────────────────────────────────────────
     _r("submitter", "str", "Your organisation, as its folder in the submission is called."),
@@ -275,6 +278,13 @@ FIELDS: tuple[Field, ...] = (
     _f(BATCH, "gpu_inference_streams", "int", "Inference streams per GPU.", "eh"),
     _f(BATCH, "gpu_copy_streams", "int", "Copy streams per GPU.", "eh"),
     _f(BATCH, "deque_timeout_usec", "int", "How long a batch waits to fill.", unit="µs"),
+    _f(
+        BATCH,
+        "batch_padding",
+        "float",
+        "A sample joins a batch when at most this share of the batch's longest sample is padded for it.",
+        default=1 / 16,
+    ),
     _f(BATCH, "use_deque_limit", "bool", "Honour deque_timeout_usec as a limit."),
     _f(
         BATCH,

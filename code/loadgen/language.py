@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from code.common import paths
 from code.loadgen.contract import SCHEMA
@@ -51,7 +52,7 @@ def choose(asked: str, backend: str, kind: str) -> Choice:
 
 
 @cache
-def _capabilities(path: str, _built: int) -> Mapping[str, list[str]] | None:
+def _capabilities(path: str, _built: int) -> Mapping[str, Any] | None:
     """What the binary says it has; None when it does not say."""
     try:
         done = subprocess.run([path, "--capabilities"], capture_output=True, text=True, timeout=QUICK_S)

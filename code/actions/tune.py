@@ -1,0 +1,89 @@
+"""tune: search streams, batch sizes and padding for a workload; for Server also the highest rate that is VALID."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from code.actions import Context
+from code.actions.run_harness import with_harness
+from code.backends.base import backend
+from code.common import console, paths
+from code.common.constants import Scenario
+from code.common.errors import RunError
+from code.common.rooms import room_of
+from code.plan import Workload
+from code.tuning import config_class, measure
+from code.tuning.server_rate import highest_valid
+from code.tuning.space import point_of, search_space, values_of
+from code.tuning.study import Study, study_path
+
+SCOPE = "workload"
+RATE_FIELDS = {Scenario.Offline: "offline_expected_qps", Scenario.Server: "server_target_qps"}
+
+
+def run(workload: Workload, context: Context) -> None:
+    """Search, then print the config class to paste; with --write it is written where it stands.
+
+    A search that was stopped goes on with the trials it has. MissingError without Optuna, RunError when no point could be measured.
+    """
+    room, runtime = room_of(workload.benchmark), backend(workload["backend"])
+    room.prepare(workload.plain())
+    workload = with_harness(workload, runtime, room, context)
+    kind = "cpu" if runtime.device == "CPU" else "gpu"
+    space = search_space(workload, kind)
+    aim = measure.AIMS[workload.scenario]
+    path = study_path(workload, space)
+    study = Study(path, space, aim.more_is_better)
+    trials = min(int(context.request["trials"]), study.size)
+    console.say(f"{workload.label}: {trials} of {study.size} points, {len(study.known())} known already ({paths.shown(path)})")
+
+    def trial(point: dict[str, Any]) -> float:
+        value = measure.probe(measure.at(workload, point), context)[aim.key]
+        words = ", ".join(f"{name} {_short(value)}" for name, value in point.items())
+        console.say(f"{workload.label}: trial {len(study.known()) + 1}/{trials}: {value:,.6g} {aim.unit} with {words}")
+        return value
+
+    study.search(trials, point_of(workload, space), trial, console.warn)
+    best = study.best()
+    if best is None:
+        raise RunError(
+            f"{workload.label}: no point could be measured", "each trial failed as told above", "mend that, then tune again"
+        )
+    point, value = best
+    found: dict[str, Any] = values_of(workload, point)
+    if workload.scenario == Scenario.Offline:
+        found["offline_expected_qps"] = float(f"{value:.4g}")
+    if workload.scenario == Scenario.Server:
+        found["server_target_qps"] = _server_rate(measure.at(workload, point), value, context)
+    remark = f"Tuned {time.strftime('%Y-%m-%d')} on {workload.system_id}: {value:,.6g} {aim.unit} in a probe of {runtime.label}."
+    console.say(f"\n{config_class.class_text(workload, found, remark)}\n")
+    if context.request["write"]:
+        console.say(f"written to {paths.shown(config_class.write_class(workload, found))}")
+    else:
+        console.say(f"it stands at {workload.config.where}; --write writes it there")
+
+
+def _server_rate(workload: Workload, throughput: float, context: Context) -> float:
+    seconds = float(context.request["tune_duration"])
+
+    def is_valid(rate: float) -> bool:
+        valid = measure.server_is_valid(workload, rate, seconds, context)
+        console.say(f"{workload.label}: {rate:,.1f} queries/s for {seconds:g} s: {'VALID' if valid else 'INVALID'}")
+        return valid
+
+    rate = highest_valid(throughput, is_valid)
+    if rate is None:
+        raise RunError(
+            f"{workload.label}: no rate is VALID",
+            f"not even {throughput / 64:,.3g} queries/s meets the latency bound",
+            "use a faster engine, or a smaller batch",
+        )
+    console.say(
+        f"{workload.label}: {rate:,.1f} queries/s is {rate / throughput:.0%} of the throughput; confirm it with a whole run of ten minutes"
+    )
+    return float(f"{rate:.4g}")
+
+
+def _short(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

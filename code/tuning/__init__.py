@@ -1,0 +1,1 @@
+"""Searching a config's values on the machine they are for: `make tune`."""

@@ -1,0 +1,85 @@
+"""What was found, as the config class to paste, and its writing into the file where the class stands."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from code.common.errors import RunError
+from code.common.files import atomic_write
+from code.plan import Workload
+
+INDENT = "    "
+
+
+def class_text(workload: Workload, values: Mapping[str, Any], remark: str) -> str:
+    """The whole class with the found values, ready to paste in place of the workload's own."""
+    cls, setting = workload.config.cls, workload.config.setting
+    own = {
+        name: value
+        for name, value in vars(cls).items()
+        if not name.startswith("_") and name != "system" and name not in values and not callable(value)
+    }
+    lines = [
+        f"# {remark}",
+        f"@ConfigRegistry.register(HarnessType.{setting.harness_type.name}, AccuracyTarget.{setting.accuracy_target.name}, "
+        f"PowerSetting.{setting.power_setting.name})",
+        f"class {cls.__name__}({', '.join(base.__name__ for base in cls.__bases__)}):",
+        f"{INDENT}system = KnownSystem.{workload.system_name}",
+        *(f"{INDENT}{name} = {value!r}" for name, value in {**own, **values}.items()),
+    ]
+    return "\n".join(lines)
+
+
+def write_class(workload: Workload, values: Mapping[str, Any]) -> Path:
+    """Set the values in the class where it stands: a field it has is replaced, another one added at its end.
+
+    RunError where the class cannot be found in its file.
+    """
+    path = Path(workload.config.file)
+    text = path.read_text(encoding="utf-8")
+    lines = text.splitlines(keepends=True)
+    node = _class_at(ast.parse(text), workload.config.cls.__name__, workload.config.line)
+    if node is None:
+        raise RunError(
+            f"class {workload.config.cls.__name__} is not found in {path}",
+            "the file was changed meanwhile",
+            "paste the class by hand",
+        )
+    places = {name: statement for statement in node.body for name in _assigned(statement)}
+    end = max(statement.end_lineno or statement.lineno for statement in node.body)
+    indent = " " * node.body[0].col_offset
+    edits: list[tuple[int, int, str]] = []
+    added = ""
+    for name, value in values.items():
+        line = f"{indent}{name} = {value!r}\n"
+        if name in places:
+            edits.append((places[name].lineno - 1, places[name].end_lineno or places[name].lineno, line))
+        else:
+            added += line
+    if not lines[end - 1].endswith("\n"):
+        lines[end - 1] += "\n"
+    edits.append((end, end, added))
+    for first, last, replacement in sorted(edits, reverse=True):
+        lines[first:last] = [replacement]
+    changed = "".join(lines)
+    ast.parse(changed)
+    with atomic_write(path) as out:
+        out.write(changed)
+    return path
+
+
+def _class_at(tree: ast.Module, name: str, line: int) -> ast.ClassDef | None:
+    """The class of that name nearest to the line of its register call."""
+    found = [node for node in ast.walk(tree) if isinstance(node, ast.ClassDef) and node.name == name]
+    return min(found, key=lambda node: abs(node.lineno - line), default=None)
+
+
+def _assigned(statement: ast.stmt) -> list[str]:
+    if isinstance(statement, ast.Assign):
+        return [target.id for target in statement.targets if isinstance(target, ast.Name)]
+    if isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name):
+        return [statement.target.id]
+    return []

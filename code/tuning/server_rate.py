@@ -1,0 +1,32 @@
+"""The highest rate that a Server run is VALID at."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+CLOSE = 0.02
+"""The search ends when the bounds are this share apart: a short run's own noise is of that size."""
+
+
+def highest_valid(most: float, is_valid: Callable[[float], bool], close: float = CLOSE) -> float | None:
+    """The highest rate in queries/s that `is_valid` holds for, to a share of `close`; None where none down to most / 64 does.
+
+    Args:
+        most: a rate that cannot be kept up, such as Offline's throughput.
+    """
+    low, high = 0.0, most
+    rate = most * 0.75
+    while rate >= most / 64:
+        if is_valid(rate):
+            low = rate
+            break
+        high, rate = rate, rate / 2
+    if low == 0.0:
+        return None
+    while high - low > close * most:
+        middle = (low + high) / 2
+        if is_valid(middle):
+            low = middle
+        else:
+            high = middle
+    return low

@@ -1,0 +1,55 @@
+"""Which harness runs: what was asked for, else the C++ one where it is built and has what the workload needs."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from code.loadgen.contract import SCHEMA
+from code.loadgen.language import choose
+
+
+def put_binary(build: Path, answer: str) -> None:
+    (build / "bin").mkdir(exist_ok=True)
+    binary = build / "bin" / "harness"
+    binary.write_text(f"#!/bin/sh\nprintf '%s' '{answer}'\n", encoding="utf-8")
+    binary.chmod(0o755)
+
+
+@pytest.fixture
+def build(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("BUILD_DIR", str(tmp_path))
+    return tmp_path
+
+
+def offers(**changed: Any) -> str:
+    return json.dumps({"schema": SCHEMA, "backends": ["openvino"], "datasets": ["sequence"], **changed})
+
+
+def test_what_is_asked_for_is_taken(build: Path) -> None:
+    assert choose("cpp", "openvino", "sequence").language == "cpp"
+    assert choose("python", "openvino", "sequence").language == "python"
+
+
+def test_without_a_build_it_is_python_and_says_how_to_build(build: Path) -> None:
+    choice = choose("auto", "openvino", "sequence")
+    assert choice.language == "python" and "make build" in choice.why
+
+
+@pytest.mark.parametrize(
+    ("answer", "language", "said"),
+    [
+        (offers(), "cpp", "it is built"),
+        (offers(backends=["null"]), "python", "no backend 'openvino'"),
+        (offers(datasets=["volume"]), "python", "no kind of data set 'sequence'"),
+        (offers(schema=SCHEMA + 1), "python", "of another version"),
+        ("usage: harness run.json", "python", "of another version"),
+    ],
+)
+def test_a_build_is_used_where_it_has_what_is_needed(build: Path, answer: str, language: str, said: str) -> None:
+    put_binary(build, answer)
+    choice = choose("auto", "openvino", "sequence")
+    assert (choice.language, said in choice.why) == (language, True)

@@ -1,0 +1,116 @@
+"""`make tune`: the search finds, remembers and goes on; a rate is bracketed; the class is written where it stands."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from code.common.errors import RunError
+from code.plan import Workload, build
+from code.request import parse
+from code.tuning import config_class
+from code.tuning.server_rate import highest_valid
+from code.tuning.space import point_of, search_space, values_of
+
+SPACE = {"cpu_inference_streams": [1, 2], "cpu_batch_size": [1, 2, 4, 8]}
+
+
+def workload(scenario: str) -> Workload:
+    (found,), failed = build(parse(["--action=tune", "--benchmarks=bert", f"--scenarios={scenario}", "--system=CPU_x86_64"], {}))
+    assert not failed
+    return found
+
+
+@pytest.mark.parametrize("limit", [3.0, 40.0, 61.0, 99.0])
+def test_the_highest_valid_rate_is_found_to_a_fiftieth(limit: float) -> None:
+    asked: list[float] = []
+
+    def is_valid(rate: float) -> bool:
+        asked.append(rate)
+        return rate <= limit
+
+    found = highest_valid(100.0, is_valid)
+    assert found is not None and limit - 2.0 <= found <= limit and len(asked) < 14
+
+
+def test_no_valid_rate_is_no_rate() -> None:
+    assert highest_valid(100.0, lambda _rate: False) is None
+
+
+def test_spaces_fit_their_scenario() -> None:
+    offline = search_space(workload("offline"), "cpu")
+    assert offline.keys() == {"cpu_inference_streams", "cpu_batch_size", "batch_padding"}
+    assert search_space(workload("singlestream"), "cpu").keys() == {"cpu_threads_per_stream"}
+    assert max(search_space(workload("multistream"), "cpu")["cpu_batch_size"]) == 8
+    assert point_of(workload("offline"), offline) is not None, "the config's own values are in the space"
+
+
+def measured(point: dict[str, Any]) -> float:
+    if point["cpu_batch_size"] == 8:
+        raise RunError("too much memory", "", "")
+    return float(point["cpu_inference_streams"] * 10 + point["cpu_batch_size"])
+
+
+def test_a_search_finds_the_best_remembers_and_tells_what_failed(tmp_path: Path) -> None:
+    pytest.importorskip("optuna", reason="Optuna is not installed; run `make tune`")
+    from code.tuning.study import Study
+
+    told: list[str] = []
+    first = {"cpu_inference_streams": 1, "cpu_batch_size": 2}
+    seen: list[dict[str, Any]] = []
+
+    def measure(point: dict[str, Any]) -> float:
+        seen.append(point)
+        return measured(point)
+
+    Study(tmp_path / "s.log", SPACE, True).search(3, first, measure, told.append)
+    assert seen[0] == first
+    again = Study(tmp_path / "s.log", SPACE, True)
+    assert len(again.known()) + len(told) == 3
+    again.search(8, first, measure, told.append)
+    assert again.best() == ({"cpu_inference_streams": 2, "cpu_batch_size": 4}, 24.0)
+    assert len(again.known()) == 6 and any("too much memory" in line for line in told)
+    keys = [tuple(sorted(point.items())) for point in seen if point["cpu_batch_size"] != 8]
+    assert len(keys) == len(set(keys)), "no point is measured twice"
+
+
+CONFIG = """from configs.bert.Offline import *
+
+
+@ConfigRegistry.register(HarnessType.Custom, AccuracyTarget.k_99, PowerSetting.MaxP)
+class CPU_x86_64(OfflineCPUBaseConfig):
+    system = KnownSystem.CPU_x86_64
+    cpu_batch_size = {
+        "bert": 16,
+    }
+    precision: str = "fp32"  # kept
+
+
+AFTER = 1
+"""
+
+
+def test_values_are_written_into_the_class_where_it_stands(tmp_path: Path) -> None:
+    path = tmp_path / "custom.py"
+    path.write_text(CONFIG, encoding="utf-8")
+    found = workload("offline")
+    found = replace(found, config=replace(found.config, file=str(path), line=4))
+    values = values_of(found, {"cpu_inference_streams": 2, "cpu_batch_size": 32})
+    assert config_class.write_class(found, values) == path
+    text = path.read_text(encoding="utf-8")
+    assert text == CONFIG.replace('cpu_batch_size = {\n        "bert": 16,\n    }', "cpu_batch_size = {'bert': 32}").replace(
+        "# kept\n", "# kept\n    cpu_inference_streams = 2\n"
+    )
+    pasted = config_class.class_text(found, values, "Tuned.")
+    assert "class CPU_x86_64(OfflineCPUBaseConfig):" in pasted and "cpu_batch_size = {'bert': 32}" in pasted
+
+
+def test_a_class_that_is_gone_is_an_error(tmp_path: Path) -> None:
+    path = tmp_path / "custom.py"
+    path.write_text("AFTER = 1\n", encoding="utf-8")
+    found = workload("offline")
+    with pytest.raises(RunError, match="not found"):
+        config_class.write_class(replace(found, config=replace(found.config, file=str(path))), {"precision": "fp32"})
