@@ -162,6 +162,7 @@ void run_test(const RunSpec& spec) {
   sut->close();
   check_logs(spec.output_dir);
   std::vector<const BatchLog*> logs;
+  logs.reserve(lanes.size());
   for (size_t i = 0; i < lanes.size(); ++i) logs.push_back(&lanes.lane(i).log());
   write_batches(spec.output_dir + "/batches.npy", start, logs);
   watch.enter("end", sut.get());

@@ -16,6 +16,10 @@ elif [ -f "$work/requirements/runtime.lock" ]; then
   echo "note: requirements/runtime.lock differs from the image's; the first make target installs the difference" >&2
   echo "      (run \`make build_docker docker_add_user\` outside to have it in the image)" >&2
 fi
+# The image brings what `make build` would install into the environment.
+if command -v cmake >/dev/null && [ -f /usr/include/nlohmann/json.hpp ]; then
+  touch "${VENV:-/opt/venv}/.build-installed" 2>/dev/null
+fi
 
 if [ -f "$work/Makefile" ] && [ ! -w "$work" ]; then
   echo "warning: $work is not writable for user $(id -u): it belongs to user $(stat -c %u "$work")" >&2

@@ -168,6 +168,86 @@ def test_both_harnesses_answer_alike(scenario: str, build: Path, engine: Path, s
         np.testing.assert_allclose(found["cpp"][index], wanted, rtol=1e-5, atol=1e-6)
 
 
+@pytest.fixture(scope="module")
+def segmenter(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small OpenVINO engine with 3D-UNet's input and output: one convolution to three classes."""
+    import onnx
+    from onnx import TensorProto, helper, numpy_helper
+
+    from code.backends.openvino import BACKEND
+
+    weights = np.random.default_rng(3).standard_normal((3, 1, 3, 3, 3)).astype(np.float32)
+    graph = helper.make_graph(
+        [helper.make_node("Conv", ["input", "weights"], ["output"], pads=[1] * 6, kernel_shape=[3, 3, 3])],
+        "small",
+        [helper.make_tensor_value_info("input", TensorProto.FLOAT, ["batch", 1, 16, 16, 16])],
+        [helper.make_tensor_value_info("output", TensorProto.FLOAT, ["batch", 3, 16, 16, 16])],
+        [numpy_helper.from_array(weights, "weights")],
+    )
+    folder = tmp_path_factory.mktemp("segmenter")
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9), folder / "model.onnx")
+    BACKEND.build(folder / "model.onnx", {"precision": "fp32"}, folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def volumes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """Random volumes of varied size that windows tile."""
+    folder = tmp_path_factory.mktemp("volumes")
+    random = np.random.default_rng(4)
+    cases = [f"case_{i:05d}" for i in range(6)]
+    for case in cases:
+        extents = 16 + 8 * random.integers(0, 4, 3)
+        np.save(folder / f"{case}.npy", random.standard_normal(extents).astype(np.float32))
+    return {
+        "kind": "volume",
+        "folder": str(folder),
+        "count": len(cases),
+        "usual_count": 43,
+        "cases": cases,
+        "roi": [16, 16, 16],
+        "overlap": 0.5,
+        "sigma": 0.125,
+        "windows_per_batch": 4,
+        "input": "input",
+        "output": "output",
+    }
+
+
+@pytest.mark.parametrize("scenario", ["Offline", "SingleStream"])
+def test_both_harnesses_segment_alike(
+    scenario: str, build: Path, segmenter: Path, volumes: dict[str, Any], tmp_path: Path
+) -> None:
+    found = {}
+    for language in ("python", "cpp"):
+        run = spec(tmp_path / language, segmenter, volumes, scenario, benchmark="3d-unet")
+        conf = (tmp_path / language / "user.conf").read_text().replace("bert.", "3d-unet.").replace(str(SAMPLES), "6")
+        (tmp_path / language / "user.conf").write_text(conf)
+        launch.run(run, scenario, language)
+        log = json.loads((tmp_path / language / "mlperf_log_accuracy.json").read_text())
+        found[language] = {entry["qsl_idx"]: np.frombuffer(bytes.fromhex(entry["data"]), np.uint8) for entry in log}
+    assert found["python"].keys() == found["cpp"].keys() == set(range(6))
+    for index, wanted in found["python"].items():
+        size = np.load(Path(volumes["folder"]) / f"{volumes['cases'][index]}.npy").size
+        assert len(found["cpp"][index]) == len(wanted) == size and set(np.unique(wanted)) == {0, 1, 2}
+        # Sums of floats in another order may turn a voxel whose classes are as good as equal.
+        assert np.mean(found["cpp"][index] != wanted) < 1e-4
+
+
+def test_the_harness_is_used_where_it_is_built(build: Path, project: Path, tmp_path: Path) -> None:
+    """The tiny BERT's whole accuracy run through make: the same F1 as its record, which the Python harness reaches."""
+    command = ["make", "-C", str(project), "run", f"LOG_DIR={tmp_path}"]
+    arguments = "RUN_ARGS=--benchmarks=bert --scenarios=offline --test_mode=AccuracyOnly"
+    done = subprocess.run([*command, arguments], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "harness: cpp" in done.stdout
+    (result,) = [json.loads(path.read_text()) for path in tmp_path.rglob("metadata.json")]
+    record = json.loads((project / "code/bert/tiny/model/record.json").read_text())
+    assert abs(result["accuracy"][0]["value"] - record["F1"]) < 0.01
+    (times,) = tmp_path.rglob("batches.npy")
+    assert np.load(times)[:, 2].sum() == 10833
+
+
 @pytest.mark.parametrize("scenario", SCENARIOS)
 def test_performance_runs_end_valid(scenario: str, build: Path, engine: Path, sequences: dict[str, Any], tmp_path: Path) -> None:
     launch.run(spec(tmp_path / "run", engine, sequences, scenario, test_mode="PerformanceOnly"), scenario, "cpp")

@@ -1,6 +1,7 @@
 // Samples that are computed together.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <vector>
@@ -26,7 +27,7 @@ struct Batch {
   void add(uintptr_t id, uint32_t sample, int32_t length) {
     ids.push_back(id);
     samples.push_back(sample);
-    if (length > longest) longest = length;
+    longest = std::max(longest, length);
   }
 };
 

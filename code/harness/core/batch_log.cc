@@ -57,7 +57,7 @@ void write_batches(const std::string& path, int64_t start_ns, const std::vector<
   out.close();
   if (!out || std::rename(beside.c_str(), path.c_str()) != 0) {
     const std::string why = std::strerror(errno);
-    std::remove(beside.c_str());
+    static_cast<void>(std::remove(beside.c_str()));
     throw Error(Status::kFailed, "cannot write " + path, why, "see that the disk has room, then run again");
   }
 }

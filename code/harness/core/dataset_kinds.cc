@@ -33,6 +33,7 @@ constexpr std::array<Kind, 3> kKinds = {{
 
 std::vector<std::string> dataset_kinds() {
   std::vector<std::string> out;
+  out.reserve(kKinds.size());
   for (const auto& kind : kKinds) out.emplace_back(kind.name);
   return out;
 }

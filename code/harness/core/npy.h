@@ -28,7 +28,7 @@ class NpyArray {
 
   // Row `index` (along the first axis). T must have the array's item size.
   template <typename T>
-  const T* row(size_t index) const {
+  [[nodiscard]] const T* row(size_t index) const {
     return reinterpret_cast<const T*>(data_) + index * row_items_;
   }
 

@@ -81,7 +81,7 @@ class OpenVinoStream : public Stream {
   Output output(size_t index) override {
     const ov::Tensor tensor = request_.get_output_tensor(index);
     Output out;
-    const ov::Shape shape = tensor.get_shape();
+    const ov::Shape& shape = tensor.get_shape();
     out.data = tensor.data();
     out.shape.rank = std::min(shape.size(), out.shape.extents.size());
     std::copy_n(shape.begin(), out.shape.rank, out.shape.extents.begin());

@@ -1,8 +1,7 @@
 // The simulated engine: takes as long as a table says, computes nothing, and can show the faults a real engine may.
-#include <time.h>
-
 #include <algorithm>
 #include <atomic>
+#include <ctime>
 #include <deque>
 #include <memory>
 #include <mutex>

@@ -23,6 +23,7 @@ class ServerSut : public Sut {
       queues_.push_back(std::make_unique<ArrivalQueue>(dataset.lengths(), policy));
     }
     std::vector<BatchSource*> source_of_lane;
+    source_of_lane.reserve(lanes.size());
     for (size_t i = 0; i < lanes.size(); ++i) source_of_lane.push_back(queues_[lanes.lane(i).device()].get());
     start(0, source_of_lane);
   }
