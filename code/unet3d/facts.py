@@ -5,6 +5,8 @@ Sources: the MLPerf Inference rules and mlperf.conf (v5.0 to v6.1), and the refe
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 NAME = "3d-unet"  # LoadGen's model name, too
 FULL_NAMES = {"k_99": "3d-unet-99", "k_99_9": "3d-unet-99.9"}
 SCENARIOS = ("Offline", "SingleStream")
@@ -19,6 +21,7 @@ REFERENCE_DICE = 0.8617
 REFERENCE_KIDNEY, REFERENCE_TUMOR = 0.9347, 0.7887
 TARGET_DICE = {"k_99": 0.853083, "k_99_9": 0.8608383}
 
+CLASSES = ("background", "kidney", "tumor")
 TARGET_SPACING_MM = (1.6, 1.2, 1.2)
 CLIP = (-79.0, 304.0)
 MEAN, STDDEV = 101.0, 76.9
@@ -27,7 +30,59 @@ ROI = (128, 128, 128)
 OVERLAP = 0.5
 GAUSSIAN_SIGMA = 0.125  # of the ROI
 
-MODEL_PATH = "models/3d-unet-kits19/3dUNetKiTS19.onnx"
-MODEL_URL = "https://zenodo.org/record/5597155/files/3dunet_kits19_128x128x128_dynbatch.onnx?download=1"
+INPUT_NAME, OUTPUT_NAME = "input", "output"  # float32 [B, 1, D, H, W] and [B, 3, D, H, W] of the window's size
+
+# The reference's meta/inference_cases.json and calibration_cases.json.
+# fmt: off
+_EVALUATION = (
+    0, 3, 5, 6, 12, 24, 34, 41, 44, 49, 52, 56, 61, 65, 66, 70, 76, 78, 80, 84, 86, 87, 92, 111, 112, 125, 128, 138,
+    157, 160, 161, 162, 169, 171, 176, 185, 187, 189, 198, 203, 206, 207, 400,
+)
+_CALIBRATION = (
+    50, 117, 172, 149, 91, 147, 144, 100, 90, 196, 183, 130, 136, 47, 73, 141, 53, 148, 81, 150,
+)
+# fmt: on
+COPIES = {"case_00400": "case_00185"}
+"""Cases of MLPerf's own: copy → original."""
+
+
+def case_name(number: int) -> str:
+    """As KiTS19 names its folders."""
+    return f"case_{number:05d}"
+
+
+EVALUATION_CASES = tuple(case_name(number) for number in _EVALUATION)
+"""LoadGen's samples, in the order of their indices."""
+CALIBRATION_CASES = tuple(case_name(number) for number in _CALIBRATION)
+
 DATA_PATH = "data/KiTS19/kits19/data"  # case_XXXXX/{imaging,segmentation}.nii.gz
+IMAGING, SEGMENTATION = "imaging.nii.gz", "segmentation.nii.gz"
 DATA_SOURCE = "https://github.com/neheller/kits19"
+IMAGING_URL = "https://kits19.sfo2.digitaloceanspaces.com/master_{number:05d}.nii.gz"
+SEGMENTATION_URL = "https://raw.githubusercontent.com/neheller/kits19/master/data/{case}/segmentation.nii.gz"
+DATA_MEGABYTES = 7_500  # of the 62 volumes that MLPerf uses of KiTS19's 300 (30 GB), about
+
+
+@dataclass(frozen=True)
+class PublishedFile:
+    """A model file that MLPerf's reference names.
+
+    Attributes:
+        path: where it belongs, below the build folder.
+        url: where it is published.
+        label: what people call it.
+        megabytes: about how large it is.
+    """
+
+    path: str
+    url: str
+    label: str
+    megabytes: int
+
+
+MODEL = PublishedFile(
+    "models/3d-unet-kits19/3dUNetKiTS19.onnx",
+    "https://zenodo.org/record/5597155/files/3dunet_kits19_128x128x128_dynbatch.onnx?download=1",
+    "3D U-Net for KiTS19, fp32",
+    megabytes=124,
+)

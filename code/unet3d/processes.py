@@ -1,0 +1,22 @@
+"""Worker processes for cases: started afresh, and deaf to Ctrl-C, which the parent answers."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+from concurrent.futures import ProcessPoolExecutor
+
+
+def cores() -> int:
+    """Processors that this process may use."""
+    return len(os.sched_getaffinity(0))
+
+
+def pool(count: int) -> ProcessPoolExecutor:
+    """A pool of `count` processes.
+
+    They are spawned, not forked: the parent may have threads (progress, a runtime), which a copy would lack.
+    """
+    context = multiprocessing.get_context("spawn")
+    return ProcessPoolExecutor(count, mp_context=context, initializer=signal.signal, initargs=(signal.SIGINT, signal.SIG_IGN))

@@ -1,0 +1,279 @@
+"""What the sliding window, its memory and preprocessing cost on the tiny 3D-UNet, as ratios measured in one run.
+
+    make preprocess_data RUN_ARGS="--benchmarks=3d-unet --model_variant=tiny"
+    .venv/bin/python -m tests.benchmarks.unet3d_figures [--times 3] [--cases 8] [--only harness,reference,memory,preprocess]
+
+Needs a quiet machine. Nothing is asserted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import json
+import multiprocessing
+import os
+import pickle
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from code.backends.base import Engine, EngineSpec, backend
+from code.backends.openvino import OpenVino
+from code.common.errors import HarnessError
+from code.common.fields import FIELDS
+from code.loadgen.datasets import Dataset, open_dataset
+from code.loadgen.sut import Sut
+from code.unet3d import data, facts, preprocess, tiny
+from code.unet3d.room import ROOM
+from code.unet3d.windows import Windows
+from tests.benchmarks.harness_figures import Figure, figure, in_turn
+
+CORES = len(os.sched_getaffinity(0))
+VALUES: dict[str, Any] = {f.name: f.default for f in FIELDS} | {
+    "model_variant": "tiny",
+    "backend": "openvino",
+    "cpu_batch_size": 1,
+}
+
+
+def engine_of(precision: str, streams: int = CORES) -> Engine:
+    """The tiny model on OpenVINO, one thread a stream."""
+    runtime = backend("openvino")
+    with tempfile.TemporaryDirectory() as folder:
+        runtime.build(tiny.MODEL, {"precision": precision}, Path(folder))
+        return runtime.load(Path(folder), EngineSpec(streams=streams, threads=CORES, precision=precision))
+
+
+def chosen(dataset: Dataset, count: int) -> list[int]:
+    """Cases spread over the sizes there are."""
+    order = np.argsort(dataset.lengths, kind="stable")
+    return [int(i) for i in order[np.linspace(0, dataset.count - 1, min(count, dataset.count)).astype(int)]]
+
+
+def harness_rate(engine: Engine, dataset: Dataset, cases: list[int]) -> Callable[[], float]:
+    """Windows a second of an Offline query through the SUT, without LoadGen."""
+
+    def way() -> float:
+        left = threading.Semaphore(0)
+
+        def complete(responses: list[Any]) -> None:
+            for _ in responses:
+                left.release()
+
+        def failed(error: HarnessError) -> None:
+            raise SystemExit(str(error))
+
+        sut = Sut(
+            "Offline", engine, dataset, streams=CORES, limit=1, padding=0.0, timeout_s=0.0, complete=complete,
+            respond=lambda i, a, n: i, failed=failed,
+        )  # fmt: skip
+        start = time.perf_counter()
+        sut.issue(list(range(len(cases))), cases)
+        for _ in cases:
+            left.acquire()
+        took = time.perf_counter() - start
+        sut.close()
+        return float(dataset.lengths[cases].sum()) / took
+
+    return way
+
+
+def bare_rate(engine: Engine, dataset: Dataset, cases: list[int]) -> Callable[[], float]:
+    """Windows a second of nothing but engine calls on the same windows, cut beforehand."""
+    spec = ROOM.dataset(VALUES)
+    windows = Windows(tiny.ROI, facts.OVERLAP, facts.GAUSSIAN_SIGMA)
+    cut = []
+    for case in sorted(cases, key=lambda c: -int(dataset.lengths[c])):
+        volume = np.load(Path(spec["folder"]) / f"{spec['cases'][case]}.npy")
+        cut += [np.ascontiguousarray(volume[windows.box(corner)])[None, None] for corner in windows.corners(volume.shape)]
+
+    def way() -> float:
+        turn = itertools.count()
+
+        def work() -> None:
+            stream = engine.stream()
+            while (place := next(turn)) < len(cut):
+                stream.infer({facts.INPUT_NAME: cut[place]})
+
+        start = time.perf_counter()
+        lanes = [threading.Thread(target=work) for _ in range(CORES)]
+        for lane in lanes:
+            lane.start()
+        for lane in lanes:
+            lane.join()
+        return len(cut) / (time.perf_counter() - start)
+
+    return way
+
+
+def reference_rate(dataset: Dataset, cases: list[int]) -> Callable[[], float]:
+    """Windows a second as the reference does it: ONNX Runtime, one window at a time, sums over the whole volume in NumPy."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = CORES
+    session = onnxruntime.InferenceSession(str(tiny.MODEL), options, providers=["CPUExecutionProvider"])
+    spec = ROOM.dataset(VALUES)
+    windows = Windows(tiny.ROI, facts.OVERLAP, facts.GAUSSIAN_SIGMA)
+    weights = windows.weights()
+
+    def way() -> float:
+        done, start = 0, time.perf_counter()
+        for case in cases:
+            image = np.load(Path(spec["folder"]) / f"{spec['cases'][case]}.npy")[None, None]
+            result = np.zeros((1, 3, *image.shape[2:]), np.float32)
+            norm = np.zeros_like(result)
+            for corner in windows.corners(image.shape[2:]):
+                box = (..., *windows.box(corner))
+                result[box] += session.run([facts.OUTPUT_NAME], {facts.INPUT_NAME: np.ascontiguousarray(image[box])})[0] * weights
+                norm[box] += weights
+                done += 1
+            result /= norm
+            np.argmax(result, axis=1).astype(np.uint8)
+        return done / (time.perf_counter() - start)
+
+    return way
+
+
+def harness(arguments: argparse.Namespace) -> list[Figure]:
+    """The SUT over the bare loop, in each precision."""
+    dataset, out = open_dataset(ROOM.dataset(VALUES)), []
+    cases = chosen(dataset, arguments.cases)
+    for precision in arguments.precisions:
+        engine = engine_of(precision)
+        dataset.meet(engine.stream(), 0)
+        values = in_turn(arguments.times, harness_rate(engine, dataset, cases), bare_rate(engine, dataset, cases))
+        out.append(figure(f"Offline, {precision}, over a bare loop of engine calls", "≥ 0.95", "windows/s", values))
+    return out
+
+
+def reference(arguments: argparse.Namespace) -> list[Figure]:
+    """The SUT over the reference's way."""
+    dataset, out = open_dataset(ROOM.dataset(VALUES)), []
+    cases = chosen(dataset, arguments.cases)
+    for precision in arguments.precisions:
+        engine = engine_of(precision)
+        dataset.meet(engine.stream(), 0)
+        values = in_turn(arguments.times, harness_rate(engine, dataset, cases), reference_rate(dataset, cases))
+        goal = "≥ 2" if precision == "fp32" else "≥ 4"
+        out.append(figure(f"Offline, {precision}, over ONNX Runtime and NumPy as in the reference", goal, "windows/s", values))
+    return out
+
+
+def peak(case: int) -> None:
+    """In a process of its own: bytes that answering a case adds to the engine's, and the case's own."""
+    dataset = open_dataset(ROOM.dataset(VALUES))
+    stream = engine_of("fp32", 1).stream()
+    dataset.meet(stream, case)
+    before = _most_resident()
+    dataset.answer(stream, np.array([case]))
+    after = _most_resident()
+    spec = ROOM.dataset(VALUES)
+    size = np.load(Path(spec["folder"]) / f"{spec['cases'][case]}.npy", mmap_mode="r").nbytes
+    print(json.dumps([(after - before) / 1024, size / 2**20]))
+
+
+def _most_resident() -> int:
+    """Linux' high-water mark of this process, KiB; getrusage would count what it was forked from."""
+    status = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
+    return int(next(line.split()[1] for line in status if line.startswith("VmHWM:")))
+
+
+def memory(arguments: argparse.Namespace) -> list[Figure]:
+    """Resident memory that the largest case takes, itself and its answer included, over its size."""
+    dataset = open_dataset(ROOM.dataset(VALUES))
+    case = int(np.argmax(dataset.lengths))
+    command = [sys.executable, "-m", "tests.benchmarks.unet3d_figures", "--peak", str(case)]
+    pairs = [
+        json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout) for _ in range(arguments.times)
+    ]
+    values = [[p[0] for p in pairs], [p[1] for p in pairs]]
+    return [figure("memory that the largest case adds, over its own size", "≤ 4", "MiB", values)]
+
+
+def _by_reference(job: tuple[str, str, str]) -> None:
+    """One case by the reference's method: float64 voxels, SciPy's zoom, a pickle and two NIfTI files."""
+    import nibabel
+    from scipy.ndimage import zoom
+
+    name, source, target = job
+    image, label = (nibabel.load(Path(source) / name / file) for file in (facts.IMAGING, facts.SEGMENTATION))
+    factors = np.array(image.header["pixdim"][1:4].tolist()) / np.array(facts.TARGET_SPACING_MM)
+    voxels, classes = image.get_fdata().astype(np.float32), label.get_fdata().astype(np.uint8)
+    voxels = zoom(voxels, factors, order=1, mode="constant", cval=voxels.min(), grid_mode=False)
+    classes = zoom(classes, factors, order=0, mode="constant", cval=classes.min(), grid_mode=False)
+    voxels = (np.clip(voxels, *facts.CLIP) - facts.MEAN) / facts.STDDEV
+    windows = Windows(tiny.ROI, facts.OVERLAP, facts.GAUSSIAN_SIGMA)
+    ends = [(n // 2, n - n // 2) for n in windows.lacking(voxels.shape)]
+    voxels, classes = np.pad(voxels, ends, constant_values=facts.PADDING_VALUE), np.pad(classes, ends)
+    with (Path(target) / f"{name}.pkl").open("wb") as out:
+        pickle.dump([voxels[None].astype(np.float32), classes[None]], out)
+    for array, file in ((voxels, "imaging"), (classes, "segmentation")):
+        nibabel.save(nibabel.Nifti1Image(array, np.eye(4)), Path(target) / f"{name}_{file}.nii.gz")
+
+
+def preprocessing(arguments: argparse.Namespace) -> list[Figure]:
+    """Cases a second, a process a core, the processes' start included."""
+    source = data.sources("tiny").cases
+    names = list(facts.EVALUATION_CASES[: arguments.preprocess_cases])
+    windows = Windows(tiny.ROI, facts.OVERLAP, facts.GAUSSIAN_SIGMA)
+
+    def ours() -> float:
+        with tempfile.TemporaryDirectory() as out:
+            start = time.perf_counter()
+            preprocess.preprocess([data.case_in(source, name) for name in names], Path(out), windows)
+            return len(names) / (time.perf_counter() - start)
+
+    def theirs() -> float:
+        with tempfile.TemporaryDirectory() as out:
+            start = time.perf_counter()
+            with multiprocessing.get_context("fork").Pool(CORES) as pool:
+                pool.map(_by_reference, [(name, str(source), out) for name in names], chunksize=1)
+            return len(names) / (time.perf_counter() - start)
+
+    values = in_turn(arguments.times, ours, theirs)
+    return [figure("preprocessing over the reference's method", "≥ 3", "cases/s", values)]
+
+
+FIGURES: dict[str, Callable[[argparse.Namespace], list[Figure]]] = {
+    "harness": harness,
+    "reference": reference,
+    "memory": memory,
+    "preprocess": preprocessing,
+}
+
+
+def main() -> int:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--times", type=int, default=3, help="measurements of each way, in turn")
+    parser.add_argument("--cases", type=int, default=8, help="cases of each measurement, spread over the sizes")
+    parser.add_argument("--preprocess_cases", type=int, default=12)
+    parser.add_argument("--precisions", default="fp32,bf16")
+    parser.add_argument("--only", default=",".join(FIGURES))
+    parser.add_argument("--peak", type=int, help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.peak is not None:
+        peak(arguments.peak)
+        return 0
+    arguments.precisions = arguments.precisions.split(",")
+    OpenVino().version()
+    ROOM.prepare(VALUES)
+    print("| what | goal | here | against | ratio | spread |\n| --- | --- | --- | --- | --- | --- |")
+    for name in arguments.only.split(","):
+        for row in FIGURES[name](arguments):
+            print(row.row(), flush=True)
+    print(f"\nload while measuring: {os.getloadavg()[0]:.1f} on {CORES} cores", flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
