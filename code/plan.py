@@ -73,12 +73,23 @@ class Workload:
     @property
     def open_only(self) -> bool:
         """Whether its result can only be filed in the open division."""
-        return bool(self["test_query_count"]) or self.variant != "reference"
+        return bool(self.open_reason)
+
+    @property
+    def open_reason(self) -> str:
+        """Why its result can only be filed in the open division; '' where it need not."""
+        reasons = [
+            "" if self.variant == "reference" else f"the model or data is {self.variant}",
+            "a shortened run" if self["test_query_count"] else "",
+            getattr(room_of(self.benchmark), "open_reason", lambda values: "")(self.plain()),
+        ]
+        return "; ".join(reason for reason in reasons if reason)
 
     @property
     def variant(self) -> str:
         """'reference', 'tiny', or 'custom' where the user named a model or data of their own."""
-        return "custom" if self["model_path"] or self["data_path"] else str(self["model_variant"])
+        own = self["model_path"] or self["data_path"] or self["cnndm_source"]
+        return "custom" if own else str(self["model_variant"])
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,8 @@ from code.common.rooms import PLANNED, ROOMS, room_of
 
 ENVIRONMENT_PREFIX = "MLPINF_"
 OTHER_VARIABLES = ("MLPINF_CUSTOM_DEFINITION_PATH",)
+OLDER_VARIABLES = {"GPTJ_BEAM_SIZE": "num_beams"}
+"""Variables of older harnesses and the fields they set."""
 FAST_MIN_DURATION_MS = 60_000
 LOOKING = ("add_system", "dry_run", "explain", "list_configs", "list_results", "report")
 """Actions that need nothing but configs and logs: for them 'all' includes benchmarks that do not run in this version yet."""
@@ -130,6 +132,9 @@ def _from_environment(environment: Mapping[str, str]) -> tuple[dict[str, Value],
     by_variable = {field.environment: field for field in FIELDS}
     given: dict[str, Value] = {}
     warnings = []
+    for variable, name in OLDER_VARIABLES.items():
+        if environment.get(variable):
+            given[name] = Value(lookup(name).parse(environment[variable], variable), f"environment {variable}")
     for variable, text in environment.items():
         if not variable.startswith(ENVIRONMENT_PREFIX) or variable in OTHER_VARIABLES or text == "":
             continue

@@ -147,8 +147,7 @@ def run_identity(workload: Workload, mode: str, runtime: Backend, samples: int) 
     system = f"{workload.system_id}_{runtime.label}" + ("" if workload.variant == "reference" else f"_{workload.variant}")
     extras: dict[str, Any] = {"precision": workload["precision"], "system_id": workload.system_id}
     if workload.open_only:
-        why = "a shortened run" if workload.variant == "reference" else f"the model or data is {workload.variant}"
-        extras["division_note"] = f"open division only: {why}"
+        extras["division_note"] = f"open division only: {workload.open_reason}"
     return metadata.RunIdentity(
         benchmark_full=workload.full_name,
         benchmark_short=str(workload.benchmark),

@@ -21,6 +21,8 @@ from code.common.files import atomic_directory, sha256, write_json
 from code.common.paths import engine_dir
 
 SIDECAR = "engine.json"
+NOTES = (".md", ".txt", ".log")
+"""Files of a model folder that decide nothing about an engine."""
 
 
 @dataclass(frozen=True)
@@ -108,6 +110,8 @@ def leftovers() -> list[Path]:
 
 def model_digest(model: Path) -> str:
     """SHA-256 of the model, remembered beside the engines by path, size and time so that a warm run reads no gigabytes."""
+    if model.is_dir():
+        return folder_digest(model)
     stat = model.stat()
     stamp = [str(model.resolve()), stat.st_size, stat.st_mtime_ns]
     memory = engine_dir() / ".digests" / (hashlib.sha256(stamp[0].encode()).hexdigest()[:16] + ".json")  # type: ignore[attr-defined]
@@ -120,3 +124,11 @@ def model_digest(model: Path) -> str:
     digest = sha256(model)
     write_json(memory, {"stamp": stamp, "sha256": digest})
     return digest
+
+
+def folder_digest(folder: Path) -> str:
+    """SHA-256 over the names and digests of a model folder's files: config, weights, an exported model; its notes do not count."""
+    digest = hashlib.sha256()
+    for path in sorted(p for p in folder.rglob("*") if p.is_file() and p.suffix not in NOTES and not p.name.startswith(".")):
+        digest.update(f"{path.relative_to(folder)}\0{model_digest(path)}\n".encode())
+    return digest.hexdigest()

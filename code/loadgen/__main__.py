@@ -6,6 +6,7 @@ test, so an interrupted or failed run ends the process; the caller's INCOMPLETE 
 
 from __future__ import annotations
 
+import importlib
 import os
 import signal
 import sys
@@ -17,15 +18,14 @@ from typing import Any
 
 import numpy as np
 
-from code.backends.base import Engine, EngineSpec, backend
 from code.common.errors import HarnessError, Interrupted, RunError, UsageError
 from code.common.files import atomic_write
 from code.loadgen import contract
 from code.loadgen.contract import RunSpec
-from code.loadgen.datasets import Dataset, open_dataset
-from code.loadgen.probe import measure
 from code.loadgen.progress import ProgressPipe
-from code.loadgen.sut import Sut
+
+RUNS = {"prompts": "code.loadgen.generation_run"}
+"""Kind of data set → the module that runs it; every other kind is run in batches."""
 
 REPORT_EVERY_S = 0.25
 BATCHES_FILE = "batches.npy"
@@ -43,11 +43,11 @@ def main(arguments: list[str]) -> int:
         spec = contract.read(Path(files[0]))
         _stop_on_signals(pipe)
         pipe.send(phase="load", issued=0, completed=0, elapsed_s=0.0)
-        engine, dataset = _load(spec)
+        loaded = load(spec)
         if probing:
-            pipe.send(probe=measure(engine, dataset, spec))
+            pipe.send(probe=loaded.probe())
             return 0
-        _run(spec, engine, dataset, pipe)
+        _run(spec, loaded, pipe)
         return 0
     except HarnessError as error:
         pipe.error(error)
@@ -55,53 +55,33 @@ def main(arguments: list[str]) -> int:
         return error.exit_status
 
 
-def _load(spec: RunSpec) -> tuple[Engine, Dataset]:
-    dataset = open_dataset(spec.dataset)
-    engine_spec = EngineSpec(int(spec.engine["streams"]), int(spec.engine["threads"]), str(spec.engine["precision"]), spec.fields)
-    engine = backend(spec.engine["backend"]).load(Path(spec.engine["folder"]), engine_spec)
-    return engine, dataset
+def load(spec: RunSpec) -> Any:
+    """The run that a kind of data set takes: data set and engine, loaded. It has dataset, probe, warm_up, start and log."""
+    module = RUNS.get(str(spec.dataset.get("kind")), "code.loadgen.batched_run")
+    try:
+        return importlib.import_module(module).load(spec)
+    except KeyError as error:
+        raise UsageError(f"run.json has no {error}", "", "run `make run_harness` again") from error
 
 
-def _warm_up(spec: RunSpec, engine: Engine, dataset: Dataset, pipe: ProgressPipe) -> None:
-    """Run one batch of every length that time allows, longest first, so that no query pays for a first use."""
-    if spec.warmup_s <= 0:
-        return
-    pipe.send(phase="warmup", issued=0, completed=0, elapsed_s=0.0)
-    _, first_of_length = np.unique(dataset.lengths, return_index=True)
-    stream = engine.stream()
-    end = time.monotonic() + spec.warmup_s
-    for index in first_of_length[::-1]:
-        stream.infer(dataset.inputs(np.asarray([index], dtype=np.int64)))
-        if time.monotonic() > end:
-            break
-
-
-def _run(spec: RunSpec, engine: Engine, dataset: Dataset, pipe: ProgressPipe) -> None:
+def _run(spec: RunSpec, loaded: Any, pipe: ProgressPipe) -> None:
     import mlperf_loadgen as lg
 
     output = Path(spec.output_dir)
     if not os.access(output, os.W_OK | os.X_OK):
         raise RunError(f"cannot write to {output}", "LoadGen's logs go there", "choose another place with LOG_DIR")
     settings = _settings(lg, spec)
-    _warm_up(spec, engine, dataset, pipe)
+    if spec.warmup_s > 0:
+        pipe.send(phase="warmup", issued=0, completed=0, elapsed_s=0.0)
+        loaded.warm_up(spec.warmup_s)
 
     def fail(error: HarnessError) -> None:
         pipe.error(error)
         print(error, file=sys.stderr, flush=True)
         os._exit(error.exit_status)
 
-    sut = Sut(
-        spec.scenario,
-        engine,
-        dataset,
-        streams=int(spec.engine["streams"]),
-        limit=int(spec.batch["max_samples"]),
-        padding=float(spec.batch["padding"]),
-        timeout_s=float(spec.batch["timeout_us"]) / 1e6,
-        complete=lg.QuerySamplesComplete,
-        respond=lg.QuerySampleResponse,
-        failed=fail,
-    )
+    sut = loaded.start(lg, fail)
+    dataset = loaded.dataset
     handle = lg.ConstructFastSUT(sut.issue, sut.flush)
     resident = int(settings.performance_sample_count_override) or dataset.count
     qsl = lg.ConstructQSL(dataset.count, min(resident, dataset.count), dataset.load, lambda _: None)
@@ -123,7 +103,7 @@ def _run(spec: RunSpec, engine: Engine, dataset: Dataset, pipe: ProgressPipe) ->
     thread.join()
     sut.close()
     with atomic_write(output / BATCHES_FILE, "wb") as out:
-        np.save(out, np.asarray(sut.batches, dtype=np.float64).reshape(-1, 4) - [start, start, 0, 0])
+        np.save(out, np.asarray(loaded.log(sut), dtype=np.float64).reshape(-1, 4) - [start, start, 0, 0])
     lg.DestroyQSL(qsl)
     lg.DestroyFastSUT(handle)
     pipe.send(phase="end", issued=sut.counts.issued, completed=sut.counts.completed, elapsed_s=time.monotonic() - start)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from code.backends.base import Arrays
+from code.backends.base import Arrays, Stream
 from code.common.errors import MissingError, UsageError, unknown
+from code.loadgen.arrays import open_array
+from code.loadgen.volumes import VolumeDataset
 
 
 class Dataset(Protocol):
@@ -18,16 +20,24 @@ class Dataset(Protocol):
 
     count: int
     lengths: NDArray[np.int32]
-    """Cost of every sample in the data set's own unit (tokens, voxels), int32 [N]; batches are grouped by it."""
+    """Cost of every sample in the data set's own unit (tokens, windows), int32 [N]; batches are grouped by it."""
+    proportional: bool
+    """Whether a sample's time is its length times a constant."""
 
     def load(self, indices: Sequence[int]) -> None:
         """LoadGen wants these samples in memory."""
 
+    def meet(self, stream: Stream, index: int) -> None:
+        """Let the engine compute what it would compute first for a sample: an engine's first meeting with a shape costs extra."""
+
+    def answer(self, stream: Stream, indices: NDArray[np.int64]) -> list[NDArray[Any]]:
+        """Compute a batch: one contiguous array per sample, which stays alive until LoadGen has copied it."""
+
     def inputs(self, indices: NDArray[np.int64]) -> dict[str, NDArray[Any]]:
-        """A batch's input arrays by the engine's input names."""
+        """The input arrays, by the engine's input names, of one call into the engine that belongs to these samples."""
 
     def responses(self, outputs: Arrays, indices: NDArray[np.int64]) -> list[NDArray[Any]]:
-        """One contiguous array per sample of the batch; it must stay alive until LoadGen has copied it."""
+        """What the outputs of that call say, one array per sample."""
 
 
 class SequenceDataset:
@@ -43,8 +53,9 @@ class SequenceDataset:
     def __init__(self, spec: Mapping[str, Any]) -> None:
         folder = Path(spec["folder"])
         self.count = int(spec["count"])
-        self._arrays = {name: _open(folder / file) for name, file in spec["arrays"].items()}
-        self.lengths = np.ascontiguousarray(_open(folder / spec["lengths"]), dtype=np.int32)
+        self.proportional = False
+        self._arrays = {name: open_array(folder / file) for name, file in spec["arrays"].items()}
+        self.lengths = np.ascontiguousarray(open_array(folder / spec["lengths"]), dtype=np.int32)
         self._outputs = list(spec["outputs"])
         self._dtype = np.dtype(spec["input_dtype"])
         for name, array in [*self._arrays.items(), ("lengths", self.lengths)]:
@@ -62,6 +73,14 @@ class SequenceDataset:
             for part in np.array_split(wanted, max(1, len(wanted) // 4096)):
                 array[part].sum()
 
+    def meet(self, stream: Stream, index: int) -> None:
+        """The sample alone."""
+        stream.infer(self.inputs(np.asarray([index], dtype=np.int64)))
+
+    def answer(self, stream: Stream, indices: NDArray[np.int64]) -> list[NDArray[Any]]:
+        """One call into the engine."""
+        return self.responses(stream.infer(self.inputs(indices)), indices)
+
     def inputs(self, indices: NDArray[np.int64]) -> dict[str, NDArray[Any]]:
         """Arrays [n, longest sample of the batch]."""
         longest = int(self.lengths[indices].max())
@@ -73,7 +92,7 @@ class SequenceDataset:
         return [joined[row, :length] for row, length in enumerate(self.lengths[indices].tolist())]
 
 
-KINDS: dict[str, type[SequenceDataset]] = {"sequence": SequenceDataset}
+KINDS: dict[str, Callable[[Mapping[str, Any]], Dataset]] = {"sequence": SequenceDataset, "volume": VolumeDataset}
 """dataset.kind in run.json → class. A new kind is one entry."""
 
 
@@ -86,15 +105,3 @@ def open_dataset(spec: Mapping[str, Any]) -> Dataset:
         return kind(spec)
     except KeyError as error:
         raise UsageError(f"run.json's data set has no {error}", "", "run `make run_harness` again") from error
-
-
-def _open(path: Path) -> NDArray[Any]:
-    try:
-        array: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
-        return array
-    except (OSError, ValueError, EOFError) as error:
-        raise MissingError(
-            f"{path} cannot be read as an array",
-            str(error).splitlines()[0],
-            "run `make preprocess_data` for this benchmark again; it replaces broken arrays",
-        ) from error

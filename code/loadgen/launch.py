@@ -132,7 +132,8 @@ def _show(bar: console.Progress, spec: RunSpec, line: Mapping[str, Any]) -> None
     if phase != "run":
         return
     completed, issued, elapsed = float(line["completed"]), float(line["issued"]), float(line["elapsed_s"])
-    rate = f"{completed / elapsed:,.0f} samples/s" if elapsed > 0 and completed else "waiting for the first answer"
+    per_second = completed / elapsed if elapsed > 0 else 0.0
+    rate = f"{per_second:{',.0f' if per_second >= 100 else '.3g'}} samples/s" if per_second else "waiting for the first answer"
     least_s = float(spec.fields.get("effective_min_duration_ms") or 0) / 1000
     if spec.test_mode == "AccuracyOnly":
         bar.total = float(spec.dataset["count"])

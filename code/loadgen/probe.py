@@ -25,7 +25,8 @@ def measure(engine: Engine, dataset: Dataset, spec: RunSpec) -> dict[str, float]
 
     The first over batches of nearly one length on all streams; the second is the median of single samples on one stream; the third
     is the time of a MultiStream query at that throughput. Each over samples spread evenly over the data set, and for a second or two
-    however slow the engine is.
+    however slow the engine is. Where a sample's time is proportional to its length, the few that fit into that time stand for all by
+    their lengths, and the second is the mean.
     """
     chosen = np.linspace(0, dataset.count - 1, min(SAMPLES, dataset.count)).astype(np.int64)
     limit, padding = int(spec.batch["max_samples"]), float(spec.batch["padding"])
@@ -45,7 +46,10 @@ def _meet_shapes(engine: Engine, dataset: Dataset, batches: list[Batch]) -> None
     stream = engine.stream()
     end = time.monotonic() + WARM_UP_S
     for batch in batches:
-        stream.infer(dataset.inputs(batch.indices))
+        if dataset.proportional:
+            dataset.meet(stream, int(batch.indices[0]))
+            return
+        dataset.answer(stream, batch.indices)
         if time.monotonic() > end:
             return
 
@@ -53,7 +57,8 @@ def _meet_shapes(engine: Engine, dataset: Dataset, batches: list[Batch]) -> None
 def _throughput(engine: Engine, dataset: Dataset, batches: list[Batch], streams: int, least_s: float) -> float:
     """Samples per second over batches in turn until `least_s` have gone by and every stream has done two."""
     turn = itertools.cycle(batches)
-    done = [0] * streams
+    done = [0.0] * streams
+    whole = float(dataset.lengths.mean())
     lock = threading.Lock()
     start = time.monotonic()
 
@@ -63,8 +68,8 @@ def _throughput(engine: Engine, dataset: Dataset, batches: list[Batch], streams:
         while ran < 2 or time.monotonic() - start < least_s:
             with lock:
                 batch = next(turn)
-            stream.infer(dataset.inputs(batch.indices))
-            done[lane] += len(batch.ids)
+            dataset.answer(stream, batch.indices)
+            done[lane] += float(dataset.lengths[batch.indices].sum()) / whole if dataset.proportional else len(batch.ids)
             ran += 1
 
     threads = [threading.Thread(target=work, args=(lane,)) for lane in range(streams)]
@@ -77,13 +82,15 @@ def _throughput(engine: Engine, dataset: Dataset, batches: list[Batch], streams:
 
 def _latency_ns(engine: Engine, dataset: Dataset, chosen: NDArray[np.int64]) -> float:
     stream = engine.stream()
-    times = []
+    times, lengths = [], []
     end = time.monotonic() + LEAST_S
     for index in np.random.default_rng(1).permutation(chosen)[:LATENCY_RUNS]:
-        inputs = dataset.inputs(np.asarray([index]))
         start = time.perf_counter_ns()
-        stream.infer(inputs)
+        dataset.answer(stream, np.asarray([index]))
         times.append(time.perf_counter_ns() - start)
+        lengths.append(int(dataset.lengths[index]))
         if time.monotonic() > end:
             break
+    if dataset.proportional:
+        return float(sum(times) / sum(lengths) * dataset.lengths.mean())
     return float(np.median(times))

@@ -12,6 +12,9 @@ from code.common.fields import FIELDS
 from code.submission.rounds import newest_with, round_seeds
 
 NS_PER_MS = 1_000_000
+WHOLE_PASSES = ("3d-unet", "gptj")
+"""Benchmarks of which LoadGen's mlperf.conf has whole passes over the data set made (sample_concatenate_permutation = 1), whatever
+min_query_count says; a run that is asked to be short (test_query_count, fast) is to be short."""
 SEEDS = ("qsl_rng_seed", "sample_index_rng_seed", "schedule_rng_seed")
 
 
@@ -37,6 +40,8 @@ def user_conf(scenario: str, values: Mapping[str, Any], count: int, usual_count:
     if values.get("test_query_count"):
         conf["min_query_count"] = values["test_query_count"]
         conf["min_duration"] = 0
+    if values.get("benchmark") in WHOLE_PASSES and (values.get("test_query_count") or values.get("fast")):
+        conf["sample_concatenate_permutation"] = 0
     return conf
 
 

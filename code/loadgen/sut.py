@@ -119,8 +119,7 @@ class Sut:
     def _answer(self, stream: Stream, batch: Batch) -> None:
         begin = time.monotonic()
         try:
-            outputs = stream.infer(self._dataset.inputs(batch.indices))
-            answers = self._dataset.responses(outputs, batch.indices)
+            answers = self._dataset.answer(stream, batch.indices)
             if len(answers) != len(batch.ids):
                 raise RunError(
                     f"the engine answered {len(answers)} of {len(batch.ids)} samples of a batch",

@@ -21,6 +21,13 @@ from code.results.metrics import METRICS, MIN_QUERY_COUNT, OFFLINE_SAMPLES_CAP
 from code.results.verdict import Verdict
 
 METADATA_NAME = "metadata.json"
+TOKEN_RATES = (
+    "result_tokens_per_second",
+    "result_completed_tokens_per_second",
+    "result_inferred_tokens_per_second",
+    "result_inferred_completed_tokens_per_second",
+)
+"""What LoadGen logs of text generation; of GPT-J it infers tokens from samples (mlperf.conf's token_latency_scaling_factor)."""
 
 
 @dataclass(frozen=True)
@@ -83,6 +90,7 @@ def performance_metadata(identity: RunIdentity, log: LoadGenLog, verdict: Verdic
         metric.submission_key: log.get(metric.submission_key),
         "reasons": [reason.as_json() for reason in verdict.reasons],
         "notes": [reason.as_json() for reason in verdict.notes],
+        **{key: log.get(key) for key in TOKEN_RATES if log.get(key) is not None},
     }
     return _with_extras(content, identity)
 

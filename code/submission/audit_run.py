@@ -164,8 +164,9 @@ def verify(audit: Audit, folder: Path, room: Room, values: Mapping[str, Any]) ->
         if audit.test == "TEST01":
             answers = _test01(audit, folder, fresh, room, values, lines)
         elif audit.test == "TEST06":
-            log = folder / layout.ACCURACY_LOG
-            answers = audits.accuracy_test06(log, audited.scenario, EOS_TOKEN[audit.short], audits.DTYPES[audit.short])
+            answers = audits.accuracy_test06(
+                folder / layout.ACCURACY_LOG, audited.scenario, _end_token(audit), audits.DTYPES[audit.short]
+            )
             _write(fresh / "verify_accuracy.txt", answers.text)
             _copy(folder, fresh / "accuracy", (layout.ACCURACY_LOG,))
             _copy(folder, fresh / "performance" / "run_1", layout.PERFORMANCE_FILES)
@@ -173,6 +174,12 @@ def verify(audit: Audit, folder: Path, room: Room, values: Mapping[str, Any]) ->
         passed = all(one.passed for one in (speed, answers) if one is not None)
         write_json(fresh / compliance.RECORD, _record(audit, audited, folder, passed))
     return Outcome(target, passed, tuple(lines), speed is not None and not speed.passed)
+
+
+def _end_token(audit: Audit) -> int:
+    """The end token of the model that ran: a tiny or custom one has a tokenizer of its own."""
+    generation = contract.read(audit.performance.folder / runs.RUN_FILE).dataset.get("generation") or {}
+    return int(generation.get("eos", EOS_TOKEN[audit.short]))
 
 
 def _test01(audit: Audit, folder: Path, fresh: Path, room: Room, values: Mapping[str, Any], lines: list[str]) -> Verdict:

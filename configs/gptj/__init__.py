@@ -16,14 +16,14 @@ class GPUBaseConfig(GPTJConfiguration):
     12 or 6 GB.
     """
 
-    backend = "tensorrt"
+    backend = "tensorrt_llm"
     model_variant = "reference"
     precision = "fp16"
 
 
 class CPUBaseConfig(GPTJConfiguration):
-    """GPT-J on processors: the tiny model unless told otherwise, OpenVINO engines."""
+    """GPT-J on processors: the tiny model unless told otherwise, OpenVINO GenAI engines."""
 
-    backend = "openvino"
+    backend = "openvino_genai"
     model_variant = "tiny"
     precision = "fp32"

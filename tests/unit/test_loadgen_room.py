@@ -154,3 +154,11 @@ def test_a_broken_array_names_the_file_and_the_mend(tmp_path: Path) -> None:
 def test_an_unknown_kind_of_data_set_is_an_error() -> None:
     with pytest.raises(UsageError, match="kind of data set"):
         open_dataset({"kind": "sequenze"})
+
+
+@pytest.mark.parametrize("short", [{"test_query_count": 10}, {"fast": True}])
+def test_a_short_run_makes_no_whole_passes_where_mlperf_conf_would(short: dict[str, object]) -> None:
+    for scenario in ("Offline", "Server", "SingleStream"):
+        assert user_conf(scenario, values(benchmark="gptj", **short), 13368, 13368)["sample_concatenate_permutation"] == 0
+        assert "sample_concatenate_permutation" not in user_conf(scenario, values(benchmark="gptj"), 13368, 13368)
+        assert "sample_concatenate_permutation" not in user_conf(scenario, values(benchmark="bert", **short), 5, 5)

@@ -21,8 +21,8 @@ class OfflineCPUBaseConfig(CPUBaseConfig):
     """Any processor."""
 
     scenario = Scenario.Offline
-    cpu_batch_size = {"gptj": 8}
-    cpu_inference_streams = Detected("cores")
+    cpu_batch_size = {"gptj": 64}  # requests in flight
+    cpu_inference_streams = 1
     offline_expected_qps = Probed("samples_per_second", 1.1)
 
 

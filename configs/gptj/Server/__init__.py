@@ -21,8 +21,8 @@ class ServerCPUBaseConfig(CPUBaseConfig):
     """Any processor."""
 
     scenario = Scenario.Server
-    cpu_batch_size = {"gptj": 4}
-    cpu_inference_streams = Detected("cores")
+    cpu_batch_size = {"gptj": 32}  # requests in flight
+    cpu_inference_streams = 1
     server_target_qps = Probed("samples_per_second", 0.6)
 
 

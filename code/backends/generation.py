@@ -1,0 +1,95 @@
+"""What a text generator is: a runtime that takes prompts as they come and gives back tokens as they are ready.
+
+A generator batches by itself (continuous batching): requests enter while others are running and leave in any order. It is driven by
+one thread that calls `advance`; `submit` may be called from any. A new one is a backend whose `load` answers with a TextGenerator.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from code.common.errors import UsageError
+
+
+@dataclass(frozen=True)
+class Generation:
+    """How texts are generated.
+
+    Args:
+        num_beams: width of the beam search; 1 is greedy search.
+        min_new_tokens, max_new_tokens: bounds of a generation's length, the end of text counted.
+        early_stopping: whether a beam search ends as soon as it has `num_beams` finished texts.
+        eos: the token that ends a text.
+        stream: whether first tokens are reported as they come; a beam search knows its first token only at the end.
+    """
+
+    num_beams: int
+    min_new_tokens: int
+    max_new_tokens: int
+    early_stopping: bool
+    eos: int
+    stream: bool = False
+
+    @classmethod
+    def of(cls, spec: Mapping[str, Any]) -> Generation:
+        """The `generation` part of run.json's data set."""
+        return cls(
+            num_beams=int(spec["num_beams"]),
+            min_new_tokens=int(spec["min_new_tokens"]),
+            max_new_tokens=int(spec["max_new_tokens"]),
+            early_stopping=bool(spec["early_stopping"]),
+            eos=int(spec["eos"]),
+            stream=bool(spec.get("stream", False)),
+        )
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something that became known of a request.
+
+    Args:
+        request: the number it was submitted with.
+        tokens: generated so far, int32 [n]: the first one, or, where `finished`, all (without the prompt; the end of text is the
+            last where it was generated).
+        finished: whether the text is complete.
+    """
+
+    request: int
+    tokens: NDArray[np.int32]
+    finished: bool
+
+
+class TextGenerator(Protocol):
+    """A loaded generator."""
+
+    capacity: int
+    """Requests that run at the same time; more may be submitted and wait."""
+
+    def submit(self, request: int, prompt: NDArray[np.int32]) -> None:
+        """Add a request: a number of the caller's own and the prompt's token ids, int32 [length]."""
+
+    def advance(self, wait_s: float) -> Sequence[Event]:
+        """Compute for a while (a step of the runtime) and say what came of it; wait at most `wait_s` where nothing is submitted."""
+
+    def close(self) -> None:
+        """Let go of the model; requests that still run are given up."""
+
+
+def require_text_benchmark(backend: str, values: Mapping[str, Any]) -> None:
+    """UsageError where a text generator is asked to run another kind of network."""
+    benchmark = str(values.get("benchmark") or "gptj")
+    if benchmark not in TEXT_BENCHMARKS:
+        raise UsageError(
+            f"{backend} generates text and does not run {benchmark}",
+            f"it is for {', '.join(TEXT_BENCHMARKS)}",
+            "leave --backend out, or name the benchmark's own",
+        )
+
+
+TEXT_BENCHMARKS = ("gptj",)
+"""Benchmarks whose backend is a text generator."""

@@ -1,0 +1,55 @@
+"""Whether a model fits into this machine's memory, said before it is loaded."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from code.common.errors import MissingError
+
+WEIGHT_BYTES = {"fp32": 4.0, "bf16": 2.0, "fp16": 2.0, "int8": 1.05, "int4": 0.65}
+LOADED = 1.3
+"""Memory of loaded weights, as a share of their file: kernels keep some of them in a layout of their own."""
+TRACED = 2.2
+"""Memory of an export, as a share of the weights in the precision they are traced in: the graph holds them a second time."""
+SMALLER = {"fp32": "bf16", "bf16": "int8", "fp16": "int8", "int8": "int4"}
+
+
+def available() -> int:
+    """Bytes that processes can still take without swapping, the limit of a container included."""
+    found = [int(line.split()[1]) * 1024 for line in _lines("/proc/meminfo") if line.startswith("MemAvailable:")]
+    limit, used = _lines("/sys/fs/cgroup/memory.max"), _lines("/sys/fs/cgroup/memory.current")
+    if limit and limit[0].isdigit() and used and used[0].isdigit():
+        found.append(max(0, int(limit[0]) - int(used[0])))
+    return min(found) if found else 0
+
+
+def to_export(parameters: int, precision: str, exported: bool) -> int:
+    """Bytes that making an engine takes: reading an exported model, or tracing a checkpoint in bf16 where that is enough."""
+    if exported:
+        return int(parameters * 4 * LOADED)
+    return int(parameters * (4 if precision == "fp32" else 2) * TRACED)
+
+
+def kv_room(weights: int) -> int:
+    """Bytes that the KV cache may take: half of what is available beside the weights."""
+    return max(0, available() - int(weights * LOADED)) // 2
+
+
+def require(wanted: int, what: str) -> None:
+    """MissingError where fewer than `wanted` bytes are available."""
+    have = available()
+    if 0 < have < wanted:
+        precision = what.rsplit(" ", 1)[-1]
+        smaller = SMALLER.get(precision)
+        raise MissingError(
+            f"too little memory to {what}",
+            f"it takes about {wanted / 2**30:.1f} GiB, and {have / 2**30:.1f} GiB are available",
+            "use a machine with more memory" + (f", or run with --precision={smaller}" if smaller else ""),
+        )
+
+
+def _lines(path: str) -> list[str]:
+    try:
+        return Path(path).read_text(encoding="ascii").splitlines()
+    except (OSError, UnicodeDecodeError):
+        return []

@@ -1,0 +1,70 @@
+"""Cuts a text into sentences, as the reference's evaluation does before ROUGE-LSum: with NLTK's Punkt model of English.
+
+Only ROUGE-LSum depends on it, which is reported and has no target. `Punkt` reads the model's files (`download_data` puts them below
+build/data/nltk_data; nothing is fetched by itself). `Lines` needs none: it knows that CNN/DailyMail and the tiny set put one
+highlight on a line, and that a sentence ends at a mark before a space and a capital letter.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+from code.common import paths
+from code.common.errors import MissingError
+
+Splitter = Callable[[str], list[str]]
+FOLDER = "nltk_data"
+MODEL = Path("tokenizers") / "punkt_tab" / "english"
+_BOUNDARY = re.compile(r"(?<=[.!?])(?P<close>[\"')\]]*)\s+(?=[\"'(\[]*[A-Z0-9])|\s*\n\s*")
+# Titles and abbreviations that a full stop belongs to.
+_OPEN = re.compile(r"(?:\b(?:Mr|Mrs|Ms|Dr|St|Prof|Sen|Gov|Gen|Rep|Lt|Col|Sgt|Capt|Jr|Sr|vs|No|U\.S|U\.K|U\.N|[A-Z]))\.$")
+
+
+def model_folder() -> Path:
+    """Where Punkt's English model belongs."""
+    return paths.data_dir() / FOLDER / MODEL
+
+
+def have_punkt() -> bool:
+    """Whether it is there."""
+    return (model_folder() / "collocations.tab").is_file()
+
+
+def punkt() -> Splitter:
+    """NLTK's splitter. MissingError where its model is not there."""
+    if not have_punkt():
+        raise MissingError(
+            f"NLTK's sentence model is not there: {model_folder()}",
+            "the reference's evaluation splits sentences with it",
+            "run `make download_data BENCHMARKS=gptj RUN_ARGS=--model_variant=reference`",
+        )
+    import nltk
+
+    root = str(paths.data_dir() / FOLDER)
+    if root not in nltk.data.path:
+        nltk.data.path.insert(0, root)
+    return lambda text: list(nltk.sent_tokenize(text))
+
+
+def lines(text: str) -> list[str]:
+    """The sentences of a text without a model: at line ends, and at a mark before a space and a capital letter."""
+    out: list[str] = []
+    start = 0
+    for match in _BOUNDARY.finditer(text):
+        before = text[start : match.start()] + (match.group("close") or "")
+        if "\n" not in match.group() and _OPEN.search(before):
+            continue
+        if before.strip():
+            out.append(before.strip())
+        start = match.end()
+    rest = text[start:].strip()
+    return [*out, rest] if rest else out
+
+
+def splitter(variant_is_reference: bool) -> tuple[Splitter, str]:
+    """The splitter of a score and its name: Punkt where it is there or the reference's own score is wanted, else `lines`."""
+    if variant_is_reference or have_punkt():
+        return punkt(), "punkt"
+    return lines, "lines"
