@@ -310,7 +310,7 @@ test: $(DEV_STAMP) link_dirs ## Run the tests (TEST_ARGS="-k …" picks some)
 	@cd $(PROJECT_ROOT) && exec $(PY) -m pytest $(TEST_ARGS)
 
 .PHONY: test_cpp
-test_cpp: $(DEV_STAMP) $(VENV)/.build-installed link_dirs ## Build the C++ harness and run its tests
+test_cpp: $(DEV_STAMP) build ## Build the C++ harness and run its tests, which `make test` runs too once it is built
 	@cd $(PROJECT_ROOT) && exec $(PY) -m pytest -m cpp $(TEST_ARGS)
 
 .PHONY: test_docker
@@ -328,6 +328,17 @@ lock: $(DEV_STAMP) ## Renew the lock files from pyproject.toml
 .PHONY: train_tiny_bert
 train_tiny_bert: $(DEV_STAMP) ## Train the tiny BERT again and export it (needs about 25 minutes)
 	@cd $(PROJECT_ROOT) && $(PY) -m pip install --quiet -r requirements/train.txt && exec $(PY) -m code.bert.tiny.train
+
+.PHONY: train_tiny_gptj
+train_tiny_gptj: $(DEV_STAMP) ## Train the tiny GPT-J again and export it, in an environment of its own (needs about 45 minutes)
+	@cd $(PROJECT_ROOT) && $(PYTHON3) -m venv $(VENV)-export && \
+	  $(VENV)-export/bin/python -m pip install --quiet -r requirements/runtime.lock && \
+	  $(VENV)-export/bin/python -m pip install --quiet -c requirements/runtime.lock '.[train,export]' && \
+	  exec $(VENV)-export/bin/python -m code.gptj.tiny.train
+
+.PHONY: train_tiny_unet3d
+train_tiny_unet3d: $(DEV_STAMP) ## Train the tiny 3D-UNet again and export it (needs about an hour)
+	@cd $(PROJECT_ROOT) && $(PY) -m pip install --quiet -r requirements/train.txt && exec $(PY) -m code.unet3d.tiny.train
 
 .PHONY: clean_shallow
 clean_shallow: ## Remove engines, logs and binaries; keep data, models and the environment

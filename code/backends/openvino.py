@@ -9,17 +9,21 @@ from __future__ import annotations
 
 import importlib.metadata
 from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from code.backends.base import Arrays, EngineSpec, missing_sdk
+from code.common import console
 from code.common.errors import RunError, UsageError
 from code.common.systems.detect import detect
 
 INFERENCE_PRECISION = {"fp32": "f32", "bf16": "bf16", "fp16": "f16", "int8": "f32"}
 """Field value → INFERENCE_PRECISION_HINT; an int8 graph carries its own Q/DQ nodes and computes the rest in f32."""
+
+CAPABILITIES = "OPTIMIZATION_CAPABILITIES"
 
 
 def _core() -> Any:
@@ -31,6 +35,32 @@ def _core() -> Any:
     # can lock each other out for good (one has the table's lock, the other Python's), so one is made here, before any thread.
     openvino.Tensor(np.zeros((1, 1), dtype=np.int64), shared_memory=True).get_element_type().to_dtype()
     return openvino.Core()
+
+
+@cache
+def _capabilities() -> frozenset[str]:
+    """What the processor computes in natively, in OpenVINO's words: 'FP32', 'BF16', 'FP16', …"""
+    return frozenset(_core().get_property("CPU", CAPABILITIES))
+
+
+def inference_precision(precision: str) -> str:
+    """The INFERENCE_PRECISION_HINT for a field value.
+
+    Where the processor has no fp16 instructions, an fp16 graph computes in f32 with its weights rounded to fp16. Asked for f16 there,
+    OpenVINO would take bf16 where it can, which is another precision.
+    """
+    if precision == "fp16" and "FP16" not in _capabilities():
+        return INFERENCE_PRECISION["fp32"]
+    return INFERENCE_PRECISION[precision]
+
+
+@cache
+def _say_fp32() -> None:
+    """Once per process."""
+    console.warn(
+        "this processor has no fp16 instructions: the fp16 graph, whose weights are rounded to fp16, computes in fp32 here; "
+        "that shows what the rounded weights score, and its speed is fp32's"
+    )
 
 
 class OpenVinoStream:
@@ -90,7 +120,10 @@ class OpenVino:
                 "OpenVINO would compute in fp32 instead, and the result would say bf16",
                 "run with --precision=fp32",
             )
-        return {"precision": precision, "inference_precision_hint": INFERENCE_PRECISION[precision]}
+        hint = inference_precision(precision)
+        if hint != INFERENCE_PRECISION[precision]:
+            _say_fp32()
+        return {"precision": precision, "inference_precision_hint": hint}
 
     def device_identity(self) -> str:
         """The processor's instruction sets, which a compiled blob depends on."""
@@ -132,7 +165,7 @@ class OpenVino:
 
     @staticmethod
     def _properties(precision: str) -> dict[str, str]:
-        return {"INFERENCE_PRECISION_HINT": INFERENCE_PRECISION[precision]}
+        return {"INFERENCE_PRECISION_HINT": inference_precision(precision)}
 
 
 def _last_line(error: BaseException) -> str:

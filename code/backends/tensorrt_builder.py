@@ -56,7 +56,9 @@ def parse(flavour: Flavour, model: Path) -> Parsed:
         problems = [_problem(parser.get_error(i)) for i in range(parser.num_errors)]
     if not done and not problems:
         problems = [messages.last()]
-    return Parsed(module, messages, listener, builder, network, parser, [] if done else problems)
+    if done:
+        problems = [] if network.num_outputs else ["it has no outputs: it is not a whole ONNX model"]
+    return Parsed(module, messages, listener, builder, network, parser, problems)
 
 
 def build(flavour: Flavour, model: Path, values: Mapping[str, Any], folder: Path) -> dict[str, Any]:

@@ -47,7 +47,8 @@ def calibrate(
     while True:
         quantised = quantise.quantise(model, samples, kept, f"{room.name} {precision} calibration")
         if ranking is None:
-            report.tensors, report.layers = sensitivity.measure(model, quantised, samples)
+            measured = sensitivity.MEASURED_LAYERS if scoring else 0
+            report.tensors, report.layers = sensitivity.measure(model, quantised, samples, measured)
             ranking = [row.name for row in report.layers]
         _write(quantised, precision, out, report)
         trial = _trial(room, values, out, precision, samples, kept, reference)

@@ -291,7 +291,7 @@ def _element_types(model: Any) -> Mapping[str, int]:
 
 
 def _logit_nodes(graph: Any, types: Mapping[str, int], float_type: int) -> frozenset[str]:
-    """The nodes from the graph's float outputs back to the last matrix product, which is among them."""
+    """The nodes from the graph's float outputs back to the last matrix product or convolution, which is among them."""
     producer = {name: node for node in graph.node for name in node.output}
     found: set[str] = set()
     waiting = [o.name for o in graph.output if types.get(o.name) == float_type]
@@ -299,7 +299,7 @@ def _logit_nodes(graph: Any, types: Mapping[str, int], float_type: int) -> froze
         node = producer.get(waiting.pop())
         if node is None or node.name in found:
             continue
-        if node.op_type in ("MatMul", "Gemm"):
+        if node.op_type in ("MatMul", "Gemm", "Conv"):
             found.add(node.name)
         elif node.op_type in _PASSING:
             found.add(node.name)

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from code.backends.base import backend
 from code.backends.locks import locked
 from code.backends.store import model_digest
 from code.common import console, paths
@@ -60,14 +61,21 @@ def graph_for(workload: Workload, make: bool = False, again: bool = False) -> Pa
 
     Raises:
         MissingError: the model, the data to calibrate with, or NNCF is not there.
-        UsageError: there is no graph in this precision.
+        UsageError: there is no graph in this precision, or the backend cannot build an engine of it.
         RunError: the graph cannot be made, or no choice of layers reaches the accuracy target.
     """
     room = room_of(workload.benchmark)
     values = workload.plain()
     model = room.model(values)
     precision = precision_of(values)
-    if precision == "fp32":
+    own = getattr(backend(values["backend"]), "makes_precision", False)
+    if model.is_dir() and not own:
+        raise UsageError(
+            f"{values['backend']} does not generate text",
+            f"{room.name}'s model is the folder {model}, and {values['backend']} runs an ONNX file",
+            "leave --backend out, or name one that does, such as openvino_genai",
+        )
+    if precision == "fp32" or own:
         return model
     if precision not in ("fp16", "bf16", *CALIBRATED):
         raise UsageError(
@@ -89,6 +97,7 @@ def graph_for(workload: Workload, make: bool = False, again: bool = False) -> Pa
             f"there is no {paths.shown(where.folder)}",
             "run `make generate_engines` with the same RUN_ARGS" + (", or `make calibrate`" if samples else ""),
         )
+    backend(workload["backend"]).build_settings(values)  # an engine that cannot be had is refused before hours of calibration
     with locked(paths.build_dir() / "graphs" / ".locks" / where.folder.name):
         if not where.exists or again:
             _make(where, room, values, model, precision, samples, share)

@@ -41,9 +41,10 @@ def quantise(model: Any, samples: Samples, ignored: Sequence[str], label: str) -
 
     def feed(batch: NDArray[np.int64]) -> Mapping[str, NDArray[Any]]:
         bar.advance(len(batch))
-        return samples.dataset.inputs(batch)
+        return samples.source.inputs(batch)
 
-    names = [*activation_products(model), *ignored]
+    products = activation_products(model)
+    names = [*products, *ignored]
     scope = nncf.IgnoredScope(names=names) if names else None
     with console.Progress(label, None, "samples read") as bar, _quiet():
         try:
@@ -51,7 +52,7 @@ def quantise(model: Any, samples: Samples, ignored: Sequence[str], label: str) -
                 model,
                 nncf.Dataset(samples.calibration, feed),
                 preset=nncf.QuantizationPreset.PERFORMANCE,
-                model_type=nncf.ModelType.TRANSFORMER,
+                model_type=nncf.ModelType.TRANSFORMER if products else None,
                 subset_size=len(samples.calibration),
                 ignored_scope=scope,
             )

@@ -31,6 +31,7 @@ class Samples:
         scoring: sample indices, int64 [m], none of which calibrates where the data set is large enough.
         origin: where the calibration samples come from, in words.
         digest: of the inputs of all of them.
+        apart: the data set that `calibration` counts in where that is another one than is scored on.
     """
 
     dataset: Dataset
@@ -38,6 +39,12 @@ class Samples:
     scoring: NDArray[np.int64]
     origin: str
     digest: str
+    apart: Dataset | None = None
+
+    @property
+    def source(self) -> Dataset:
+        """The data set that calibrates."""
+        return self.apart or self.dataset
 
     @property
     def count(self) -> int:
@@ -52,17 +59,23 @@ def open_samples(room: Room, values: Mapping[str, Any]) -> Samples:
     """
     dataset = open_dataset(room.dataset(values))
     size = max(1, int(values["calib_batch_size"] or 1))
-    wanted = min(size * max(1, int(values["calib_max_batches"] or 1)), dataset.count)
-    listed, origin = _listed(room, values, dataset.count)
-    if listed is None:
+    own = getattr(room, "calibration_dataset", lambda _: None)(values)
+    apart = None if own is None or values["calib_data_map"] else open_dataset(own)
+    source = apart or dataset
+    wanted = min(size * max(1, int(values["calib_max_batches"] or 1)), source.count)
+    listed, origin = _listed(room, values, source.count)
+    if apart is not None:
+        listed, origin = np.arange(wanted), f"{wanted} of the benchmark's {source.count} calibration samples"
+    elif listed is None:
         rest = max(1, min(wanted, dataset.count // 2 or 1))
         listed = np.sort(np.random.default_rng(SEED).choice(dataset.count, rest, replace=False))
         origin = f"{rest} of the data set's {dataset.count} samples, drawn with seed {SEED}"
     chosen = np.asarray(listed[:wanted], dtype=np.int64)
-    by_length = chosen[np.argsort(dataset.lengths[chosen], kind="stable")]
+    by_length = chosen[np.argsort(source.lengths[chosen], kind="stable")]
     batches = [by_length[i : i + size] for i in range(0, len(by_length), size)]
-    scoring = _spread(np.setdiff1d(np.arange(dataset.count), chosen), int(values["calib_score_samples"] or 0), dataset.count)
-    return Samples(dataset, batches, scoring, origin, _digest(dataset, [*batches, scoring]))
+    free = np.arange(dataset.count) if apart is not None else np.setdiff1d(np.arange(dataset.count), chosen)
+    scoring = _spread(free, int(values["calib_score_samples"] or 0), dataset.count)
+    return Samples(dataset, batches, scoring, origin, _digest([(source, batches), (dataset, [scoring])]), apart)
 
 
 def _spread(free: NDArray[np.int64], wanted: int, count: int) -> NDArray[np.int64]:
@@ -105,9 +118,9 @@ def _listed(room: Room, values: Mapping[str, Any], count: int) -> tuple[NDArray[
     return np.unique(np.asarray(found, dtype=np.int64)), f"the list {file.name}"
 
 
-def _digest(dataset: Dataset, groups: Sequence[NDArray[np.int64]]) -> str:
+def _digest(parts: Sequence[tuple[Dataset, Sequence[NDArray[np.int64]]]]) -> str:
     digest = hashlib.sha256()
-    for group in groups:
+    for dataset, group in ((dataset, group) for dataset, groups in parts for group in groups):
         digest.update(group.tobytes())
         for start in range(0, len(group), 256):
             for name, array in sorted(dataset.inputs(group[start : start + 256]).items()):

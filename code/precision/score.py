@@ -65,7 +65,9 @@ def run(graph: Path, precision: str, samples: Samples, indices: NDArray[np.int64
     with tempfile.TemporaryDirectory() as folder, console.Progress(label, len(indices), "samples") as bar:
         runtime.build(graph, {"precision": hint}, Path(folder))
         engine = runtime.load(Path(folder), EngineSpec(streams=cores, threads=cores, precision=hint))
-        work = by_length(indices.tolist(), indices.tolist(), dataset.lengths, BATCH, PADDING)
+        # A sample whose time is its length makes a batch of its own: its windows fill the engine's batches.
+        together = 1 if dataset.proportional else BATCH
+        work = by_length(indices.tolist(), indices.tolist(), dataset.lengths, together, PADDING)
 
         turn = threading.Lock()
 
@@ -75,8 +77,7 @@ def run(graph: Path, precision: str, samples: Samples, indices: NDArray[np.int64
                     batch = next(work, None)
                 if batch is None:
                     return
-                outputs = stream.infer(dataset.inputs(batch.indices))
-                responses = [np.array(a) for a in dataset.responses(outputs, batch.indices)]
+                responses = [np.array(a) for a in dataset.answer(stream, batch.indices)]
                 with turn:
                     answers.update(zip(batch.indices.tolist(), responses, strict=True))
                     bar.update(len(answers))

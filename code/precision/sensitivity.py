@@ -29,7 +29,7 @@ QUIETEST_DB = -200.0
 
 @dataclass(frozen=True)
 class _Item:
-    """One switch: the tensor before rounding, the one after, and who reads it."""
+    """One switch: the tensor before rounding, the one after, and who reads it. `noise` and `power`: sums of squares of a weight."""
 
     name: str
     kind: str
@@ -38,16 +38,20 @@ class _Item:
     limit: float
     layers: tuple[str, ...]
     values: Any = None
-    rounded: Any = None
+    noise: float = 0.0
+    power: float = 0.0
     table: bool = False
 
 
-def measure(model: Any, quantised: Any, samples: Samples) -> tuple[list[TensorRow], list[LayerRow]]:
+def measure(
+    model: Any, quantised: Any, samples: Samples, layers: int = MEASURED_LAYERS
+) -> tuple[list[TensorRow], list[LayerRow]]:
     """Every quantised tensor, and every quantised layer with the costliest first.
 
     Args:
         model: the fp32 ModelProto.
         quantised: what `quantise` made of it.
+        layers: how many of the noisiest layers are measured one by one; with 0 noise alone decides the order.
     """
     items = _items(model, quantised)
     if not items:
@@ -56,33 +60,36 @@ def measure(model: Any, quantised: Any, samples: Samples) -> tuple[list[TensorRo
     batches = _few(samples)
     everything = np.ones(len(items), dtype=bool)
     stats = _stats(_session(_switchable(quantised, items, True)), items, samples, batches)
-    session = _session(_switchable(quantised, items, False))
     tensors = [_row(item, stats.get(item.after)) for item in items]
     noise: dict[str, float] = {}
     for row in tensors:
         for layer in row.layers:
             noise[layer] = max(noise.get(layer, QUIETEST_DB), row.noise_db)
     ranked = sorted(noise, key=lambda layer: -noise[layer])
+    tensors.sort(key=lambda row: -row.noise_db)
+    if not layers:
+        return tensors, [LayerRow(layer, noise[layer], None) for layer in ranked]
+    session = _session(_switchable(quantised, items, False))
 
     def answers(switches: NDArray[np.bool_]) -> list[NDArray[Any]]:
         out: list[NDArray[Any]] = []
         for batch in batches:
-            got = session.run(outputs, {**samples.dataset.inputs(batch), SWITCHES: switches})
-            out += samples.dataset.responses(dict(zip(outputs, got, strict=True)), batch)
+            got = session.run(outputs, {**samples.source.inputs(batch), SWITCHES: switches})
+            out += samples.source.responses(dict(zip(outputs, got, strict=True)), batch)
         return out
 
     truth = answers(~everything)
     whole = _error(answers(everything), truth)
     cost: dict[str, float] = {}
-    with console.Progress("measuring layers", min(len(ranked), MEASURED_LAYERS), "layers") as bar:
-        for layer in ranked[:MEASURED_LAYERS]:
+    with console.Progress("measuring layers", min(len(ranked), layers), "layers") as bar:
+        for layer in ranked[:layers]:
             switches = np.array([layer not in item.layers for item in items])
             cost[layer] = 1.0 - _error(answers(switches), truth) / whole if whole > 0 else 0.0
             bar.advance(1)
     measured = sorted(cost, key=lambda layer: -cost[layer])
     rows = [LayerRow(layer, noise[layer], cost[layer]) for layer in measured]
     rows += [LayerRow(layer, noise[layer], None) for layer in ranked if layer not in cost]
-    return sorted(tensors, key=lambda r: -r.noise_db), rows
+    return tensors, rows
 
 
 def _items(model: Any, quantised: Any) -> list[_Item]:
@@ -113,7 +120,8 @@ def _items(model: Any, quantised: Any) -> list[_Item]:
                 values, originals.get(layers[0] if layers else ""), _smoothing(node, quantised, producer, constants)
             )
             limit, table = float(scale.max()) * 127, operators.get(node.output[0]) == {"Gather"}
-            found.append(_Item(node.output[0], "weight", "", node.output[0], limit, layers, before, values, table))
+            noise, power = float(np.square(values - before).sum()), float(np.square(before).sum())
+            found.append(_Item(node.output[0], "weight", "", node.output[0], limit, layers, before, noise, power, table))
         elif producer[node.input[0]].op_type == "QuantizeLinear":
             source = producer[node.input[0]].input[0]
             found.append(_Item(source, "activation", source, node.output[0], float(scale.max()) * 127, layers))
@@ -258,7 +266,7 @@ def _stats(session: Any, items: list[_Item], samples: Samples, batches: list[NDA
     names = [f"{item.after}__{word}" for item in activations for word in words]
     seen: dict[str, list[float]] = {name: [] for name in names}
     for batch in batches if names else []:
-        got = session.run(names, {**samples.dataset.inputs(batch), SWITCHES: np.ones(len(items), dtype=bool)})
+        got = session.run(names, {**samples.source.inputs(batch), SWITCHES: np.ones(len(items), dtype=bool)})
         for name, value in zip(names, got, strict=True):
             seen[name].append(float(value))
     over: dict[str, Callable[[list[float]], float]] = {"noise": sum, "power": sum, "least": min, "most": max}
@@ -267,7 +275,7 @@ def _stats(session: Any, items: list[_Item], samples: Samples, batches: list[NDA
 
 def _row(item: _Item, seen: Mapping[str, float] | None) -> TensorRow:
     if item.kind == "weight":
-        noise, power = float(np.square(item.rounded - item.values).sum()), float(np.square(item.values).sum())
+        noise, power = item.noise, item.power
         least, most = float(item.values.min()), float(item.values.max())
     else:
         assert seen is not None

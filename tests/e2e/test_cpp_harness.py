@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -26,11 +25,12 @@ SAMPLES = 96
 @pytest.fixture(scope="session")
 def build(project: Path) -> Path:
     """The folder of the C++ build, made by the script that `make build` calls."""
-    if not any(shutil.which(name) for name in ("c++", "g++", "clang++")):
-        pytest.skip("no C++ compiler on this machine")
+    folder = Path(os.environ.get("BUILD_DIR", project / "build")).resolve()
+    if not (folder / "bin" / "harness").is_file():
+        pytest.skip("the C++ harness is not built; run `make build`")
     done = subprocess.run([str(project / "scripts" / "build_harness.sh"), sys.executable], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    return Path(os.environ.get("BUILD_DIR", project / "build")).resolve() / "cmake"
+    return folder / "cmake"
 
 
 def test_a_second_build_does_nothing(project: Path, build: Path) -> None:

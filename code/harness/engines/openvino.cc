@@ -148,6 +148,14 @@ ov::Core& core() {
   return instance;
 }
 
+// The hint for a field value. Where the processor has no fp16 instructions, an fp16 graph computes in f32, as in the
+// Python harness: asked for f16 there, OpenVINO would take bf16 where it can, which is another precision.
+std::string hint_for(const std::string& precision) {
+  const std::vector<std::string> can = core().get_property("CPU", ov::device::capabilities);
+  const bool absent = precision == "fp16" && std::find(can.begin(), can.end(), "FP16") == can.end();
+  return inference_precision().at(absent ? "fp32" : precision);
+}
+
 ov::CompiledModel import_blob(const std::string& path, const ov::AnyMap& properties) {
   std::ifstream blob(path, std::ios::binary);
   if (!blob)
@@ -158,12 +166,11 @@ ov::CompiledModel import_blob(const std::string& path, const ov::AnyMap& propert
 }  // namespace
 
 std::unique_ptr<Engine> load_openvino(const EngineSpec& spec, size_t /*device*/) {
-  const auto precision = inference_precision().find(spec.precision);
-  if (precision == inference_precision().end()) {
+  if (inference_precision().count(spec.precision) == 0) {
     throw Error(Status::kUsage, "OpenVINO on a processor does not run " + spec.precision,
                 "it computes in fp32, bf16, fp16, int8", "choose one with --precision=…");
   }
-  const ov::AnyMap properties = {{"INFERENCE_PRECISION_HINT", precision->second},
+  const ov::AnyMap properties = {{"INFERENCE_PRECISION_HINT", hint_for(spec.precision)},
                                  {"NUM_STREAMS", std::to_string(spec.streams)},
                                  {"INFERENCE_NUM_THREADS", std::to_string(spec.threads)},
                                  {"PERFORMANCE_HINT", spec.streams > 1 ? "THROUGHPUT" : "LATENCY"},
