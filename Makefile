@@ -309,6 +309,10 @@ lint_cpp: $(DEV_STAMP) build ## Check the C++ harness with clang-tidy (minutes)
 test: $(DEV_STAMP) link_dirs ## Run the tests (TEST_ARGS="-k …" picks some)
 	@cd $(PROJECT_ROOT) && exec $(PY) -m pytest $(TEST_ARGS)
 
+.PHONY: test_full
+test_full: $(DEV_STAMP) link_dirs ## Run the tests that pass over whole data sets, which `make test` leaves out
+	@cd $(PROJECT_ROOT) && exec $(PY) -m pytest -m "full and not container" $(TEST_ARGS)
+
 .PHONY: test_cpp
 test_cpp: $(DEV_STAMP) build ## Build the C++ harness and run its tests, which `make test` runs too once it is built
 	@cd $(PROJECT_ROOT) && exec $(PY) -m pytest -m cpp $(TEST_ARGS)

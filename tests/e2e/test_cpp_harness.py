@@ -234,6 +234,7 @@ def test_both_harnesses_segment_alike(
         assert np.mean(found["cpp"][index] != wanted) < 1e-4
 
 
+@pytest.mark.full
 def test_the_harness_is_used_where_it_is_built(build: Path, project: Path, tmp_path: Path) -> None:
     """The tiny BERT's whole accuracy run through make: the same F1 as its record, which the Python harness reaches."""
     command = ["make", "-C", str(project), "run", f"LOG_DIR={tmp_path}"]

@@ -60,7 +60,7 @@ def test_a_folder_holds_everything_and_no_marker(performance: tuple[Path, subpro
         assert path.parent.parent.name == "bert-99" and path.parent.parent.parent.parent == performance[0]
 
 
-@pytest.mark.parametrize("scenario", SCENARIOS)
+@pytest.mark.parametrize("scenario", ["Offline", *(pytest.param(name, marks=pytest.mark.full) for name in SCENARIOS[1:])])
 def test_accuracy_passes_in_every_scenario_and_at_both_targets(scenario: str, project: Path, tmp_path: Path) -> None:
     versions = "default,high_accuracy" if scenario == "Offline" else "default"
     arguments = f"--benchmarks=bert --scenarios={scenario} --config_ver={versions} --test_mode=AccuracyOnly"
@@ -97,6 +97,7 @@ def test_strict_turns_an_invalid_result_into_status_5(project: Path, tmp_path: P
     assert "Error 5" in done.stderr and "INVALID" in done.stdout and "offline_expected_qps" in done.stdout
 
 
+@pytest.mark.full
 def test_onnx_runtime_scores_the_same(project: Path, tmp_path: Path) -> None:
     arguments = "--benchmarks=bert --scenarios=offline --test_mode=AccuracyOnly --backend=onnxruntime"
     done = make(project, "run", arguments, LOG_DIR=str(tmp_path))

@@ -43,6 +43,7 @@ def test_a_short_run_is_short_and_says_it_is_for_the_open_division(short: tuple[
         assert 10 <= len(np.load(log)) <= 64
 
 
+@pytest.mark.full
 def test_an_accuracy_run_of_real_articles_by_fields_alone(shared: Path, project: Path, tmp_path: Path) -> None:
     """The tiny network with GPT-2's 50,257 tokens: what it says is noise, and every step but its weights is the real one."""
     model = widened(project / "code/gptj/tiny/model", tmp_path / "model", 50_400, 50_256)

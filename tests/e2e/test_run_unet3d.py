@@ -35,6 +35,7 @@ def scored(project: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Pat
     return logs, make(project, "run", arguments, LOG_DIR=str(logs))
 
 
+@pytest.mark.full
 def test_an_accuracy_run_meets_the_higher_target(scored: tuple[Path, subprocess.CompletedProcess[str]]) -> None:
     logs, done = scored
     assert done.returncode == 0, done.stderr
@@ -47,6 +48,7 @@ def test_an_accuracy_run_meets_the_higher_target(scored: tuple[Path, subprocess.
     assert "3d-unet-99.9" in done.stdout
 
 
+@pytest.mark.full
 def test_its_log_is_scored_as_the_official_script_would(scored: tuple[Path, subprocess.CompletedProcess[str]]) -> None:
     (log,) = scored[0].rglob("mlperf_log_accuracy.json")
     run = json.loads((log.parent / "run.json").read_text())["dataset"]
@@ -61,6 +63,7 @@ def test_its_log_is_scored_as_the_official_script_would(scored: tuple[Path, subp
     assert answers[run["cases"].index("case_00400")] == answers[run["cases"].index("case_00185")]
 
 
+@pytest.mark.full
 def test_offline_takes_the_largest_cases_first(scored: tuple[Path, subprocess.CompletedProcess[str]]) -> None:
     (file,) = scored[0].rglob("batches.npy")
     batches = np.load(file)
