@@ -11,8 +11,9 @@ for lock in $locks; do
 done
 # What the environment was made from; the entry point compares it with the work tree's.
 cp "${locks%% *}" "$venv/runtime.lock"
-touch "$venv/.runtime-installed"
+# The image brings what `make build` would install (cmake, a JSON header), so that stamp is there as well.
+touch "$venv/.runtime-installed" "$venv/.build-installed"
 chgrp -R mlperf "$venv"
 chmod -R g+rwX "$venv"
 find "$venv" -type d -exec chmod g+s {} +
-chmod 666 "$venv/.runtime-installed"
+chmod 666 "$venv/.runtime-installed" "$venv/.build-installed"

@@ -13,19 +13,15 @@ import pytest
 
 pytestmark = pytest.mark.e2e
 A100 = ("--benchmarks=bert", "--scenarios=offline", "--system=A100_SXM4_40GBx8", "--backend=tensorrt_rtx", "--model_variant=tiny")
-ACCURACY = (
-    "--benchmarks=bert",
-    "--scenarios=offline",
-    "--test_mode=AccuracyOnly",
-    "--calib_max_batches=32",
-    "--calib_score_samples=512",
-)
+ACCURACY = ("--benchmarks=bert", "--scenarios=offline", "--test_mode=AccuracyOnly", "--precision=int8")
+QUICK = ("--calib_max_batches=32", "--calib_score_samples=512")
+LONG_S = 1200
 
 
 def harness(project: Path, action: str, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
     environment = {k: v for k, v in os.environ.items() if not k.startswith("MLPINF_")}
     command = [sys.executable, "-m", "code.main", f"--action={action}", *arguments]
-    done = subprocess.run(command, cwd=project, capture_output=True, text=True, timeout=280, env={**environment, **variables})
+    done = subprocess.run(command, cwd=project, capture_output=True, text=True, timeout=LONG_S, env={**environment, **variables})
     assert "Traceback" not in done.stderr
     return done
 
@@ -88,11 +84,13 @@ def scores(logs: Path) -> dict[str, Any]:
 
 def test_int8_keeps_its_accuracy_on_tiny(project: Path, tmp_path: Path) -> None:
     pytest.importorskip("nncf", reason="NNCF is not installed; run `make calibration`")
-    done = harness(project, "run", *ACCURACY, "--precision=int8", "--model_variant=tiny", f"--log_dir={tmp_path}")
+    done = harness(project, "run", *ACCURACY, *QUICK, "--model_variant=tiny", f"--log_dir={tmp_path}")
     assert done.returncode == 0, done.stderr
     assert scores(tmp_path)["accuracy_pass"] is True, done.stdout
 
 
+@pytest.mark.full
+@pytest.mark.timeout(LONG_S)
 def test_int8_keeps_its_accuracy_on_a_real_bert(project: Path, shared: Path, tmp_path: Path) -> None:
     pytest.importorskip("nncf", reason="NNCF is not installed; run `make calibration`")
     model = shared / "models" / "minilm-squad"
@@ -103,6 +101,6 @@ def test_int8_keeps_its_accuracy_on_a_real_bert(project: Path, shared: Path, tmp
         f"--vocab_path={shared / 'data' / 'bert_vocab' / 'vocab.txt'}",
         f"--accuracy_reference={reference}",
     )
-    done = harness(project, "run", *ACCURACY, "--precision=int8", *own, f"--log_dir={tmp_path}")
+    done = harness(project, "run", *ACCURACY, *own, f"--log_dir={tmp_path}")
     assert done.returncode == 0, done.stderr
     assert scores(tmp_path)["accuracy_pass"] is True, done.stdout
