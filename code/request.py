@@ -11,15 +11,13 @@ from code.common.constants import ALL_SETTINGS, AccuracyTarget, Benchmark, Harne
 from code.common.errors import UsageError, nearest, unknown
 from code.common.field import FALSE, TRUE, Field
 from code.common.fields import FIELDS, field_table, lookup
-from code.common.rooms import PLANNED, ROOMS, room_of
+from code.common.rooms import ROOMS, room_of
 
 ENVIRONMENT_PREFIX = "MLPINF_"
 OTHER_VARIABLES = ("MLPINF_CUSTOM_DEFINITION_PATH",)
 OLDER_VARIABLES = {"GPTJ_BEAM_SIZE": "num_beams"}
 """Variables of older harnesses and the fields they set."""
 FAST_MIN_DURATION_MS = 60_000
-LOOKING = ("add_system", "dry_run", "explain", "list_configs", "list_results", "report")
-"""Actions that need nothing but configs and logs: for them 'all' includes benchmarks that do not run in this version yet."""
 
 
 @dataclass(frozen=True)
@@ -62,8 +60,7 @@ class Request:
                 f"add --benchmarks=… with one or more of {', '.join(sorted(ROOMS))}, or all",
             )
         if "all" in [w.lower() for w in words]:
-            names = sorted(ROOMS if self["dry_run"] or self["action"] in LOOKING else set(ROOMS) - PLANNED)
-            return [parse_benchmark(name) for name in names]
+            return [parse_benchmark(name) for name in sorted(ROOMS)]
         return _unique([parse_benchmark(word) for word in words])
 
     def scenarios(self, benchmark: Benchmark) -> list[Scenario]:

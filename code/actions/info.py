@@ -11,7 +11,7 @@ from code.actions import Context
 from code.backends.base import BACKENDS, backend
 from code.common import console, paths
 from code.common.errors import HarnessError
-from code.common.rooms import PLANNED, ROOMS
+from code.common.rooms import ROOMS
 from code.common.systems.detect import detect
 from code.common.systems.matching import match
 
@@ -47,7 +47,7 @@ def collect() -> list[tuple[str, str]]:
         rows.append(("system", f"{error.what}: {error.why}"))
     rows.append(("processor", repr(detect().config.host_cpu_conf)))
     rows.append(("usable cores", str(detect().usable_cores)))
-    rows.append(("benchmarks", ", ".join(sorted(set(ROOMS) - PLANNED))))
+    rows.append(("benchmarks", ", ".join(sorted(ROOMS))))
     rows.append(("build folder", str(paths.build_dir())))
     rows.append(("scratch path", str(paths.scratch_dir())))
     return rows

@@ -19,7 +19,6 @@ from code.tuning.space import point_of, search_space, values_of
 from code.tuning.study import Study, study_path
 
 SCOPE = "workload"
-RATE_FIELDS = {Scenario.Offline: "offline_expected_qps", Scenario.Server: "server_target_qps"}
 
 
 def run(workload: Workload, context: Context) -> None:
@@ -55,7 +54,7 @@ def run(workload: Workload, context: Context) -> None:
     if workload.scenario == Scenario.Offline:
         found["offline_expected_qps"] = float(f"{value:.4g}")
     if workload.scenario == Scenario.Server:
-        found["server_target_qps"] = _server_rate(measure.at(workload, point), value, context)
+        found["server_target_qps"] = _server_rate(measure.at(workload, point), value, float(context.request["tune_duration"]))
     remark = f"Tuned {time.strftime('%Y-%m-%d')} on {workload.system_id}: {value:,.6g} {aim.unit} in a probe of {runtime.label}."
     console.say(f"\n{config_class.class_text(workload, found, remark)}\n")
     if context.request["write"]:
@@ -64,11 +63,9 @@ def run(workload: Workload, context: Context) -> None:
         console.say(f"it stands at {workload.config.where}; --write writes it there")
 
 
-def _server_rate(workload: Workload, throughput: float, context: Context) -> float:
-    seconds = float(context.request["tune_duration"])
-
+def _server_rate(workload: Workload, throughput: float, seconds: float) -> float:
     def is_valid(rate: float) -> bool:
-        valid = measure.server_is_valid(workload, rate, seconds, context)
+        valid = measure.server_is_valid(workload, rate, seconds)
         console.say(f"{workload.label}: {rate:,.1f} queries/s for {seconds:g} s: {'VALID' if valid else 'INVALID'}")
         return valid
 

@@ -7,8 +7,6 @@ as -10000. The log of a whole run is more than 100 MB, so it is read line by lin
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +15,11 @@ import numpy.typing as npt
 
 from code.bert import manifest, postprocess
 from code.bert.preprocess import MLPERF_SETTINGS, PreprocessedSquad, load
-from code.common.errors import MissingError, RunError, UsageError
+from code.common.errors import RunError, UsageError
+from code.results.accuracy_log import AGAIN, LOG_NAME, bad_line, entries
 
-LOG_NAME = "mlperf_log_accuracy.json"
 NOT_GIVEN = -10000.0
 DTYPES = ("float32", "float16")
-_AGAIN = "run `make run_harness` with --test_mode=AccuracyOnly again"
 _NAMED = 5
 
 
@@ -85,15 +82,15 @@ def read_log(
     logits = np.full((count, width, 2), NOT_GIVEN, dtype=kind)
     line_of = np.zeros(count, dtype=np.int64)
     repeated: tuple[int, int] | None = None
-    for line, index, raw in _entries(path):
+    for line, index, raw in entries(path):
         if not 0 <= index < count:
-            raise _bad(path, line, f"sample {index} is unknown", f"the data set has the samples 0 to {count - 1}")
+            raise bad_line(path, line, f"sample {index} is unknown", f"the data set has the samples 0 to {count - 1}")
         if line_of[index] and repeated is None:
             repeated = line, index
         pairs, rest = divmod(len(raw), 2 * kind.itemsize)
         if rest or not 0 < pairs <= width:
             why = f"{dtype} start and end logits of 1 to {width} tokens take {2 * kind.itemsize} bytes a token"
-            raise _bad(path, line, f"the response for sample {index} has {len(raw):,} bytes", why)
+            raise bad_line(path, line, f"the response for sample {index} has {len(raw):,} bytes", why)
         logits[index, :pairs] = np.frombuffer(raw, dtype=kind).reshape(pairs, 2)
         logits[index, pairs:] = NOT_GIVEN
         line_of[index] = line
@@ -101,50 +98,14 @@ def read_log(
     absent = np.flatnonzero(~present)
     if complete and len(absent) and repeated:
         line, index = repeated
-        raise _bad(path, line, f"sample {index} is there twice", f"{len(absent):,} other samples are missing")
+        raise bad_line(path, line, f"sample {index} is there twice", f"{len(absent):,} other samples are missing")
     if complete and len(absent):
         names = ", ".join(map(str, absent[:_NAMED])) + (", …" if len(absent) > _NAMED else "")
         raise RunError(
             f"{path} lacks {len(absent):,} of {count:,} samples: {names}",
             "the run ended early, or it was not an accuracy run over the whole data set",
-            _AGAIN,
+            AGAIN,
         )
     if not present.any():
-        raise RunError(f"{path} holds no response", "the run logged nothing", _AGAIN)
+        raise RunError(f"{path} holds no response", "the run logged nothing", AGAIN)
     return logits, present
-
-
-def _entries(path: Path) -> Iterator[tuple[int, int, bytes]]:
-    """(line number, sample index, response) of every entry."""
-    try:
-        with path.open(encoding="ascii", errors="replace") as source:
-            closed = False
-            for number, line in enumerate(source, 1):
-                text = line.strip()
-                if number == 1 and text.startswith("["):
-                    text = text[1:].strip()
-                elif number == 1:
-                    raise _bad(path, number, "this is not an accuracy log", "it does not begin with '['")
-                if text.endswith("]"):
-                    closed, text = True, text[:-1].strip()
-                if text:
-                    yield from _of_line(path, number, text)
-    except FileNotFoundError as error:
-        raise MissingError(f"there is no accuracy log {path}", "the run left none", _AGAIN) from error
-    except OSError as error:
-        raise MissingError(f"cannot read {path}", error.strerror or str(error), _AGAIN) from error
-    if not closed:
-        raise RunError(f"{path} is cut off", "its last line does not close the list with ']'", _AGAIN)
-
-
-def _of_line(path: Path, number: int, text: str) -> Iterator[tuple[int, int, bytes]]:
-    """The entries of one line: LoadGen writes one a line, other writers may put all into one."""
-    try:
-        for entry in json.loads(f"[{text.strip(',')}]"):
-            yield number, int(entry["qsl_idx"]), bytes.fromhex(entry["data"])
-    except (ValueError, KeyError, TypeError) as error:
-        raise _bad(path, number, "the line is not a response", f"{type(error).__name__}: {error}") from error
-
-
-def _bad(path: Path, line: int, what: str, why: str) -> RunError:
-    return RunError(what, why, _AGAIN, where=f"{path}:{line}")

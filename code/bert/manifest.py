@@ -14,31 +14,12 @@ from pathlib import Path
 from typing import Any
 
 from code.common.errors import HarnessError, MissingError
-from code.common.files import sha256, write_json
+from code.common.files import write_json
+from code.common.stamp import Stamp
 
 SCHEMA = 1
 FILE_NAME = "manifest.json"
 REPAIR = "make preprocess_data BENCHMARKS=bert"
-
-
-@dataclass(frozen=True)
-class Stamp:
-    """A file as it was: digest, size in bytes, time of change in ns."""
-
-    sha256: str
-    size: int
-    mtime_ns: int
-
-    @classmethod
-    def of(cls, path: Path, digest: str | None = None) -> Stamp:
-        """The stamp of a file; it is read unless its digest is known already. Raises OSError."""
-        status = path.stat()
-        return cls(digest or sha256(path), status.st_size, status.st_mtime_ns)
-
-    def untouched(self, path: Path) -> bool:
-        """Whether size and time of change are still the same. Raises OSError."""
-        status = path.stat()
-        return (status.st_size, status.st_mtime_ns) == (self.size, self.mtime_ns)
 
 
 @dataclass(frozen=True)
@@ -157,15 +138,8 @@ def _unreadable(path: Path, error: OSError) -> MissingError:
 
 
 def _confirmed(stamp: Stamp | None, path: Path) -> Stamp | None:
-    """The stamp as it is now if the content is the recorded one, else None. Raises OSError."""
-    if stamp is None:
-        return None
-    if stamp.untouched(path):
-        return stamp
-    if path.stat().st_size != stamp.size:
-        return None
-    now = Stamp.of(path)
-    return now if now.sha256 == stamp.sha256 else None
+    """As `Stamp.confirmed`; None without a stamp."""
+    return None if stamp is None else stamp.confirmed(path)
 
 
 def _record(entry: Any) -> ArrayRecord:

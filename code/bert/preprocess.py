@@ -23,8 +23,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from code.bert import manifest as manifests
-from code.bert.manifest import ArrayRecord, Manifest, Stamp
+from code.bert.manifest import ArrayRecord, Manifest
 from code.common.files import atomic_directory, sha256
+from code.common.stamp import Stamp
 
 if TYPE_CHECKING:
     import numpy as np

@@ -21,9 +21,6 @@ ROOMS: dict[str, str] = {
 }
 """Benchmark name → the module that has its ROOM."""
 
-PLANNED: frozenset[str] = frozenset()
-"""Those whose configs resolve here and whose data and model code is not in this version yet; 'all' leaves them out of runs."""
-
 
 class Room(Protocol):
     """One benchmark: its data, its model, its inputs and its score.

@@ -9,14 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from code.bert.accuracy import LOG_NAME
-from code.bert.accuracy import _entries as entries
 from code.common.errors import RunError, UsageError
 from code.gptj import bpe, cnndm, rouge
 from code.gptj.preprocess import is_current, load
 from code.gptj.sentences import Splitter
+from code.results.accuracy_log import AGAIN, LOG_NAME, entries
 
-_AGAIN = "run `make run_harness` with --test_mode=AccuracyOnly again"
 _NAMED = 5
 DTYPES: dict[str, np.dtype[Any]] = {"int32": np.dtype("<i4"), "int64": np.dtype("<i8")}
 
@@ -73,10 +71,10 @@ def read_log(
     for line, index, raw in entries(path):
         where = f"{path}:{line}"
         if not 0 <= index < count:
-            raise RunError(f"sample {index} is unknown", f"the data set has the samples 0 to {count - 1}", _AGAIN, where)
+            raise RunError(f"sample {index} is unknown", f"the data set has the samples 0 to {count - 1}", AGAIN, where)
         if len(raw) % kind.itemsize or not raw:
             raise RunError(
-                f"the response for sample {index} has {len(raw)} bytes", f"it is no sequence of {dtype} tokens", _AGAIN, where
+                f"the response for sample {index} has {len(raw)} bytes", f"it is no sequence of {dtype} tokens", AGAIN, where
             )
         tokens = np.frombuffer(raw, dtype=kind).astype(np.int64)
         if tokens.min() < 0 or tokens.max() >= vocabulary:
@@ -88,13 +86,13 @@ def read_log(
             )
         found.setdefault(index, tokens)
     if not found:
-        raise RunError(f"{path} holds no response", "the run logged nothing", _AGAIN)
+        raise RunError(f"{path} holds no response", "the run logged nothing", AGAIN)
     if complete and len(found) < count:
         absent = [index for index in range(count) if index not in found]
         names = ", ".join(map(str, absent[:_NAMED])) + (", …" if len(absent) > _NAMED else "")
         raise RunError(
             f"{path} lacks {len(absent):,} of {count:,} samples: {names}",
             "the run ended early, or it was not an accuracy run over the whole data set",
-            _AGAIN,
+            AGAIN,
         )
     return found

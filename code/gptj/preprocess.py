@@ -18,9 +18,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from code.bert.manifest import Stamp
 from code.common.errors import MissingError
-from code.common.files import atomic_directory, sha256, write_json
+from code.common.files import atomic_directory, write_json
+from code.common.stamp import Stamp
 from code.gptj import bpe, cnndm, facts
 from code.gptj.prompt import prompt
 
@@ -78,8 +78,7 @@ def is_current(out: Path, data: Path, vocabulary: Path) -> bool:
         return False
     try:
         for name, path in inputs.items():
-            stamp = Stamp(**content["inputs"][name])
-            if not stamp.untouched(path) and stamp.sha256 != sha256(path):
+            if Stamp(**content["inputs"][name]).confirmed(path) is None:
                 return False
         return all((out / name).stat().st_size == entry["size"] for name, entry in content["files"].items())
     except OSError:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from code.actions import Context, generate_engines
-from code.actions.run_harness import run_spec, with_harness
+from code.actions.run_harness import run_spec
 from code.backends import store
 from code.backends.base import backend
 from code.common.constants import Scenario
@@ -55,18 +55,16 @@ def probe(workload: Workload, context: Context) -> dict[str, float]:
     generate_engines.run(workload, context)
     runtime, room = backend(workload["backend"]), room_of(workload.benchmark)
     engine = store.address(runtime, room.name, graph_for(workload), workload.plain()).require()
-    workload = with_harness(workload, runtime, room, context)
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         spec = run_spec(workload, "PerformanceOnly", runtime, engine, room.dataset(workload.plain()), folder, {})
         return launch.probe(spec, f"{workload.label} trial", workload["harness_lang"], folder)
 
 
-def server_is_valid(workload: Workload, rate: float, seconds: float, context: Context) -> bool:
+def server_is_valid(workload: Workload, rate: float, seconds: float) -> bool:
     """Whether a Server run of `seconds` at `rate` queries/s is VALID."""
     runtime, room = backend(workload["backend"]), room_of(workload.benchmark)
     changed = {"server_target_qps": rate, "min_duration": int(seconds * 1000), "min_query_count": max(1, int(rate))}
-    workload = with_harness(workload, runtime, room, context)
     workload = workload.with_values({name: Value(value, ORIGIN) for name, value in changed.items()})
     engine = store.address(runtime, room.name, graph_for(workload), workload.plain()).require()
     dataset = room.dataset(workload.plain())

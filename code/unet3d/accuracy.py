@@ -19,11 +19,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from code.common.errors import MissingError, RunError
+from code.results.accuracy_log import AGAIN, LOG_NAME, bad_line
 from code.unet3d import facts, manifest, processes
 
-LOG_NAME = "mlperf_log_accuracy.json"
 SMOOTH = 1e-6
-_AGAIN = "run `make run_harness` with --test_mode=AccuracyOnly again"
 _NAMED = 5
 
 
@@ -87,10 +86,10 @@ def check(log_dir: Path, preprocessed: Path, *, complete: bool = True, workers: 
         raise RunError(
             f"{path} lacks {len(absent)} of {len(names)} cases: {listed}",
             "the run ended early, or it was not an accuracy run over the whole data set",
-            _AGAIN,
+            AGAIN,
         )
     if not last:
-        raise RunError(f"{path} holds no response", "the run logged nothing", _AGAIN)
+        raise RunError(f"{path} holds no response", "the run logged nothing", AGAIN)
     jobs = [(path, last[i], str(preprocessed / f"{name}_label.npy")) for i, name in enumerate(names) if i in last]
     scored = [name for i, name in enumerate(names) if i in last]
     count = max(1, min(workers or processes.cores(), len(jobs)))
@@ -119,28 +118,28 @@ def _places(path: Path, count: int) -> Iterator[tuple[int, _Place]]:
             for number, raw in enumerate(source, 1):
                 line = raw.strip()
                 if number == 1 and not line.startswith(b"["):
-                    raise _bad(path, number, "this is not an accuracy log", "it does not begin with '['")
+                    raise bad_line(path, number, "this is not an accuracy log", "it does not begin with '['")
                 closed = line.endswith(b"]")
                 place = raw.find(b"{")
                 while place >= 0:
                     end = raw.find(b"}", place)
                     if end < 0:
-                        raise _bad(path, number, "the line is not a response", "its '{' is not closed")
+                        raise bad_line(path, number, "the line is not a response", "its '{' is not closed")
                     yield _index(path, number, raw[place : end + 1], count), _Place(number, begin + place, end + 1 - place)
                     place = raw.find(b"{", end)
                 begin += len(raw)
     except FileNotFoundError as error:
-        raise MissingError(f"there is no accuracy log {path}", "the run left none", _AGAIN) from error
+        raise MissingError(f"there is no accuracy log {path}", "the run left none", AGAIN) from error
     except OSError as error:
-        raise MissingError(f"cannot read {path}", error.strerror or str(error), _AGAIN) from error
+        raise MissingError(f"cannot read {path}", error.strerror or str(error), AGAIN) from error
     if not closed:
-        raise RunError(f"{path} is cut off", "its last line does not close the list with ']'", _AGAIN)
+        raise RunError(f"{path} is cut off", "its last line does not close the list with ']'", AGAIN)
 
 
 def _index(path: Path, line: int, entry: bytes, count: int) -> int:
     index = int(_entry(path, line, entry)["qsl_idx"])
     if not 0 <= index < count:
-        raise _bad(path, line, f"sample {index} is unknown", f"the data set has the samples 0 to {count - 1}")
+        raise bad_line(path, line, f"sample {index} is unknown", f"the data set has the samples 0 to {count - 1}")
     return index
 
 
@@ -151,7 +150,7 @@ def _entry(path: Path, line: int, entry: bytes) -> dict[str, Any]:
             raise KeyError("qsl_idx or data")
         return dict(content)
     except (ValueError, KeyError, TypeError) as error:
-        raise _bad(path, line, "the line is not a response", f"{type(error).__name__}: {error}") from error
+        raise bad_line(path, line, "the line is not a response", f"{type(error).__name__}: {error}") from error
 
 
 def _score(job: tuple[Path, _Place, str]) -> tuple[float, float]:
@@ -166,9 +165,9 @@ def _score(job: tuple[Path, _Place, str]) -> tuple[float, float]:
     try:
         answer = np.frombuffer(bytes.fromhex(entry["data"]), dtype=np.uint8)
     except (ValueError, TypeError) as error:
-        raise _bad(path, place.line, "the line is not a response", str(error)) from error
+        raise bad_line(path, place.line, "the line is not a response", str(error)) from error
     if answer.size != labelled.size:
-        raise _bad(
+        raise bad_line(
             path,
             place.line,
             f"the response for sample {entry['qsl_idx']} has {answer.size:,} bytes",
@@ -179,7 +178,3 @@ def _score(job: tuple[Path, _Place, str]) -> tuple[float, float]:
 
 def _mean(values: NDArray[np.float64]) -> float:
     return float(values.sum() / len(values))
-
-
-def _bad(path: Path, line: int, what: str, why: str) -> RunError:
-    return RunError(what, why, _AGAIN, where=f"{path}:{line}")

@@ -16,36 +16,12 @@ from pathlib import Path
 from typing import Any
 
 from code.common.errors import HarnessError, MissingError
-from code.common.files import sha256, write_json
+from code.common.files import write_json
+from code.common.stamp import Stamp
 
 SCHEMA = 1
 FILE_NAME = "manifest.json"
 REPAIR = "make preprocess_data BENCHMARKS=3d-unet"
-
-
-@dataclass(frozen=True)
-class Stamp:
-    """A file as it was: digest, size in bytes, time of change in ns."""
-
-    sha256: str
-    size: int
-    mtime_ns: int
-
-    @classmethod
-    def of(cls, path: Path, digest: str | None = None) -> Stamp:
-        """The stamp of a file; it is read unless its digest is known already. Raises OSError."""
-        status = path.stat()
-        return cls(digest or sha256(path), status.st_size, status.st_mtime_ns)
-
-    def confirmed(self, path: Path) -> Stamp | None:
-        """The stamp as it is now if the content is the recorded one, else None. Raises OSError."""
-        status = path.stat()
-        if status.st_size != self.size:
-            return None
-        if status.st_mtime_ns == self.mtime_ns:
-            return self
-        now = Stamp.of(path)
-        return now if now.sha256 == self.sha256 else None
 
 
 @dataclass(frozen=True)

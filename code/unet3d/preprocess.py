@@ -26,8 +26,9 @@ from numpy.typing import NDArray
 from code.common import console
 from code.common.errors import HarnessError, RunError
 from code.common.files import atomic_write, storage_error, write_json
+from code.common.stamp import Stamp
 from code.unet3d import facts, manifest, nifti, processes, volume
-from code.unet3d.manifest import Case, CaseRecord, Manifest, Stamp
+from code.unet3d.manifest import Case, CaseRecord, Manifest
 from code.unet3d.windows import Windows
 
 MEMORY_SHARE = 0.6

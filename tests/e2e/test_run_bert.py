@@ -19,7 +19,7 @@ SCENARIOS = ("Offline", "Server", "SingleStream", "MultiStream")
 def make(project: Path, target: str, run_args: str, **variables: str) -> subprocess.CompletedProcess[str]:
     command = ["make", "-C", str(project), target, f"RUN_ARGS={run_args}", *(f"{k}={v}" for k, v in variables.items())]
     environment = {k: v for k, v in os.environ.items() if not k.startswith(("MLPINF_", "MAKE", "MFLAGS"))}
-    return subprocess.run(command, capture_output=True, text=True, timeout=240, env=environment)
+    return subprocess.run(command, capture_output=True, text=True, timeout=500, env=environment)
 
 
 def results(logs: Path) -> list[dict[str, Any]]:

@@ -6,25 +6,15 @@ import json
 import os
 import subprocess
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 
 from code.unet3d import accuracy, tiny
+from tests.e2e.test_run_bert import make, results
 
 pytestmark = pytest.mark.e2e
 PYTHON = "--harness_lang=python"
-
-
-def make(project: Path, target: str, run_args: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    command = ["make", "-C", str(project), target, f"RUN_ARGS={run_args}", *(f"{k}={v}" for k, v in variables.items())]
-    environment = {k: v for k, v in os.environ.items() if not k.startswith(("MLPINF_", "MAKE", "MFLAGS"))}
-    return subprocess.run(command, capture_output=True, text=True, timeout=500, env=environment)
-
-
-def results(logs: Path) -> list[dict[str, Any]]:
-    return [json.loads(p.read_text()) for p in sorted(logs.rglob("metadata.json"))]
 
 
 @pytest.fixture(scope="module")
