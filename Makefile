@@ -297,12 +297,12 @@ tell_inside:
 .PHONY: lint
 lint: $(DEV_STAMP) ## Check style and types
 	@cd $(PROJECT_ROOT) && $(VENV)/bin/ruff check . && $(VENV)/bin/ruff format --check . && $(VENV)/bin/mypy
-	@cd $(PROJECT_ROOT) && find code/harness tests/benchmarks -name '*.cc' -o -name '*.h' | xargs $(VENV)/bin/clang-format --dry-run -Werror
+	@cd $(PROJECT_ROOT) && find code/harness tests/benchmarks -name '*.cc' -o -name '*.cu' -o -name '*.h' | xargs $(VENV)/bin/clang-format --dry-run -Werror
 
 # The TensorRT engine's files need headers that clang-tidy has only where they are installed.
 .PHONY: lint_cpp
 lint_cpp: $(DEV_STAMP) build ## Check the C++ harness with clang-tidy (minutes)
-	@cd $(PROJECT_ROOT) && find code/harness -name '*.cc' -not -path '*/tests/*' -not -name 'tensorrt*' -not -name cuda.cc \
+	@cd $(PROJECT_ROOT) && find code/harness -name '*.cc' -not -path '*/tests/*' -not -name 'tensorrt*' -not -name 'cuda*.cc' \
 	  | xargs -n 1 -P "$$(nproc)" $(VENV)/bin/clang-tidy -p "$(BUILD_DIR)/cmake" --quiet
 
 .PHONY: test

@@ -66,7 +66,7 @@ def ignored(workload: Workload, runtime: Backend) -> list[str]:
 
 def say_ignored(workload: Workload, runtime: Backend, context: Context) -> None:
     """List them, once per invocation."""
-    because = getattr(runtime, "ignored_because", {})
+    because = runtime.ignored_because
     names = [f"{name} ({because[name]})" if name in because else name for name in ignored(workload, runtime)]
     if names:
         line = f"{workload.label}: set but not used by {runtime.label} here: {', '.join(names)}"

@@ -202,6 +202,13 @@ def new_log_folder(root: Path, workload: Workload) -> Path:
 def with_harness(workload: Workload, runtime: Backend, room: Room, context: Context) -> Workload:
     """The workload with its harness decided, which is said once."""
     choice = language.choose(workload["harness_lang"], runtime.name, str(room.dataset(workload.plain())["kind"]))
+    if choice.language == language.PYTHON:
+        for name, instead in sorted(runtime.cpp_only.items()):
+            line = (
+                f"{workload.label}: {name} is set, but the Python harness does not act on it: {instead}; --harness_lang=cpp does"
+            )
+            if workload[name] and context.once(line):
+                console.warn(line)
     if workload["harness_lang"] == choice.language:
         return workload
     line = f"harness: {choice.language} ({choice.why})"

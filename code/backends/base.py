@@ -73,6 +73,10 @@ class Backend(Protocol):
     """The key of its version in metadata.json."""
     honours: frozenset[str]
     """The fields it acts on. Any other that a config sets is listed once as ignored."""
+    ignored_because: Mapping[str, str]
+    """Why it does not act on a field, for those that a user may expect it to."""
+    cpp_only: Mapping[str, str]
+    """Of the fields it honours, those that only the C++ harness acts on, and what the Python harness does instead."""
     device: str
     """'CPU' or 'GPU'."""
 
@@ -93,6 +97,10 @@ class Backend(Protocol):
 
     def load(self, folder: Path, spec: EngineSpec) -> Engine:
         """Load the engine in `folder`."""
+
+
+ON_PROCESSOR = {"sliding_window_on_device": "windows are cut and added up on the processor that computes them"}
+"""Fields that a backend on processors does not act on, and why."""
 
 
 def backend(name: str) -> Backend:

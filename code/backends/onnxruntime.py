@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from code.backends.base import Arrays, EngineSpec, missing_sdk
+from code.backends.base import ON_PROCESSOR, Arrays, EngineSpec, missing_sdk
 from code.common.errors import RunError, UsageError
 
 
@@ -45,6 +45,8 @@ class OnnxRuntime:
     runtime_key = "onnxruntime_version"
     device = "CPU"
     honours = frozenset({"precision", "cpu_batch_size", "cpu_inference_streams", "cpu_threads_per_stream"})
+    ignored_because: Mapping[str, str] = ON_PROCESSOR
+    cpp_only: Mapping[str, str] = {}
 
     def version(self) -> str:
         """The installed package's version."""

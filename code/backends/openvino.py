@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from code.backends.base import Arrays, EngineSpec, missing_sdk
+from code.backends.base import ON_PROCESSOR, Arrays, EngineSpec, missing_sdk
 from code.common import console
 from code.common.errors import RunError, UsageError
 from code.common.systems.detect import detect
@@ -97,6 +97,8 @@ class OpenVino:
     runtime_key = "openvino_version"
     device = "CPU"
     honours = frozenset({"precision", "cpu_batch_size", "cpu_inference_streams", "cpu_threads_per_stream"})
+    ignored_because: Mapping[str, str] = ON_PROCESSOR
+    cpp_only: Mapping[str, str] = {}
 
     def version(self) -> str:
         """The installed package's version."""

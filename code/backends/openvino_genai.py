@@ -144,6 +144,8 @@ class OpenVinoGenAi:
     device = "CPU"
     makes_precision = True
     """Its engines take the model as it is and hold the precision themselves."""
+    ignored_because: Mapping[str, str] = {}
+    cpp_only: Mapping[str, str] = {}
     honours = frozenset(
         {
             "precision",

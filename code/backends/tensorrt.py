@@ -31,13 +31,19 @@ IGNORED: dict[str, str] = {
     "active_sms": "TensorRT has no such switch; use MIG or MPS",
     "gpu_copy_streams": "copies run on the stream of their batch",
     "graph_specs": "shapes of CUDA graphs are found at run time",
-    "graphs_max_seqlen": "shapes of CUDA graphs are found at run time",
     "cache_file": "scales are in the ONNX graph; `make calibrate` makes it",
     "input_dtype": "the ONNX graph says it",
     "input_format": "the ONNX graph says it",
     "trtllm_batching_mode": "it is TensorRT-LLM's",
 }
 """Fields that configs set and TensorRT engines do not act on, and why."""
+
+CPP_ONLY: dict[str, str] = {
+    "graphs_max_seqlen": "it makes no choice of shapes",
+    "sliding_window_on_device": "it cuts windows and adds them up on the processor",
+    "start_from_device": "it copies every batch from host memory",
+}
+"""What the Python harness does instead where the C++ harness acts on a field."""
 
 
 class TensorRt:
@@ -50,26 +56,29 @@ class TensorRt:
         self.name = flavour.name
         self.label = flavour.label
         self.runtime_key = f"{flavour.name}_version"
-        crossing = frozenset({"use_graphs"}) if flavour.crosses else frozenset({"hardware_compatibility"})
-        self.honours = crossing | {
+        own = frozenset() if flavour.crosses else frozenset({"hardware_compatibility"})
+        self.honours = own | {
             "bert_opt_seqlen",
             "builder_optimization_level",
             "gpu_batch_size",
             "gpu_inference_streams",
+            "graphs_max_seqlen",
             "length_buckets",
             "plugin_libs",
             "precision",
             "profiling_verbosity",
+            "sliding_window_on_device",
+            "start_from_device",
             "use_fp8",
+            "use_graphs",
             "version_compatible",
             "workspace_size",
         }
-        own = (
-            {"hardware_compatibility": "TensorRT-RTX compiles kernels for the GPU when it loads an engine"}
-            if flavour.crosses
-            else {"use_graphs": "the Python harness launches kernels one by one; --harness_lang=cpp captures graphs"}
-        )
-        self.ignored_because: Mapping[str, str] = {**IGNORED, **own}
+        crossing = {"hardware_compatibility": "TensorRT-RTX compiles kernels for the GPU when it loads an engine"}
+        self.ignored_because: Mapping[str, str] = {**IGNORED, **(crossing if flavour.crosses else {})}
+        # TensorRT-RTX's own runtime captures graphs, whichever harness calls it.
+        graphs = {} if flavour.crosses else {"use_graphs": "it launches kernels one by one"}
+        self.cpp_only: Mapping[str, str] = {**CPP_ONLY, **graphs}
 
     def version(self) -> str:
         """The installed version; MissingError when it is not installed."""

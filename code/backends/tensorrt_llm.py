@@ -118,6 +118,8 @@ class TrtLlm:
     device = "GPU"
     makes_precision = True
     """Its engines take the model as it is and hold the precision themselves."""
+    ignored_because: Mapping[str, str] = {}
+    cpp_only: Mapping[str, str] = {}
     honours = frozenset(
         {
             "precision",

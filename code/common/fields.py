@@ -415,6 +415,13 @@ FIELDS: tuple[Field, ...] = (
     _f(LLM, "num_sort_segments", "int", "Segments that are sorted separately.", benchmarks=(GPTJ,)),
     # ── 3D-UNet ────────────────────────────────────────────────────────────
     _f(SEG, "slice_overlap_patch_kernel_cg_impl", "bool", "Use the cooperative-groups kernel for windows.", benchmarks=(UNET,)),
+    _f(
+        SEG,
+        "sliding_window_on_device",
+        "bool",
+        "Cut windows, add them up and choose classes on the GPU; default: where the C++ harness has kernels for it.",
+        benchmarks=(UNET,),
+    ),
     _f(SEG, "unet3d_sw_gaussian_patch_path", "str", "File of the window's Gaussian weights.", benchmarks=(UNET,)),
     # ── logs ────────────────────────────────────────────────────────────
     _f(LOG, "log_dir", "str", "Folder for results, instead of build/logs/<timestamp>."),

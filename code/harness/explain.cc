@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "core/dataset.h"
+#include "core/engine.h"
 #include "core/error.h"
 #include "core/sorted_work.h"
 #include "core/topology.h"
@@ -38,6 +39,13 @@ void explain_dataset(const RunSpec& spec, const Dataset& dataset) {
             << " to " << lengths.front() << ", mean " << total / static_cast<double>(lengths.size()) << "\n"
             << "batches:   at most " << spec.batch.max_samples << " samples; the data set once is " << starts.size() - 1
             << " batches, of which " << 100 * (computed - total) / computed << " % is padding\n";
+  if (spec.dataset.kind == "volume") {
+    const bool asked = spec.engine.windows_on_device;
+    const bool there = has_device_windows(spec.engine.backend);
+    std::cout << "windows:   at most " << spec.dataset.windows_per_batch << " in a call, cut and added up on the "
+              << (asked && there ? "GPU" : "processor") << " (sliding_window_on_device is " << (asked ? "on" : "off")
+              << (asked && !there ? ", and this binary has no kernels for " + spec.engine.backend : "") << ")\n";
+  }
 }
 
 }  // namespace

@@ -5,6 +5,8 @@
 #include <iostream>
 #include <mutex>
 #include <nlohmann/json.hpp>
+#include <numeric>
+#include <random>
 #include <vector>
 
 #include "core/clock.h"
@@ -42,6 +44,11 @@ std::vector<Batch> batches_of(const std::vector<mlperf::QuerySample>& samples, c
   return out;
 }
 
+double mean_length(const Dataset& dataset) {
+  const auto& lengths = dataset.lengths();
+  return std::accumulate(lengths.begin(), lengths.end(), 0.0) / static_cast<double>(lengths.size());
+}
+
 // Samples per second over whole passes of `batches` until `least_s` have gone by; at least one pass.
 double throughput(Lanes& lanes, const std::vector<Batch>& batches, double least_s) {
   std::atomic<size_t> next{0};
@@ -67,8 +74,34 @@ double throughput(Lanes& lanes, const std::vector<Batch>& batches, double least_
   return static_cast<double>(samples.load()) * 1e9 / static_cast<double>(now_ns() - start);
 }
 
+// The same where samples take time in proportion to their length: the few that fit into `least_s`, at least one a lane,
+// stand for all by their lengths. A lane counts until its own last sample, which may be long after another's.
+double throughput_by_length(Lanes& lanes, const std::vector<Batch>& batches, const Dataset& dataset, double least_s) {
+  const double mean = mean_length(dataset);
+  std::atomic<size_t> next{0};
+  std::mutex mutex;
+  double rate = 0;
+  lanes.run_all([&](Lane& lane) {
+    const int64_t start = now_ns();
+    double samples = 0;
+    double seconds = 0;
+    do {
+      const Batch& batch = batches[next.fetch_add(1) % batches.size()];
+      lane.answer(batch);
+      for (const uint32_t sample : batch.samples) samples += dataset.lengths()[sample] / mean;
+      seconds = static_cast<double>(now_ns() - start) / 1e9;
+    } while (seconds < least_s);
+    const std::lock_guard<std::mutex> lock(mutex);
+    rate += samples / seconds;
+  });
+  return rate;
+}
+
+// Of one sample alone: the median, or by length as above.
 double latency_ns(Lane& lane, const std::vector<mlperf::QuerySample>& samples, const Dataset& dataset) {
   std::vector<int64_t> times;
+  double all = 0;
+  double lengths = 0;
   Batch batch;
   for (size_t i = 0; i < std::max<size_t>(1, samples.size() / 4); ++i) {
     batch.clear();
@@ -76,11 +109,25 @@ double latency_ns(Lane& lane, const std::vector<mlperf::QuerySample>& samples, c
     const int64_t start = now_ns();
     lane.answer(batch);
     times.push_back(now_ns() - start);
+    all += static_cast<double>(times.back());
+    lengths += batch.longest;
+    if (dataset.proportional() && all >= kLeastS * 1e9) break;
   }
+  if (dataset.proportional()) return all / lengths * mean_length(dataset);
   std::sort(times.begin(), times.end());
   const size_t middle = times.size() / 2;
   if (times.size() % 2 == 1) return static_cast<double>(times[middle]);
   return static_cast<double>(times[middle - 1] + times[middle]) / 2;
+}
+
+double measured_rate(Lanes& lanes, std::vector<Batch> batches, const Dataset& dataset) {
+  if (!dataset.proportional()) {
+    throughput(lanes, batches, 0);
+    return throughput(lanes, batches, kLeastS);
+  }
+  lanes.run_all([&](Lane& lane) { lane.warm_up(batches.back()); });  // the shortest: one use is enough
+  std::shuffle(batches.begin(), batches.end(), std::mt19937(0));
+  return throughput_by_length(lanes, batches, dataset, kLeastS);
 }
 
 }  // namespace
@@ -90,10 +137,9 @@ void run_probe(const RunSpec& spec) {
   Watch watch("", 0);
   watch.enter("load", nullptr);
   Lanes lanes(spec, *dataset, [](mlperf::QuerySampleResponse*, size_t) {});
-  const auto samples = spread(dataset->count());
-  const auto batches = batches_of(samples, spec, *dataset);
-  throughput(lanes, batches, 0);
-  const double rate = throughput(lanes, batches, kLeastS);
+  auto samples = spread(dataset->count());
+  const double rate = measured_rate(lanes, batches_of(samples, spec, *dataset), *dataset);
+  if (dataset->proportional()) std::shuffle(samples.begin(), samples.end(), std::mt19937(1));
   const double latency = latency_ns(lanes.lane(0), samples, *dataset);
   const double per_query = std::max(1.0, spec.field("multi_stream_samples_per_query", 8));
   const nlohmann::json answer = {

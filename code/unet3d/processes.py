@@ -19,4 +19,9 @@ def pool(count: int) -> ProcessPoolExecutor:
     They are spawned, not forked: the parent may have threads (progress, a runtime), which a copy would lack.
     """
     context = multiprocessing.get_context("spawn")
-    return ProcessPoolExecutor(count, mp_context=context, initializer=signal.signal, initargs=(signal.SIGINT, signal.SIG_IGN))
+    return ProcessPoolExecutor(count, mp_context=context, initializer=_leave_interrupts_to_the_parent)
+
+
+def _leave_interrupts_to_the_parent() -> None:
+    """Ctrl-C reaches the whole process group; the parent ends its pool. (`signal.signal` itself cannot be pickled on Python 3.10.)"""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)

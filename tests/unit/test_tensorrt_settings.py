@@ -110,7 +110,21 @@ def test_a_plugin_library_that_is_not_there_is_named() -> None:
 def test_fields_of_other_vendors_kernels_are_ignored_with_the_reason() -> None:
     for name in ("use_small_tile_gemm_plugin", "energy_aware_kernels", "active_sms"):
         assert name not in BACKEND.honours and BACKEND.ignored_because[name]
-    assert "use_graphs" in backend("tensorrt_rtx").honours and "use_graphs" not in BACKEND.honours
+
+
+def test_what_only_the_cpp_harness_acts_on_is_honoured_and_says_what_the_python_harness_does_instead() -> None:
+    assert set(BACKEND.cpp_only) <= BACKEND.honours
+    assert {"use_graphs", "start_from_device", "sliding_window_on_device"} <= set(BACKEND.cpp_only)
+    assert "use_graphs" not in backend("tensorrt_rtx").cpp_only  # its own runtime captures graphs
+
+
+def test_only_a_gpu_has_windows_on_the_device() -> None:
+    name = "sliding_window_on_device"
+    for gpu in ("tensorrt", "tensorrt_rtx"):
+        assert name in backend(gpu).honours
+    for cpu in ("openvino", "onnxruntime"):
+        runtime = backend(cpu)
+        assert name not in runtime.honours and "processor" in runtime.ignored_because[name]
 
 
 def engine(folder: Path, capability: str = "8.0") -> Path:

@@ -38,6 +38,8 @@ class Dataset {
   [[nodiscard]] virtual size_t count() const = 0;
   // Cost of every sample in the data set's own unit (tokens, voxels); batches are grouped by it.
   [[nodiscard]] virtual const std::vector<int32_t>& lengths() const = 0;
+  // Whether a sample takes time in proportion to its length, so that some samples tell how long all would take.
+  [[nodiscard]] virtual bool proportional() const { return false; }
   // LoadGen wants these samples in memory.
   virtual void load(const std::vector<size_t>& samples) = 0;
   // Finds its inputs and outputs in the engine, and offers it the arrays; throws Error (kFailed) when the engine lacks

@@ -17,6 +17,8 @@ enum class DType { kInt32, kInt64, kFloat32, kFloat16, kInt8 };
 
 size_t size_of(DType dtype);
 
+class WindowDevice;  // core/window_device.h
+
 struct TensorInfo {
   std::string name;
   DType dtype = DType::kFloat32;
@@ -65,6 +67,8 @@ class Stream {
   [[nodiscard]] virtual bool has_rows(size_t /*index*/) const { return false; }
   // Input `index` of the next call is made of the first extents of these rows. Only where has_rows.
   virtual void input_rows(size_t /*index*/, const Shape& /*shape*/, const std::vector<uint32_t>& /*rows*/) {}
+  // Its device's way with sliding windows; nullptr where they are cut and added up on the host.
+  virtual WindowDevice* windows() { return nullptr; }
   // Starts, and on a processor finishes, the computation.
   virtual void enqueue(const Work& work) = 0;
   // Waits for the oldest call under way. Its outputs stay valid until the next `enqueue` after it that reuses its slot.
@@ -91,15 +95,19 @@ class Engine {
   [[nodiscard]] virtual const std::vector<TensorInfo>& outputs() const = 0;
   // A new lane; the lanes of an engine may run at the same time.
   virtual std::unique_ptr<Stream> stream() = 0;
-  // Offers an input's whole array, of the input's own type, before the first call. True when the engine keeps a copy
-  // near its computation (field start_from_device).
-  virtual bool keep(size_t /*input*/, const void* /*data*/, size_t /*rows*/, size_t /*row_bytes*/) { return false; }
+  // Whether it keeps whole inputs near its computation (field start_from_device), so that `keep` is worth a call.
+  [[nodiscard]] virtual bool keeps() const { return false; }
+  // Offers an input's whole array, of the input's own type, before the first call; an engine that `keeps` copies it.
+  virtual void keep(size_t /*input*/, const void* /*data*/, size_t /*rows*/, size_t /*row_bytes*/) {}
   // Processors that threads driving this device are best on; empty where it does not matter.
   [[nodiscard]] virtual std::vector<int> near_cores() const { return {}; }
 };
 
 // The engines this binary was built with.
 std::vector<std::string> engine_names();
+
+// Whether this binary's engine of that name has streams with `windows`.
+bool has_device_windows(const std::string& backend);
 
 // The engine of run.json on its `device`-th device. Throws Error: kUsage for a backend nobody knows, kMissing for one
 // this binary was built without or whose device is not there, kFailed where the runtime cannot load it.

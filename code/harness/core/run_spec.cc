@@ -270,6 +270,9 @@ void read_fields(const json& fields, RunSpec& out) {
   out.engine.graph_specs = text("graph_specs");
   out.engine.graphs_max_length = static_cast<int>(out.field("graphs_max_seqlen", 0));
   out.engine.start_from_device = out.field("start_from_device", 0) != 0;
+  out.engine.windows_on_device = out.field("sliding_window_on_device", 1) != 0;
+  out.engine.windows_must_be_there = out.field("sliding_window_on_device", 0) != 0;
+  out.engine.version_compatible = out.field("version_compatible", 0) != 0;
   out.engine.max_samples = out.batch.max_samples;
 }
 

@@ -43,6 +43,9 @@ struct EngineSpec {
   std::string graph_specs;
   int graphs_max_length = 0;
   bool start_from_device = false;
+  bool windows_on_device = true;       // field sliding_window_on_device, on where nobody sets it
+  bool windows_must_be_there = false;  // somebody set it to true
+  bool version_compatible = false;
   size_t max_samples = 1;  // batch.max_samples
 };
 

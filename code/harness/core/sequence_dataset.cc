@@ -51,10 +51,7 @@ size_t port_of(const std::vector<TensorInfo>& ports, const std::string& name, co
 }  // namespace
 
 SequenceDataset::SequenceDataset(const DatasetSpec& spec)
-    : folder_(spec.folder),
-      lengths_(read_lengths(spec.folder + "/" + spec.lengths)),
-      output_names_(spec.outputs),
-      wide_(spec.input_dtype == "int64") {
+    : folder_(spec.folder), lengths_(read_lengths(spec.folder + "/" + spec.lengths)), output_names_(spec.outputs) {
   const auto check = [&](const std::string& name, size_t rows) {
     if (rows == spec.count) return;
     throw Error(Status::kMissing,
@@ -90,14 +87,15 @@ void SequenceDataset::load(const std::vector<size_t>& samples) {
 void SequenceDataset::bind(Engine& engine) {
   computes_ = engine.computes();
   if (!computes_) return;
-  const DType wanted = wide_ ? DType::kInt64 : DType::kInt32;
   for (auto& input : inputs_) {
     input.port = port_of(engine.inputs(), input.name, "input");
-    if (engine.inputs()[input.port].dtype != wanted) {
-      throw Error(Status::kFailed, "the engine's input '" + input.name + "' is not " + (wide_ ? "int64" : "int32"), "",
+    const DType dtype = engine.inputs()[input.port].dtype;
+    if (dtype != DType::kInt64 && dtype != DType::kInt32) {
+      throw Error(Status::kFailed, "the engine's input '" + input.name + "' is neither int32 nor int64", "",
                   "build it again: make generate_engines RUN_ARGS='… --force_build'");
     }
-    if (!wide_) engine.keep(input.port, input.array.row<int32_t>(0), input.array.rows(), input.array.row_items() * 4);
+    input.wide = dtype == DType::kInt64;
+    offer(input, engine);
   }
   if (engine.inputs().size() != inputs_.size()) {
     std::vector<std::string> names;
@@ -113,6 +111,20 @@ void SequenceDataset::bind(Engine& engine) {
                   "build it again: make generate_engines RUN_ARGS='… --force_build'");
     }
   }
+}
+
+// Gives the engine the chance to keep the whole array, in the engine's own type.
+void SequenceDataset::offer(const Input& input, Engine& engine) {
+  const size_t rows = input.array.rows();
+  const size_t items = input.array.row_items();
+  if (rows == 0 || !engine.keeps()) return;
+  if (!input.wide) {
+    engine.keep(input.port, input.array.row<int32_t>(0), rows, items * sizeof(int32_t));
+    return;
+  }
+  const auto* from = input.array.row<int32_t>(0);
+  const std::vector<int64_t> wide(from, from + rows * items);
+  engine.keep(input.port, wide.data(), rows, items * sizeof(int64_t));
 }
 
 void SequenceDataset::enqueue(const Batch& batch, Stream& stream) const {
@@ -134,7 +146,7 @@ void SequenceDataset::fill(const Input& input, const Batch& batch, void* into) c
   const auto longest = static_cast<size_t>(batch.longest);
   for (size_t i = 0; i < batch.size(); ++i) {
     const auto* row = input.array.row<int32_t>(batch.samples[i]);
-    if (wide_) {
+    if (input.wide) {
       std::copy_n(row, longest, static_cast<int64_t*>(into) + i * longest);
     } else {
       std::memcpy(static_cast<int32_t*>(into) + i * longest, row, longest * sizeof(int32_t));

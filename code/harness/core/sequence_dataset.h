@@ -27,8 +27,10 @@ class SequenceDataset : public Dataset {
     std::string name;
     NpyArray array;
     size_t port = 0;
+    bool wide = false;  // the engine wants int64
   };
 
+  static void offer(const Input& input, Engine& engine);
   void fill(const Input& input, const Batch& batch, void* into) const;
   void interleave(const Batch& batch, Stream& stream, Answers& answers) const;
 
@@ -37,7 +39,6 @@ class SequenceDataset : public Dataset {
   std::vector<int32_t> lengths_;
   std::vector<std::string> output_names_;
   std::vector<size_t> output_ports_;
-  bool wide_ = false;  // the engine wants int64
   bool computes_ = true;
 };
 

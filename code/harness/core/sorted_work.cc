@@ -34,36 +34,37 @@ void cut_batches(const std::vector<int32_t>& descending, size_t limit, double pa
   starts.push_back(static_cast<uint32_t>(total));
 }
 
-SortedWork::SortedWork(const std::vector<int32_t>& lengths, size_t limit, double padding, bool timed)
+SortedWork::SortedWork(const std::vector<int32_t>& lengths, size_t limit, double padding, bool timed, size_t takers)
     : lengths_(lengths),
       limit_(limit),
       padding_(padding),
       window_(std::clamp(limit * kBatchesInWindow, kLeastWindow, kWindow)),
-      timed_(timed) {
+      timed_(timed),
+      takers_(std::max<size_t>(takers, 1)) {
   for (const int32_t length : lengths) longest_ = std::max(longest_, length);
   if (longest_ < kCountable) histogram_.resize(static_cast<size_t>(longest_) + 2);
 }
 
 void SortedWork::sort(Window& window, const mlperf::QuerySample* samples, size_t count) {
-  window.samples = samples;
   window.offered = timed_ ? now_ns() : 0;
-  window.order.resize(count);
+  window.samples.resize(count);
   window.lengths.resize(count);
   if (histogram_.empty()) {
-    std::iota(window.order.begin(), window.order.end(), 0U);
-    std::stable_sort(window.order.begin(), window.order.end(),
-                     [&](uint32_t a, uint32_t b) { return lengths_[samples[a].index] > lengths_[samples[b].index]; });
-    for (size_t i = 0; i < count; ++i) window.lengths[i] = lengths_[samples[window.order[i]].index];
+    std::copy_n(samples, count, window.samples.begin());
+    std::stable_sort(window.samples.begin(), window.samples.end(),
+                     [&](const auto& a, const auto& b) { return lengths_[a.index] > lengths_[b.index]; });
+    for (size_t i = 0; i < count; ++i) window.lengths[i] = lengths_[window.samples[i].index];
   } else {
-    // Counting sort, longest first: one pass to count, one to place.
+    // Counting sort, longest first: one pass to count, one to place. The counts tell the lengths.
     std::fill(histogram_.begin(), histogram_.end(), 0U);
     for (size_t i = 0; i < count; ++i) ++histogram_[static_cast<size_t>(longest_ - lengths_[samples[i].index]) + 1];
-    for (size_t i = 1; i < histogram_.size(); ++i) histogram_[i] += histogram_[i - 1];
+    auto length = window.lengths.begin();
+    for (size_t i = 1; i < histogram_.size(); ++i) {
+      length = std::fill_n(length, histogram_[i], longest_ - static_cast<int32_t>(i - 1));
+      histogram_[i] += histogram_[i - 1];
+    }
     for (size_t i = 0; i < count; ++i) {
-      const int32_t length = lengths_[samples[i].index];
-      const uint32_t place = histogram_[static_cast<size_t>(longest_ - length)]++;
-      window.order[place] = static_cast<uint32_t>(i);
-      window.lengths[place] = length;
+      window.samples[histogram_[static_cast<size_t>(longest_ - lengths_[samples[i].index])]++] = samples[i];
     }
   }
   cut_batches(window.lengths, limit_, padding_, window.starts);
@@ -121,11 +122,14 @@ Taken SortedWork::take(Batch& batch, bool wait) {
   batch.samples.resize(size);
   batch.longest = window->lengths[first];
   for (size_t i = 0; i < size; ++i) {
-    const mlperf::QuerySample& sample = window->samples[window->order[first + i]];
-    // LoadGen's record of the sample is what its completion reads first.
-    __builtin_prefetch(reinterpret_cast<const void*>(sample.id));
+    const mlperf::QuerySample& sample = window->samples[first + i];
     batch.ids[i] = sample.id;
     batch.samples[i] = static_cast<uint32_t>(sample.index);
+  }
+  // LoadGen's record of a sample is what its completion reads first: those of the batch that this thread takes next.
+  const size_t ahead = std::min<size_t>(number + takers_, window->starts.size() - 2);
+  for (size_t i = window->starts[ahead]; i < window->starts[ahead + 1]; ++i) {
+    __builtin_prefetch(reinterpret_cast<const void*>(window->samples[i].id));
   }
   if (timed_) batch.arrived.assign(batch.size(), window->offered);
   const std::lock_guard<std::mutex> lock(mutex_);

@@ -20,12 +20,14 @@ namespace harness {
 void cut_batches(const std::vector<int32_t>& descending, size_t limit, double padding, std::vector<uint32_t>& starts);
 
 // A query is sorted window by window, and lanes take batches of one window while the next is being sorted. Within a
-// window the samples' records in LoadGen are near each other, and a window's order costs 8 bytes a sample, not the
-// query's.
+// window the samples' records in LoadGen are near each other, and a window's order costs 20 bytes a sample, not the
+// query's. The sorting thread writes the samples out in their order, so that the lanes, which are the bottleneck of a
+// fast engine, read them in a row.
 class SortedWork : public BatchSource {
  public:
   // `lengths` of the data set's samples outlive the object. `timed`: batches tell when their samples were offered.
-  SortedWork(const std::vector<int32_t>& lengths, size_t limit, double padding, bool timed);
+  // `takers`: threads that take batches in turn.
+  SortedWork(const std::vector<int32_t>& lengths, size_t limit, double padding, bool timed, size_t takers = 1);
 
   // Offers a query and returns when every sample has been taken, so that `samples` need not live longer. One thread at
   // a time.
@@ -46,9 +48,8 @@ class SortedWork : public BatchSource {
 
  private:
   struct Window {
-    const mlperf::QuerySample* samples = nullptr;
-    std::vector<uint32_t> order;
-    std::vector<int32_t> lengths;
+    std::vector<mlperf::QuerySample> samples;  // longest first
+    std::vector<int32_t> lengths;              // of `samples`
     std::vector<uint32_t> starts;
     int64_t offered = 0;
     size_t batches = 0;
@@ -63,6 +64,7 @@ class SortedWork : public BatchSource {
   double padding_;
   size_t window_;
   bool timed_;
+  size_t takers_;
   int32_t longest_ = 0;
   std::vector<uint32_t> histogram_;
   std::array<Window, 2> windows_;

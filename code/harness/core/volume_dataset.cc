@@ -47,10 +47,11 @@ VolumeDataset::VolumeDataset(const DatasetSpec& spec)
       windows_per_batch_(spec.windows_per_batch),
       input_(spec.input),
       output_(spec.outputs.front()),
-      weights_(window_weights(roi_, spec.sigma)) {
+      form_{roi_, kClasses, window_weights(roi_, spec.sigma), 0} {
   for (const auto& name : spec.cases) {
     volumes_.push_back(open(spec.folder + "/" + name + ".npy", roi_, spec.overlap));
     lengths_.push_back(static_cast<int32_t>(volumes_.back().grid.count()));
+    form_.largest = std::max(form_.largest, volume_of(volumes_.back().extents));
   }
 }
 
@@ -69,20 +70,23 @@ void VolumeDataset::bind(Engine& engine) {
 }
 
 size_t VolumeDataset::feed(Walk& walk, Stream& stream) const {
-  std::vector<std::pair<const Volume*, Extents>> windows;
+  std::vector<CaseWindow> windows;
   while (windows.size() < windows_per_batch_ && walk.sample < walk.batch.size()) {
     const Volume& volume = volumes_[walk.batch.samples[walk.sample]];
-    windows.emplace_back(&volume, volume.grid.origin(walk.window));
+    windows.push_back({volume.array.row<float>(0), volume.extents, volume.grid.origin(walk.window), walk.window == 0,
+                       walk.window + 1 == volume.grid.count(), walk.labels[walk.sample]});
     if (++walk.window == volume.grid.count()) {
       ++walk.sample;
       walk.window = 0;
     }
   }
   if (windows.empty()) return 0;
-  if (computes_) {
+  if (walk.device != nullptr) {
+    walk.device->input_windows(input_port_, output_port_, windows);
+  } else if (computes_) {
     auto* to = static_cast<float*>(stream.input(input_port_, {{windows.size(), 1, roi_[0], roi_[1], roi_[2]}, 5}));
-    for (const auto& [volume, origin] : windows) {
-      cut_window(volume->array.row<float>(0), volume->extents, origin, roi_, to);
+    for (const auto& window : windows) {
+      cut_window(window.volume, window.extents, window.origin, roi_, to);
       to += volume_of(roi_);
     }
   }
@@ -92,7 +96,8 @@ size_t VolumeDataset::feed(Walk& walk, Stream& stream) const {
 
 void VolumeDataset::sum(Walk& walk, size_t windows, Stream& stream, WindowSum& sums, Answers& answers) const {
   const float* output = nullptr;
-  if (computes_) {
+  const bool adds = computes_ && walk.device == nullptr;
+  if (adds) {
     const Output found = stream.output(output_port_);
     if (found.shape.items() != stream.answered() * kClasses * volume_of(roi_)) {
       throw Error(Status::kFailed,
@@ -103,13 +108,13 @@ void VolumeDataset::sum(Walk& walk, size_t windows, Stream& stream, WindowSum& s
   }
   for (size_t i = 0; i < windows; ++i) {
     const Volume& volume = volumes_[walk.batch.samples[walk.sample]];
-    uint8_t* labels = answers.bytes[walk.sample].data();
-    if (computes_) {
+    uint8_t* labels = walk.labels[walk.sample];
+    if (adds) {
       if (walk.window == 0) sums.begin(volume.extents, roi_, kClasses);
-      sums.add(output + i * kClasses * volume_of(roi_), weights_, volume.grid.origin(walk.window), labels);
+      sums.add(output + i * kClasses * volume_of(roi_), form_.weights, volume.grid.origin(walk.window), labels);
     }
     if (++walk.window < volume.grid.count()) continue;
-    if (computes_) sums.finish(labels);
+    if (adds) sums.finish(labels);
     answers.responses.emplace_back(walk.batch.ids[walk.sample], reinterpret_cast<uintptr_t>(labels),
                                    volume_of(volume.extents));
     ++walk.sample;
@@ -117,12 +122,24 @@ void VolumeDataset::sum(Walk& walk, size_t windows, Stream& stream, WindowSum& s
   }
 }
 
+std::vector<uint8_t*> VolumeDataset::labels_of(const Batch& batch, WindowDevice* device, Answers& answers) const {
+  std::vector<uint8_t*> labels;
+  if (device == nullptr) answers.bytes.resize(std::max(answers.bytes.size(), batch.size()));
+  for (size_t i = 0; i < batch.size(); ++i) {
+    const size_t voxels = volume_of(volumes_[batch.samples[i]].extents);
+    if (device == nullptr) answers.bytes[i].resize(voxels);
+    labels.push_back(device == nullptr ? answers.bytes[i].data() : device->labels(i, voxels));
+  }
+  return labels;
+}
+
 void VolumeDataset::collect(const Batch& batch, Stream& stream, Answers& answers) const {
   answers.responses.clear();
-  answers.bytes.resize(std::max(answers.bytes.size(), batch.size()));
-  for (size_t i = 0; i < batch.size(); ++i) answers.bytes[i].resize(volume_of(volumes_[batch.samples[i]].extents));
-  Walk fed{batch};
-  Walk summed{batch};
+  WindowDevice* device = computes_ ? stream.windows() : nullptr;
+  if (device != nullptr) device->prepare(form_);
+  const std::vector<uint8_t*> labels = labels_of(batch, device, answers);
+  Walk fed{batch, labels, device};
+  Walk summed{batch, labels, device};
   std::deque<size_t> under_way;
   while (true) {
     while (under_way.size() < stream.depth()) {

@@ -9,11 +9,13 @@
 #include "core/dataset.h"
 #include "core/npy.h"
 #include "core/sliding_window.h"
+#include "core/window_device.h"
 
 namespace harness {
 
 // A case is one float32 array [depth, height, width], padded so that windows tile it; its response is uint8 of the same
-// shape, the class of each voxel. Windows of one or several cases fill a call into the engine.
+// shape, the class of each voxel. Windows of one or several cases fill a call into the engine, and are cut and added up
+// on its device where the stream has that.
 class VolumeDataset : public Dataset {
  public:
   // Throws Error (kMissing) for arrays that are absent, broken or not tiled.
@@ -22,6 +24,7 @@ class VolumeDataset : public Dataset {
   [[nodiscard]] size_t count() const override { return volumes_.size(); }
   // Windows of each case.
   [[nodiscard]] const std::vector<int32_t>& lengths() const override { return lengths_; }
+  [[nodiscard]] bool proportional() const override { return true; }
   void load(const std::vector<size_t>& samples) override;
   void bind(Engine& engine) override;
   // Nothing yet: a batch is many calls, all made by `collect`.
@@ -38,11 +41,15 @@ class VolumeDataset : public Dataset {
   // Windows of the whole batch, one after the other.
   struct Walk {
     const Batch& batch;
-    size_t sample = 0;  // position in the batch
-    size_t window = 0;  // of that sample
+    const std::vector<uint8_t*>& labels;  // of each sample
+    WindowDevice* device = nullptr;       // nullptr: this machine's processor cuts and adds
+    size_t sample = 0;                    // position in the batch
+    size_t window = 0;                    // of that sample
   };
 
   static Volume open(const std::string& path, const Extents& roi, double overlap);
+  // Where the classes of a batch's samples go.
+  std::vector<uint8_t*> labels_of(const Batch& batch, WindowDevice* device, Answers& answers) const;
   // Gives the engine its next windows and returns how many; 0 when none is left.
   size_t feed(Walk& walk, Stream& stream) const;
   // Adds up the windows of a call.
@@ -57,7 +64,7 @@ class VolumeDataset : public Dataset {
   bool computes_ = true;
   std::vector<Volume> volumes_;
   std::vector<int32_t> lengths_;
-  std::vector<float> weights_;
+  WindowForm form_;
 };
 
 }  // namespace harness

@@ -21,6 +21,11 @@ constexpr auto kOpenVino = load_openvino;
 #else
 constexpr std::unique_ptr<Engine> (*kOpenVino)(const EngineSpec&, size_t) = nullptr;
 #endif
+#ifdef HARNESS_CUDA_KERNELS
+constexpr bool kCudaWindows = true;
+#else
+constexpr bool kCudaWindows = false;
+#endif
 // One binary has TensorRT or TensorRT for RTX: they are two builds of one API.
 #ifdef HARNESS_TENSORRT
 constexpr auto kTensorRt = load_tensorrt;
@@ -45,6 +50,12 @@ constexpr std::array<Entry, 5> kEngines = {{
     {"tensorrt", kTensorRt, kNoTensorRt},
     {"tensorrt_rtx", kTensorRtx, kNoTensorRt},
 }};
+
+constexpr std::array<const char*, 2> kOnGpu = {"tensorrt", "tensorrt_rtx"};
+
+bool on_gpu(const std::string& backend) {
+  return std::find(kOnGpu.begin(), kOnGpu.end(), backend) != kOnGpu.end();
+}
 
 }  // namespace
 
@@ -71,6 +82,10 @@ std::vector<std::string> engine_names() {
   return out;
 }
 
+bool has_device_windows(const std::string& backend) {
+  return kCudaWindows && on_gpu(backend);
+}
+
 std::unique_ptr<Engine> load_engine(const EngineSpec& spec, size_t device) {
   std::vector<std::string> names;
   for (const auto& entry : kEngines) {
@@ -81,6 +96,11 @@ std::unique_ptr<Engine> load_engine(const EngineSpec& spec, size_t device) {
     if (entry.load == nullptr) {
       throw Error(Status::kMissing, std::string("this C++ harness was built without the backend ") + entry.name,
                   "it has " + joined(engine_names()), entry.missing);
+    }
+    if (spec.windows_must_be_there && on_gpu(spec.backend) && !has_device_windows(spec.backend)) {
+      throw Error(Status::kMissing, "this C++ harness has no kernels for sliding_window_on_device",
+                  "CUDA's compiler, nvcc, did not work or was not found when it was built",
+                  "name its folder with CUDA_HOME, then `make build`; or run with --sliding_window_on_device=false");
     }
     return entry.load(spec, device);
   }

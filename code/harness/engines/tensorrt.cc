@@ -63,12 +63,16 @@ class TrtEngine : public Engine {
     shared_.device = spec.devices[device].index;
     shared_.graphs = spec.use_graphs;
     shared_.graphs_max_length = spec.graphs_max_length;
+    shared_.windows_on_device = spec.windows_on_device;
     cuda::require_device(shared_.device);
     cuda::use(shared_.device);
     const std::vector<char> plan = read_whole(plan_of(spec.folder));
     shared_.runtime.reset(nvinfer1::createInferRuntime(shared_.messages));
-    if (shared_.runtime != nullptr)
+    if (shared_.runtime != nullptr) {
+      // A version-compatible plan brings code of its own, which the run's config asked for.
+      if (spec.version_compatible) shared_.runtime->setEngineHostCodeAllowed(true);
       shared_.engine.reset(shared_.runtime->deserializeCudaEngine(plan.data(), plan.size()));
+    }
     if (shared_.engine == nullptr) {
       throw Error(Status::kFailed, "TensorRT cannot load the engine in " + spec.folder, shared_.messages.last(),
                   kAgain);
@@ -82,14 +86,14 @@ class TrtEngine : public Engine {
   std::unique_ptr<Stream> stream() override { return std::make_unique<TrtStream>(shared_); }
   [[nodiscard]] std::vector<int> near_cores() const override { return cuda::near_cores(shared_.device); }
 
-  bool keep(size_t input, const void* data, size_t rows, size_t row_bytes) override {
-    if (!keep_on_device_) return false;
+  [[nodiscard]] bool keeps() const override { return keep_on_device_; }
+
+  void keep(size_t input, const void* data, size_t rows, size_t row_bytes) override {
     cuda::use(shared_.device);
     resident_.push_back(cuda::device_memory(rows * row_bytes));
     cuda::check(cudaMemcpy(resident_.back().get(), data, rows * row_bytes, cudaMemcpyHostToDevice), "cudaMemcpy");
     shared_.inputs[input].resident = resident_.back().get();
     shared_.inputs[input].row_bytes = row_bytes;
-    return true;
   }
 
  private:

@@ -4,6 +4,9 @@
 #include <string>
 
 #include "core/error.h"
+#ifdef HARNESS_CUDA_KERNELS
+#include "engines/row_kernels.h"
+#endif
 
 namespace harness {
 
@@ -81,6 +84,7 @@ void* TrtStream::input(size_t index, const Shape& shape) {
   buffer.shape = shape;
   buffer.bytes = shape.items() * size_of(shared_.inputs[index].info.dtype);
   buffer.on_device = false;
+  slots_.at(next_).windows.clear();
   if (buffer.bytes > shared_.inputs[index].largest) {
     throw Error(Status::kFailed, "a batch is larger than the engine's largest",
                 "input '" + shared_.inputs[index].name + "'", "build it again with the run's own gpu_batch_size");
@@ -93,13 +97,24 @@ void TrtStream::input_rows(size_t index, const Shape& shape, const std::vector<u
   cuda::use(shared_.device);
   const TrtTensor& tensor = shared_.inputs[index];
   Buffer& buffer = slots_.at(next_).inputs[index];
+  buffer.on_device = true;
   const size_t bytes = buffer.bytes / rows.size();
+#ifdef HARNESS_CUDA_KERNELS
+  if (bytes % sizeof(uint32_t) == 0 && tensor.row_bytes % sizeof(uint32_t) == 0) {
+    // The kernel reads the rows' numbers from page-locked memory, which the slot's next call writes anew.
+    auto* numbers = static_cast<uint32_t*>(buffer.host.get());
+    std::copy(rows.begin(), rows.end(), numbers);
+    cuda::check(cuda::gather_rows(tensor.resident, tensor.row_bytes / sizeof(uint32_t), numbers, rows.size(),
+                                  bytes / sizeof(uint32_t), buffer.device.get(), copy_in_.get()),
+                "a kernel that gathers rows");
+    return;
+  }
+#endif
   for (size_t i = 0; i < rows.size(); ++i) {
     const auto* from = static_cast<const unsigned char*>(tensor.resident) + rows[i] * tensor.row_bytes;
     auto* to = static_cast<unsigned char*>(buffer.device.get()) + i * bytes;
     cuda::check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToDevice, copy_in_.get()), "cudaMemcpyAsync");
   }
-  buffer.on_device = true;
 }
 
 void TrtStream::enqueue(const Work& work) {
@@ -116,14 +131,72 @@ void TrtStream::enqueue(const Work& work) {
   compute(slot, work);
   cuda::check(cudaEventRecord(slot.computed.get(), compute_.get()), "cudaEventRecord");
   cuda::check(cudaStreamWaitEvent(copy_out_.get(), slot.computed.get(), 0), "cudaStreamWaitEvent");
+  copy_out(slot);
+  cuda::check(cudaEventRecord(slot.done.get(), copy_out_.get()), "cudaEventRecord");
+  next_ = (next_ + 1) % kDepth;
+}
+
+void TrtStream::copy_out(Slot& slot) {
+#ifdef HARNESS_CUDA_KERNELS
+  if (!slot.windows.empty()) {
+    windows_.add(slot);
+    return;
+  }
+#endif
   for (auto& buffer : slot.outputs) {
     cuda::check(
         cudaMemcpyAsync(buffer.host.get(), buffer.device.get(), buffer.bytes, cudaMemcpyDeviceToHost, copy_out_.get()),
         "cudaMemcpyAsync");
   }
-  cuda::check(cudaEventRecord(slot.done.get(), copy_out_.get()), "cudaEventRecord");
-  next_ = (next_ + 1) % kDepth;
 }
+
+#ifdef HARNESS_CUDA_KERNELS
+
+WindowDevice* TrtStream::windows() {
+  return shared_.windows_on_device ? &windows_ : nullptr;
+}
+
+void TrtStream::OwnWindows::prepare(const WindowForm& form) {
+  cuda::use(stream_.shared_.device);
+  windows_.prepare(form, stream_.copy_out_.get());
+}
+
+uint8_t* TrtStream::OwnWindows::labels(size_t position, size_t bytes) {
+  cuda::use(stream_.shared_.device);
+  return windows_.labels(position, bytes);
+}
+
+void TrtStream::OwnWindows::input_windows(size_t input, size_t output, const std::vector<CaseWindow>& windows) {
+  const Extents& roi = windows_.roi();
+  static_cast<void>(stream_.input(input, {{windows.size(), 1, roi[0], roi[1], roi[2]}, 5}));
+  cuda::use(stream_.shared_.device);
+  Slot& slot = stream_.slots_.at(stream_.next_);
+  Buffer& buffer = slot.inputs[input];
+  windows_.gather(windows, static_cast<float*>(buffer.device.get()), stream_.copy_in_.get());
+  buffer.on_device = true;
+  slot.windows = windows;
+  slot.windows_output = output;
+}
+
+// The outputs' shapes are known by then: the engine's, not what the data set expects.
+void TrtStream::OwnWindows::add(const Slot& slot) {
+  const Buffer& buffer = slot.outputs[slot.windows_output];
+  if (buffer.bytes != windows_.output_bytes(slot.windows.size())) {
+    throw Error(Status::kFailed,
+                "the engine's output '" + stream_.shared_.outputs[slot.windows_output].name +
+                    "' has another shape than [windows, classes, depth, height, width]",
+                "", kAgain);
+  }
+  windows_.add(slot.windows, static_cast<const float*>(buffer.device.get()), stream_.copy_out_.get());
+}
+
+#else
+
+WindowDevice* TrtStream::windows() {
+  return nullptr;
+}
+
+#endif
 
 void TrtStream::compute(Slot& slot, const Work& work) {
   const bool may_record = shared_.graphs && (shared_.graphs_max_length == 0 ||

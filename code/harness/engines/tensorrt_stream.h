@@ -13,7 +13,11 @@
 #include <vector>
 
 #include "core/engine.h"
+#include "core/window_device.h"
 #include "engines/cuda.h"
+#ifdef HARNESS_CUDA_KERNELS
+#include "engines/cuda_windows.h"
+#endif
 
 namespace harness {
 
@@ -47,11 +51,13 @@ struct TrtShared {
   std::vector<TrtTensor> outputs;
   bool graphs = false;
   int graphs_max_length = 0;
+  bool windows_on_device = false;
 };
 
 // Two calls may be under way: while one computes, the next one's inputs are copied in and the last one's outputs out,
 // each on a CUDA stream of its own, in order by events. Each call has its own page-locked and device buffers. A shape
-// that comes a second time is captured as a CUDA graph where the run asks for graphs.
+// that comes a second time is captured as a CUDA graph where the run asks for graphs. Sliding windows, where the binary
+// has their kernels and the run asks for them: cut where inputs are copied in, added up where outputs are copied out.
 class TrtStream : public Stream {
  public:
   explicit TrtStream(TrtShared& shared);
@@ -65,6 +71,7 @@ class TrtStream : public Stream {
   void* input(size_t index, const Shape& shape) override;
   [[nodiscard]] bool has_rows(size_t index) const override { return shared_.inputs[index].resident != nullptr; }
   void input_rows(size_t index, const Shape& shape, const std::vector<uint32_t>& rows) override;
+  WindowDevice* windows() override;
   void enqueue(const Work& work) override;
   void wait() override;
   Output output(size_t index) override;
@@ -84,6 +91,8 @@ class TrtStream : public Stream {
   struct Slot {
     std::vector<Buffer> inputs;
     std::vector<Buffer> outputs;
+    std::vector<CaseWindow> windows;  // of the call, where they are added up on the device
+    size_t windows_output = 0;        // the output that is added
     cuda::EventHandle copied_in;
     cuda::EventHandle computed;
     cuda::EventHandle done;
@@ -95,6 +104,22 @@ class TrtStream : public Stream {
     cuda::GraphExecHandle graph;
   };
 
+#ifdef HARNESS_CUDA_KERNELS
+  class OwnWindows : public WindowDevice {
+   public:
+    explicit OwnWindows(TrtStream& stream) : stream_(stream) {}
+    void prepare(const WindowForm& form) override;
+    uint8_t* labels(size_t position, size_t bytes) override;
+    void input_windows(size_t input, size_t output, const std::vector<CaseWindow>& windows) override;
+    void add(const Slot& slot);
+
+   private:
+    TrtStream& stream_;
+    cuda::Windows windows_;
+  };
+#endif
+
+  void copy_out(Slot& slot);
   void set_shapes(Slot& slot);
   void use_profile(const Slot& slot);
   [[nodiscard]] bool holds(int profile, const Slot& slot) const;
@@ -109,6 +134,9 @@ class TrtStream : public Stream {
   cuda::StreamHandle compute_;
   cuda::StreamHandle copy_out_;
   std::array<Slot, kDepth> slots_;
+#ifdef HARNESS_CUDA_KERNELS
+  OwnWindows windows_{*this};
+#endif
   std::map<std::array<size_t, 3>, Recorded> recorded_;  // slot, samples, length
   size_t next_ = 0;                                     // slot of the next call
   size_t oldest_ = 0;                                   // slot of the oldest call under way

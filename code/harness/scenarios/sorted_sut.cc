@@ -16,7 +16,7 @@ class SortedSut : public Sut {
   // With `joins_in`, the issuing thread is lane 0: a query is smaller than a window, and a hop is saved.
   SortedSut(const RunSpec& spec, Lanes& lanes, const Dataset& dataset, bool joins_in)
       : Sut(lanes),
-        work_(dataset.lengths(), spec.batch.max_samples, spec.batch.padding, joins_in),
+        work_(dataset.lengths(), spec.batch.max_samples, spec.batch.padding, joins_in, lanes.size()),
         joins_in_(joins_in) {
     start(joins_in ? 1 : 0, std::vector<BatchSource*>(lanes.size(), &work_));
   }

@@ -1,6 +1,9 @@
 #include <gtest/gtest.h>
 
 #include <cstring>
+#include <map>
+#include <string>
+#include <vector>
 
 #include "core/error.h"
 #include "core/sequence_dataset.h"
@@ -52,14 +55,21 @@ class EchoStream : public harness::Stream {
 
 class EchoEngine : public harness::Engine {
  public:
-  explicit EchoEngine(bool wide) : wide_(wide) {
-    const DType type = wide ? DType::kInt64 : DType::kInt32;
+  explicit EchoEngine(bool wide) : EchoEngine(wide ? DType::kInt64 : DType::kInt32) {}
+  explicit EchoEngine(DType type) : wide_(type == DType::kInt64) {
     inputs_ = {{"mask", type}, {"ids", type}};
     std::swap(inputs_[0], inputs_[1]);
   }
   [[nodiscard]] const std::vector<TensorInfo>& inputs() const override { return inputs_; }
   [[nodiscard]] const std::vector<TensorInfo>& outputs() const override { return outputs_; }
   std::unique_ptr<harness::Stream> stream() override { return std::make_unique<EchoStream>(wide_); }
+  [[nodiscard]] bool keeps() const override { return true; }
+  void keep(size_t input, const void* data, size_t rows, size_t row_bytes) override {
+    const auto* bytes = static_cast<const unsigned char*>(data);
+    kept[inputs_[input].name].assign(bytes, bytes + rows * row_bytes);
+  }
+
+  std::map<std::string, std::vector<unsigned char>> kept;
 
  private:
   bool wide_;
@@ -108,11 +118,24 @@ TEST(SequenceDataset, ResponsesAreEachSamplesOwnLengthWithTheOutputsSideBySide) 
   }
 }
 
+TEST(SequenceDataset, GivesAnEngineItsOwnTypeWhateverRunJsonSays) {
+  const Folder folder;
+  for (const DType type : {DType::kInt32, DType::kInt64}) {
+    const auto dataset = harness::open_dataset(sequences(folder, type == DType::kInt32 ? "int64" : "int32"));
+    EchoEngine engine(type);
+    dataset->bind(engine);
+    const auto& ids = engine.kept.at("ids");
+    ASSERT_EQ(ids.size(), 24 * harness::size_of(type));
+    const void* last = ids.data() + 23 * harness::size_of(type);
+    EXPECT_EQ(type == DType::kInt64 ? *static_cast<const int64_t*>(last) : *static_cast<const int32_t*>(last), 23);
+  }
+}
+
 TEST(SequenceDataset, RefusesAnEngineWithOtherTensors) {
   const Folder folder;
   auto spec = sequences(folder, "int32");
-  EchoEngine wide(true);
-  EXPECT_THROW(harness::open_dataset(spec)->bind(wide), harness::Error);
+  EchoEngine real(DType::kFloat32);
+  EXPECT_THROW(harness::open_dataset(spec)->bind(real), harness::Error);
   EchoEngine engine(false);
   spec.outputs = {"stat"};
   EXPECT_THROW(harness::open_dataset(spec)->bind(engine), harness::Error);

@@ -123,6 +123,31 @@ TEST(Process, ProbeAnswersOnThePipe) {
   EXPECT_DOUBLE_EQ(answer["query_latency_ns"], 8 / answer["samples_per_second"].get<double>() * 1e9);
 }
 
+TEST(Process, ProbeOfCasesMeasuresAFewAndScalesByTheirLengths) {
+  const Folder folder;
+  json run = simulated(usual_run(folder.path(), "Offline", {}), 100'000);
+  json cases = json::array();
+  for (size_t i = 0; i < 20; ++i) {  // of one window and of three
+    const size_t depth = i % 2 == 0 ? 4 : 8;
+    cases.push_back("case_" + std::to_string(i));
+    harness_test::write_npy_floats(folder.file(cases.back().get<std::string>() + ".npy"), {depth, 4, 4},
+                                   std::vector<float>(depth * 16));
+  }
+  run["dataset"] = {{"kind", "volume"}, {"folder", folder.path()}, {"count", 20},    {"cases", cases},
+                    {"roi", {4, 4, 4}}, {"overlap", 0.5},          {"sigma", 0.125}, {"windows_per_batch", 1},
+                    {"input", "input"}, {"output", "output"}};
+  run["batch"]["max_samples"] = 1;
+  run["engine"]["streams"] = 1;
+  run["engine"]["simulated"]["fault"] = "throw";
+  run["engine"]["simulated"]["fault_after"] = 60;  // windows; two passes over all cases are 80
+  const Ended ended = run_harness(run, folder.path(), {"--probe"});
+  ASSERT_EQ(ended.status, 0) << ended.output;
+  const json answer = ended.lines.back()["probe"];
+  EXPECT_GT(answer["samples_per_second"], 0.0);
+  EXPECT_LE(answer["samples_per_second"], 5.0);  // two windows of 0.1 s in the mean
+  EXPECT_GE(answer["latency_ns"], 0.2e9);
+}
+
 TEST(Process, ExplainRunsNothing) {
   const Folder folder;
   const json run = usual_run(folder.path(), "Server", {{"target_qps", 1000}, {"target_latency", 50}});
@@ -130,6 +155,23 @@ TEST(Process, ExplainRunsNothing) {
   EXPECT_EQ(ended.status, 0);
   EXPECT_NE(ended.output.find("closes in time for 50 ms"), std::string::npos) << ended.output;
   EXPECT_EQ(read_text(folder.file("mlperf_log_detail.txt")), "");
+}
+
+TEST(Process, ExplainSaysWhereWindowsAreAddedUp) {
+  const Folder folder;
+  harness_test::write_npy_floats(folder.file("case_0.npy"), {4, 4, 6}, std::vector<float>(96));
+  json run = usual_run(folder.path(), "Offline", {});
+  run["dataset"] = {{"kind", "volume"}, {"folder", folder.path()}, {"count", 1},     {"cases", {"case_0"}},
+                    {"roi", {4, 4, 4}}, {"overlap", 0.5},          {"sigma", 0.125}, {"windows_per_batch", 3},
+                    {"input", "input"}, {"output", "output"}};
+  Ended ended = run_harness(run, folder.path(), {"--explain"});
+  EXPECT_EQ(ended.status, 0) << ended.output;
+  EXPECT_NE(ended.output.find("at most 3 in a call, cut and added up on the processor"), std::string::npos)
+      << ended.output;
+  EXPECT_NE(ended.output.find("this binary has no kernels for null"), std::string::npos) << ended.output;
+  run["fields"]["sliding_window_on_device"] = false;
+  ended = run_harness(run, folder.path(), {"--explain"});
+  EXPECT_NE(ended.output.find("sliding_window_on_device is off)"), std::string::npos) << ended.output;
 }
 
 TEST(Process, ProgressTellsRateAndPercentiles) {

@@ -45,6 +45,17 @@ TEST(RunSpec, ReadsEveryKey) {
   EXPECT_DOUBLE_EQ(spec.field("absent", 6), 6);
 }
 
+TEST(RunSpec, WindowsAreOnTheDeviceUnlessSomebodySaysOtherwise) {
+  json run = usual();
+  EXPECT_TRUE(parse_run_spec(run.dump(), "run.json").engine.windows_on_device);
+  EXPECT_FALSE(parse_run_spec(run.dump(), "run.json").engine.windows_must_be_there);
+  run["fields"]["sliding_window_on_device"] = true;
+  EXPECT_TRUE(parse_run_spec(run.dump(), "run.json").engine.windows_must_be_there);
+  run["fields"]["sliding_window_on_device"] = false;
+  EXPECT_FALSE(parse_run_spec(run.dump(), "run.json").engine.windows_on_device);
+  EXPECT_FALSE(parse_run_spec(run.dump(), "run.json").engine.windows_must_be_there);
+}
+
 TEST(RunSpec, RefusesEveryMissingKey) {
   const json run = usual();
   for (const auto& item : run.items()) {

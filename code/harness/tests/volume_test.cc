@@ -1,6 +1,7 @@
 #include <gtest/gtest.h>
 
 #include <cstring>
+#include <deque>
 #include <functional>
 #include <memory>
 #include <random>
@@ -8,6 +9,7 @@
 #include "core/error.h"
 #include "core/npy.h"
 #include "core/volume_dataset.h"
+#include "core/window_device.h"
 #include "process.h"
 
 namespace {
@@ -76,16 +78,66 @@ class ScoreStream : public harness::Stream {
   size_t answered_ = 0;
 };
 
+// The same, with the windows on its device, which here is this machine.
+class DeviceStream : public ScoreStream, public harness::WindowDevice {
+ public:
+  using ScoreStream::ScoreStream;
+  harness::WindowDevice* windows() override { return this; }
+  void prepare(const harness::WindowForm& form) override { form_ = form; }
+  uint8_t* labels(size_t position, size_t bytes) override {
+    if (position >= labels_.size()) labels_.resize(position + 1);
+    labels_[position].assign(bytes, 9);
+    return labels_[position].data();
+  }
+  void input_windows(size_t input, size_t output, const std::vector<harness::CaseWindow>& windows) override {
+    EXPECT_EQ(output, 0U);
+    const Extents& roi = form_.roi;
+    auto* to = static_cast<float*>(ScoreStream::input(input, {{windows.size(), 1, roi[0], roi[1], roi[2]}, 5}));
+    for (const auto& window : windows) {
+      EXPECT_LE(harness::volume_of(window.extents), form_.largest);
+      harness::cut_window(window.volume, window.extents, window.origin, roi, to);
+      to += harness::volume_of(roi);
+    }
+    calls_.push_back(windows);
+  }
+  void wait() override {
+    ScoreStream::wait();
+    const auto* from = static_cast<const float*>(ScoreStream::output(0).data);
+    for (const auto& window : calls_.front()) {
+      if (window.first) sum_.begin(window.extents, form_.roi, form_.classes);
+      sum_.add(from, form_.weights, window.origin, window.labels);
+      if (window.last) sum_.finish(window.labels);
+      from += form_.classes * harness::volume_of(form_.roi);
+    }
+    calls_.pop_front();
+  }
+  Output output(size_t /*index*/) override {
+    ADD_FAILURE() << "outputs stay on the device";
+    return {};
+  }
+
+ private:
+  harness::WindowForm form_;
+  harness::WindowSum sum_;
+  std::deque<std::vector<harness::CaseWindow>> calls_;
+  std::vector<std::vector<uint8_t>> labels_;
+};
+
 class ScoreEngine : public harness::Engine {
  public:
-  explicit ScoreEngine(size_t depth, size_t short_by = 0) : depth_(depth), short_by_(short_by) {}
+  explicit ScoreEngine(size_t depth, size_t short_by = 0, bool on_device = false)
+      : depth_(depth), short_by_(short_by), on_device_(on_device) {}
   [[nodiscard]] const std::vector<TensorInfo>& inputs() const override { return inputs_; }
   [[nodiscard]] const std::vector<TensorInfo>& outputs() const override { return outputs_; }
-  std::unique_ptr<harness::Stream> stream() override { return std::make_unique<ScoreStream>(depth_, short_by_); }
+  std::unique_ptr<harness::Stream> stream() override {
+    if (on_device_) return std::make_unique<DeviceStream>(depth_, short_by_);
+    return std::make_unique<ScoreStream>(depth_, short_by_);
+  }
 
  private:
   size_t depth_;
   size_t short_by_;
+  bool on_device_;
   std::vector<TensorInfo> inputs_ = {{"input", DType::kFloat32}};
   std::vector<TensorInfo> outputs_ = {{"output", DType::kFloat32}};
 };
@@ -149,11 +201,13 @@ DatasetSpec volumes(const Folder& folder, const std::vector<Extents>& cases, siz
 TEST(VolumeDataset, ClassesAreThoseOfTheReferenceForVolumesOfAnySize) {
   const std::vector<Extents> cases = {{8, 4, 4}, {24, 10, 12}, {12, 4, 6}, {40, 16, 4}};
   for (const size_t windows_per_batch : {1, 3, 64}) {
-    for (const size_t depth : {1, 2}) {
+    for (const size_t lane : {1, 2, 3, 4}) {
+      const size_t depth = (lane + 1) / 2;
+      const bool on_device = lane % 2 == 0;
       const Folder folder;
       const auto dataset = harness::open_dataset(volumes(folder, cases, windows_per_batch));
       EXPECT_EQ(dataset->lengths(), (std::vector<int32_t>{1, 5 * 4 * 5, 2 * 1 * 2, 9 * 7 * 1}));
-      ScoreEngine engine(depth);
+      ScoreEngine engine(depth, 0, on_device);
       dataset->bind(engine);
       const auto stream = engine.stream();
       Batch batch;

@@ -24,6 +24,7 @@ ALL = [
     "a100_mig_1g_5gb",
     "cpu_x86_64",
     "gh200_96gb",
+    "h100_sxm_80gbx1",
     "h100_sxm_80gbx8",
     "l40sx4",
     "nd_h100_v5",

@@ -45,7 +45,7 @@ def test_an_azure_machine_prints_as_automation_reads_it(machine: Machine) -> Non
 
 
 @pytest.mark.parametrize(
-    "name", ["a100_mig_1g_5gb", "cpu_x86_64", "gh200_96gb", "h100_sxm_80gbx8", "l40sx4", "standard_nd96asr_v4"]
+    "name", ["a100_mig_1g_5gb", "cpu_x86_64", "gh200_96gb", "h100_sxm_80gbx1", "h100_sxm_80gbx8", "l40sx4", "standard_nd96asr_v4"]
 )
 def test_what_is_printed_builds_the_same_again(machine: Machine, name: str) -> None:
     config = machine(name).config

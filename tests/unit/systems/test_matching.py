@@ -18,6 +18,7 @@ Machine = Callable[..., DetectedSystem]
     ("name", "system", "system_id"),
     [
         ("standard_nd96asr_v4", "A100_SXM4_40GBx8", "DGX-A100_A100-SXM4-40GBx8"),
+        ("h100_sxm_80gbx1", "H100_SXM_80GBx1", "DGX-H100_H100-SXM-80GBx1"),
         ("h100_sxm_80gbx8", "H100_SXM_80GBx8", "DGX-H100_H100-SXM-80GBx8"),
         ("nd_h100_v5", "ND_H100_v5", "ND_H100_v5"),
         ("l40sx4", "L40Sx4", "L40Sx4"),

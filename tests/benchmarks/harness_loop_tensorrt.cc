@@ -1,0 +1,184 @@
+// harness_loop_tensorrt run.json [SECONDS]: the bare loop that an Offline run on TensorRT is measured against: the same
+// plan, lanes and batches, every batch's inputs in device memory beforehand, outputs left there, two calls under way on
+// each lane. Runs the data set once to warm up, then `seconds` long; prints {"samples_per_second": …}.
+
+#include <NvInferRuntime.h>
+#include <cuda_runtime_api.h>
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <cstdio>
+#include <exception>
+#include <fstream>
+#include <iterator>
+#include <map>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <stdexcept>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "core/clock.h"
+#include "core/npy.h"
+#include "core/run_spec.h"
+#include "core/sequence_dataset.h"
+#include "core/sorted_work.h"
+
+namespace {
+
+using harness::RunSpec;
+
+void check(cudaError_t code) {
+  if (code != cudaSuccess) throw std::runtime_error(cudaGetErrorString(code));
+}
+
+class Messages : public nvinfer1::ILogger {
+  void log(Severity severity, const char* text) noexcept override {
+    if (severity <= Severity::kERROR) std::fprintf(stderr, "%s\n", text);
+  }
+};
+
+struct Prepared {
+  std::map<std::string, void*> inputs;
+  nvinfer1::Dims dims{};
+  size_t samples = 0;
+};
+
+std::vector<char> plan_of(const std::string& folder) {
+  std::ifstream sidecar(folder + "/engine.json");
+  const std::string name = nlohmann::json::parse(sidecar).at("details").at("engine");
+  std::ifstream in(folder + "/" + name, std::ios::binary);
+  return {std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
+}
+
+void* on_device(const void* data, size_t bytes) {
+  void* out = nullptr;
+  check(cudaMalloc(&out, bytes));
+  check(cudaMemcpy(out, data, bytes, cudaMemcpyHostToDevice));
+  return out;
+}
+
+// The batches of one pass over the data set, as the harness would make them.
+std::vector<Prepared> prepare(const RunSpec& spec, const nvinfer1::ICudaEngine& engine) {
+  const harness::SequenceDataset dataset(spec.dataset);
+  std::vector<mlperf::QuerySample> samples(dataset.count());
+  for (size_t i = 0; i < samples.size(); ++i) samples[i] = {i + 1, i};
+  harness::SortedWork work(dataset.lengths(), spec.batch.max_samples, spec.batch.padding, false);
+  work.offer(samples.data(), samples.size());
+  std::vector<Prepared> out;
+  harness::Batch batch;
+  while (work.take(batch, false) == harness::Taken::kBatch) {
+    Prepared made;
+    made.samples = batch.size();
+    const auto longest = static_cast<size_t>(batch.longest);
+    made.dims = {2, {static_cast<int64_t>(batch.size()), static_cast<int64_t>(longest)}};
+    for (const auto& [name, file] : spec.dataset.arrays) {
+      const harness::NpyArray array(spec.dataset.folder + "/" + file);
+      std::vector<int32_t> narrow;
+      for (const uint32_t sample : batch.samples) {
+        narrow.insert(narrow.end(), array.row<int32_t>(sample), array.row<int32_t>(sample) + longest);
+      }
+      if (engine.getTensorDataType(name.c_str()) == nvinfer1::DataType::kINT64) {
+        const std::vector<int64_t> wide(narrow.begin(), narrow.end());
+        made.inputs[name] = on_device(wide.data(), wide.size() * sizeof(int64_t));
+      } else {
+        made.inputs[name] = on_device(narrow.data(), narrow.size() * sizeof(int32_t));
+      }
+    }
+    out.push_back(std::move(made));
+  }
+  return out;
+}
+
+// One lane: its own context, CUDA stream and output memory.
+class LoopLane {
+ public:
+  LoopLane(nvinfer1::ICudaEngine& engine, size_t output_bytes) : context_(engine.createExecutionContext()) {
+    if (context_ == nullptr) throw std::runtime_error("no execution context");
+    check(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking));
+    for (auto& event : events_) check(cudaEventCreateWithFlags(&event, cudaEventDisableTiming | cudaEventBlockingSync));
+    for (int32_t i = 0; i < engine.getNbIOTensors(); ++i) {
+      const char* name = engine.getIOTensorName(i);
+      if (engine.getTensorIOMode(name) != nvinfer1::TensorIOMode::kOUTPUT) continue;
+      void* memory = nullptr;
+      check(cudaMalloc(&memory, output_bytes));
+      if (!context_->setTensorAddress(name, memory)) throw std::runtime_error("an output's address is refused");
+    }
+  }
+
+  void start(const Prepared& batch, size_t call) {
+    for (const auto& [name, memory] : batch.inputs) {
+      if (!context_->setInputShape(name.c_str(), batch.dims) || !context_->setTensorAddress(name.c_str(), memory))
+        throw std::runtime_error("an input is refused");
+    }
+    if (!context_->enqueueV3(stream_)) throw std::runtime_error("a batch is refused");
+    check(cudaEventRecord(events_.at(call % events_.size()), stream_));
+  }
+
+  void wait(size_t call) { check(cudaEventSynchronize(events_.at(call % events_.size()))); }
+
+ private:
+  std::unique_ptr<nvinfer1::IExecutionContext> context_;
+  cudaStream_t stream_ = nullptr;
+  std::array<cudaEvent_t, 2> events_{};
+};
+
+// Samples per second over at least one pass, and whole passes until `seconds` have gone by.
+double measure(const RunSpec& spec, nvinfer1::ICudaEngine& engine, const std::vector<Prepared>& batches,
+               double seconds) {
+  std::atomic<size_t> next{0};
+  std::atomic<size_t> end{batches.size()};
+  std::atomic<uint64_t> samples{0};
+  constexpr size_t kLongest = 512;
+  std::vector<std::unique_ptr<LoopLane>> lanes;
+  for (int lane = 0; lane < spec.engine.streams; ++lane) {
+    lanes.push_back(std::make_unique<LoopLane>(engine, spec.batch.max_samples * kLongest * sizeof(float)));
+  }
+  const int64_t start = harness::now_ns();
+  std::vector<std::thread> threads;
+  for (auto& lane : lanes) {
+    threads.emplace_back([&, own = lane.get()] {
+      size_t calls = 0;
+      while (true) {
+        const size_t number = next.fetch_add(1);
+        if (number >= end.load()) {
+          if (static_cast<double>(harness::now_ns() - start) >= seconds * 1e9) break;
+          end.store((number / batches.size() + 1) * batches.size());
+        }
+        if (calls >= 2) own->wait(calls);
+        own->start(batches[number % batches.size()], calls++);
+        samples.fetch_add(batches[number % batches.size()].samples);
+      }
+      for (size_t call = calls < 2 ? 0 : calls - 2; call < calls; ++call) own->wait(call);
+    });
+  }
+  for (auto& thread : threads) thread.join();
+  return static_cast<double>(samples.load()) * 1e9 / static_cast<double>(harness::now_ns() - start);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  try {
+    if (argc < 2) throw std::runtime_error("usage: harness_loop_tensorrt run.json [SECONDS]");
+    const RunSpec spec = harness::read_run_spec(argv[1]);
+    check(cudaSetDevice(spec.engine.devices.front().index));
+    Messages messages;
+    const std::unique_ptr<nvinfer1::IRuntime> runtime(nvinfer1::createInferRuntime(messages));
+    if (runtime == nullptr) throw std::runtime_error("no TensorRT runtime");
+    if (spec.engine.version_compatible) runtime->setEngineHostCodeAllowed(true);
+    const std::vector<char> plan = plan_of(spec.engine.folder);
+    const std::unique_ptr<nvinfer1::ICudaEngine> engine(runtime->deserializeCudaEngine(plan.data(), plan.size()));
+    if (engine == nullptr) throw std::runtime_error("the plan cannot be loaded");
+    const std::vector<Prepared> batches = prepare(spec, *engine);
+    measure(spec, *engine, batches, 0);
+    const double rate = measure(spec, *engine, batches, argc > 2 ? std::stod(argv[2]) : 5);
+    std::printf("{\"samples_per_second\": %.3f}\n", rate);
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "error: %s\n", error.what());
+    return 4;
+  }
+  return 0;
+}
