@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from code.actions import Context
-from code.actions.run_harness import log_root, new_log_folder
+from code.actions.run_harness import log_root, new_log_folder, run_identity
 from code.backends.base import backend
 from code.common import console, paths
 from code.common.errors import RunError
@@ -44,9 +44,8 @@ def say_needed(short: str, round_: Round, tests: list[str]) -> None:
 
 
 def system_name(workload: Workload) -> str:
-    """The system's name in results."""
-    runtime = backend(workload["backend"])
-    return f"{workload.system_id}_{runtime.label}" + ("_tiny" if workload["model_variant"] == "tiny" else "")
+    """The system's name in results: of the tiny and of custom models and data, too."""
+    return run_identity(workload, runs.PERFORMANCE, backend(workload["backend"]), 0).system_name
 
 
 def pair_of(workload: Workload, short: str, test: str) -> Audit:

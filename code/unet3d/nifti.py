@@ -24,7 +24,7 @@ class Volume:
     """A NIfTI file's voxels.
 
     Attributes:
-        voxels: float32 [D, H, W] of an image, uint8 of labels.
+        voxels: float32 [D, H, W] of an image, uint8 of labels; D lies next to each other, as in the file.
         spacing: millimetres from voxel to voxel along the three axes, as the header has them.
         affine: voxel indices to millimetres in the patient, float64 [4, 4].
     """
@@ -41,10 +41,10 @@ def read_image(path: Path) -> Volume:
         voxels = _values(image)
     except (OSError, EOFError, ValueError, zlib.error) as error:
         raise _damaged(path, error) from error
-    odd = int(voxels.size - np.isfinite(voxels).sum())
-    if odd:
+    if not np.isfinite([voxels.min(), voxels.max()]).all():
+        odd = int(voxels.size - np.isfinite(voxels).sum())
         raise UsageError(f"{path} has {odd:,} voxels that are no number", f"of {voxels.size:,}; a CT has none", REPLACE)
-    return Volume(np.ascontiguousarray(voxels), spacing, image.affine)
+    return Volume(voxels, spacing, image.affine)
 
 
 def read_labels(path: Path, shape: tuple[int, ...], classes: Mapping[int, int] | None = None) -> Volume:
@@ -64,38 +64,45 @@ def read_labels(path: Path, shape: tuple[int, ...], classes: Mapping[int, int] |
         numbers = np.asanyarray(image.dataobj)
     except (OSError, EOFError, ValueError, zlib.error) as error:
         raise _damaged(path, error) from error
-    found = np.unique(numbers)
     if classes is None:
-        odd = [n for n in found.tolist() if n not in range(len(facts.CLASSES))]
-        if odd:
-            raise UsageError(
-                f"{path} has the labels {', '.join(f'{n:g}' for n in odd[:8])}",
-                "KiTS19's are 0 background, 1 kidney and 2 tumour",
-                "say what they mean with --unet3d_label_map, for example 2:1,3:1",
-            )
-        return Volume(np.ascontiguousarray(numbers.astype(np.uint8)), spacing, image.affine)
-    voxels = np.zeros(numbers.shape, dtype=np.uint8)
+        _require_classes(path, numbers)
+        return Volume(numbers.astype(np.uint8), spacing, image.affine)
+    voxels = np.zeros_like(numbers, dtype=np.uint8)
     for number, kind in classes.items():
         voxels[numbers == number] = kind
     return Volume(voxels, spacing, image.affine)
 
 
+def _require_classes(path: Path, numbers: NDArray[Any]) -> None:
+    """UsageError for a number that is no class."""
+    if numbers.dtype.kind in "iu" and numbers.min() >= 0 and numbers.max() < len(facts.CLASSES):
+        return
+    odd = [n for n in np.unique(numbers).tolist() if n not in range(len(facts.CLASSES))]
+    if odd:
+        raise UsageError(
+            f"{path} has the labels {', '.join(f'{n:g}' for n in odd[:8])}",
+            "KiTS19's are 0 background, 1 kidney and 2 tumour",
+            "say what they mean with --unet3d_label_map, for example 2:1,3:1",
+        )
+
+
 def voxel_count(path: Path) -> int:
     """Voxels of a file by its header, 0 where it cannot be read."""
     try:
-        return math.prod(_open(path)[0].shape)
+        return math.prod(_open(path, inflate=False)[0].shape)
     except HarnessError:
         return 0
 
 
-def _open(path: Path) -> tuple[Any, tuple[float, float, float]]:
+def _open(path: Path, inflate: bool = True) -> tuple[Any, tuple[float, float, float]]:
+    """The image, its voxels unread, and its spacing; `inflate`: the voxels will be wanted."""
     import nibabel
     from nibabel.filebasedimages import ImageFileError
     from nibabel.spatialimages import HeaderDataError
 
     try:
-        _require_spacing(path)
-        image = nibabel.load(path)
+        plain = _require_spacing(path)
+        image = _inflated(path) if inflate and plain and path.suffix == ".gz" else nibabel.load(path)
         if not isinstance(image, (nibabel.Nifti1Image, nibabel.Nifti1Pair)):
             raise UsageError(f"{path} is no NIfTI file but {type(image).__name__}", "", REPLACE)
         spacing = tuple(float(step) for step in image.header["pixdim"][1:4].tolist())
@@ -114,8 +121,15 @@ def _open(path: Path) -> tuple[Any, tuple[float, float, float]]:
     return image, (spacing[0], spacing[1], spacing[2])
 
 
-def _require_spacing(path: Path) -> None:
-    """The header as it is in the file: NiBabel takes a distance of zero for one millimetre."""
+def _inflated(path: Path) -> Any:
+    """A compressed NIfTI-1 file, inflated in one go: NiBabel does it in pieces of a few KiB, which takes half as long again."""
+    import nibabel
+
+    return nibabel.Nifti1Image.from_bytes(gzip.decompress(path.read_bytes()))
+
+
+def _require_spacing(path: Path) -> bool:
+    """The header as it is in the file: NiBabel takes a distance of zero for one millimetre. Whether it is NIfTI-1 in one file."""
     import nibabel
     from nibabel.openers import ImageOpener
     from nibabel.wrapstruct import WrapStructError
@@ -124,7 +138,7 @@ def _require_spacing(path: Path) -> None:
         try:
             header = nibabel.Nifti1Header.from_fileobj(source, check=False)
         except WrapStructError:
-            return  # no NIfTI-1 header; loading the file says what it is
+            return False  # no NIfTI-1 header; loading the file says what it is
     spacing = [float(step) for step in header["pixdim"][1:4]]
     if header["sizeof_hdr"] == 348 and not all(math.isfinite(step) and step != 0 for step in spacing):
         raise UsageError(
@@ -132,6 +146,7 @@ def _require_spacing(path: Path) -> None:
             "without the distance between voxels the volume cannot be resampled",
             "correct the header's pixdim, or leave the case out",
         )
+    return bool(header["magic"].item() == b"n+1")
 
 
 def _values(image: Any) -> NDArray[np.float32]:

@@ -10,11 +10,13 @@ A case that cannot be preprocessed costs itself alone: the others go on, and the
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 import time
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future, as_completed
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -125,12 +127,9 @@ class _Job:
         spacing = image.spacing
         del image, labels
         prepared, label, geometry = volume.prepare(voxels, classes, spacing, self.windows)
-        files = {
-            f"{self.case.name}.npy": _write_array(self.out / f"{self.case.name}.npy", prepared),
-            f"{self.case.name}_label.npy": _write_array(self.out / f"{self.case.name}_label.npy", label),
-        }
+        files = _write_arrays(self.out, {f"{self.case.name}.npy": prepared, f"{self.case.name}_label.npy": label})
         spaces = {"original_affine": affine.tolist(), "reshaped_affine": volume.resampled_affine(affine, geometry).tolist()}
-        counts = np.bincount(label.ravel(), minlength=len(facts.CLASSES)).tolist()
+        counts = [int(np.count_nonzero(label == kind)) for kind in range(len(facts.CLASSES))]
         laid = {name: list(value) for name, value in asdict(geometry).items()}
         return CaseRecord(inputs, files, settings, {**laid, **spaces}, self.windows.count(prepared.shape), counts)
 
@@ -141,19 +140,39 @@ def _work(jobs: Sequence[_Job], workers: int | None, take: Callable[[_Job, Calla
     largest = max(sizes, default=0) * BYTES_PER_VOXEL
     room = int(_free_memory() * MEMORY_SHARE // largest) if largest else len(jobs)
     count = max(1, min(workers or processes.cores(), len(jobs), max(1, room)))
-    order = sorted(range(len(jobs)), key=lambda n: -sizes[n])
+    waiting = deque(job for _, job in sorted(zip(sizes, jobs, strict=True), key=lambda pair: -pair[0]))
     if count == 1:
-        for n in order:
-            take(jobs[n], jobs[n])
+        for job in waiting:
+            take(job, job)
         return
-    with processes.pool(count) as pool:
-        asked: dict[Future[CaseRecord], _Job] = {pool.submit(jobs[n]): jobs[n] for n in order}
+    with processes.pool(count - 1) as pool:
         try:
-            for future in as_completed(asked):
-                take(asked[future], future.result)
+            _share(waiting, pool, 2 * (count - 1), take)
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
+
+
+def _share(
+    waiting: deque[_Job], pool: ProcessPoolExecutor, ahead: int, take: Callable[[_Job, Callable[[], CaseRecord]], None]
+) -> None:
+    """The pool works from the largest job on, and this process, which is ready long before the pool's are, from the smallest.
+
+    Args:
+        ahead: jobs that the pool has at a time. Where it breaks it loses those; the others are done here.
+    """
+    asked: dict[Future[CaseRecord], _Job] = {}
+    while waiting or asked:
+        with contextlib.suppress(BrokenProcessPool):
+            while waiting and len(asked) < ahead:
+                asked[pool.submit(waiting[0])] = waiting[0]
+                waiting.popleft()
+        if waiting:
+            job = waiting.pop()
+            take(job, job)
+        done = [f for f in asked if f.done()] if waiting else wait(asked, return_when=FIRST_COMPLETED).done
+        for future in done:
+            take(asked.pop(future), future.result)
 
 
 def _summary(failed: Mapping[str, HarnessError], count: int) -> RunError:
@@ -179,14 +198,22 @@ def _free_memory() -> int:
     return 8 << 30
 
 
-def _write_array(path: Path, array: NDArray[Any]) -> Stamp:
-    """A .npy file, written by its parts so that a full disk keeps its error number."""
-    header = io.BytesIO()
-    np.lib.format.write_array_header_1_0(header, np.lib.format.header_data_from_array_1_0(array))
-    data = np.ascontiguousarray(array).reshape(-1).view(np.uint8).data
-    digest = hashlib.sha256(header.getvalue())
-    digest.update(data)
-    with atomic_write(path, "wb") as out:
-        out.write(header.getvalue())
-        out.write(data)
-    return Stamp.of(path, digest.hexdigest())
+def _write_arrays(folder: Path, arrays: Mapping[str, NDArray[Any]]) -> dict[str, Stamp]:
+    """.npy files, by their parts so that a full disk keeps its error number.
+
+    All are written before the first is closed: bringing them to the disk then costs one wait instead of one each.
+    """
+    digests = {}
+    with contextlib.ExitStack() as stack:
+        for name, array in arrays.items():
+            header = io.BytesIO()
+            np.lib.format.write_array_header_1_0(header, np.lib.format.header_data_from_array_1_0(array))
+            data = np.ascontiguousarray(array).reshape(-1).view(np.uint8).data
+            digest = hashlib.sha256(header.getvalue())
+            digest.update(data)
+            digests[name] = digest.hexdigest()
+            out = stack.enter_context(atomic_write(folder / name, "wb"))
+            out.write(header.getvalue())
+            out.write(data)
+            out.flush()
+    return {name: Stamp.of(folder / name, digest) for name, digest in digests.items()}

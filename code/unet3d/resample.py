@@ -2,17 +2,31 @@
 
 The reference resamples images linearly and labels to the nearest voxel. Both are separable in what they read, so the positions and
 weights of an axis are computed once, and whole planes are combined instead of voxel by voxel. The products and sums are SciPy's own,
-in its order and in double, which is why the result is the same and digests of it can be compared. What SciPy does at the far end is
-kept, too: a position that rounding pushes past the last voxel takes the fill value.
+in its order and in double, which is why the result is the same and digests of it can be compared: a voxel's weight along D comes
+first, then the one along H, then the one along W. What two new voxels share up to there is computed once. What SciPy does at the far
+end is kept, too: a position that rounding pushes past the last voxel takes the fill value.
+
+Scanners' files have D next to each other, so planes of one W are read as they lie, and only the smaller result is turned round.
 """
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+Part = tuple[slice, slice, slice]
+"""Of the new volume, what is wanted."""
+WHOLE: Part = (slice(None), slice(None), slice(None))
+ENDS = tuple(itertools.product((0, 1), repeat=3))
+"""The corners of the cell of old voxels around a new one, by their ends along D, H and W, in the order in which SciPy adds them."""
+CACHED_BYTES = 1 << 19
+"""What is computed on at a time; several such arrays stay in a core's cache."""
+LINE = 16
+"""Planes that are turned round together: a cache line of float32."""
 
 
 @dataclass(frozen=True)
@@ -24,6 +38,15 @@ class _Axis:
     of_low: NDArray[np.float64]
     of_high: NDArray[np.float64]
     outside: NDArray[np.bool_]
+
+    @property
+    def size(self) -> int:
+        """New voxels."""
+        return len(self.low)
+
+    def within(self, part: slice) -> _Axis:
+        """Of some of the new voxels."""
+        return _Axis(self.low[part], self.high[part], self.of_low[part], self.of_high[part], self.outside[part])
 
 
 def new_size(old: int, factor: float) -> int:
@@ -44,44 +67,93 @@ def _linear(old: int, new: int) -> _Axis:
     return _Axis(low, np.minimum(low + 1, old - 1), of_low, 1.0 - of_low, at > old - 1)
 
 
-def linear(volume: NDArray[np.float32], factors: tuple[float, float, float], fill: float) -> NDArray[np.float32]:
-    """A float32 volume [D, H, W] resampled linearly: float32 [D', H', W'] with D' = round(D · factor)."""
+def linear(
+    volume: NDArray[np.float32], factors: tuple[float, float, float], fill: float, part: Part = WHOLE
+) -> NDArray[np.float32]:
+    """A float32 volume [D, H, W] resampled linearly: the `part` of float32 [D', H', W'] with D' = round(D · factor).
+
+    Fastest where the volume's axes lie as in a NIfTI file (D next to each other); the result is C-contiguous.
+    """
     shape = tuple(new_size(old, factor) for old, factor in zip(volume.shape, factors, strict=True))
-    z, y, x = (_linear(old, new) for old, new in zip(volume.shape, shape, strict=True))
-    out = np.empty(shape, dtype=np.float32)
-    wide = (y.of_low[:, None], y.of_high[:, None])
-    across = (x.of_low, x.of_high)
-    kept: dict[int, list[NDArray[np.float64]]] = {}
-    total, term = np.empty(shape[1:]), np.empty(shape[1:])
-    for plane in range(shape[0]):
-        ends = (int(z.low[plane]), int(z.high[plane]))
-        kept = {end: kept[end] if end in kept else _corners(volume[end], y, x) for end in dict.fromkeys(ends)}
-        total.fill(0.0)
-        for end, share in zip(ends, (z.of_low[plane], z.of_high[plane]), strict=True):
-            for corner, values in enumerate(kept[end]):
-                np.multiply(values, share, out=term)
-                term *= wide[corner // 2]
-                term *= across[corner % 2]
-                total += term
-        out[plane] = total
+    z, y, x = (_linear(old, new).within(inside) for old, new, inside in zip(volume.shape, shape, part, strict=True))
+    source = np.asfortranarray(volume).T
+    out = np.empty((z.size, y.size, x.size), dtype=np.float32)
+    if not out.size:
+        return out
+    rows = max(1, CACHED_BYTES // (len(ENDS) * z.size * z.of_low.itemsize))
+    for top in range(0, y.size, rows):
+        band = slice(top, min(top + rows, y.size))
+        _band(source, z, y.within(band), x, out[:, band])
     out[z.outside], out[:, y.outside], out[:, :, x.outside] = fill, fill, fill
     return out
 
 
-def _corners(plane: NDArray[np.float32], y: _Axis, x: _Axis) -> list[NDArray[np.float64]]:
-    """The plane's voxels at the four corners around each new one."""
-    flat = np.asarray(plane, dtype=np.float64)
-    return [flat[np.ix_(rows, columns)] for rows in (y.low, y.high) for columns in (x.low, x.high)]
+def _band(source: NDArray[np.float32], z: _Axis, y: _Axis, x: _Axis, out: NDArray[np.float32]) -> None:
+    """The rows `y` of the new volume, into `out` [D', rows, W'], from the old one as [W, H, D]."""
+    corners = _Corners(source, z, y)
+    total, term = np.empty((y.size, z.size)), np.empty((y.size, z.size))
+    turned = np.empty((LINE, y.size, z.size), dtype=np.float32)
+    for left in range(0, x.size, LINE):
+        columns = range(left, min(left + LINE, x.size))
+        for column in columns:
+            planes = corners.of(int(x.low[column]), int(x.high[column]))
+            shares = (x.of_low[column], x.of_high[column])
+            total.fill(0.0)
+            for depth, height, width in ENDS:
+                np.multiply(planes[width][depth, height], shares[width], out=term)
+                np.add(total, term, out=total)
+            turned[column - left] = total
+        out[:, :, left : columns.stop] = turned[: len(columns)].transpose(2, 1, 0)
 
 
-def nearest(volume: NDArray[Any], factors: tuple[float, float, float], fill: int) -> NDArray[Any]:
-    """A volume [D, H, W] resampled to the nearest voxel."""
-    shape = [new_size(old, factor) for old, factor in zip(volume.shape, factors, strict=True)]
-    at = [_positions(old, new) for old, new in zip(volume.shape, shape, strict=True)]
-    indices = [np.minimum(np.floor(a + 0.5).astype(np.intp), n - 1) for a, n in zip(at, volume.shape, strict=True)]
-    out = volume[np.ix_(*indices)]
-    for axis, (positions, old) in enumerate(zip(at, volume.shape, strict=True)):
-        outside = positions > old - 1
-        if outside.any():
-            out[(slice(None),) * axis + (outside,)] = fill
+class _Corners:
+    """What the corners around new voxels are before W's weight, for two planes of old voxels [W, H, D] at a time."""
+
+    def __init__(self, source: NDArray[np.float32], z: _Axis, y: _Axis) -> None:
+        self._source = source[:, int(y.low.min()) : int(y.high.max()) + 1]
+        self._depths = ((z.low, z.of_low), (z.high, z.of_high))
+        self._heights = np.concatenate((y.low, y.high)) - y.low.min()
+        self._share = np.repeat(np.concatenate((y.of_low, y.of_high)), z.size).reshape(-1, z.size)
+        self._plane = np.empty(self._source.shape[1:])
+        self._weighted = np.empty((2, len(self._plane), z.size))
+        self._slots = [np.empty((2, *self._share.shape)) for _ in range(2)]
+        self._held: dict[int, int] = {}
+
+    def of(self, low: int, high: int) -> list[NDArray[np.float64]]:
+        """Of two planes: float64 [2, 2, H', D'] each, by the corners' ends along D and H. Until the next call."""
+        held = {plane: slot for plane, slot in self._held.items() if plane in (low, high)}
+        for plane in (low, high):
+            if plane not in held:
+                held[plane] = 1 if 0 in held.values() else 0
+                self._fill(self._slots[held[plane]], plane)
+        self._held = held
+        pairs = (2, 2, -1, self._share.shape[-1])
+        return [self._slots[held[plane]].reshape(pairs) for plane in (low, high)]
+
+    def _fill(self, slot: NDArray[np.float64], plane: int) -> None:
+        np.copyto(self._plane, self._source[plane])
+        for weighted, (indices, share) in zip(self._weighted, self._depths, strict=True):
+            self._plane.take(indices, axis=1, out=weighted, mode="clip")  # the other mode copies `out` once more
+            weighted *= share
+        self._weighted.take(self._heights, axis=1, out=slot, mode="clip")
+        slot *= self._share
+
+
+def nearest(volume: NDArray[Any], factors: tuple[float, float, float], fill: int, part: Part = WHOLE) -> NDArray[Any]:
+    """The `part` of a volume [D, H, W] resampled to the nearest voxel; C-contiguous."""
+    out = volume
+    outside = []
+    for axis in (2, 1, 0):  # W first: whole planes of what lies as in a NIfTI file
+        old = volume.shape[axis]
+        at = _positions(old, new_size(old, factors[axis]))[part[axis]]
+        out = _taken(out, np.minimum(np.floor(at + 0.5).astype(np.intp), old - 1), axis)
+        outside.append(((slice(None),) * axis, at > old - 1))
+    out = np.ascontiguousarray(out)
+    for before, beyond in outside:
+        out[(*before, beyond)] = fill
     return out
+
+
+def _taken(volume: NDArray[Any], indices: NDArray[np.intp], axis: int) -> NDArray[Any]:
+    """`take` that leaves the axes in memory as they are in a NIfTI file."""
+    return volume.T.take(indices, axis=2 - axis).T

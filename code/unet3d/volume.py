@@ -6,6 +6,7 @@ every edge to whole window steps, so that the windows fit exactly (preprocess.py
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -51,19 +52,27 @@ def prepare(
     zoom = tuple(have / want for have, want in zip(spacing, facts.TARGET_SPACING_MM, strict=True))
     factors = (zoom[0], zoom[1], zoom[2])
     before = _triple(image.shape)
-    if tuple(spacing) != facts.TARGET_SPACING_MM:
-        image = resample.linear(image, factors, float(image.min()))
-        label = resample.nearest(label, factors, int(label.min()))
-    resampled = _triple(image.shape)
-    image = normalise(image)
+    resample_it = tuple(spacing) != facts.TARGET_SPACING_MM
+    resampled = _triple(map(resample.new_size, before, factors)) if resample_it else before
     edges = [_edge_padding(size, window) for size, window in zip(resampled, windows.roi, strict=True)]
-    image, label = np.pad(image, edges, mode="edge"), np.pad(label, edges, mode="edge")
-    crops = [_crop(size, step) for size, step in zip(image.shape, windows.strides, strict=True)]
-    inside = tuple(slice(low, size - high) for size, (low, high) in zip(image.shape, crops, strict=True))
+    extended = [size + low + high for size, (low, high) in zip(resampled, edges, strict=True)]
+    crops = [_crop(size, step) for size, step in zip(extended, windows.strides, strict=True)]
+    # What will be cropped is not computed; where an axis is extended first, it is cropped afterwards.
+    early = [crop if edge == (0, 0) else (0, 0) for crop, edge in zip(crops, edges, strict=True)]
+    part = _inside(resampled, early)
+    if resample_it:
+        image = resample.linear(image, factors, float(image.min()), part)
+        label = resample.nearest(label, factors, int(label.min()), part)
+    else:
+        image, label = image[part], label[part]
+    image = _padded(normalise(image), edges, mode="edge")
+    label = _padded(label, edges, mode="edge")
+    late = [(low - done[0], high - done[1]) for (low, high), done in zip(crops, early, strict=True)]
+    inside = _inside(_triple(image.shape), late)
     image, label = image[inside], label[inside]
     ends = [_step_padding(*sizes) for sizes in zip(image.shape, windows.roi, windows.strides, strict=True)]
-    image = np.pad(image, ends, mode="constant", constant_values=facts.PADDING_VALUE)
-    label = np.pad(label, ends, mode="constant", constant_values=0)
+    image = _padded(image, ends, mode="constant", constant_values=facts.PADDING_VALUE)
+    label = _padded(label, ends, mode="constant", constant_values=0)
     shift = _triple(edges[a][0] - crops[a][0] + ends[a][0] for a in range(3))
     geometry = Geometry(spacing, factors, before, resampled, shift, _triple(image.shape))
     return np.ascontiguousarray(image), np.ascontiguousarray(label), geometry
@@ -83,6 +92,17 @@ def normalise(image: NDArray[np.float32]) -> NDArray[np.float32]:
     out -= facts.MEAN
     out /= facts.STDDEV
     return out
+
+
+def _inside(shape: Triple, crops: Sequence[tuple[int, int]]) -> tuple[slice, slice, slice]:
+    """What is left of a volume without the first and last voxels of each axis."""
+    d, h, w = (slice(low, size - high) for size, (low, high) in zip(shape, crops, strict=True))
+    return d, h, w
+
+
+def _padded(volume: NDArray[Any], ends: Sequence[tuple[int, int]], **how: Any) -> NDArray[Any]:
+    """`np.pad` that copies nothing where nothing is added."""
+    return np.pad(volume, ends, **how) if any(map(any, ends)) else volume
 
 
 def _edge_padding(size: int, window: int) -> tuple[int, int]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gzip
 import json
+import multiprocessing
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -69,6 +71,22 @@ def test_resampling_is_scipy_s_to_the_last_bit(seed: int) -> None:
     assert np.array_equal(resample.linear(image, factors, float(image.min())), wanted)
     wanted = ndimage.zoom(label, factors, order=0, mode="constant", cval=0, grid_mode=False)
     assert np.array_equal(resample.nearest(label, factors, 0), wanted)
+
+
+def test_a_part_is_cut_from_the_whole() -> None:
+    rng = np.random.default_rng(8)
+    image, label = rng.normal(0, 300, (30, 200, 90)).astype(np.float32), rng.integers(0, 3, (30, 200, 90)).astype(np.uint8)
+    factors, part = (2.1, 0.9, 1.3), (slice(3, 60), slice(0, 171), slice(10, 110))
+    assert np.array_equal(resample.linear(image, factors, -1.0, part), resample.linear(image, factors, -1.0)[part])
+    assert np.array_equal(resample.nearest(label, factors, 0, part), resample.nearest(label, factors, 0)[part])
+    assert resample.linear(image, factors, -1.0, (slice(5, 5), *part[1:])).shape == (0, 171, 100)
+
+
+def test_bands_of_a_wide_volume_are_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    image = np.random.default_rng(9).normal(0, 300, (9, 70, 40)).astype(np.float32)
+    whole = resample.linear(image, (1.9, 0.8, 1.1), 0.0)
+    monkeypatch.setattr(resample, "CACHED_BYTES", 1)  # a row at a time
+    assert np.array_equal(resample.linear(image, (1.9, 0.8, 1.1), 0.0), whole)
 
 
 @pytest.mark.parametrize("roi", [32, 64])
@@ -154,6 +172,30 @@ def test_processes_give_the_same_as_one(tmp_path: Path) -> None:
     two = preprocess.preprocess(cases, tmp_path / "two", WINDOWS, workers=2)
     digests = [[s.sha256 for r in made.cases.values() for s in r.files.values()] for made in (one, two)]
     assert digests[0] == digests[1]
+
+
+class Killed(preprocess._Job):
+    """A job whose process dies, unless it is the one that asked."""
+
+    def __call__(self) -> manifest.CaseRecord:
+        if multiprocessing.parent_process() is not None:
+            os._exit(9)
+        return super().__call__()
+
+
+def test_a_killed_process_costs_its_cases_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cases, out = write(tmp_path / "raw", tuple(f"case_{n:05}" for n in range(8))), tmp_path / "out"
+    monkeypatch.setattr(preprocess, "_Job", Killed)
+    with pytest.raises(RunError) as raised:
+        preprocess.preprocess(cases, out, WINDOWS, workers=2)
+    assert " of 8 cases could not be preprocessed" in raised.value.what
+    assert "the process that worked on it was killed" in capsys.readouterr().err
+    assert len(list(out.glob("case_?????.npy"))) >= 6
+    monkeypatch.undo()
+    preprocess.preprocess(cases, out, WINDOWS, workers=2)
+    assert preprocess.is_current(cases, out, WINDOWS)
 
 
 def spoil_missing(case: Path) -> None:
