@@ -81,7 +81,7 @@ class Workload:
         reasons = [
             "" if self.variant == "reference" else f"the model or data is {self.variant}",
             "a shortened run" if self["test_query_count"] else "",
-            getattr(room_of(self.benchmark), "open_reason", lambda values: "")(self.plain()),
+            room_of(self.benchmark).open_reason(self.plain()),
         ]
         return "; ".join(reason for reason in reasons if reason)
 

@@ -12,8 +12,7 @@ def run(context: Context) -> int:
     """All of them; the first that cannot be had is the error."""
     for benchmark in context.request.benchmarks():
         room, source = room_of(benchmark), context.request["cnndm_source"]
-        if source and hasattr(room, "import_data"):
-            room.import_data(source)
+        if source and room.import_data(source):
             continue
         for variant in variants(context):
             room.download_data(variant)

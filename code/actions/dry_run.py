@@ -26,7 +26,7 @@ def run(workload: Workload, context: Context) -> None:
     console.say(f"  model    {workload.variant}, {values['precision']}, {values['backend']}, {values['harness_lang']} harness")
     console.say(f"  engine   {_engine(workload, room)}")
     settled = {name: None if name in probed else value for name, value in values.items()}
-    conf = user_conf(str(workload.scenario), settled, _count(room, values), room.samples)
+    conf = user_conf(str(workload.scenario), settled, _count(room, values), room.samples, room.whole_passes)
     console.say(
         "  LoadGen  " + "\n           ".join(conf_text(room.name, str(workload.scenario), conf).splitlines()[1:] or ["its own"])
     )

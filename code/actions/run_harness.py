@@ -54,7 +54,7 @@ def run(workload: Workload, context: Context) -> list[report.ReportRow]:
 def _one_mode(workload: Workload, mode: str, runtime: Backend, room: Room, engine: Path) -> report.ReportRow:
     values = workload.plain()
     dataset = room.dataset(values)
-    conf = user_conf(str(workload.scenario), values, int(dataset["count"]), int(dataset["usual_count"]))
+    conf = user_conf(str(workload.scenario), values, int(dataset["count"]), int(dataset["usual_count"]), room.whole_passes)
     folder = new_log_folder(log_root(workload), workload)
     console.say(f"{workload.label} {mode}: logs in {paths.shown(folder)}")
     with atomic_write(folder / "user.conf") as out:

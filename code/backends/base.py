@@ -79,6 +79,8 @@ class Backend(Protocol):
     """Of the fields it honours, those that only the C++ harness acts on, and what the Python harness does instead."""
     device: str
     """'CPU' or 'GPU'."""
+    makes_precision: bool
+    """Whether its engines take the model as it is and hold the precision themselves; otherwise a graph is made in it first."""
 
     def version(self) -> str:
         """The runtime's version; MissingError when it is not installed."""

@@ -44,6 +44,7 @@ class OnnxRuntime:
     label = "ONNXRuntime"
     runtime_key = "onnxruntime_version"
     device = "CPU"
+    makes_precision = False
     honours = frozenset({"precision", "cpu_batch_size", "cpu_inference_streams", "cpu_threads_per_stream"})
     ignored_because: Mapping[str, str] = ON_PROCESSOR
     cpp_only: Mapping[str, str] = {}

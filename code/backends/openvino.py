@@ -96,6 +96,7 @@ class OpenVino:
     label = "OpenVINO"
     runtime_key = "openvino_version"
     device = "CPU"
+    makes_precision = False
     honours = frozenset({"precision", "cpu_batch_size", "cpu_inference_streams", "cpu_threads_per_stream"})
     ignored_because: Mapping[str, str] = ON_PROCESSOR
     cpp_only: Mapping[str, str] = {}

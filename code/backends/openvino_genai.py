@@ -143,7 +143,6 @@ class OpenVinoGenAi:
     runtime_key = "openvino_genai_version"
     device = "CPU"
     makes_precision = True
-    """Its engines take the model as it is and hold the precision themselves."""
     ignored_because: Mapping[str, str] = {}
     cpp_only: Mapping[str, str] = {}
     honours = frozenset(

@@ -50,6 +50,7 @@ class TensorRt:
     """One flavour of TensorRT as a backend."""
 
     device = "GPU"
+    makes_precision = False
 
     def __init__(self, flavour: Flavour) -> None:
         self.flavour = flavour

@@ -117,7 +117,6 @@ class TrtLlm:
     runtime_key = "tensorrt_llm_version"
     device = "GPU"
     makes_precision = True
-    """Its engines take the model as it is and hold the precision themselves."""
     ignored_because: Mapping[str, str] = {}
     cpp_only: Mapping[str, str] = {}
     honours = frozenset(

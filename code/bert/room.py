@@ -14,13 +14,14 @@ from code.common import console, paths
 from code.common.constants import AccuracyTarget, Scenario
 from code.common.errors import MissingError, UsageError
 from code.common.files import write_json
+from code.common.rooms import Room
 from code.results.accuracy import AccuracyResult
 
 INPUTS = ("input_ids", "input_mask", "segment_ids")
 OUTPUTS = ("output_start_logits", "output_end_logits")
 
 
-class BertRoom:
+class BertRoom(Room):
     """BERT."""
 
     name = facts.NAME

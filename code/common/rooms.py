@@ -23,7 +23,7 @@ ROOMS: dict[str, str] = {
 
 
 class Room(Protocol):
-    """One benchmark: its data, its model, its inputs and its score.
+    """One benchmark: its data, its model, its inputs and its score. Rooms inherit what most of them have nothing of their own for.
 
     `values` is always a workload's resolved fields, name → value.
     """
@@ -37,11 +37,18 @@ class Room(Protocol):
     samples: int
     """Samples of the benchmark's own data set, which LoadGen's mlperf.conf assumes."""
 
+    whole_passes: bool = False
+    """Whether mlperf.conf has whole passes over the data set made (sample_concatenate_permutation = 1)."""
+
     def full_name(self, target: AccuracyTarget) -> str:
         """The name results carry, such as 'bert-99.9'."""
 
     def download_data(self, variant: str) -> None:
         """Fetch (reference) or generate (tiny) the data set. MissingError with manual steps where it cannot."""
+
+    def import_data(self, source: str) -> bool:
+        """Make the data set of a file of the user's (--cnndm_source); False where the benchmark knows no such file."""
+        return False
 
     def download_model(self, variant: str) -> None:
         """Fetch (reference) or check (tiny) the model. MissingError with manual steps where it cannot."""
@@ -54,6 +61,14 @@ class Room(Protocol):
 
     def dataset(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """The `dataset` part of run.json (code/loadgen/contract.py); MissingError when arrays are not there or broken."""
+
+    def calibration_dataset(self, values: Mapping[str, Any]) -> dict[str, Any] | None:
+        """The `dataset` part for samples that calibrate and are not scored; None where they are drawn from the data set itself."""
+        return None
+
+    def open_reason(self, values: Mapping[str, Any]) -> str:
+        """Why a result with these values is for the open division only; '' where it need not be."""
+        return ""
 
     def check_accuracy(self, log_dir: Path, values: Mapping[str, Any], target: AccuracyTarget) -> list[AccuracyResult]:
         """Score the accuracy log in `log_dir` against the target."""

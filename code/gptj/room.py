@@ -12,6 +12,7 @@ from code.common import console, paths
 from code.common.constants import AccuracyTarget, Scenario
 from code.common.errors import MissingError, UsageError
 from code.common.files import write_json
+from code.common.rooms import Room
 from code.gptj import data, facts
 from code.gptj.checkpoint import Checkpoint, open_checkpoint
 from code.gptj.data import Sources
@@ -22,12 +23,13 @@ LENGTH_SHARE = 0.9
 SCORED = ("ROUGE1", "ROUGE2", "ROUGEL")
 
 
-class GptjRoom:
+class GptjRoom(Room):
     """GPT-J."""
 
     name = facts.NAME
     scenarios = tuple(Scenario[name] for name in facts.SCENARIOS)
     samples = facts.DATASET_SAMPLES
+    whole_passes = True
 
     def full_name(self, target: AccuracyTarget) -> str:
         """'gptj-99' or 'gptj-99.9'."""
@@ -45,9 +47,10 @@ class GptjRoom:
         """CNN/DailyMail, fetched or generated."""
         data.download_data(variant)
 
-    def import_data(self, source: str) -> None:
+    def import_data(self, source: str) -> bool:
         """Make the reference's cnn_eval.json of a local file (--cnndm_source)."""
         data.import_data(Path(source))
+        return True
 
     def download_model(self, variant: str) -> None:
         """The checkpoint and its vocabulary."""

@@ -12,19 +12,20 @@ from code.common.fields import FIELDS
 from code.submission.rounds import newest_with, round_seeds
 
 NS_PER_MS = 1_000_000
-WHOLE_PASSES = ("3d-unet", "gptj")
-"""Benchmarks of which LoadGen's mlperf.conf has whole passes over the data set made (sample_concatenate_permutation = 1), whatever
-min_query_count says; a run that is asked to be short (test_query_count, fast) is to be short."""
 SEEDS = ("qsl_rng_seed", "sample_index_rng_seed", "schedule_rng_seed")
 
 
-def user_conf(scenario: str, values: Mapping[str, Any], count: int, usual_count: int) -> dict[str, int | float]:
+def user_conf(
+    scenario: str, values: Mapping[str, Any], count: int, usual_count: int, whole_passes: bool = False
+) -> dict[str, int | float]:
     """The user.conf keys of a run: key → value, in LoadGen's units.
 
     Args:
         values: resolved fields; a field that is None is left to mlperf.conf.
         count: samples of the data set in use.
         usual_count: samples of the benchmark's own data set, which mlperf.conf assumes.
+        whole_passes: mlperf.conf has whole passes over the data set made, whatever min_query_count says (Room.whole_passes); a run that
+            is asked to be short (test_query_count, fast) is to be short.
     """
     conf: dict[str, int | float] = {}
     for field in FIELDS:
@@ -40,7 +41,7 @@ def user_conf(scenario: str, values: Mapping[str, Any], count: int, usual_count:
     if values.get("test_query_count"):
         conf["min_query_count"] = values["test_query_count"]
         conf["min_duration"] = 0
-    if values.get("benchmark") in WHOLE_PASSES and (values.get("test_query_count") or values.get("fast")):
+    if whole_passes and (values.get("test_query_count") or values.get("fast")):
         conf["sample_concatenate_permutation"] = 0
     return conf
 

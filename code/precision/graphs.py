@@ -68,7 +68,7 @@ def graph_for(workload: Workload, make: bool = False, again: bool = False) -> Pa
     values = workload.plain()
     model = room.model(values)
     precision = precision_of(values)
-    own = getattr(backend(values["backend"]), "makes_precision", False)
+    own = backend(values["backend"]).makes_precision
     if model.is_dir() and not own:
         raise UsageError(
             f"{values['backend']} does not generate text",

@@ -59,7 +59,7 @@ def open_samples(room: Room, values: Mapping[str, Any]) -> Samples:
     """
     dataset = open_dataset(room.dataset(values))
     size = max(1, int(values["calib_batch_size"] or 1))
-    own = getattr(room, "calibration_dataset", lambda _: None)(values)
+    own = room.calibration_dataset(values)
     apart = None if own is None or values["calib_data_map"] else open_dataset(own)
     source = apart or dataset
     wanted = min(size * max(1, int(values["calib_max_batches"] or 1)), source.count)

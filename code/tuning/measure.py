@@ -68,7 +68,7 @@ def server_is_valid(workload: Workload, rate: float, seconds: float) -> bool:
     workload = workload.with_values({name: Value(value, ORIGIN) for name, value in changed.items()})
     engine = store.address(runtime, room.name, graph_for(workload), workload.plain()).require()
     dataset = room.dataset(workload.plain())
-    conf = user_conf("Server", workload.plain(), int(dataset["count"]), int(dataset["usual_count"]))
+    conf = user_conf("Server", workload.plain(), int(dataset["count"]), int(dataset["usual_count"]), room.whole_passes)
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         with atomic_write(folder / "user.conf") as out:

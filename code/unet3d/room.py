@@ -12,17 +12,19 @@ from code.common import paths
 from code.common.constants import AccuracyTarget, Scenario
 from code.common.errors import MissingError, UsageError
 from code.common.files import atomic_write, write_json
+from code.common.rooms import Room
 from code.results.accuracy import AccuracyResult
 from code.unet3d import data, facts, tiny
 from code.unet3d.windows import Windows
 
 
-class UNetRoom:
+class UNetRoom(Room):
     """3D-UNet."""
 
     name = facts.NAME
     scenarios = tuple(Scenario[name] for name in facts.SCENARIOS)
     samples = facts.DATASET_SAMPLES
+    whole_passes = True
 
     def full_name(self, target: AccuracyTarget) -> str:
         """'3d-unet-99' or '3d-unet-99.9'."""
