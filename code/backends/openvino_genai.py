@@ -26,6 +26,7 @@ from code.backends.generation import Event, Generation, require_text_benchmark
 from code.common.errors import RunError, UsageError
 from code.common.systems.detect import detect
 from code.gptj.checkpoint import IR, IR_WEIGHTS, open_checkpoint
+from code.gptj.facts import NUM_BEAMS
 
 INFERENCE_PRECISION = {"fp32": "f32", "bf16": "bf16", "fp16": "f16", "int8": "f32", "int4": "f32"}
 """Field value → INFERENCE_PRECISION_HINT; int8 and int4 are precisions of the weights alone."""
@@ -185,7 +186,14 @@ class OpenVinoGenAi:
                 f"OpenVINO would compute in fp32 instead, and the result would say {precision}",
                 "run with --precision=fp32, or --precision=int8 for smaller weights",
             )
-        return {"precision": precision, "inference_precision_hint": INFERENCE_PRECISION[precision]}
+        from code.gptj import graph, room
+
+        return {
+            "precision": precision,
+            "inference_precision_hint": INFERENCE_PRECISION[precision],
+            "max_beam_width": max(NUM_BEAMS, int(room.asked(values)["num_beams"] or 1)),
+            "graph": graph.VERSION,
+        }
 
     def device_identity(self) -> str:
         """Any processor: the model is compiled when it is loaded."""
@@ -200,9 +208,11 @@ class OpenVinoGenAi:
         memory.require(
             memory.to_export(checkpoint.parameters, precision, checkpoint.exported is not None), f"export gptj in {precision}"
         )
-        details = export.to_openvino(checkpoint, precision, folder)
+        beams = int(self.build_settings({"precision": precision, **values})["max_beam_width"])
+        details = export.to_openvino(checkpoint, precision, folder, candidates=2 * beams)
         sizes = {"positions": checkpoint.positions, "kv_numbers": checkpoint.kv_bytes, "parameters": checkpoint.parameters}
-        (folder / FILE).write_text(json.dumps({**sizes, "precision": precision}, indent=4) + "\n", encoding="utf-8")
+        settings = {**sizes, "precision": precision, "max_beam_width": beams}
+        (folder / FILE).write_text(json.dumps(settings, indent=4) + "\n", encoding="utf-8")
         return details
 
     def load(self, folder: Path, spec: EngineSpec) -> OpenVinoGenerator:
@@ -214,6 +224,12 @@ class OpenVinoGenAi:
         sizes = _sizes(folder)
         fields = spec.fields
         generation = Generation.of(fields["generation"])
+        if generation.num_beams > int(sizes["max_beam_width"]):
+            raise UsageError(
+                f"the engine {folder.name} searches with at most {sizes['max_beam_width']} beams",
+                f"num_beams is {generation.num_beams}",
+                "build one for it: make generate_engines with the same RUN_ARGS",
+            )
         capacity = max(1, int(fields.get("requests_in_flight") or 1))
         precision = INFERENCE_PRECISION[spec.precision]
         kv = str(fields.get("kv_cache_precision") or precision)
@@ -275,9 +291,12 @@ def _blocks(generation: Generation, longest: int, requests: int) -> int:
 def _sizes(folder: Path) -> dict[str, Any]:
     try:
         content = json.loads((folder / FILE).read_text(encoding="utf-8"))
-        if (folder / IR).is_file() and (folder / IR_WEIGHTS).is_file():
+        if "max_beam_width" not in content:
+            reason = f"{FILE} does not say how many beams it was made for"
+        elif (folder / IR).is_file() and (folder / IR_WEIGHTS).is_file():
             return dict(content)
-        reason = f"{IR} or {IR_WEIGHTS} is missing"
+        else:
+            reason = f"{IR} or {IR_WEIGHTS} is missing"
     except (OSError, ValueError) as error:
         reason = str(error)
     raise RunError(

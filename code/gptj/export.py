@@ -1,4 +1,5 @@
-"""GPT-J in OpenVINO's format: an exported model is taken as it is, a Hugging Face checkpoint is exported with optimum-intel.
+"""GPT-J in OpenVINO's format: a Hugging Face checkpoint is exported with optimum-intel, an exported model needs no export, and an engine
+is made of either with the changes that graph.py speaks of.
 
 Export is a tool with an extra of its own (`pip install '.[export]'`): optimum-intel asks for an older transformers than anything else
 here does, and a machine that gets an exported model needs neither. Weights are compressed to int8 or int4 with NNCF.
@@ -6,17 +7,20 @@ here does, and a machine that gets an exported model needs neither. Weights are 
 
 from __future__ import annotations
 
+import contextlib
 import importlib.metadata
+import io
 import json
-import shutil
+import logging
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
 from code.backends.base import missing_sdk
 from code.common.errors import MissingError, RunError
-from code.gptj.checkpoint import CONFIG, IR, IR_WEIGHTS, Checkpoint
+from code.gptj.checkpoint import CONFIG, IR, Checkpoint
 
 WEIGHTS = {"fp32": "fp32", "bf16": "fp16", "fp16": "fp16", "int8": "int8", "int4": "int4"}
 """Precision → the format that optimum-intel stores weights in. OpenVINO's files have no bf16: fp16 holds every such weight of GPT-J."""
@@ -24,44 +28,72 @@ GROUP = 32
 _SCRIPT = "code.gptj.export"
 
 
-def to_openvino(checkpoint: Checkpoint, precision: str, folder: Path) -> dict[str, Any]:
+def to_openvino(checkpoint: Checkpoint, precision: str, folder: Path, candidates: int | None = None) -> dict[str, Any]:
     """Write openvino_model.xml, openvino_model.bin and config.json for `precision` into `folder`; says how in the answer.
 
-    Raises MissingError where a package is not installed, RunError with its words where the model cannot be exported.
+    With `candidates` (how many of the best next tokens a search looks at) the graph is rewritten, see graph.py.
+
+    Raises MissingError where a package is not installed, RunError with its words where the model cannot be exported or written.
     """
     if checkpoint.exported is None:
-        _export(checkpoint, WEIGHTS[precision], folder)
         made = f"exported with optimum-intel {_version('optimum-intel')}, weights in {WEIGHTS[precision]}"
+        with tempfile.TemporaryDirectory(dir=folder) as exported:
+            _export(checkpoint, WEIGHTS[precision], Path(exported))
+            made += _written(_read(Path(exported) / IR), folder, candidates)
     elif precision in ("int8", "int4"):
-        _compress(checkpoint.exported / IR, precision, folder / IR)
         made = f"weights compressed to {precision} with NNCF {_version('nncf')}"
+        made += _written(_compressed(checkpoint.exported / IR, precision), folder, candidates)
     else:
-        for name in (IR, IR_WEIGHTS):
-            shutil.copyfile(checkpoint.exported / name, folder / name)
-        made = "the exported model as it is"
+        made = "of the exported model"
+        made += _written(_read(checkpoint.exported / IR), folder, candidates)
     # What GenAI reads at loading; how texts are generated is always said with each request.
     (folder / CONFIG).write_text(json.dumps(checkpoint.config, indent=2) + "\n", encoding="utf-8")
     return {"made": made}
 
 
-def _compress(model: Path, precision: str, out: Path) -> None:
-    try:
-        import nncf
-    except ImportError as error:
-        raise missing_sdk("nncf", "calibration", error) from error
+def _read(model: Path) -> Any:
     import openvino
 
-    core = openvino.Core()
     try:
-        if precision == "int8":
-            compressed = nncf.compress_weights(core.read_model(str(model)), mode=nncf.CompressWeightsMode.INT8_ASYM)
-        else:
-            compressed = nncf.compress_weights(
-                core.read_model(str(model)), mode=nncf.CompressWeightsMode.INT4_SYM, group_size=GROUP, ratio=1.0
-            )
-    except (RuntimeError, ValueError) as error:
-        raise RunError(f"the weights of {model} cannot be compressed to {precision}", str(error).splitlines()[0]) from error
-    openvino.save_model(compressed, str(out), compress_to_fp16=False)
+        return openvino.Core().read_model(str(model))
+    except RuntimeError as error:
+        raise RunError(f"OpenVINO cannot read {model}", _last_line(error), "export it again") from error
+
+
+def _written(network: Any, folder: Path, candidates: int | None) -> str:
+    """Write the network, its weights in the format they have, rewritten where wanted; says what was rewritten."""
+    import openvino
+
+    from code.gptj import graph
+
+    done = graph.rewrite(network, candidates) if candidates is not None else []
+    try:
+        openvino.save_model(network, str(folder / IR), compress_to_fp16=False)
+    except RuntimeError as error:
+        raise RunError(f"the engine cannot be written to {folder}", _last_line(error), "see whether the disk is full") from error
+    return "".join(f", {change}" for change in done)
+
+
+def _compressed(model: Path, precision: str) -> Any:
+    """NNCF's words and progress bars do not reach the terminal: it has one line for each engine."""
+    with contextlib.redirect_stdout(io.StringIO()):
+        try:
+            import nncf
+        except ImportError as error:
+            raise missing_sdk("nncf", "calibration", error) from error
+        logging.getLogger("nncf").setLevel(logging.ERROR)
+        network = _read(model)
+        try:
+            if precision == "int8":
+                return nncf.compress_weights(network, mode=nncf.CompressWeightsMode.INT8_ASYM)
+            return nncf.compress_weights(network, mode=nncf.CompressWeightsMode.INT4_SYM, group_size=GROUP, ratio=1.0)
+        except (RuntimeError, ValueError) as error:
+            raise RunError(f"the weights of {model} cannot be compressed to {precision}", _last_line(error)) from error
+
+
+def _last_line(error: BaseException) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[-1] if lines else type(error).__name__
 
 
 def _export(checkpoint: Checkpoint, weight_format: str, folder: Path) -> None:

@@ -1,8 +1,8 @@
 """GPT-J's figures: text generation by OpenVINO GenAI over Hugging Face one prompt at a time, the harness over the bare pipeline, Server
 over Offline, and memory.
 
-    .venv/bin/python -m tests.benchmarks.gptj_figures [--model FOLDER] [--prompts 64] [--times 3] [--only reference,overhead,server,memory]
-        [--precision fp32,int8,bf16]
+    .venv/bin/python -m tests.benchmarks.gptj_figures [--model FOLDER] [--prompts 64] [--times 3] [--precision fp32,int8,bf16]
+        [--only memory,cost,reference,overhead,server]
 
 `--model` is the tiny one unless another is named (scripts/make_gptj_shape.py makes a larger one); `reference` needs torch and
 transformers. Needs a quiet machine: the load is printed beside every figure. Nothing is asserted.
@@ -107,6 +107,18 @@ def reference(subject: Subject, options: argparse.Namespace) -> None:
             generator.close()
 
 
+def cost(subject: Subject, options: argparse.Namespace) -> None:
+    """Processor seconds for 1,000 samples, by a whole engine with all its requests in flight."""
+    for precision in options.precision:
+        generator = subject.load(precision, facts.NUM_BEAMS)
+        timed(generator, subject.prompts[:8])
+        before = time.process_time()
+        timed(generator, subject.prompts)
+        seconds = (time.process_time() - before) / len(subject.prompts) * 1000
+        say("cost", f"{seconds:.1f} processor seconds for 1,000 samples, {facts.NUM_BEAMS} beams, {precision}")
+        generator.close()
+
+
 def run_json(subject: Subject, scenario: str, folder: Path, conf: dict[str, Any], in_flight: int = IN_FLIGHT) -> Path:
     """A run of the Python harness over the subject's prompts."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -196,7 +208,7 @@ def peak(subject: Subject, options: argparse.Namespace) -> None:
     generator.close()
 
 
-FIGURES = {"memory": peak, "reference": reference, "overhead": overhead, "server": server}
+FIGURES = {"memory": peak, "cost": cost, "reference": reference, "overhead": overhead, "server": server}
 
 
 def main() -> None:

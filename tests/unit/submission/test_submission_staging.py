@@ -169,6 +169,22 @@ def test_truncation_keeps_the_whole_log_and_changes_nothing_the_second_time(logs
     assert before == {path: path.read_bytes() for path in done.root.rglob("*") if path.is_file()}
 
 
+def test_trees_of_two_rounds_share_the_folder_of_whole_logs(logs: Path, tmp_path: Path) -> None:
+    first = stage(logs).root
+    truncation.truncate(first)
+    for path in logs.rglob("mlperf_log_accuracy.json"):
+        path.write_text(path.read_text() + "\n")
+    found, findings = candidates.from_logs(logs)
+    second = staging.stage(found, findings, helpers.who(), tmp_path / "second").root
+    truncation.truncate(second)
+    for tree in (first, second):
+        assert [f.what for f in preflight(tree, round_named("v6.1"), "Example") if f.error] == []
+    text = first / "open/Example/results" / helpers.SYSTEM / "bert-99/Offline/accuracy/accuracy.txt"
+    before = text.read_text()
+    text.write_text(before.replace("hash=", "hash=00"))
+    assert [f.check for f in preflight(first, round_named("v6.1"), "Example") if f.error] == ["hash"]
+
+
 def test_truncation_goes_on_after_it_was_interrupted(logs: Path) -> None:
     done = stage(logs)
     log = LAYOUTS["inside"].accuracy_dir(done.root, done.results[0][0]) / "mlperf_log_accuracy.json"
