@@ -1,4 +1,4 @@
-"""What one option is: its name, type, unit, help, and where it belongs. The options themselves are in `fields.py`."""
+"""What one option is: its name, type, unit, help, and where it belongs. The options themselves are the rows of `field_rows`."""
 
 from __future__ import annotations
 
