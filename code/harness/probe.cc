@@ -120,13 +120,20 @@ double latency_ns(Lane& lane, const std::vector<mlperf::QuerySample>& samples, c
   return static_cast<double>(times[middle - 1] + times[middle]) / 2;
 }
 
+// The same order in every probe, so that two of them measure the same work.
+template <typename T>
+void mix(std::vector<T>& items, unsigned seed) {
+  // NOLINTNEXTLINE(bugprone-random-generator-seed,cert-msc32-c,cert-msc51-cpp)
+  std::shuffle(items.begin(), items.end(), std::mt19937(seed));
+}
+
 double measured_rate(Lanes& lanes, std::vector<Batch> batches, const Dataset& dataset) {
   if (!dataset.proportional()) {
     throughput(lanes, batches, 0);
     return throughput(lanes, batches, kLeastS);
   }
   lanes.run_all([&](Lane& lane) { lane.warm_up(batches.back()); });  // the shortest: one use is enough
-  std::shuffle(batches.begin(), batches.end(), std::mt19937(0));
+  mix(batches, 0);
   return throughput_by_length(lanes, batches, dataset, kLeastS);
 }
 
@@ -139,7 +146,7 @@ void run_probe(const RunSpec& spec) {
   Lanes lanes(spec, *dataset, [](mlperf::QuerySampleResponse*, size_t) {});
   auto samples = spread(dataset->count());
   const double rate = measured_rate(lanes, batches_of(samples, spec, *dataset), *dataset);
-  if (dataset->proportional()) std::shuffle(samples.begin(), samples.end(), std::mt19937(1));
+  if (dataset->proportional()) mix(samples, 1);
   const double latency = latency_ns(lanes.lane(0), samples, *dataset);
   const double per_query = std::max(1.0, spec.field("multi_stream_samples_per_query", 8));
   const nlohmann::json answer = {

@@ -142,7 +142,7 @@ void SequenceDataset::enqueue(const Batch& batch, Stream& stream) const {
   stream.enqueue({batch.size(), longest});
 }
 
-void SequenceDataset::fill(const Input& input, const Batch& batch, void* into) const {
+void SequenceDataset::fill(const Input& input, const Batch& batch, void* into) {
   const auto longest = static_cast<size_t>(batch.longest);
   for (size_t i = 0; i < batch.size(); ++i) {
     const auto* row = input.array.row<int32_t>(batch.samples[i]);

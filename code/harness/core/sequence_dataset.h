@@ -31,7 +31,7 @@ class SequenceDataset : public Dataset {
   };
 
   static void offer(const Input& input, Engine& engine);
-  void fill(const Input& input, const Batch& batch, void* into) const;
+  static void fill(const Input& input, const Batch& batch, void* into);
   void interleave(const Batch& batch, Stream& stream, Answers& answers) const;
 
   std::string folder_;
