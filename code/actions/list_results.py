@@ -28,15 +28,21 @@ def run(context: Context) -> int:
     if not found:
         console.say(f"no runs in {paths.shown(root)}")
         return 0
-    console.table(
-        f"Runs in {paths.shown(root)}",
-        ("Started", "Benchmark", "Scenario", "Mode", "Result", "Verdict", "Folder"),
-        [
-            (one.started, one.benchmark, one.scenario, one.mode, result(one), verdict(one), paths.shown(one.folder))
-            for one in found
-        ],
-    )
+    console.say(f"Runs in {paths.shown(root)}, newest first")
+    for line in listing(found):
+        console.say(line)
     return 0
+
+
+def listing(found: list[Run]) -> list[str]:
+    """Two lines for each run: what came of it, in columns, and its folder, whole, so that it can be copied."""
+    rows = [(one.started or "-", one.benchmark, one.scenario, one.mode, result(one), verdict(one)) for one in found]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]) - 1)]
+    lines = []
+    for row, one in zip(rows, found, strict=True):
+        lines.append("  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[-1]]))
+        lines.append(f"  {paths.shown(one.folder)}")
+    return lines
 
 
 def result(one: Run) -> str:

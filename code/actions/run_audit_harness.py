@@ -25,7 +25,7 @@ def run(workload: Workload, context: Context) -> None:
     round_ = chosen_round(workload, short)
     tests = audit_run.tests_for(short, list(context.request["audit_test"] or ()), round_)
     say_needed(short, round_, tests)
-    failed = [outcome for test in tests if not (outcome := _attempts(workload, context, short, test)).passed]
+    failed = [outcome for test in tests if not (outcome := _attempts(workload, context, short, test, round_)).passed]
     require_passed(workload, failed)
 
 
@@ -48,19 +48,19 @@ def system_name(workload: Workload) -> str:
     return run_identity(workload, runs.PERFORMANCE, backend(workload["backend"]), 0).system_name
 
 
-def pair_of(workload: Workload, short: str, test: str) -> Audit:
+def pair_of(workload: Workload, short: str, test: str, round_: Round) -> Audit:
     """The audit with the runs it is compared with."""
     key = (system_name(workload), workload.full_name, str(workload.scenario))
-    performance, accuracy = audit_run.find_pair(runs.log_folder(workload["log_dir"]), key, short)
+    performance, accuracy = audit_run.find_pair(runs.log_folder(workload["log_dir"]), key, short, round_)
     return Audit(test, short, performance, accuracy)
 
 
-def _attempts(workload: Workload, context: Context, short: str, test: str) -> Outcome:
+def _attempts(workload: Workload, context: Context, short: str, test: str, round_: Round) -> Outcome:
     """Run a test until its performance part passes, as often as --audit_attempts allows.
 
     From the second attempt on TEST01 logs half as many samples: its README allows that, since logging costs time.
     """
-    audit = pair_of(workload, short, test)
+    audit = pair_of(workload, short, test, round_)
     audit_run.require_valid(audit)
     sampling = audit_config.SAMPLING[short] if test == "TEST01" else None
     most = max(1, int(context.request["audit_attempts"]))

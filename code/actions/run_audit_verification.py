@@ -20,7 +20,7 @@ def run(workload: Workload, context: Context) -> None:
     say_needed(room.name, round_, tests)
     failed = []
     for test in tests:
-        audit = pair_of(workload, room.name, test)
+        audit = pair_of(workload, room.name, test, round_)
         folder = audit_run.newest_audit(runs.log_folder(workload["log_dir"]), audit.performance.key, test)
         if folder is None:
             raise MissingError(f"there is no {test} run of {workload.label}", "", "make run_audit_harness with the same RUN_ARGS")

@@ -11,6 +11,7 @@ from code.request import Request
 from code.submission import candidates, identity, inference, runs, staging
 from code.submission.candidates import Candidate
 from code.submission.finding import Finding, errors
+from code.submission.rounds import Round
 
 SCOPE = "request"
 FAILED_STATUS = 4
@@ -20,7 +21,7 @@ def run(context: Context) -> int:
     """Stage; 0 when every pair of runs was staged, 4 when some were left out."""
     request = context.request
     who = identity.read(request)
-    found, findings = collect(request)
+    found, findings = collect(request, who.round)
     done = staging.stage(found, findings, who, tree(request), infer=request["infer"])
     console.table(
         f"Staged in {paths.shown(done.root)}",
@@ -46,12 +47,12 @@ def tree(request: Request) -> Path:
     return Path(given).absolute() if given else staging.submission_dir()
 
 
-def collect(request: Request) -> tuple[list[Candidate], list[Finding]]:
-    """The candidates that the request's benchmarks, scenarios and systems leave."""
+def collect(request: Request, round_: Round | None = None) -> tuple[list[Candidate], list[Finding]]:
+    """The candidates for a round (None: each benchmark's newest) that the request's benchmarks, scenarios and systems leave."""
     if request["from_tree"]:
         found, findings = candidates.from_tree(Path(request["from_tree"]).absolute())
     else:
-        found, findings = candidates.from_logs(runs.log_folder(request["log_dir"]), request["runs"] or ())
+        found, findings = candidates.from_logs(runs.log_folder(request["log_dir"]), request["runs"] or (), round_)
     if request["benchmarks"]:
         asked = request.benchmarks()
         wanted = {(room_of(b).name, str(s)) for b in asked for s in request.scenarios(b)}

@@ -71,6 +71,7 @@ class GenerationSut:
         self._watchdog_s = watchdog_s
         self._requests: dict[int, tuple[int, int, float]] = {}
         self._next = 0
+        self._told: set[int] = set()
         self._lock = threading.Lock()
         self._last_sign = self._last_step = time.monotonic()
         self._closed = threading.Event()
@@ -130,9 +131,13 @@ class GenerationSut:
                 identity, index, issued = self._requests[event.request]
                 if event.finished:
                     finished.append((identity, event.tokens))
+                    if event.request not in self._told:  # a beam search: LoadGen fails where a first token never came
+                        firsts.append((identity, event.tokens[:1]))
+                    self._told.discard(event.request)
                     del self._requests[event.request]
                     self.log.extend((issued, now, 1.0, float(self._dataset.lengths[index])))
                 else:
+                    self._told.add(event.request)
                     firsts.append((identity, event.tokens))
         for _, tokens in finished:
             if not len(tokens):

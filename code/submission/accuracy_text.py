@@ -24,6 +24,12 @@ def scores(path: Path, metrics: tuple[str, ...]) -> dict[str, float | None]:
     return {name: float(hit.group(1)) if hit else None for name, hit in found.items()}
 
 
+def resolution(path: Path, metric: str) -> float:
+    """How far a metric's figure may be from the value it was rounded from: half a unit of its last digit; 0 where it is not there."""
+    found = PATTERNS[metric].search(path.read_text(encoding="utf-8", errors="replace"))
+    return 0.5 * 10.0 ** -len(found.group(1).partition(".")[2]) if found else 0.0
+
+
 def hash_of(path: Path) -> str:
     """The hash that accuracy.txt carries; '' where it carries none."""
     found = HASH.search(path.read_text(encoding="utf-8", errors="replace"))

@@ -21,6 +21,7 @@ from code.common.rooms import Room
 from code.loadgen import contract, launch
 from code.results import loadgen_log
 from code.results.loadgen_log import LoadGenLog
+from code.results.verdict import judge
 from code.submission import audit_config, audits, compliance, layout, runs
 from code.submission.audits import Verdict
 from code.submission.rounds import Round
@@ -34,6 +35,7 @@ OFFERED: dict[str, tuple[str, ...]] = {
 """Test → the benchmarks it can be run for. TEST04 is required of none of these; it is there for whoever wants it."""
 NOT_OFFERED = {"TEST05": "it was asked for up to v4.1 only; public results of that round carry it"}
 EOS_TOKEN = {"gptj": 50256}
+TOKENS = "use_token_latencies"
 BASELINE, COMPLIANCE = "baseline_accuracy.txt", "compliance_accuracy.txt"
 
 
@@ -74,9 +76,10 @@ def tests_for(short: str, asked: list[str], round_: Round) -> list[str]:
     return asked
 
 
-def find_pair(logs: Path, key: tuple[str, str, str], short: str) -> tuple[Run, Run]:
-    """The newest complete performance and accuracy runs of a workload; MissingError with the command that makes them."""
-    found = runs.find_runs(logs)
+def find_pair(logs: Path, key: tuple[str, str, str], short: str, round_: Round | None = None) -> tuple[Run, Run]:
+    """The newest complete performance and accuracy runs of a workload, the round's own before others; MissingError with the command
+    that makes them."""
+    found = runs.for_round(runs.find_runs(logs), round_)
     pair = {mode: runs.newest(found, key, mode) for mode in (PERFORMANCE, ACCURACY)}
     performance, accuracy = pair[PERFORMANCE], pair[ACCURACY]
     if performance is None or accuracy is None:
@@ -117,10 +120,21 @@ def run(audit: Audit, folder: Path, label: str, sampling: int | None = None) -> 
             "make generate_engines with the same RUN_ARGS",
         )
     wanted = audit_config.settings(audit.test, audit.short, sampling)
-    shutil.copyfile(spec.user_conf, folder / "user.conf")
+    conf = Path(spec.user_conf).read_text(encoding="utf-8")
+    fields = spec.fields
+    if audit.test == "TEST06":
+        # First tokens and lengths stand in LoadGen's log only with token latencies, which mlperf.conf leaves off for GPT-J.
+        conf += f"{spec.benchmark}.{spec.scenario}.{TOKENS} = 1\n"
+        fields = {**fields, TOKENS: True}
+    (folder / "user.conf").write_text(conf, encoding="utf-8")
     with audit_config.written(folder, audit.test, wanted) as path:
         changed = dataclasses.replace(
-            spec, output_dir=str(folder), user_conf=str(folder / "user.conf"), audit_conf=str(path), test_mode=PERFORMANCE
+            spec,
+            output_dir=str(folder),
+            user_conf=str(folder / "user.conf"),
+            audit_conf=str(path),
+            test_mode=PERFORMANCE,
+            fields=fields,
         )
         launch.run(changed, label, str(spec.fields["harness_lang"]))
     log = loadgen_log.read_detail(folder)
@@ -160,6 +174,8 @@ def verify(audit: Audit, folder: Path, room: Room, values: Mapping[str, Any]) ->
             speed = audits.performance(audit.test, reference, audited)
             _write(fresh / "verify_performance.txt", speed.text)
             lines.append(f"performance: {_verdict_line(speed)}")
+            if not audited.is_valid:
+                lines += [f"the audit run is INVALID: {reason.what}" for reason in judge(audited).reasons]
             _copy(folder, fresh / "performance" / "run_1", layout.PERFORMANCE_FILES)
         if audit.test == "TEST01":
             answers = _test01(audit, folder, fresh, room, values, lines)

@@ -13,6 +13,7 @@ from code.common.errors import MissingError, UsageError
 from code.submission import layout, runs
 from code.submission.finding import Finding
 from code.submission.layout import LAYOUTS, Place
+from code.submission.rounds import Round
 from code.submission.runs import ACCURACY, PERFORMANCE, Run
 
 
@@ -64,11 +65,12 @@ class Candidate:
         return next((note for note in noted if note), "")
 
 
-def from_logs(root: Path, named: Iterable[str] = ()) -> tuple[list[Candidate], list[Finding]]:
+def from_logs(root: Path, named: Iterable[str] = (), round_: Round | None = None) -> tuple[list[Candidate], list[Finding]]:
     """The candidates among the harness's runs below `root`, and what keeps other workloads from being one.
 
     Args:
         named: folders of runs that win over newer ones of the same workload and mode.
+        round_: whose seeds a run should have, so that runs for another round do not hide its own; None for each benchmark's newest.
 
     Raises MissingError where there is no run at all, UsageError for a named folder that holds none.
     """
@@ -78,7 +80,7 @@ def from_logs(root: Path, named: Iterable[str] = ()) -> tuple[list[Candidate], l
         raise MissingError(
             f"there is no run in {root}", "", 'make one with `make run RUN_ARGS="--benchmarks=bert --test_mode=SubmissionRun"`'
         )
-    ordered = [*chosen, *found]
+    ordered = [*chosen, *runs.for_round(found, round_)]
     candidates: list[Candidate] = []
     findings: list[Finding] = []
     for key in dict.fromkeys(run.key for run in ordered):
@@ -88,7 +90,29 @@ def from_logs(root: Path, named: Iterable[str] = ()) -> tuple[list[Candidate], l
             candidates.append(Candidate(*key, performance.folder, accuracy.folder, performance, accuracy))
         else:
             findings.extend(_unpaired(ordered, key))
+    if round_ is not None:
+        candidates, left_out = _of_the_round(candidates, chosen, round_)
+        findings += left_out
     return sorted(candidates, key=lambda one: one.key), findings
+
+
+def _of_the_round(found: list[Candidate], chosen: list[Run], round_: Round) -> tuple[list[Candidate], list[Finding]]:
+    """The candidates without those of other rounds, and a remark on each of these. Where there are no others, they stay: the checks of
+    staging then say what is wrong with them. So do runs that were named."""
+    others: dict[tuple[str, str, str], str] = {}
+    for one in found:
+        pair = [run for run in (one.performance_run, one.accuracy_run) if run is not None]
+        names = {runs.other_round(run, round_) for run in pair if run not in chosen}
+        if len(names) == 1 and (name := names.pop()):
+            others[one.key] = name
+    if len(others) == len(found):
+        return found, []
+    left_out = [
+        Finding(one.performance, f"left out: it was run for {others[one.key]}, not for {round_.name}", error=False, check="round")
+        for one in found
+        if one.key in others
+    ]
+    return [one for one in found if one.key not in others], left_out
 
 
 def _named_run(folder: Path) -> Run:

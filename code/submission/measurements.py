@@ -77,7 +77,8 @@ def _retraining(run: Run) -> str:
 
 def _transformations(run: Run, precision: str) -> str:
     backend = str(run.spec.get("engine", {}).get("backend") or "the runtime")
-    return f"ONNX weights compiled by {backend} to {precision}"
+    named = str(run.provenance.get("engine", {}).get("model", {}).get("file") or "")
+    return f"{'ONNX weights' if named.endswith('.onnx') else 'Weights'} compiled by {backend} to {precision}"
 
 
 def readme(one: Candidate, identity: Identity, round_: Round) -> str:

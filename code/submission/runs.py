@@ -13,6 +13,7 @@ from typing import Any
 
 from code.common.paths import build_dir
 from code.submission import layout, provenance
+from code.submission.rounds import BENCHMARKS, ROUNDS, Round, newest_with
 
 METADATA = "metadata.json"
 RUN_FILE = "run.json"
@@ -159,6 +160,27 @@ def find_runs(root: Path) -> list[Run]:
     return sorted(runs, key=lambda run: (run.started, str(run.folder)), reverse=True)
 
 
+def for_round(runs: Iterable[Run], round_: Round | None) -> list[Run]:
+    """The same runs, those that were made with the round's seeds first; the order is otherwise kept.
+
+    Args:
+        round_: None for each benchmark's newest round.
+    """
+    return sorted(runs, key=lambda run: not _has_seeds(run, round_))
+
+
+def _has_seeds(run: Run, round_: Round | None) -> bool:
+    rules = BENCHMARKS.get(run.benchmark)
+    wanted = round_ or (newest_with(rules.short) if rules else None)
+    return wanted is not None and run.spec.get("seeds") == dict(wanted.seeds)
+
+
+def other_round(run: Run, round_: Round) -> str:
+    """The round whose seeds a run has, where that is not `round_`; '' for its own seeds, and for seeds of no round."""
+    found = (one.name for one in ROUNDS.values() if dict(one.seeds) == run.spec.get("seeds"))
+    return next((name for name in found if name != round_.name), "")
+
+
 def newest(runs: Iterable[Run], key: tuple[str, str, str], mode: str) -> Run | None:
-    """The newest complete run of a workload in a mode."""
+    """The first complete run of a workload in a mode: of runs as `find_runs` gives them, the newest."""
     return next((run for run in runs if run.key == key and run.mode == mode and run.complete), None)

@@ -115,13 +115,18 @@ def _keep(log: Path, kept: Path, digest: str) -> None:
         old = sha256(kept)
         if old == digest:
             return
-        kept.replace(kept.with_name(f"{kept.stem}.{old[:12]}{kept.suffix}"))
+        kept.replace(set_aside(kept, old))
     kept.parent.mkdir(parents=True, exist_ok=True)
     with contextlib.suppress(OSError):
         os.link(log, kept)
         return
     with log.open("rb") as source, atomic_write(kept, "wb") as out:
         shutil.copyfileobj(source, out)
+
+
+def set_aside(kept: Path, digest: str) -> Path:
+    """Where a whole log lies once another tree's log of the same name took its place."""
+    return kept.with_name(f"{kept.stem}.{digest[:12]}{kept.suffix}")
 
 
 def _remember(done: list[Truncated]) -> None:

@@ -14,6 +14,7 @@ from code.common.errors import MissingError
 from code.results.page.measured import Floats, Latencies
 
 SIZE_INCHES = (4.2, 2.6)
+SHOWN_IN_S_FROM_MS = 10_000
 INK, LINE, FILL, MARK, GRID = "#22303c", "#0b6e99", "#8fc1d9", "#b3261e", "#dfe5ea"
 STYLE = {
     "svg.fonttype": "none",
@@ -68,24 +69,29 @@ def latency_cdf(found: Latencies, bound_ms: float | None, percentile: float | No
 
     def draw(axes: Any, mpl: Any) -> None:
         style: dict[str, Any] = {"marker": "o", "markersize": 3.5} if found.points else {}
-        axes.plot(found.ms, found.share * 100, color=LINE, linewidth=1.6, **style)
+        scale, unit = (1e-3, "s") if len(found.ms) and found.ms[-1] >= SHOWN_IN_S_FROM_MS else (1.0, "ms")
+        shown = found.ms * scale
+        axes.plot(shown, found.share * 100, color=LINE, linewidth=1.6, **style)
         if bound_ms:
-            axes.axvline(bound_ms, color=MARK, linestyle="--", linewidth=1)
+            bound = bound_ms * scale
+            axes.axvline(bound, color=MARK, linestyle="--", linewidth=1)
             axes.annotate(
-                f"bound {bound_ms:g} ms", (bound_ms, 4), xytext=(4, 0), textcoords="offset points", color=MARK, fontsize=8
+                f"bound {bound:g} {unit}", (bound, 4), xytext=(4, 0), textcoords="offset points", color=MARK, fontsize=8
             )
         if percentile:
             axes.axhline(percentile * 100, color=MARK, linestyle=":", linewidth=1)
-            place = (float(found.ms[0]), percentile * 100)
+            place = (float(shown[0]), percentile * 100)
             label = f"{percentile * 100:g} %"
             axes.annotate(label, place, xytext=(2, -10), textcoords="offset points", color=MARK, fontsize=8)
-        positive = found.ms[found.ms > 0]
+        positive = shown[shown > 0]
         if len(positive) and positive[-1] / positive[0] > 50:
             axes.set_xscale("log")
             axes.xaxis.set_major_formatter("{x:g}")
             axes.xaxis.set_minor_formatter(mpl.ticker.NullFormatter())
+        else:
+            axes.xaxis.set_major_locator(mpl.ticker.MaxNLocator(nbins=6))
         axes.set_ylim(0, 102)
-        axes.set_xlabel("latency in ms")
+        axes.set_xlabel(f"latency in {unit}")
         axes.set_ylabel(f"{what} in %")
 
     return _drawn("cdf", draw)
@@ -113,7 +119,7 @@ def batch_sizes(samples: Floats) -> str:
             axes.bar(sizes, counts, color=FILL, edgecolor=LINE, width=0.85)
         else:
             axes.hist(samples, bins=40, color=FILL, edgecolor=LINE, linewidth=0.5)
-        axes.xaxis.set_major_locator(mpl.ticker.MaxNLocator(integer=True))
+        axes.xaxis.set_major_locator(mpl.ticker.MaxNLocator(integer=True, min_n_ticks=1))
         axes.set_xlabel("samples in a batch")
         axes.set_ylabel("batches")
 

@@ -24,6 +24,7 @@ table { border-collapse: collapse; width: 100%; font-size: .9rem; }
 th, td { text-align: left; vertical-align: top; padding: .3rem .6rem .3rem 0; border-bottom: 1px solid var(--line); }
 td { overflow-wrap: anywhere; } th { white-space: nowrap; }
 td:first-child { overflow-wrap: normal; white-space: nowrap; }
+td:nth-child(2):not(:last-child) { min-width: 9rem; }
 summary { cursor: pointer; font-weight: 600; margin: .6rem 0; } td.number { text-align: right; white-space: nowrap; }
 code { font: .9em ui-monospace, monospace; overflow-wrap: anywhere; }
 a { color: #0b6e99; } footer { margin-top: 2rem; color: var(--soft); font-size: .85rem; }

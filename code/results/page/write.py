@@ -139,7 +139,8 @@ def _tone(word: str) -> str:
 
 def _head(run: RunPage) -> str:
     metadata = run.metadata
-    out = [f"<h1>{escape(' '.join(run.title_words))} on {escape(str(metadata['system_name']))}</h1>"]
+    system = escape(str(metadata["system_name"])).replace("_", "_<wbr>")
+    out = [f"<h1>{escape(' '.join(run.title_words))} on {system}</h1>"]
     out.append(f'<div class="verdict {_tone(run.word)}"><span class="word">{escape(run.word)}</span>')
     out.append(f'<div class="value">{escape(run.value)}</div>')
     out.append(f"<div>{escape(str(metadata.get('summary_string', '')))}</div></div>")

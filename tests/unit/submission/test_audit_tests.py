@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from code.common.errors import UsageError
+from code.common.errors import RunError, UsageError
+from code.loadgen.contract import RunSpec
 from code.results.loadgen_log import read_detail
 from code.submission import audit_config, audit_run, audits, compliance, runs
 from code.submission.audit_run import Audit
@@ -208,6 +209,33 @@ def test_a_passed_audit_is_stored_as_a_submission_carries_it(audited: tuple[Audi
     }
     record = compliance.read_record(outcome.folder)
     assert record["passed"] and record["engine"] == made.ENGINE and record["seeds"] == dict(round_named("v6.1").seeds)
+
+
+@pytest.mark.parametrize(("test", "tokens"), [("TEST06", True), ("TEST01", False)])
+def test_only_test06_has_tokens_reported(
+    audited: tuple[Audit, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, test: str, tokens: bool
+) -> None:
+    audit, _ = audited
+    record = audit.performance.folder / "run.json"
+    content = json.loads(record.read_text())
+    content["engine"]["folder"], content["fields"]["harness_lang"] = str(tmp_path), "python"
+    record.write_text(json.dumps(content))
+    seen = []
+
+    def run(spec: RunSpec, label: str, language: str) -> None:
+        seen.append((spec.fields.get("use_token_latencies"), Path(spec.user_conf).read_text(), Path(spec.audit_conf).read_text()))
+        raise RunError("far enough")
+
+    monkeypatch.setattr("code.submission.audit_run.launch.run", run)
+    folder = tmp_path / "run"
+    folder.mkdir()
+    before = Path(content["user_conf"]).read_text()
+    with pytest.raises(RunError, match="far enough"):
+        audit_run.run(Audit(test, "gptj" if tokens else "bert", audit.performance, audit.accuracy), folder, "audit")
+    ((reported, conf, audit_conf),) = seen
+    assert conf == before + ("bert.Offline.use_token_latencies = 1\n" if tokens else "")
+    assert bool(reported) == tokens and "token" not in audit_conf, "the audit.config stays MLCommons'"
+    assert not (folder / "audit.config").exists()
 
 
 def test_an_audit_of_an_invalid_run_is_not_started(audited: tuple[Audit, Path]) -> None:

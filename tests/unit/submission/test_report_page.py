@@ -10,9 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from code.actions import list_results
 from code.common.errors import UsageError
 from code.results.loadgen_log import read_detail
-from code.results.page import measured, write
+from code.results.page import charts, measured, write
+from code.results.page.measured import Latencies
 from code.submission import comparison, runs
 from tests.unit.submission import made
 
@@ -96,6 +98,33 @@ def test_the_timeline_counts_every_sample_once() -> None:
     seconds, rate = measured.timeline(recorded)
     width = seconds[1] - seconds[0]
     assert float((rate * width).sum()) == pytest.approx(20)
+
+
+def labels(svg: str) -> list[str]:
+    """The texts of a chart."""
+    return re.findall(r"<text[^>]*>([^<]*)</text>", svg)
+
+
+def test_a_chart_of_batches_counts_whole_samples() -> None:
+    pytest.importorskip("matplotlib", reason="Matplotlib is not installed")
+    found = labels(charts.batch_sizes(np.ones(43)))
+    assert "1" in found and not any("." in text for text in found)
+
+
+@pytest.mark.parametrize(("scale", "unit"), [(1.0, "ms"), (1000.0, "s")])
+def test_long_latencies_are_drawn_in_seconds(scale: float, unit: str) -> None:
+    pytest.importorskip("matplotlib", reason="Matplotlib is not installed")
+    ms = np.array([16.0, 115.0, 159.0, 166.0]) * scale
+    found = labels(charts.latency_cdf(Latencies(ms, np.array([0.0, 0.5, 0.9, 1.0]), "", True), 200 * scale, 0.9, "queries"))
+    assert f"latency in {unit}" in found and f"bound 200 {unit}" in found
+    assert max(len(text) for text in found if text.isdigit()) == 3, "no row of zeros along the axis"
+
+
+def test_the_list_of_runs_gives_each_folder_whole_on_a_line_of_its_own(logs: Path) -> None:
+    found = runs.find_runs(logs)
+    lines = list_results.listing(found)
+    assert [line.strip() for line in lines[1::2]] == [str(one.folder) for one in found]
+    assert all(one.scenario in line and one.mode in line for one, line in zip(found, lines[::2], strict=True))
 
 
 def test_two_runs_are_compared_with_their_differences(logs: Path) -> None:

@@ -235,6 +235,16 @@ def test_sabotage_is_found(tree: Path, name: str) -> None:
     assert any(one.path == path and words in one.what and one.next_step for one in found), [(str(o.path), o.what) for o in found]
 
 
+def test_a_score_may_be_rounded_in_accuracy_txt_but_no_more_than_that(tree: Path) -> None:
+    text, measured = result(tree) / "accuracy/accuracy.txt", result(tree) / "measurements.json"
+    edit(text, '"f1": 95.5', '"f1": 95.50')
+    content = json.loads(measured.read_text())
+    for recorded, wrong in ((95.5049, []), (95.4951, []), (95.5061, ["accuracy"])):
+        content["accuracy"][0]["value"] = recorded
+        measured.write_text(json.dumps(content))
+        assert [one.check for one in preflight(tree)] == wrong, recorded
+
+
 def test_a_log_that_was_changed_after_staging_is_found_by_its_digest(tree: Path) -> None:
     path = result(tree) / "performance/run_1/mlperf_log_detail.txt"
     path.write_text(path.read_text() + "\n")

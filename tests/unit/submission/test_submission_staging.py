@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pytest
 from code.common.errors import MissingError, UsageError
 from code.common.files import sha256
 from code.loadgen.settings import seeds
-from code.submission import candidates, report_columns, staging, truncation
+from code.submission import audit_run, candidates, report_columns, staging, truncation
 from code.submission.layout import LAYOUTS
 from code.submission.rounds import ROUNDS, round_named
 from code.submission.tree_checks import preflight
@@ -90,6 +91,36 @@ def test_the_newest_complete_run_wins_and_an_incomplete_one_does_not_count(logs:
     assert {c.performance for c in candidates.from_logs(logs)[0] if c.scenario == "Offline"} == {run}
     (newer / "INCOMPLETE").unlink()
     assert {c.performance for c in candidates.from_logs(logs, [str(run)])[0] if c.scenario == "Offline"} == {run}
+
+
+def test_newer_runs_for_another_round_do_not_hide_those_of_the_round(logs: Path) -> None:
+    for mode in ("PerformanceOnly", "AccuracyOnly"):
+        run = helpers.run_folder(logs, "Offline", mode)
+        newer = logs / "2026.02.02-00.00.00" / Path(*run.parts[-3:])
+        shutil.copytree(run, newer)
+        detail = newer / "mlperf_log_detail.txt"
+        detail.write_text(re.sub(r'("test_datetime", "value": ")\d{4}', r"\g<1>2099", detail.read_text()))
+        spec = json.loads((newer / "run.json").read_text())
+        spec["seeds"] = dict(ROUNDS["v5.0"].seeds)
+        (newer / "run.json").write_text(json.dumps(spec))
+
+    def folder(round_: str | None) -> Path:
+        found, _ = candidates.from_logs(logs, round_=round_named(round_) if round_ else None)
+        (one,) = [c for c in found if c.scenario == "Offline"]
+        assert one.performance.parents[2] == one.accuracy.parents[2]
+        return one.performance.parents[2]
+
+    found, findings = candidates.from_logs(logs, round_=round_named("v5.0"))
+    assert [one.scenario for one in found] == ["Offline"], "those of v6.1 are left out, and it is said"
+    assert {(f.check, f.error) for f in findings} == {("round", False)} and "run for v6.1" in findings[0].what
+    found, findings = candidates.from_logs(logs, round_=round_named("v6.0"))
+    assert len(found) == len(helpers.SETTINGS) and not findings, "where there is nothing else, the checks say what is wrong"
+    key = (helpers.SYSTEM, "bert-99", "Offline")
+    assert folder("v5.0").name == "2026.02.02-00.00.00"
+    assert folder("v6.1") == folder(None) != folder("v5.0")
+    for name in ("v5.0", "v6.1"):
+        performance, _ = audit_run.find_pair(logs, key, "bert", round_named(name))
+        assert performance.folder.parents[2] == folder(name), "an audit repeats the run of its round"
 
 
 def test_a_workload_without_an_accuracy_run_is_named_with_its_command(logs: Path) -> None:
