@@ -60,8 +60,14 @@ PY
 
 out=$build/cmake${sanitize:+-$sanitize}
 bin=$build/bin${sanitize:+-$sanitize}
-wanted="$compiler $cmake $ninja $loadgen $json $openvino $sanitize $*"
+# CMake remembers where the tree was and what it found. A container mounts the same tree elsewhere, with another compiler or CUDA or
+# without one, so another place or tool (the first line) begins anew; other arguments alone (the second) only configure again.
+cuda=$(command -v "${CUDA_HOME:-/usr/local/cuda}/bin/nvcc" nvcc | head -n 1 || true)
+tensorrt=${TENSORRT_ROOT:-$(compgen -G '/usr/include/*/NvInferRuntime.h' || true)}
+wanted="$root $out $compiler $cmake $ninja $loadgen $json $openvino $cuda $tensorrt
+$sanitize $*"
 if [ ! -f "$out/.configured" ] || [ "$(cat "$out/.configured")" != "$wanted" ]; then
+  [ "$(head -n 1 "$out/.configured" 2>/dev/null)" = "${wanted%%$'\n'*}" ] || rm -rf "$out"
   mkdir -p "$out"
   generator=()
   [ -n "$ninja" ] && [ ! -f "$out/Makefile" ] && generator=(-G Ninja "-DCMAKE_MAKE_PROGRAM=$ninja")

@@ -63,7 +63,16 @@ def project_version() -> str:
 
 def git_commit() -> str:
     """The commit of the work tree, '' outside one."""
-    command = ["git", "-C", str(paths.project_root()), "rev-parse", "--short", "HEAD"]
+    return _git("rev-parse", "--short", "HEAD")
+
+
+def git_is_changed() -> bool:
+    """Whether files that git tracks differ from that commit."""
+    return bool(_git("status", "--porcelain", "--untracked-files=no"))
+
+
+def _git(*words: str) -> str:
+    command = ["git", "-C", str(paths.project_root()), *words]
     try:
         return subprocess.run(command, capture_output=True, text=True, timeout=5, check=True).stdout.strip()
     except (OSError, subprocess.SubprocessError):

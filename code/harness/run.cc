@@ -21,7 +21,6 @@
 #include "core/progress.h"
 #include "core/topology.h"
 #include "core/watch.h"
-#include "issue_query_controller.h"
 #include "loadgen.h"
 #include "query_sample_library.h"
 #include "scenarios/sut.h"
@@ -118,19 +117,6 @@ void complete(mlperf::QuerySampleResponse* responses, size_t count) {
   mlperf::QuerySamplesComplete(responses, count);
 }
 
-// The same for samples that are queries of their own. LoadGen's completion reads each query's record, which another
-// core wrote; here the whole batch's are fetched at once instead of being waited for one by one.
-void complete_queries(mlperf::QuerySampleResponse* responses, size_t count) {
-  constexpr size_t kLine = 64;
-  for (size_t i = 0; i < count; ++i) {
-    // An id is LoadGen's record of the sample: its own completion begins with this cast.
-    const auto* sample = reinterpret_cast<const mlperf::loadgen::SampleMetadata*>(responses[i].id);
-    const auto* query = reinterpret_cast<const char*>(sample->query_metadata);
-    for (size_t at = 0; at < sizeof(mlperf::loadgen::QueryMetadata); at += kLine) __builtin_prefetch(query + at);
-  }
-  mlperf::QuerySamplesComplete(responses, count);
-}
-
 // The share of queries that must meet the bound: the field soft_drop where it asks for more than nothing, never less
 // than LoadGen judges.
 ServerBound server_bound(const RunSpec& spec, const mlperf::TestSettings& settings) {
@@ -151,7 +137,7 @@ void run_test(const RunSpec& spec) {
 
   Watch watch(spec.output_dir, spec.watchdog_s);
   watch.enter("load", nullptr);
-  Lanes lanes(spec, *dataset, spec.scenario == "Server" ? complete_queries : complete);
+  Lanes lanes(spec, *dataset, complete);
   const auto sut = make_sut(spec, server_bound(spec, settings), lanes, *dataset);
   const Forgets forgets(watch);
   if (spec.warmup_s > 0) {

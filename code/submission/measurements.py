@@ -120,6 +120,8 @@ def _steps(one: Candidate, run: Run, accuracy: Run) -> list[str]:
     lines.append("```")
     if not commit:
         lines += ["", "The run was made outside a git checkout, so no commit is recorded."]
+    if run.provenance.get("changed"):
+        lines += ["", "The run was made with changes to that commit, which it does not hold."]
     if commit and accuracy.provenance.get("commit") != run.provenance.get("commit"):
         lines += ["", f"The accuracy run was made at commit {accuracy.provenance.get('commit') or 'unknown'}."]
     return lines

@@ -29,7 +29,7 @@ def collect(plan: Mapping[str, Any], mode: str, engine: Path, arguments: list[st
         engine: the engine's folder.
         arguments: the command line; default: this process's.
     """
-    from code.actions.info import git_commit, project_version
+    from code.actions.info import git_commit, git_is_changed, project_version
 
     return {
         "schema": SCHEMA,
@@ -37,6 +37,7 @@ def collect(plan: Mapping[str, Any], mode: str, engine: Path, arguments: list[st
         "arguments": list(sys.argv[1:] if arguments is None else arguments),
         "harness_version": project_version(),
         "commit": git_commit(),
+        "changed": git_is_changed(),
         "plan": dict(plan),
         "engine": {"name": engine.name, **_sidecar(engine)},
     }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -47,6 +48,32 @@ def test_without_a_compiler_the_build_says_what_to_install(project: Path, tmp_pa
     )
     assert done.returncode == 3
     assert "no C++ compiler" in done.stderr and "--harness_lang=python" in done.stderr
+
+
+def test_a_tree_in_another_place_begins_anew(project: Path, build: Path, tmp_path: Path) -> None:
+    """A container mounts the tree elsewhere, and CMake refuses a cache of another place. Configured for real, not compiled."""
+    binaries, folder = tmp_path / "bin", tmp_path / "build"
+    binaries.mkdir()
+    shutil.copytree(build.parent / "loadgen", folder / "loadgen")
+    (binaries / "python").write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
+    cmake = shutil.which("cmake", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
+    (binaries / "cmake").write_text(
+        f'#!/bin/sh\n[ "$1" = --build ] && mkdir -p "$2/bin" && exec touch "$2/bin/harness"\nexec "{cmake}" "$@"\n'
+    )
+    for name in ("python", "cmake"):
+        (binaries / name).chmod(0o755)
+    for name in ("outside", "inside", "inside"):
+        tree = tmp_path / name
+        for part in ("scripts", "code/harness", "requirements"):
+            shutil.copytree(project / part, tree / part, dirs_exist_ok=True)
+        done = subprocess.run(
+            [str(tree / "scripts" / "build_harness.sh"), str(binaries / "python")],
+            capture_output=True,
+            text=True,
+            env={**os.environ, "BUILD_DIR": str(folder)},
+        )
+        assert done.returncode == 0, done.stderr
+        assert f"CMAKE_HOME_DIRECTORY:INTERNAL={tree}/code/harness" in (folder / "cmake" / "CMakeCache.txt").read_text()
 
 
 def test_unit_and_process_tests(build: Path) -> None:

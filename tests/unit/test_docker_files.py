@@ -54,6 +54,14 @@ def test_no_image_ends_as_root_and_none_needs_buildkit(project: Path, name: str)
     )
 
 
+def test_the_cuda_base_has_a_compiler_for_kernels(project: Path) -> None:
+    """Of NVIDIA's CUDA images only `devel` has nvcc and cuda.h: `make build` compiles kernels with it, and pip pycuda."""
+    by_make = re.search(r"^BASE_IMAGE_cuda = (\S+)", (project / "Makefile.docker").read_text(), re.MULTILINE)
+    by_hand = re.search(r"^ARG BASE_IMAGE=(\S+)", (project / "docker/release/Dockerfile").read_text(), re.MULTILINE)
+    assert by_make and "-devel-" in by_make[1]
+    assert by_hand and "-devel-" in by_hand[1]
+
+
 def compose(project: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
     # The package's own wrapper drops the exit status; the program beside it does not.
     package = importlib.util.find_spec("compose")
