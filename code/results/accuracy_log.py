@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from code.common.errors import MissingError, RunError
 
@@ -18,23 +20,35 @@ AGAIN = "run `make run_harness` with --test_mode=AccuracyOnly again"
 
 def entries(path: Path) -> Iterator[tuple[int, int, bytes]]:
     """(line number, sample index, response) of every entry. MissingError without the log, RunError where it is no whole one."""
+    closed = False
+    with opened(path) as source:
+        for number, raw in enumerate(source, 1):
+            text = raw.decode("ascii", "replace").strip()
+            if number == 1 and text.startswith("["):
+                text = text[1:].strip()
+            elif number == 1:
+                raise bad_line(path, number, "this is not an accuracy log", "it does not begin with '['")
+            if text.endswith("]"):
+                closed, text = True, text[:-1].strip()
+            if text:
+                yield from _of_line(path, number, text)
+    require_closed(path, closed)
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[BinaryIO]:
+    """The log, to be read line by line; MissingError where it is not there or cannot be read."""
     try:
-        with path.open(encoding="ascii", errors="replace") as source:
-            closed = False
-            for number, line in enumerate(source, 1):
-                text = line.strip()
-                if number == 1 and text.startswith("["):
-                    text = text[1:].strip()
-                elif number == 1:
-                    raise bad_line(path, number, "this is not an accuracy log", "it does not begin with '['")
-                if text.endswith("]"):
-                    closed, text = True, text[:-1].strip()
-                if text:
-                    yield from _of_line(path, number, text)
+        with path.open("rb") as source:
+            yield source
     except FileNotFoundError as error:
         raise MissingError(f"there is no accuracy log {path}", "the run left none", AGAIN) from error
     except OSError as error:
         raise MissingError(f"cannot read {path}", error.strerror or str(error), AGAIN) from error
+
+
+def require_closed(path: Path, closed: bool) -> None:
+    """RunError for a log whose list was never closed: its run was cut off."""
     if not closed:
         raise RunError(f"{path} is cut off", "its last line does not close the list with ']'", AGAIN)
 

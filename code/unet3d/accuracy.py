@@ -18,8 +18,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from code.common.errors import MissingError, RunError
-from code.results.accuracy_log import AGAIN, LOG_NAME, bad_line
+from code.common.errors import RunError
+from code.results.accuracy_log import AGAIN, LOG_NAME, bad_line, opened, require_closed
 from code.unet3d import facts, manifest, processes
 
 SMOOTH = 1e-6
@@ -112,28 +112,22 @@ class _Place:
 
 def _places(path: Path, count: int) -> Iterator[tuple[int, _Place]]:
     """(sample index, where its response lies) of every entry, one line of the log in memory at a time."""
-    try:
-        with path.open("rb") as source:
-            begin, closed = 0, False
-            for number, raw in enumerate(source, 1):
-                line = raw.strip()
-                if number == 1 and not line.startswith(b"["):
-                    raise bad_line(path, number, "this is not an accuracy log", "it does not begin with '['")
-                closed = line.endswith(b"]")
-                place = raw.find(b"{")
-                while place >= 0:
-                    end = raw.find(b"}", place)
-                    if end < 0:
-                        raise bad_line(path, number, "the line is not a response", "its '{' is not closed")
-                    yield _index(path, number, raw[place : end + 1], count), _Place(number, begin + place, end + 1 - place)
-                    place = raw.find(b"{", end)
-                begin += len(raw)
-    except FileNotFoundError as error:
-        raise MissingError(f"there is no accuracy log {path}", "the run left none", AGAIN) from error
-    except OSError as error:
-        raise MissingError(f"cannot read {path}", error.strerror or str(error), AGAIN) from error
-    if not closed:
-        raise RunError(f"{path} is cut off", "its last line does not close the list with ']'", AGAIN)
+    begin, closed = 0, False
+    with opened(path) as source:
+        for number, raw in enumerate(source, 1):
+            line = raw.strip()
+            if number == 1 and not line.startswith(b"["):
+                raise bad_line(path, number, "this is not an accuracy log", "it does not begin with '['")
+            closed = line.endswith(b"]")
+            place = raw.find(b"{")
+            while place >= 0:
+                end = raw.find(b"}", place)
+                if end < 0:
+                    raise bad_line(path, number, "the line is not a response", "its '{' is not closed")
+                yield _index(path, number, raw[place : end + 1], count), _Place(number, begin + place, end + 1 - place)
+                place = raw.find(b"{", end)
+            begin += len(raw)
+    require_closed(path, closed)
 
 
 def _index(path: Path, line: int, entry: bytes, count: int) -> int:

@@ -5,11 +5,8 @@
 #include <NvInferRuntime.h>
 #include <cuda_runtime_api.h>
 
-#include <algorithm>
 #include <array>
-#include <atomic>
 #include <cstdio>
-#include <exception>
 #include <fstream>
 #include <iterator>
 #include <map>
@@ -17,14 +14,10 @@
 #include <nlohmann/json.hpp>
 #include <stdexcept>
 #include <string>
-#include <thread>
 #include <vector>
 
-#include "core/clock.h"
+#include "bare_loop.h"
 #include "core/npy.h"
-#include "core/run_spec.h"
-#include "core/sequence_dataset.h"
-#include "core/sorted_work.h"
 
 namespace {
 
@@ -60,16 +53,10 @@ void* on_device(const void* data, size_t bytes) {
   return out;
 }
 
-// The batches of one pass over the data set, as the harness would make them.
+// The batches of one pass over the data set, in device memory.
 std::vector<Prepared> prepare(const RunSpec& spec, const nvinfer1::ICudaEngine& engine) {
-  const harness::SequenceDataset dataset(spec.dataset);
-  std::vector<mlperf::QuerySample> samples(dataset.count());
-  for (size_t i = 0; i < samples.size(); ++i) samples[i] = {i + 1, i};
-  harness::SortedWork work(dataset.lengths(), spec.batch.max_samples, spec.batch.padding, false);
-  work.offer(samples.data(), samples.size());
   std::vector<Prepared> out;
-  harness::Batch batch;
-  while (work.take(batch, false) == harness::Taken::kBatch) {
+  for (const harness::Batch& batch : bare_loop::batches_of(spec)) {
     Prepared made;
     made.samples = batch.size();
     const auto longest = static_cast<size_t>(batch.longest);
@@ -108,77 +95,51 @@ class LoopLane {
     }
   }
 
-  void start(const Prepared& batch, size_t call) {
+  void run(const Prepared& batch) {
+    if (calls_ >= events_.size()) wait(calls_);
     for (const auto& [name, memory] : batch.inputs) {
       if (!context_->setInputShape(name.c_str(), batch.dims) || !context_->setTensorAddress(name.c_str(), memory))
         throw std::runtime_error("an input is refused");
     }
     if (!context_->enqueueV3(stream_)) throw std::runtime_error("a batch is refused");
-    check(cudaEventRecord(events_.at(call % events_.size()), stream_));
+    check(cudaEventRecord(events_.at(calls_++ % events_.size()), stream_));
   }
 
-  void wait(size_t call) { check(cudaEventSynchronize(events_.at(call % events_.size()))); }
+  void finish() {
+    for (size_t call = calls_ < events_.size() ? 0 : calls_ - events_.size(); call < calls_; ++call) wait(call);
+    calls_ = 0;
+  }
 
  private:
+  void wait(size_t call) { check(cudaEventSynchronize(events_.at(call % events_.size()))); }
+
   std::unique_ptr<nvinfer1::IExecutionContext> context_;
   cudaStream_t stream_ = nullptr;
   std::array<cudaEvent_t, 2> events_{};
+  size_t calls_ = 0;
 };
 
-// Samples per second over at least one pass, and whole passes until `seconds` have gone by.
-double measure(const RunSpec& spec, nvinfer1::ICudaEngine& engine, const std::vector<Prepared>& batches,
-               double seconds) {
-  std::atomic<size_t> next{0};
-  std::atomic<size_t> end{batches.size()};
-  std::atomic<uint64_t> samples{0};
+double rate(const RunSpec& spec, double seconds) {
+  check(cudaSetDevice(spec.engine.devices.front().index));
+  Messages messages;
+  const std::unique_ptr<nvinfer1::IRuntime> runtime(nvinfer1::createInferRuntime(messages));
+  if (runtime == nullptr) throw std::runtime_error("no TensorRT runtime");
+  if (spec.engine.version_compatible) runtime->setEngineHostCodeAllowed(true);
+  const std::vector<char> plan = plan_of(spec.engine.folder);
+  const std::unique_ptr<nvinfer1::ICudaEngine> engine(runtime->deserializeCudaEngine(plan.data(), plan.size()));
+  if (engine == nullptr) throw std::runtime_error("the plan cannot be loaded");
+  const std::vector<Prepared> batches = prepare(spec, *engine);
   constexpr size_t kLongest = 512;
   std::vector<std::unique_ptr<LoopLane>> lanes;
   for (int lane = 0; lane < spec.engine.streams; ++lane) {
-    lanes.push_back(std::make_unique<LoopLane>(engine, spec.batch.max_samples * kLongest * sizeof(float)));
+    lanes.push_back(std::make_unique<LoopLane>(*engine, spec.batch.max_samples * kLongest * sizeof(float)));
   }
-  const int64_t start = harness::now_ns();
-  std::vector<std::thread> threads;
-  for (auto& lane : lanes) {
-    threads.emplace_back([&, own = lane.get()] {
-      size_t calls = 0;
-      while (true) {
-        const size_t number = next.fetch_add(1);
-        if (number >= end.load()) {
-          if (static_cast<double>(harness::now_ns() - start) >= seconds * 1e9) break;
-          end.store((number / batches.size() + 1) * batches.size());
-        }
-        if (calls >= 2) own->wait(calls);
-        own->start(batches[number % batches.size()], calls++);
-        samples.fetch_add(batches[number % batches.size()].samples);
-      }
-      for (size_t call = calls < 2 ? 0 : calls - 2; call < calls; ++call) own->wait(call);
-    });
-  }
-  for (auto& thread : threads) thread.join();
-  return static_cast<double>(samples.load()) * 1e9 / static_cast<double>(harness::now_ns() - start);
+  bare_loop::measure(lanes, batches, 0);
+  return bare_loop::measure(lanes, batches, seconds);
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
-  try {
-    if (argc < 2) throw std::runtime_error("usage: harness_loop_tensorrt run.json [SECONDS]");
-    const RunSpec spec = harness::read_run_spec(argv[1]);
-    check(cudaSetDevice(spec.engine.devices.front().index));
-    Messages messages;
-    const std::unique_ptr<nvinfer1::IRuntime> runtime(nvinfer1::createInferRuntime(messages));
-    if (runtime == nullptr) throw std::runtime_error("no TensorRT runtime");
-    if (spec.engine.version_compatible) runtime->setEngineHostCodeAllowed(true);
-    const std::vector<char> plan = plan_of(spec.engine.folder);
-    const std::unique_ptr<nvinfer1::ICudaEngine> engine(runtime->deserializeCudaEngine(plan.data(), plan.size()));
-    if (engine == nullptr) throw std::runtime_error("the plan cannot be loaded");
-    const std::vector<Prepared> batches = prepare(spec, *engine);
-    measure(spec, *engine, batches, 0);
-    const double rate = measure(spec, *engine, batches, argc > 2 ? std::stod(argv[2]) : 5);
-    std::printf("{\"samples_per_second\": %.3f}\n", rate);
-  } catch (const std::exception& error) {
-    std::fprintf(stderr, "error: %s\n", error.what());
-    return 4;
-  }
-  return 0;
+  return bare_loop::program(argc, argv, rate);
 }
