@@ -35,16 +35,19 @@ def kv_room(weights: int) -> int:
     return max(0, available() - int(weights * LOADED)) // 2
 
 
-def require(wanted: int, what: str) -> None:
-    """MissingError where fewer than `wanted` bytes are available."""
+def require(wanted: int, what: str, instead: str = "") -> None:
+    """MissingError where fewer than `wanted` bytes are available; `instead` is what else would do."""
     have = available()
     if 0 < have < wanted:
         precision = what.rsplit(" ", 1)[-1]
         smaller = SMALLER.get(precision)
+        ways = ["use a machine with more memory", *([instead] if instead else [])]
+        if smaller:
+            ways.append(f"run with --precision={smaller}")
         raise MissingError(
             f"too little memory to {what}",
             f"it takes about {wanted / 2**30:.1f} GiB, and {have / 2**30:.1f} GiB are available",
-            "use a machine with more memory" + (f", or run with --precision={smaller}" if smaller else ""),
+            ", or ".join(ways),
         )
 
 

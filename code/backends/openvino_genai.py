@@ -22,7 +22,8 @@ from numpy.typing import NDArray
 
 from code.backends import memory
 from code.backends.base import EngineSpec, missing_sdk
-from code.backends.generation import Event, Generation, require_text_benchmark
+from code.backends.generation import Event, Generation, TextGenerator, require_text_benchmark
+from code.backends.generator_streams import GeneratorStreams
 from code.common.errors import RunError, UsageError
 from code.common.systems.detect import detect
 from code.gptj.checkpoint import IR, IR_WEIGHTS, open_checkpoint
@@ -215,8 +216,11 @@ class OpenVinoGenAi:
         (folder / FILE).write_text(json.dumps(settings, indent=4) + "\n", encoding="utf-8")
         return details
 
-    def load(self, folder: Path, spec: EngineSpec) -> OpenVinoGenerator:
-        """The engine in `folder` for the data set's kind of generation; too little memory is said before anything is loaded."""
+    def load(self, folder: Path, spec: EngineSpec) -> TextGenerator:
+        """The engine in `folder` for the data set's kind of generation; too little memory is said before anything is loaded.
+
+        Its `step` holds Python's lock, and chooses tokens between its computations on a few threads only: several streams are processes.
+        """
         try:
             import openvino_genai as genai
         except ImportError as error:
@@ -239,8 +243,19 @@ class OpenVinoGenAi:
         blocks = _blocks(generation, longest, capacity)
         least = _blocks(generation, longest, 1)
         given = fields.get("kv_cache_gb")
-        room = int(float(given) * 2**30) if given else memory.kv_room(weights)
-        memory.require(int(weights * memory.LOADED) + least * block_bytes, f"load gptj in {spec.precision}")
+        room = int(float(given) * 2**30) if given else memory.kv_room(weights * spec.streams)
+        one = int(weights * memory.LOADED) + least * block_bytes
+        if spec.streams > 1:
+            fit = memory.available() // one
+            memory.require(
+                one * spec.streams,
+                f"load gptj {spec.streams} times in {spec.precision}",
+                f"run with --cpu_inference_streams={fit}" if fit else "",
+            )
+            share = {**fields, "kv_cache_gb": room / spec.streams / 2**30}
+            part = replace(spec, streams=1, threads=max(1, spec.threads // spec.streams), fields=share)
+            return GeneratorStreams(self.name, folder, [part] * spec.streams)
+        memory.require(one, f"load gptj in {spec.precision}")
         blocks = max(least, min(blocks, room // block_bytes))
         scheduler = genai.SchedulerConfig()
         scheduler.num_kv_blocks = blocks
@@ -309,7 +324,7 @@ def _last_line(error: BaseException) -> str:
     return lines[-1] if lines else type(error).__name__
 
 
-def timed(generator: OpenVinoGenerator, prompts: list[NDArray[np.int32]]) -> tuple[float, list[NDArray[np.int32]]]:
+def timed(generator: TextGenerator, prompts: list[NDArray[np.int32]]) -> tuple[float, list[NDArray[np.int32]]]:
     """Seconds and texts of these prompts, all submitted at once."""
     start = time.perf_counter()
     for number, prompt in enumerate(prompts):

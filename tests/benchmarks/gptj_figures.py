@@ -1,7 +1,7 @@
 """GPT-J's figures: text generation by OpenVINO GenAI over Hugging Face one prompt at a time, the harness over the bare pipeline, Server
 over Offline, and memory.
 
-    .venv/bin/python -m tests.benchmarks.gptj_figures [--model FOLDER] [--prompts 64] [--times 3] [--precision fp32,int8,bf16]
+    .venv/bin/python -m tests.benchmarks.gptj_figures [--model FOLDER] [--prompts 256] [--times 3] [--precision fp32,int8,bf16]
         [--only memory,cost,reference,overhead,server]
 
 `--model` is the tiny one unless another is named (scripts/make_gptj_shape.py makes a larger one); `reference` needs torch and
@@ -54,14 +54,14 @@ class Subject:
             BACKEND.build(self.model, {"precision": precision}, folder)
         return folder
 
-    def load(self, precision: str, beams: int, in_flight: int = IN_FLIGHT) -> Any:
+    def load(self, precision: str, beams: int, streams: int = 1) -> Any:
         """Its engine, loaded."""
         fields = {
             "generation": generation({"num_beams": beams}, self.end),
-            "requests_in_flight": in_flight,
+            "requests_in_flight": IN_FLIGHT,
             "longest_prompt": len(self.prompts[0]),
         }
-        return BACKEND.load(self.engine(precision), EngineSpec(1, CORES, precision, fields))
+        return BACKEND.load(self.engine(precision), EngineSpec(streams, CORES, precision, fields))
 
 
 def rate(run: Callable[[], list[Any]]) -> tuple[float, float]:
@@ -119,7 +119,7 @@ def cost(subject: Subject, options: argparse.Namespace) -> None:
         generator.close()
 
 
-def run_json(subject: Subject, scenario: str, folder: Path, conf: dict[str, Any], in_flight: int = IN_FLIGHT) -> Path:
+def run_json(subject: Subject, scenario: str, folder: Path, conf: dict[str, Any]) -> Path:
     """A run of the Python harness over the subject's prompts."""
     folder.mkdir(parents=True, exist_ok=True)
     lines = [f"gptj.{scenario}.{key} = {value}" for key, value in conf.items()]
@@ -127,9 +127,9 @@ def run_json(subject: Subject, scenario: str, folder: Path, conf: dict[str, Any]
     content = {
         "schema": 1, "benchmark": "gptj", "scenario": scenario, "test_mode": "PerformanceOnly", "output_dir": str(folder),
         "user_conf": str(folder / "user.conf"), "audit_conf": "", "seeds": {}, "issue_threads": 0, "warmup_s": 1.0, "watchdog_s": 120.0,
-        "engine": {"backend": "openvino_genai", "folder": str(subject.engine("fp32")), "precision": "fp32", "streams": 1,
+        "engine": {"backend": "openvino_genai", "folder": str(subject.engine("fp32")), "precision": "fp32", "streams": CORES,
                    "threads": CORES, "devices": []},
-        "batch": {"max_samples": in_flight, "timeout_us": 0.0, "padding": 0.0},
+        "batch": {"max_samples": IN_FLIGHT, "timeout_us": 0.0, "padding": 0.0},
         "dataset": {"kind": "prompts", "folder": str(subject.folder), "count": len(subject.prompts), "usual_count": facts.DATASET_SAMPLES,
                     "tokens": "tokens.npy", "offsets": "offsets.npy", "lengths": "lengths.npy", "positions": 2048,
                     "generation": generation({}, subject.end)},
@@ -152,22 +152,25 @@ def harness(path: Path) -> dict[str, Any]:
 
 
 def overhead(subject: Subject, options: argparse.Namespace) -> None:
-    """Offline through LoadGen and the SUT over the same prompts handed to the pipeline itself, in turn."""
+    """Offline through LoadGen and the SUT over the same prompts handed to the same streams, and to one wide pipeline, in turn."""
     count = len(subject.prompts)
     conf = {"min_duration": 0, "min_query_count": count, "performance_sample_count_override": count, "target_qps": 1}
-    ratios, rates = [], []
-    generator = subject.load("fp32", facts.NUM_BEAMS)
-    timed(generator, subject.prompts[:8])
+    ratios, over_one, rates = [], [], []
+    generator, one = subject.load("fp32", facts.NUM_BEAMS, CORES), subject.load("fp32", facts.NUM_BEAMS)
+    for loaded in (generator, one):
+        timed(loaded, subject.prompts[:8])
     for turn in range(options.times):
-        bare = count / timed(generator, subject.prompts)[0]
+        bare, wide = (count / timed(loaded, subject.prompts)[0] for loaded in (generator, one))
         through = float(harness(run_json(subject, "Offline", subject.scratch / f"off{turn}", conf))["result_samples_per_second"])
         ratios.append(through / bare)
+        over_one.append(through / wide)
         rates.append(through)
     words = (
-        f"{statistics.median(ratios):.3f} of the bare pipeline's rate ({min(ratios):.3f} to {max(ratios):.3f} of {options.times})"
+        f"{statistics.median(ratios):.3f} of the bare streams' rate ({min(ratios):.3f} to {max(ratios):.3f} of {options.times})"
     )
-    say("harness", f"{words}, {statistics.median(rates):.1f} samples/s")
+    say("harness", f"{words}, {statistics.median(over_one):.2f} of one wide pipeline's, {statistics.median(rates):.1f} samples/s")
     generator.close()
+    one.close()
 
 
 def server(subject: Subject, options: argparse.Namespace) -> None:
@@ -215,9 +218,9 @@ def main() -> None:
     """Take the figures asked for."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--model", type=Path, default=tiny.MODEL)
-    parser.add_argument("--prompts", type=int, default=64)
+    parser.add_argument("--prompts", type=int, default=256)
     parser.add_argument("--times", type=int, default=3)
-    parser.add_argument("--server_s", type=int, default=15)
+    parser.add_argument("--server_s", type=int, default=20)
     parser.add_argument("--bound_ms", type=int, default=0)
     parser.add_argument("--precision", type=lambda text: text.split(","), default=["fp32"])
     parser.add_argument("--only", type=lambda text: text.split(","), default=list(FIGURES))

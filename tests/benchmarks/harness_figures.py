@@ -19,7 +19,7 @@ USUAL_LENGTHS = [384, 100, 128, 200, 170, 150, 140, 130, 256, 90, 111, 177, 133,
 
 @dataclass(frozen=True)
 class Figure:
-    """One row of the table: the medians of two ways, and what the first is of the second."""
+    """One row of the table: the medians of two ways, and the median of what the first is of the second in a turn."""
 
     what: str
     goal: str
@@ -56,7 +56,8 @@ def programs() -> dict[str, Path]:
 def run_json(folder: Path, scenario: str, conf: dict[str, float], **changed: Any) -> Path:
     """A run of the null engine on lengths like SQuAD's, changed as asked; keys of `engine`, `batch`, `dataset` are merged."""
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "user.conf").write_text("".join(f"bert.{scenario}.{k} = {v:.9g}\n" for k, v in conf.items()))
+    name = changed.get("benchmark", "bert")
+    (folder / "user.conf").write_text("".join(f"{name}.{scenario}.{k} = {v:.9g}\n" for k, v in conf.items()))
     content: dict[str, Any] = {
         "schema": 1,
         "benchmark": "bert",
@@ -115,16 +116,18 @@ def is_valid(folder: Path) -> bool:
 
 
 def in_turn(times: int, *ways: Callable[[], float]) -> list[list[float]]:
-    """Each way's values; the ways take turns, so that what else the machine does meets all of them."""
+    """Each way's values; the ways take turns, forwards and backwards, so that what else the machine does meets all of them."""
     values: list[list[float]] = [[] for _ in ways]
-    for _ in range(times):
-        for way, row in zip(ways, values, strict=True):
+    for turn in range(times):
+        pairs = list(zip(ways, values, strict=True))
+        for way, row in pairs if turn % 2 == 0 else reversed(pairs):
             row.append(way())
     return values
 
 
 def figure(what: str, goal: str, unit: str, values: Sequence[Sequence[float]]) -> Figure:
-    """Medians of [the harness's values, the other's]."""
+    """Medians of [the harness's values, the other's], and the median of what they are of each other turn by turn."""
     medians = [statistics.median(v) for v in values]
+    ratio = statistics.median(ours / theirs for ours, theirs in zip(*values, strict=True))
     spread = " and ".join(f"{min(v):,.3g} to {max(v):,.3g}" for v in values)
-    return Figure(what, goal, medians[0], medians[1], unit, medians[0] / medians[1], spread)
+    return Figure(what, goal, medians[0], medians[1], unit, ratio, spread)

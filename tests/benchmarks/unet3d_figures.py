@@ -1,6 +1,7 @@
 """What the sliding window, its memory and preprocessing cost on the tiny 3D-UNet, as ratios measured in one run.
 
     make preprocess_data RUN_ARGS="--benchmarks=3d-unet --model_variant=tiny"
+    scripts/build_harness.sh .venv/bin/python '' -DHARNESS_BENCHMARKS=ON
     .venv/bin/python -m tests.benchmarks.unet3d_figures [--times 3] [--cases 8] [--only harness,reference,memory,preprocess]
 
 Needs a quiet machine. Nothing is asserted.
@@ -35,7 +36,7 @@ from code.loadgen.sut import Sut
 from code.unet3d import data, facts, preprocess, tiny
 from code.unet3d.room import ROOM
 from code.unet3d.windows import Windows
-from tests.benchmarks.harness_figures import Figure, figure, in_turn
+from tests.benchmarks.harness_figures import Figure, execute, figure, in_turn, programs, run_json, summary
 
 CORES = len(os.sched_getaffinity(0))
 VALUES: dict[str, Any] = {f.name: f.default for f in FIELDS} | {
@@ -59,8 +60,38 @@ def chosen(dataset: Dataset, count: int) -> list[int]:
     return [int(i) for i in order[np.linspace(0, dataset.count - 1, min(count, dataset.count)).astype(int)]]
 
 
+def cpp_rate(precision: str, dataset: Dataset, cases: list[int], scratch: Path) -> Callable[[], float]:
+    """Windows a second of an Offline query under LoadGen, by the C++ harness."""
+    spec = ROOM.dataset(VALUES)
+    (scratch / "engine").mkdir()
+    backend("openvino").build(tiny.MODEL, {"precision": precision}, scratch / "engine")
+    path = run_json(
+        scratch / "run",
+        "Offline",
+        {"min_duration": 0, "min_query_count": len(cases), "performance_sample_count_override": len(cases), "target_qps": 1},
+        benchmark="3d-unet",
+        dataset={**spec, "cases": [spec["cases"][case] for case in cases], "count": len(cases)},
+        engine={
+            "backend": "openvino",
+            "folder": str(scratch / "engine"),
+            "precision": precision,
+            "streams": CORES,
+            "threads": CORES,
+        },
+        batch={"max_samples": 1},
+        warmup_s=1.0,
+    )
+    windows = float(dataset.lengths[cases].mean())
+
+    def way() -> float:
+        execute([programs()["harness"], path])
+        return windows * summary(path.parent, "Samples per second")
+
+    return way
+
+
 def harness_rate(engine: Engine, dataset: Dataset, cases: list[int]) -> Callable[[], float]:
-    """Windows a second of an Offline query through the SUT, without LoadGen."""
+    """Windows a second of an Offline query through the Python SUT, without LoadGen."""
 
     def way() -> float:
         left = threading.Semaphore(0)
@@ -145,25 +176,33 @@ def reference_rate(dataset: Dataset, cases: list[int]) -> Callable[[], float]:
 
 
 def harness(arguments: argparse.Namespace) -> list[Figure]:
-    """The SUT over the bare loop, in each precision."""
+    """Both harnesses over the bare loop, in each precision."""
     dataset, out = open_dataset(ROOM.dataset(VALUES)), []
     cases = chosen(dataset, arguments.cases)
     for precision in arguments.precisions:
         engine = engine_of(precision)
         dataset.meet(engine.stream(), 0)
-        values = in_turn(arguments.times, harness_rate(engine, dataset, cases), bare_rate(engine, dataset, cases))
-        out.append(figure(f"Offline, {precision}, over a bare loop of engine calls", "≥ 0.95", "windows/s", values))
+        with tempfile.TemporaryDirectory() as scratch:
+            cpp, python, bare = in_turn(
+                arguments.times,
+                cpp_rate(precision, dataset, cases, Path(scratch)),
+                harness_rate(engine, dataset, cases),
+                bare_rate(engine, dataset, cases),
+            )
+        what = f"Offline, {precision}, over a bare loop of engine calls"
+        out.append(figure(what, "≥ 0.95", "windows/s", [cpp, bare]))
+        out.append(figure(f"{what}, the Python harness", "≥ 0.95", "windows/s", [python, bare]))
     return out
 
 
 def reference(arguments: argparse.Namespace) -> list[Figure]:
-    """The SUT over the reference's way."""
+    """The C++ harness over the reference's way."""
     dataset, out = open_dataset(ROOM.dataset(VALUES)), []
     cases = chosen(dataset, arguments.cases)
     for precision in arguments.precisions:
-        engine = engine_of(precision)
-        dataset.meet(engine.stream(), 0)
-        values = in_turn(arguments.times, harness_rate(engine, dataset, cases), reference_rate(dataset, cases))
+        with tempfile.TemporaryDirectory() as scratch:
+            ours = cpp_rate(precision, dataset, cases, Path(scratch))
+            values = in_turn(arguments.times, ours, reference_rate(dataset, cases))
         goal = "≥ 2" if precision == "fp32" else "≥ 4"
         out.append(figure(f"Offline, {precision}, over ONNX Runtime and NumPy as in the reference", goal, "windows/s", values))
     return out

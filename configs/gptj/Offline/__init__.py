@@ -21,8 +21,8 @@ class OfflineCPUBaseConfig(CPUBaseConfig):
     """Any processor."""
 
     scenario = Scenario.Offline
-    cpu_batch_size = {"gptj": 64}  # requests in flight
-    cpu_inference_streams = 1
+    cpu_batch_size = {"gptj": 64}  # requests in flight of a stream
+    cpu_inference_streams = Detected("cores")
     offline_expected_qps = Probed("samples_per_second", 1.1)
 
 

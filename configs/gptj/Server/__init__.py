@@ -21,8 +21,8 @@ class ServerCPUBaseConfig(CPUBaseConfig):
     """Any processor."""
 
     scenario = Scenario.Server
-    cpu_batch_size = {"gptj": 32}  # requests in flight
-    cpu_inference_streams = 1
+    cpu_batch_size = {"gptj": 32}  # requests in flight of a stream
+    cpu_inference_streams = Detected("cores")
     server_target_qps = Probed("samples_per_second", 0.6)
 
 
