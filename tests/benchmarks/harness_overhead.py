@@ -156,6 +156,7 @@ def server_share(_times: int, scratch: Path, arguments: argparse.Namespace) -> l
     """The highest Server rate that is VALID, found by bisection, over Offline's throughput just before."""
     tools = programs()
     dataset, engine = sequences(arguments), engine_part(arguments)
+    lanes = {**engine, "streams": arguments.streams or engine["streams"]}
     conf: dict[str, float] = {"performance_sample_count_override": dataset["count"], "target_qps": 1, "min_duration": 0}
     path = run_json(scratch / "off", "Offline", {**conf, "min_query_count": dataset["count"]}, dataset=dataset, engine=engine)
     execute([tools["harness"], path])
@@ -169,7 +170,7 @@ def server_share(_times: int, scratch: Path, arguments: argparse.Namespace) -> l
             "Server",
             {**settings, "min_query_count": 100},
             dataset=dataset,
-            engine=engine,
+            engine=lanes,
             batch={"max_samples": arguments.batch, "timeout_us": 0.0, "padding": arguments.padding},
             warmup_s=2.0,
         )
@@ -181,12 +182,12 @@ def server_share(_times: int, scratch: Path, arguments: argparse.Namespace) -> l
         "Offline",
         {**conf, "min_query_count": dataset["count"]},
         dataset=dataset,
-        engine=engine,
+        engine=lanes,
         batch={"max_samples": 1, "timeout_us": 0.0, "padding": 0.0},
     )
     execute([tools["harness"], alone])
     begun, ended, _, _ = np.load(alone.parent / "batches.npy").T
-    best = ideal_rate(ended - begun, int(engine["streams"]), BERT_BOUND_S)
+    best = ideal_rate(ended - begun, int(lanes["streams"]), BERT_BOUND_S)
     what = f"Server, {arguments.name}, 130 ms: highest VALID QPS over Offline"
     ideal = "the same of an ideal queue before these streams: each sample's own time, nothing lost between two"
     return [
@@ -238,6 +239,7 @@ def main() -> None:
     parser.add_argument("--precision", default="fp32")
     parser.add_argument("--passes", type=int, default=1, help="times the data set is run through, for: openvino")
     parser.add_argument("--seconds", type=int, default=30, help="duration of a Server run, for: server_share")
+    parser.add_argument("--streams", type=int, default=0, help="streams of a Server run, for: server_share; 0: one a core")
     parser.add_argument("--batch", type=int, default=4, help="most samples in a Server batch")
     parser.add_argument("--padding", type=float, default=0.25, help="most padding in a Server batch")
     arguments = parser.parse_args()
