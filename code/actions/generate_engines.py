@@ -18,6 +18,7 @@ HARNESS_HONOURS = frozenset(
     if f.loadgen or (f.group in ("The request", "Logs", "Model and data", "Calibration") and f.name != "cache_file")
 ) | {
     "batch_padding",
+    "pad_to_multiple_of",
     "deque_timeout_usec",
     "devices",
     "performance_sample_count",

@@ -86,6 +86,8 @@ def run_spec(
 ) -> RunSpec:
     """run.json's content for one LoadGen test."""
     values = workload.plain()
+    if values["pad_to_multiple_of"]:
+        dataset = {**dataset, "pad_to_multiple_of": int(values["pad_to_multiple_of"])}
     streams, threads, batch = lanes(workload, runtime)
     recorded = {name: value for name, value in values.items() if value is not None and not isinstance(value, Probed)}
     recorded["effective_min_duration_ms"] = conf.get("min_duration", RULES_MIN_DURATION_MS)

@@ -34,7 +34,7 @@ void explain_dataset(const RunSpec& spec, const Dataset& dataset) {
   cut_batches(lengths, spec.batch.max_samples, spec.batch.padding, starts);
   double computed = 0;
   for (size_t i = 0; i + 1 < starts.size(); ++i)
-    computed += static_cast<double>(lengths[starts[i]]) * (starts[i + 1] - starts[i]);
+    computed += static_cast<double>(dataset.computed(lengths[starts[i]])) * (starts[i + 1] - starts[i]);
   std::cout << "data set:  " << spec.dataset.kind << ", " << dataset.count() << " samples, length " << lengths.back()
             << " to " << lengths.front() << ", mean " << total / static_cast<double>(lengths.size()) << "\n"
             << "batches:   at most " << spec.batch.max_samples << " samples; the data set once is " << starts.size() - 1

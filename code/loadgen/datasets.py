@@ -47,7 +47,8 @@ class SequenceDataset:
 
     Args:
         spec: folder; count; arrays: engine input name → file; lengths: file; outputs: the engine's output names in the order of
-            the response's last axis; input_dtype: what the engine wants.
+            the response's last axis; input_dtype: what the engine wants; pad_to_multiple_of: what a batch's length is rounded up to,
+            if it is there.
     """
 
     def __init__(self, spec: Mapping[str, Any]) -> None:
@@ -58,6 +59,7 @@ class SequenceDataset:
         self.lengths = np.ascontiguousarray(open_array(folder / spec["lengths"]), dtype=np.int32)
         self._outputs = list(spec["outputs"])
         self._dtype = np.dtype(spec["input_dtype"])
+        self._multiple = int(spec.get("pad_to_multiple_of") or 1)
         for name, array in [*self._arrays.items(), ("lengths", self.lengths)]:
             if len(array) != self.count:
                 raise MissingError(
@@ -82,8 +84,8 @@ class SequenceDataset:
         return self.responses(stream.infer(self.inputs(indices)), indices)
 
     def inputs(self, indices: NDArray[np.int64]) -> dict[str, NDArray[Any]]:
-        """Arrays [n, longest sample of the batch]."""
-        longest = int(self.lengths[indices].max())
+        """Arrays [n, longest sample of the batch], rounded up where a multiple is asked for; rows end behind their width anyway."""
+        longest = -(-int(self.lengths[indices].max()) // self._multiple) * self._multiple
         return {name: np.ascontiguousarray(a[indices, :longest], dtype=self._dtype) for name, a in self._arrays.items()}
 
     def responses(self, outputs: Arrays, indices: NDArray[np.int64]) -> list[NDArray[Any]]:

@@ -125,7 +125,7 @@ def run_json(subject: Subject, scenario: str, folder: Path, conf: dict[str, Any]
     lines = [f"gptj.{scenario}.{key} = {value}" for key, value in conf.items()]
     (folder / "user.conf").write_text("\n".join(lines) + "\n")
     content = {
-        "schema": 1, "benchmark": "gptj", "scenario": scenario, "test_mode": "PerformanceOnly", "output_dir": str(folder),
+        "schema": 2, "benchmark": "gptj", "scenario": scenario, "test_mode": "PerformanceOnly", "output_dir": str(folder),
         "user_conf": str(folder / "user.conf"), "audit_conf": "", "seeds": {}, "issue_threads": 0, "warmup_s": 1.0, "watchdog_s": 120.0,
         "engine": {"backend": "openvino_genai", "folder": str(subject.engine("fp32")), "precision": "fp32", "streams": CORES,
                    "threads": CORES, "devices": []},

@@ -59,7 +59,7 @@ def run_json(folder: Path, scenario: str, conf: dict[str, float], **changed: Any
     name = changed.get("benchmark", "bert")
     (folder / "user.conf").write_text("".join(f"{name}.{scenario}.{k} = {v:.9g}\n" for k, v in conf.items()))
     content: dict[str, Any] = {
-        "schema": 1,
+        "schema": 2,
         "benchmark": "bert",
         "scenario": scenario,
         "test_mode": "PerformanceOnly",

@@ -157,6 +157,7 @@ def server_share(_times: int, scratch: Path, arguments: argparse.Namespace) -> l
     tools = programs()
     dataset, engine = sequences(arguments), engine_part(arguments)
     lanes = {**engine, "streams": arguments.streams or engine["streams"]}
+    rounded = {**dataset, "pad_to_multiple_of": arguments.pad_to_multiple_of}
     conf: dict[str, float] = {"performance_sample_count_override": dataset["count"], "target_qps": 1, "min_duration": 0}
     path = run_json(scratch / "off", "Offline", {**conf, "min_query_count": dataset["count"]}, dataset=dataset, engine=engine)
     execute([tools["harness"], path])
@@ -169,10 +170,11 @@ def server_share(_times: int, scratch: Path, arguments: argparse.Namespace) -> l
             scratch / "srv",
             "Server",
             {**settings, "min_query_count": 100},
-            dataset=dataset,
+            dataset=rounded,
             engine=lanes,
             batch={"max_samples": arguments.batch, "timeout_us": 0.0, "padding": arguments.padding},
             warmup_s=2.0,
+            fields={"soft_drop": arguments.soft_drop},
         )
         execute([tools["harness"], path])
         low, high = (share, high) if is_valid(path.parent) else (low, share)
@@ -181,7 +183,7 @@ def server_share(_times: int, scratch: Path, arguments: argparse.Namespace) -> l
         scratch / "alone",
         "Offline",
         {**conf, "min_query_count": dataset["count"]},
-        dataset=dataset,
+        dataset=rounded,
         engine=lanes,
         batch={"max_samples": 1, "timeout_us": 0.0, "padding": 0.0},
     )
@@ -240,6 +242,9 @@ def main() -> None:
     parser.add_argument("--passes", type=int, default=1, help="times the data set is run through, for: openvino")
     parser.add_argument("--seconds", type=int, default=30, help="duration of a Server run, for: server_share")
     parser.add_argument("--streams", type=int, default=0, help="streams of a Server run, for: server_share; 0: one a core")
+    parser.add_argument(
+        "--soft_drop", type=float, default=0.99, help="share of queries that the bound must hold for, for: server_share"
+    )
     parser.add_argument("--batch", type=int, default=4, help="most samples in a Server batch")
     parser.add_argument("--padding", type=float, default=0.25, help="most padding in a Server batch")
     arguments = parser.parse_args()

@@ -143,6 +143,15 @@ def test_a_batch_is_as_long_as_its_longest_and_answers_are_as_long_as_their_samp
     assert second[5].tolist() == [205.0, -205.0]
 
 
+def test_a_length_rounded_up_ends_with_the_rows_and_changes_no_answers_length(tmp_path: Path) -> None:
+    dataset = open_dataset({**sequences(tmp_path), "pad_to_multiple_of": 16})
+    indices = np.array([3, 6])
+    assert dataset.inputs(indices)["a"].shape == (2, 208)
+    assert dataset.inputs(np.array([int(np.argmax(LENGTHS))]))["a"].shape[1] <= 384
+    outputs = {name: np.zeros((2, 208), np.float32) for name in ("s", "e")}
+    assert [answer.shape for answer in dataset.responses(outputs, indices)] == [(200, 2), (199, 2)]
+
+
 def test_a_broken_array_names_the_file_and_the_mend(tmp_path: Path) -> None:
     spec_ = sequences(tmp_path)
     (tmp_path / "b.npy").write_bytes((tmp_path / "b.npy").read_bytes()[:50])

@@ -221,6 +221,14 @@ ROWS: tuple[Field, ...] = (
         "A sample joins a batch when at most this share of the batch's longest sample is padded for it.",
         default=1 / 16,
     ),
+    row(
+        BATCH,
+        "pad_to_multiple_of",
+        "int",
+        "A batch is computed with its longest sample's length rounded up to a multiple of this, so that an engine meets fewer shapes.",
+        unit="tokens",
+        benchmarks=(BERT,),
+    ),
     row(BATCH, "use_deque_limit", "bool", "Honour deque_timeout_usec as a limit."),
     row(
         BATCH,

@@ -38,6 +38,8 @@ class Dataset {
   [[nodiscard]] virtual size_t count() const = 0;
   // Cost of every sample in the data set's own unit (tokens, voxels); batches are grouped by it.
   [[nodiscard]] virtual const std::vector<int32_t>& lengths() const = 0;
+  // The length that a batch is computed with whose longest sample has this one.
+  [[nodiscard]] virtual size_t computed(int32_t longest) const { return static_cast<size_t>(longest); }
   // Whether a sample takes time in proportion to its length, so that some samples tell how long all would take.
   [[nodiscard]] virtual bool proportional() const { return false; }
   // LoadGen wants these samples in memory.

@@ -67,15 +67,17 @@ void Lanes::run_all(const std::function<void(Lane&)>& work) {
 }
 
 void Lanes::warm_up(const Dataset& dataset, size_t limit, double seconds) {
-  std::map<int32_t, uint32_t> sample_of_length;
-  for (size_t i = 0; i < dataset.count(); ++i) sample_of_length.emplace(dataset.lengths()[i], static_cast<uint32_t>(i));
+  const std::vector<int32_t>& lengths = dataset.lengths();
+  std::map<size_t, uint32_t> sample_of_length;  // as it is computed
+  for (size_t i = 0; i < dataset.count(); ++i)
+    sample_of_length.emplace(dataset.computed(lengths[i]), static_cast<uint32_t>(i));
   const int64_t end = now_ns() + static_cast<int64_t>(seconds * 1e9);
   run_all([&](Lane& lane) {
     Batch batch;
     for (const size_t size : {limit, size_t{1}}) {
       for (auto at = sample_of_length.rbegin(); at != sample_of_length.rend(); ++at) {
         batch.clear();
-        for (size_t i = 0; i < size; ++i) batch.add(0, at->second, at->first);
+        for (size_t i = 0; i < size; ++i) batch.add(0, at->second, lengths[at->second]);
         lane.warm_up(batch);
         if (now_ns() > end) return;
       }

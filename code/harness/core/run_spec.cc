@@ -231,6 +231,8 @@ DatasetSpec read_dataset(Reader in, const std::string& path) {
     out.lengths = in.text("lengths");
     out.outputs = in.texts("outputs");
     out.input_dtype = one_of(in.text("input_dtype"), {"int32", "int64"}, "input_dtype", path);
+    if (in.find("pad_to_multiple_of") != nullptr)
+      out.pad_to_multiple_of = static_cast<size_t>(in.whole("pad_to_multiple_of", 1, 65536));
   } else if (out.kind == "volume") {
     read_volumes(in, out, path);
   } else {

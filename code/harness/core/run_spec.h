@@ -11,7 +11,7 @@
 
 namespace harness {
 
-constexpr int kSchema = 1;
+constexpr int kSchema = 2;
 
 // One device of an engine. `cores` are the processors its threads are bound to; empty: those of the device's NUMA node
 // where the machine tells it, else any.
@@ -63,6 +63,7 @@ struct DatasetSpec {
   std::string lengths;
   std::vector<std::string> outputs;
   std::string input_dtype;
+  size_t pad_to_multiple_of = 1;           // what a batch's length is rounded up to
   std::vector<int32_t> synthetic_lengths;  // kind "synthetic": repeated over the data set
   std::vector<std::string> cases;          // kind "volume", as what follows: each is <case>.npy in the folder
   std::vector<size_t> roi;                 // depth, height, width of a window

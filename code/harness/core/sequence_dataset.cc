@@ -51,7 +51,10 @@ size_t port_of(const std::vector<TensorInfo>& ports, const std::string& name, co
 }  // namespace
 
 SequenceDataset::SequenceDataset(const DatasetSpec& spec)
-    : folder_(spec.folder), lengths_(read_lengths(spec.folder + "/" + spec.lengths)), output_names_(spec.outputs) {
+    : folder_(spec.folder),
+      lengths_(read_lengths(spec.folder + "/" + spec.lengths)),
+      multiple_(spec.pad_to_multiple_of),
+      output_names_(spec.outputs) {
   const auto check = [&](const std::string& name, size_t rows) {
     if (rows == spec.count) return;
     throw Error(Status::kMissing,
@@ -59,23 +62,28 @@ SequenceDataset::SequenceDataset(const DatasetSpec& spec)
                 "the preprocessed arrays do not belong together", kAgain);
   };
   check("lengths", lengths_.size());
-  size_t longest_row = 0;
   for (const auto& [name, file] : spec.arrays) {
     Input input{name, NpyArray(folder_ + "/" + file)};
     if (input.array.shape().size() != 2 || input.array.dtype() != "<i4") {
       throw Error(Status::kMissing, input.array.path() + " holds no token sequences", "they are int32 [N, S]", kAgain);
     }
     check(name, input.array.rows());
-    longest_row = longest_row == 0 ? input.array.row_items() : std::min(longest_row, input.array.row_items());
+    width_ = width_ == 0 ? input.array.row_items() : std::min(width_, input.array.row_items());
     inputs_.push_back(std::move(input));
   }
   const auto [least, most] = std::minmax_element(lengths_.begin(), lengths_.end());
-  if (*least < 1 || (!inputs_.empty() && static_cast<size_t>(*most) > longest_row)) {
+  if (*least < 1 || (!inputs_.empty() && static_cast<size_t>(*most) > width_)) {
     throw Error(Status::kMissing, folder_ + "/" + spec.lengths + " does not fit the sequences",
                 "lengths go from " + std::to_string(*least) + " to " + std::to_string(*most) + ", and rows have " +
-                    std::to_string(longest_row) + " tokens",
+                    std::to_string(width_) + " tokens",
                 kAgain);
   }
+}
+
+size_t SequenceDataset::computed(int32_t longest) const {
+  const auto length = static_cast<size_t>(longest);
+  const size_t rounded = (length + multiple_ - 1) / multiple_ * multiple_;
+  return std::max(length, std::min(rounded, width_));
 }
 
 void SequenceDataset::load(const std::vector<size_t>& samples) {
@@ -128,7 +136,7 @@ void SequenceDataset::offer(const Input& input, Engine& engine) {
 }
 
 void SequenceDataset::enqueue(const Batch& batch, Stream& stream) const {
-  const auto longest = static_cast<size_t>(batch.longest);
+  const size_t longest = computed(batch.longest);
   if (computes_) {
     const Shape shape{{batch.size(), longest}, 2};
     for (const auto& input : inputs_) {
@@ -142,8 +150,8 @@ void SequenceDataset::enqueue(const Batch& batch, Stream& stream) const {
   stream.enqueue({batch.size(), longest});
 }
 
-void SequenceDataset::fill(const Input& input, const Batch& batch, void* into) {
-  const auto longest = static_cast<size_t>(batch.longest);
+void SequenceDataset::fill(const Input& input, const Batch& batch, void* into) const {
+  const size_t longest = computed(batch.longest);
   for (size_t i = 0; i < batch.size(); ++i) {
     const auto* row = input.array.row<int32_t>(batch.samples[i]);
     if (input.wide) {
@@ -165,7 +173,7 @@ void SequenceDataset::collect(const Batch& batch, Stream& stream, Answers& answe
 
 void SequenceDataset::interleave(const Batch& batch, Stream& stream, Answers& answers) const {
   const size_t outputs = output_ports_.size();
-  const auto longest = static_cast<size_t>(batch.longest);
+  const size_t longest = computed(batch.longest);
   const size_t rows = std::min(stream.answered(), batch.size());
   answers.memory.resize(std::max(answers.memory.size(), batch.size() * longest * outputs));
   for (size_t k = 0; k < outputs; ++k) {

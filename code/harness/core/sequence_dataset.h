@@ -17,6 +17,7 @@ class SequenceDataset : public Dataset {
 
   [[nodiscard]] size_t count() const override { return lengths_.size(); }
   [[nodiscard]] const std::vector<int32_t>& lengths() const override { return lengths_; }
+  [[nodiscard]] size_t computed(int32_t longest) const override;
   void load(const std::vector<size_t>& samples) override;
   void bind(Engine& engine) override;
   void enqueue(const Batch& batch, Stream& stream) const override;
@@ -31,12 +32,14 @@ class SequenceDataset : public Dataset {
   };
 
   static void offer(const Input& input, Engine& engine);
-  static void fill(const Input& input, const Batch& batch, void* into);
+  void fill(const Input& input, const Batch& batch, void* into) const;
   void interleave(const Batch& batch, Stream& stream, Answers& answers) const;
 
   std::string folder_;
   std::vector<Input> inputs_;
   std::vector<int32_t> lengths_;
+  size_t multiple_;
+  size_t width_ = 0;  // tokens of a row
   std::vector<std::string> output_names_;
   std::vector<size_t> output_ports_;
   bool computes_ = true;

@@ -118,6 +118,30 @@ TEST(SequenceDataset, ResponsesAreEachSamplesOwnLengthWithTheOutputsSideBySide) 
   }
 }
 
+TEST(SequenceDataset, ABatchIsComputedToTheNextMultipleAndNoFurtherThanItsRows) {
+  const Folder folder;
+  auto spec = sequences(folder, "int32");
+  spec.pad_to_multiple_of = 3;
+  const auto dataset = harness::open_dataset(spec);
+  EXPECT_EQ(dataset->computed(5), 6U);
+  EXPECT_EQ(dataset->computed(6), 6U);
+  EXPECT_EQ(dataset->computed(8), 8U);
+  EchoEngine engine(false);
+  dataset->bind(engine);
+  const auto stream = engine.stream();
+  Batch batch;
+  batch.add(70, 0, 5);
+  batch.add(71, 1, 2);
+  dataset->enqueue(batch, *stream);
+  Answers answers;
+  dataset->collect(batch, *stream, answers);
+  ASSERT_EQ(answers.responses.size(), 2U);
+  EXPECT_EQ(answers.responses[0].size, 5 * 2 * sizeof(float));
+  std::vector<float> second(4);
+  std::memcpy(second.data(), reinterpret_cast<const void*>(answers.responses[1].data), 16);
+  EXPECT_EQ(second, (std::vector<float>{8, -8, 9, -9}));
+}
+
 TEST(SequenceDataset, GivesAnEngineItsOwnTypeWhateverRunJsonSays) {
   const Folder folder;
   for (const DType type : {DType::kInt32, DType::kInt64}) {

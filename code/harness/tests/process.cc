@@ -67,7 +67,7 @@ json usual_run(const std::string& folder, const std::string& scenario,
   std::ostringstream conf;
   for (const auto& [key, value] : settings) conf << "bert." << scenario << '.' << key << " = " << value << "\n";
   write_text(folder + "/user.conf", conf.str());
-  return {{"schema", 1},
+  return {{"schema", 2},
           {"benchmark", "bert"},
           {"scenario", scenario},
           {"test_mode", "PerformanceOnly"},
