@@ -245,6 +245,7 @@ def main() -> None:
     parser.add_argument(
         "--soft_drop", type=float, default=0.99, help="share of queries that the bound must hold for, for: server_share"
     )
+    parser.add_argument("--pad_to_multiple_of", type=int, default=16, help="of a Server batch's length, for: server_share")
     parser.add_argument("--batch", type=int, default=4, help="most samples in a Server batch")
     parser.add_argument("--padding", type=float, default=0.25, help="most padding in a Server batch")
     arguments = parser.parse_args()
