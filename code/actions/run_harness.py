@@ -86,8 +86,16 @@ def run_spec(
 ) -> RunSpec:
     """run.json's content for one LoadGen test."""
     values = workload.plain()
-    if values["pad_to_multiple_of"]:
-        dataset = {**dataset, "pad_to_multiple_of": int(values["pad_to_multiple_of"])}
+    multiple = int(values["pad_to_multiple_of"] or 1)
+    if multiple < 1:
+        raise UsageError(
+            f"pad_to_multiple_of cannot be {multiple}",
+            "lengths are rounded up to a multiple of one token or more",
+            "for example --pad_to_multiple_of=16, or 1 for no rounding",
+            workload.values["pad_to_multiple_of"].origin,
+        )
+    if multiple > 1:
+        dataset = {**dataset, "pad_to_multiple_of": multiple}
     streams, threads, batch = lanes(workload, runtime)
     recorded = {name: value for name, value in values.items() if value is not None and not isinstance(value, Probed)}
     recorded["effective_min_duration_ms"] = conf.get("min_duration", RULES_MIN_DURATION_MS)
@@ -231,7 +239,8 @@ def with_probed_values(workload: Workload, runtime: Backend, room: Room, engine:
         )
     streams, threads, batch = lanes(workload, runtime)
     values = workload.plain()
-    memory = paths.engine_dir() / ".probes" / f"{engine.name}-{values['harness_lang']}-s{streams}-t{threads}-b{batch}.json"
+    shape = f"s{streams}-t{threads}-b{batch}-m{values['pad_to_multiple_of'] or 1}"
+    memory = paths.engine_dir() / ".probes" / f"{engine.name}-{values['harness_lang']}-{shape}.json"
     measured = _remembered(memory)
     if measured is None:
         console.say(f"{workload.label}: measuring this machine for values that its config leaves open")
