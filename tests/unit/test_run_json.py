@@ -1,0 +1,37 @@
+"""What run.json says of a workload."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from code.actions.run_harness import run_spec
+from code.backends.base import backend
+from code.common.errors import UsageError
+from code.loadgen.contract import RunSpec
+from code.plan import build
+from code.request import parse
+
+DATASET: dict[str, Any] = {"kind": "sequence", "count": 3}
+
+
+def spec_of(folder: Path, scenario: str, *words: str) -> RunSpec:
+    asked = ["--action=run_harness", "--benchmarks=bert", f"--scenarios={scenario}", "--system=CPU_x86_64", *words]
+    (found,), failed = build(parse(asked, {}))
+    assert not failed
+    return run_spec(found, "PerformanceOnly", backend("openvino"), folder / "engine", DATASET, folder, {})
+
+
+def test_lengths_are_rounded_where_queries_come_one_at_a_time(tmp_path: Path) -> None:
+    for scenario in ("server", "singlestream", "multistream"):
+        assert spec_of(tmp_path, scenario).dataset["pad_to_multiple_of"] == 16
+    assert spec_of(tmp_path, "offline").dataset == DATASET
+    assert spec_of(tmp_path, "server", "--pad_to_multiple_of=1").dataset == DATASET
+
+
+def test_a_negative_rounding_is_refused_with_its_origin(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="pad_to_multiple_of cannot be -5") as caught:
+        spec_of(tmp_path, "server", "--pad_to_multiple_of=-5")
+    assert "--pad_to_multiple_of" in caught.value.where and "=16" in caught.value.next_step
