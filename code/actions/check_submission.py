@@ -48,17 +48,18 @@ def _official(root: Path, round_: Round, submitter: str) -> int:
             "submitter must be given", identity.HINTS["submitter"], "name it on the command line or in submission.toml"
         )
     try:
-        place = official.checkout(round_.checker)
+        place, checker = official.checkout(round_.checkers)
     except MissingError as error:
         console.warn(f"only the preflight ran: {error.what} ({error.why})")
         console.say(f"  next: {error.next_step}")
         return 0
-    said = official.check(root, round_, submitter, build_dir() / "checker" / "summary.csv", place)
+    say_findings(official.faults(root, round_, submitter, checker), root)
+    said = official.check(root, round_, submitter, build_dir() / "checker" / "summary.csv", place, checker)
     log = build_dir() / "checker" / "checker.log"
     with atomic_write(log) as out:
         out.write(said.output)
     commit = said.commit[:12] or "an unknown commit"
-    note = "" if said.commit in ("", round_.checker.commit) else f", not the pinned {round_.checker.commit[:12]}"
+    note = "" if said.commit in ("", checker.commit) else f", not the pinned {checker.commit[:12]}"
     console.say(f"Official checker ({official.REPOSITORY} at {commit}{note}, --version {round_.name}):")
     for line in (*said.errors, *said.results, *said.verdict):
         console.say(f"  {line}")

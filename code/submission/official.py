@@ -8,16 +8,21 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from code.common.errors import MissingError, RunError
 from code.common.paths import build_dir
-from code.submission.rounds import OfficialChecker, Round
+from code.results import loadgen_log
+from code.submission.finding import Finding
+from code.submission.layout import LAYOUTS
+from code.submission.rounds import BENCHMARKS, OfficialChecker, Round
 
 REPOSITORY = "https://github.com/mlcommons/inference"
 VARIABLE = "MLPERF_INFERENCE_DIR"
 NEEDED = ("/tools/submission/*.py", "/tools/submission/submission_checker", "/tools/submission/power")
+STAGE_WITHOUT = 'make stage_results RUN_ARGS="--benchmarks=… --scenarios=…" with every scenario but that one'
 CLONE_TIMEOUT_S = 300
 CHECK_TIMEOUT_S = 900
 _LOGGED = re.compile(r"^(?:\[.*?\s)?(?P<level>ERROR|WARNING|INFO|CRITICAL)[:\]]")
@@ -45,25 +50,43 @@ class Checked:
     commit: str
 
 
-def checkout(checker: OfficialChecker) -> Path:
-    """A folder with the checker's repository: $MLPERF_INFERENCE_DIR, else build/inference, cloned when it is not there.
+def checkout(known: Sequence[OfficialChecker]) -> tuple[Path, OfficialChecker]:
+    """A folder with a checker's repository, and which of the round's checkers it has: $MLPERF_INFERENCE_DIR, else build/inference at
+    the first one's commit, cloned when it is not there.
 
     Raises MissingError where there is neither a checkout nor a network to get one.
     """
-    named = os.environ.get(VARIABLE, "")
+    pinned, named = known[0], os.environ.get(VARIABLE, "")
     if named:
-        if not (Path(named) / checker.script).is_file():
-            raise MissingError(
-                f"{VARIABLE} names {named}, which has no {checker.script}",
-                f"the checker of this round is in {REPOSITORY} at commit {checker.commit[:12]}",
-                f"check that commit out there, or unset {VARIABLE}",
-            )
-        return Path(named)
+        for checker in known:
+            if (Path(named) / checker.script).is_file():
+                return Path(named), checker
+        raise MissingError(
+            f"{VARIABLE} names {named}, which has no {pinned.script}",
+            f"the checker of this round is in {REPOSITORY} at commit {pinned.commit[:12]}",
+            f"check that commit out there, or unset {VARIABLE}",
+        )
     folder = build_dir() / "inference"
-    if (folder / checker.script).is_file() and commit_of(folder) == checker.commit:
-        return folder
-    _clone(folder, checker)
-    return folder
+    if not (folder / pinned.script).is_file() or commit_of(folder) != pinned.commit:
+        _clone(folder, pinned)
+    return folder, pinned
+
+
+def faults(root: Path, round_: Round, submitter: str, checker: OfficialChecker) -> list[Finding]:
+    """A remark on each result of a tree that the checker refuses by a fault of its own, with what can be done."""
+    shape, found = LAYOUTS[round_.layout], []
+    others = [other for other in round_.checkers if other.commit != checker.commit]
+    older = "".join(f"; or set {VARIABLE} to a checkout at {other.commit[:12]}, which {other.stricter}" for other in others)
+    for place in shape.places(root):
+        log = shape.performance_dir(root, place) / "mlperf_log_detail.txt"
+        rules = BENCHMARKS.get(place.benchmark)
+        if place.submitter != submitter or rules is None or not log.is_file():
+            continue
+        if (rules.short, loadgen_log.read_detail(log).scenario) in checker.trips_on:
+            what = f"the official checker fails on it by a fault of its own: it has lost what it needs for {rules.short}'s {place.scenario}"
+            step = f"on an edge system let SingleStream stand for it: {STAGE_WITHOUT}{older}"
+            found.append(Finding(log.parent, what, step, error=False, check="checker"))
+    return found
 
 
 def _clone(folder: Path, checker: OfficialChecker) -> None:
@@ -102,12 +125,11 @@ def commit_of(folder: Path) -> str:
         return ""
 
 
-def check(root: Path, round_: Round, submitter: str, csv: Path, place: Path) -> Checked:
+def check(root: Path, round_: Round, submitter: str, csv: Path, place: Path, checker: OfficialChecker) -> Checked:
     """Run the official checker in checkout `place` on a tree; its summary goes to `csv`.
 
     Raises RunError where it cannot be run at all.
     """
-    checker = round_.checker
     script = place / checker.script
     command = [sys.executable, str(script)] if not checker.modern else [sys.executable, "-m", "submission_checker.main"]
     command += ["--input", ".", "--version", round_.name, "--submitter", submitter, "--csv", str(csv)]

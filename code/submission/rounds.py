@@ -58,18 +58,26 @@ class OfficialChecker:
     Args:
         commit: of mlcommons/inference, pinned.
         script: in that repository, below its root.
-        scripts_folder: where truncate_accuracy_log.py lies.
         modern: it is the package that came with v6.0; the older script has other options.
+        trips_on: (short benchmark, scenario as it was run) of results that it refuses by a fault of its own.
+        stricter: what it asks beyond the round's other checkers.
     """
 
     commit: str
     script: str = "tools/submission/submission_checker/main.py"
-    scripts_folder: str = "tools/submission"
     modern: bool = True
+    trips_on: frozenset[tuple[str, str]] = frozenset()
+    stricter: str = ""
 
 
-CURRENT = OfficialChecker("b66003e10e2db4b8c36a448b0545ec90fcc6e9e9")
-V41 = OfficialChecker("fd021be1b7f005c5911fe71481b01a512abaa3d4", "tools/submission/submission_checker.py", modern=False)
+CURRENT = OfficialChecker("b66003e10e2db4b8c36a448b0545ec90fcc6e9e9", trips_on=frozenset({("gptj", OFFLINE)}))
+"""Its table of the least Offline query (OFFLINE_MIN_SPQ_SINCE_V4) lost gptj with v5.1, and it looks there in every round."""
+OLD_SCRIPT = "tools/submission/submission_checker.py"
+V50 = OfficialChecker(
+    "b0ce3feb6f60b5b8b3fe5c7b4ad3d86b25be77b6", OLD_SCRIPT, modern=False, stricter="takes only VALID results, in open too"
+)
+"""The last one before v5.1."""
+V41 = OfficialChecker("fd021be1b7f005c5911fe71481b01a512abaa3d4", OLD_SCRIPT, modern=False)
 
 
 @dataclass(frozen=True)
@@ -82,7 +90,7 @@ class Round:
         layout: a key of `layout.LAYOUTS`.
         required: short benchmark → category → the scenarios that a closed submission must have.
         audits: short benchmark → the audit tests that a closed submission must have.
-        checker: the official checker that knows the round.
+        checkers: official checkers that know the round, the pinned one first; another is used where MLPERF_INFERENCE_DIR has it.
         server_latency: whether the Server bounds apply (bert has no Server scenario in closed after v4.1).
     """
 
@@ -91,7 +99,7 @@ class Round:
     layout: str
     required: Mapping[str, Scenarios]
     audits: Mapping[str, tuple[str, ...]]
-    checker: OfficialChecker = CURRENT
+    checkers: tuple[OfficialChecker, ...] = (CURRENT,)
 
     def has(self, benchmark_full: str) -> bool:
         """Whether the round has the benchmark."""
@@ -128,7 +136,7 @@ ROUNDS: dict[str, Round] = {
             "beside",
             {"bert": _SERVED, "gptj": _SERVED, "3d-unet": _UNET},
             {"bert": ("TEST01", "TEST05"), "3d-unet": ("TEST01", "TEST05"), "gptj": ()},
-            V41,
+            (V41,),
         ),
         Round(
             "v5.0",
@@ -136,6 +144,7 @@ ROUNDS: dict[str, Round] = {
             "beside",
             {"bert": _EDGE_ONLY, "gptj": _SERVED, "3d-unet": _UNET},
             {**_TEST01, "gptj": ("TEST06",)},
+            (CURRENT, V50),
         ),
         Round(
             "v5.1",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -18,7 +19,7 @@ from code.common.errors import MissingError, UsageError
 from code.common.files import sha256
 from code.request import parse
 from code.submission import candidates, identity, official, packing, report_columns, staging, truncation
-from code.submission.rounds import CURRENT, ROUNDS, round_named
+from code.submission.rounds import CURRENT, ROUNDS, V50, round_named
 from tests.unit.submission import made
 
 
@@ -110,19 +111,44 @@ def test_the_checker_is_fetched_at_its_commit(tmp_path: Path, monkeypatch: pytes
     monkeypatch.setenv("BUILD_DIR", str(tmp_path / "build"))
     monkeypatch.delenv("MLPERF_INFERENCE_DIR", raising=False)
     monkeypatch.setattr(official, "REPOSITORY", origin.as_uri())
-    place = official.checkout(replace(CURRENT, commit=commit))
-    assert (place / CURRENT.script).is_file() and official.commit_of(place) == commit
+    place, checker = official.checkout([replace(CURRENT, commit=commit)])
+    assert (place / CURRENT.script).is_file() and checker.commit == commit and official.commit_of(place) == commit
     assert not (place / "large.bin").exists()
     monkeypatch.setattr(official, "REPOSITORY", (tmp_path / "nothing").as_uri())
     with pytest.raises(MissingError, match="cannot be fetched") as caught:
-        official.checkout(CURRENT)
+        official.checkout([CURRENT])
     assert "MLPERF_INFERENCE_DIR" in caught.value.next_step
+
+
+def test_an_older_checkout_serves_a_round_that_it_knows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / V50.script).parent.mkdir(parents=True)
+    (tmp_path / V50.script).write_text("")
+    monkeypatch.setenv("MLPERF_INFERENCE_DIR", str(tmp_path))
+    assert official.checkout(round_named("v5.0").checkers) == (tmp_path, V50)
+    with pytest.raises(MissingError, match=f"which has no {re.escape(CURRENT.script)}"):
+        official.checkout(round_named("v6.1").checkers)
+
+
+def test_a_result_that_the_checker_refuses_by_its_own_fault_is_named(logs: Path, tmp_path: Path) -> None:
+    where = tmp_path / "open/Example/results/System"
+    for benchmark, scenario, measured in (
+        ("gptj-99", "Offline", "Offline"),
+        ("gptj-99.9", "Offline", "SingleStream"),
+        ("bert-99", "Offline", "Offline"),
+    ):
+        folder = where / benchmark / scenario / "performance/run_1"
+        folder.mkdir(parents=True)
+        shutil.copy(made.run_folder(logs, measured) / "mlperf_log_detail.txt", folder)
+    [fault] = official.faults(tmp_path, round_named("v5.0"), "Example", CURRENT)
+    assert not fault.error and fault.path == where / "gptj-99/Offline/performance/run_1"
+    assert "SingleStream" in fault.next_step and f"checkout at {V50.commit[:12]}" in fault.next_step
+    assert official.faults(tmp_path, round_named("v5.0"), "Example", V50) == []
 
 
 def checkout() -> Path:
     """An mlcommons/inference checkout; skips without one."""
     root = os.environ.get("MLPERF_INFERENCE_DIR", "")
-    if not root or not (Path(root) / ROUNDS["v6.1"].checker.script).is_file():
+    if not root or not (Path(root) / CURRENT.script).is_file():
         pytest.skip("MLPERF_INFERENCE_DIR names no mlcommons/inference checkout")
     return Path(root)
 
@@ -138,7 +164,7 @@ def test_the_official_checker_finds_nothing_wrong(logs: Path, tmp_path: Path, ro
     found, findings = candidates.from_logs(logs)
     done = staging.stage(found, findings, made.who(round_), staging.submission_dir())
     truncation.truncate(done.root)
-    said = official.check(done.root, round_named(round_), "Example", tmp_path / "summary.csv", place)
+    said = official.check(done.root, round_named(round_), "Example", tmp_path / "summary.csv", place, CURRENT)
     assert said.errors == () and said.passed, said.output
     assert len(said.results) == 4
     with (tmp_path / "summary.csv").open() as source:
