@@ -13,7 +13,9 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from code.common.errors import UsageError
+from code.common.errors import RunError, UsageError, last_words
+
+_WAIT_S = 0.05
 
 
 @dataclass(frozen=True)
@@ -78,6 +80,27 @@ class TextGenerator(Protocol):
 
     def close(self) -> None:
         """Let go of the model; requests that still run are given up."""
+
+
+def texts(generator: TextGenerator, prompts: Sequence[NDArray[np.int32]]) -> list[NDArray[np.int32]]:
+    """The tokens of these prompts' texts, all submitted at once and given back in their order."""
+    for number, prompt in enumerate(prompts):
+        generator.submit(number, prompt)
+    found: dict[int, NDArray[np.int32]] = {}
+    while len(found) < len(prompts):
+        found.update({event.request: event.tokens for event in generator.advance(_WAIT_S) if event.finished})
+    return [found[number] for number in range(len(prompts))]
+
+
+def failure(error: Exception) -> RunError:
+    """What a run says of an error that no part of it foresaw."""
+    said = last_words(error)
+    name = type(error).__name__
+    return RunError(
+        "the generator failed",
+        said if said == name else f"{name}: {said}",
+        "build the engine again with --force_build; if that does not help, lower the batch size",
+    )
 
 
 def require_text_benchmark(backend: str, values: Mapping[str, Any]) -> None:

@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from code.backends.base import EngineSpec, backend
-from code.backends.generation import Event, TextGenerator
+from code.backends.generation import Event, TextGenerator, failure
 from code.common.errors import HarnessError, RunError
 from code.common.systems.detect import detect
 
@@ -181,6 +181,4 @@ def _stream(pipe: Any, name: str, folder: str, spec: EngineSpec, cpus: tuple[int
     except HarnessError as error:
         pipe.send(error)
     except Exception as error:
-        words = [line.strip() for line in str(error).splitlines() if line.strip()]
-        why = f"{type(error).__name__}: {words[-1] if words else 'no words'}"
-        pipe.send(RunError("the generator failed", why, "build the engine again with --force_build, or lower the batch size"))
+        pipe.send(failure(error))

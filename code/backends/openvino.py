@@ -17,7 +17,7 @@ import numpy as np
 
 from code.backends.base import ON_PROCESSOR, Arrays, EngineSpec, missing_sdk
 from code.common import console
-from code.common.errors import RunError, UsageError
+from code.common.errors import RunError, UsageError, last_words
 from code.common.systems.detect import detect
 
 INFERENCE_PRECISION = {"fp32": "f32", "bf16": "bf16", "fp16": "f16", "int8": "f32"}
@@ -141,7 +141,7 @@ class OpenVino:
         except RuntimeError as error:
             raise RunError(
                 f"OpenVINO cannot compile {model}",
-                _last_line(error),
+                last_words(error),
                 "check that the file is a whole ONNX model: run `make download_model` again, or name another with --model_path",
             ) from error
         (folder / "engine.blob").write_bytes(blob.getvalue() if hasattr(blob, "getvalue") else bytes(blob))
@@ -162,18 +162,13 @@ class OpenVino:
         except (OSError, RuntimeError) as error:
             raise RunError(
                 f"OpenVINO cannot load the engine {folder.name}",
-                _last_line(error),
+                last_words(error),
                 "build it again: make generate_engines RUN_ARGS='… --force_build'",
             ) from error
 
     @staticmethod
     def _properties(precision: str) -> dict[str, str]:
         return {"INFERENCE_PRECISION_HINT": inference_precision(precision)}
-
-
-def _last_line(error: BaseException) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[-1] if lines else type(error).__name__
 
 
 BACKEND = OpenVino()

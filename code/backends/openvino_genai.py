@@ -10,7 +10,6 @@ from __future__ import annotations
 import importlib.metadata
 import json
 import threading
-import time
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import replace
@@ -24,7 +23,7 @@ from code.backends import memory
 from code.backends.base import EngineSpec, missing_sdk
 from code.backends.generation import Event, Generation, TextGenerator, require_text_benchmark
 from code.backends.generator_streams import GeneratorStreams
-from code.common.errors import RunError, UsageError
+from code.common.errors import RunError, UsageError, last_words
 from code.common.systems.detect import detect
 from code.gptj.checkpoint import IR, IR_WEIGHTS, open_checkpoint
 from code.gptj.facts import NUM_BEAMS
@@ -275,7 +274,7 @@ class OpenVinoGenAi:
         except RuntimeError as error:
             raise RunError(
                 f"OpenVINO GenAI cannot load the engine {folder.name}",
-                _last_line(error),
+                last_words(error),
                 "build it again: make generate_engines RUN_ARGS='… --force_build'",
             ) from error
         return OpenVinoGenerator(pipeline, generation, capacity)
@@ -317,22 +316,6 @@ def _sizes(folder: Path) -> dict[str, Any]:
     raise RunError(
         f"the engine {folder.name} is not whole", reason, "build it again: make generate_engines RUN_ARGS='… --force_build'"
     )
-
-
-def _last_line(error: BaseException) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[-1] if lines else type(error).__name__
-
-
-def timed(generator: TextGenerator, prompts: list[NDArray[np.int32]]) -> tuple[float, list[NDArray[np.int32]]]:
-    """Seconds and texts of these prompts, all submitted at once."""
-    start = time.perf_counter()
-    for number, prompt in enumerate(prompts):
-        generator.submit(number, prompt)
-    found: dict[int, NDArray[np.int32]] = {}
-    while len(found) < len(prompts):
-        found.update({event.request: event.tokens for event in generator.advance(0.1) if event.finished})
-    return time.perf_counter() - start, [found[number] for number in range(len(prompts))]
 
 
 BACKEND = OpenVinoGenAi()

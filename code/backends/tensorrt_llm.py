@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 
 from code.backends.base import EngineSpec, missing_sdk
 from code.backends.generation import Event, Generation, require_text_benchmark
-from code.common.errors import MissingError, RunError, UsageError, unknown
+from code.common.errors import MissingError, RunError, UsageError, last_words, unknown
 
 DTYPES = {"fp32": "float32", "fp16": "float16", "bf16": "bfloat16", "fp8": "float16", "int8": "float16", "int4": "float16"}
 """Precision → the type of what is not quantised."""
@@ -258,10 +258,9 @@ class TrtLlm:
         try:
             executor = trtllm.Executor(folder, trtllm.ModelType.DECODER_ONLY, config)
         except RuntimeError as error:
-            lines = [line.strip() for line in str(error).splitlines() if line.strip()]
             raise RunError(
                 f"TensorRT-LLM cannot load the engine {folder.name}",
-                lines[-1] if lines else type(error).__name__,
+                last_words(error),
                 "build it again: make generate_engines RUN_ARGS='… --force_build'",
             ) from error
         capacity = max(1, int(fields.get("requests_in_flight") or settings["max_batch_size"]))

@@ -69,6 +69,12 @@ class Interrupted(HarnessError):
     exit_status = 130
 
 
+def last_words(error: BaseException) -> str:
+    """The last line of what another library says, which is where most say what is wrong; the error's class where it says nothing."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[-1] if lines else type(error).__name__
+
+
 def nearest(word: str, known: Iterable[str]) -> str | None:
     """The known name most like `word`, or None when nothing is near. Case is ignored."""
     folded: dict[str, str] = {}

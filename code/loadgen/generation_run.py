@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from array import array
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
 
@@ -128,13 +128,3 @@ class GenerationRun:
 def load(spec: RunSpec) -> GenerationRun:
     """Open the prompts and load the generator."""
     return GenerationRun(spec)
-
-
-def texts(generator: TextGenerator, prompts: Sequence[Any]) -> list[Any]:
-    """The tokens of these prompts' texts, all submitted at once and given back in their order."""
-    for number, prompt in enumerate(prompts):
-        generator.submit(number, prompt)
-    found: dict[int, Any] = {}
-    while len(found) < len(prompts):
-        found.update({event.request: event.tokens for event in generator.advance(_WAIT_S) if event.finished})
-    return [found[number] for number in range(len(prompts))]

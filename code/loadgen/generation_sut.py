@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import threading
 import time
-import traceback
 from array import array
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -17,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from code.backends.generation import Event, TextGenerator
+from code.backends.generation import Event, TextGenerator, failure
 from code.common.errors import HarnessError, RunError
 from code.loadgen.prompts import PromptDataset
 from code.loadgen.sut import Counts
@@ -113,15 +112,7 @@ class GenerationSut:
         except HarnessError as error:
             self._failed(error)
         except Exception as error:
-            place = traceback.extract_tb(error.__traceback__)[-1]
-            words = [line.strip() for line in str(error).splitlines() if line.strip()]
-            self._failed(
-                RunError(
-                    "the generator failed",
-                    f"{type(error).__name__}: {words[-1] if words else place.name}",
-                    "build the engine again with --force_build; if that does not help, lower the batch size",
-                )
-            )
+            self._failed(failure(error))
 
     def _report(self, events: Sequence[Event]) -> None:
         now = time.monotonic()

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from code.backends.base import missing_sdk
 from code.common import console
-from code.common.errors import RunError
+from code.common.errors import RunError, last_words
 from code.precision.samples import Samples
 
 NO_TELEMETRY = "NNCF_CI"
@@ -57,10 +57,9 @@ def quantise(model: Any, samples: Samples, ignored: Sequence[str], label: str) -
                 ignored_scope=scope,
             )
         except Exception as error:
-            words = str(error).strip().splitlines()
             raise RunError(
                 "NNCF cannot quantise the graph",
-                words[-1] if words else type(error).__name__,
+                last_words(error),
                 "run with --precision=fp16, or give a quantised model with --model_path",
             ) from error
 

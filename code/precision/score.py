@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from code.backends.base import EngineSpec, Stream, backend
 from code.common import console, paths
-from code.common.errors import HarnessError, RunError
+from code.common.errors import HarnessError, RunError, last_words
 from code.common.files import sha256, write_json
 from code.common.rooms import Room
 from code.common.systems.detect import detect
@@ -89,10 +89,9 @@ def run(graph: Path, precision: str, samples: Samples, indices: NDArray[np.int64
                 except HarnessError:
                     raise
                 except Exception as error:
-                    words = str(error).strip().splitlines()
                     raise RunError(
                         f"{runtime.label} cannot run {graph.name} in {precision}",
-                        words[-1] if words else type(error).__name__,
+                        last_words(error),
                         "run with --precision=fp32 to see whether the model itself runs",
                     ) from error
     if len(answers) != len(indices):

@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from code.common.errors import MissingError, RunError
 
@@ -20,6 +20,15 @@ AGAIN = "run `make run_harness` with --test_mode=AccuracyOnly again"
 
 def entries(path: Path) -> Iterator[tuple[int, int, bytes]]:
     """(line number, sample index, response) of every entry. MissingError without the log, RunError where it is no whole one."""
+    for number, entry in records(path):
+        try:
+            yield number, int(entry["qsl_idx"]), bytes.fromhex(entry["data"])
+        except (ValueError, TypeError) as error:
+            raise _no_response(path, number, error) from error
+
+
+def records(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    """(line number, entry as LoadGen wrote it, at least `qsl_idx` and `data`) of every entry; errors as those of `entries`."""
     closed = False
     with opened(path) as source:
         for number, raw in enumerate(source, 1):
@@ -53,13 +62,20 @@ def require_closed(path: Path, closed: bool) -> None:
         raise RunError(f"{path} is cut off", "its last line does not close the list with ']'", AGAIN)
 
 
-def _of_line(path: Path, number: int, text: str) -> Iterator[tuple[int, int, bytes]]:
+def _of_line(path: Path, number: int, text: str) -> Iterator[tuple[int, dict[str, Any]]]:
     """The entries of one line: LoadGen writes one a line, other writers may put all into one."""
     try:
-        for entry in json.loads(f"[{text.strip(',')}]"):
-            yield number, int(entry["qsl_idx"]), bytes.fromhex(entry["data"])
-    except (ValueError, KeyError, TypeError) as error:
-        raise bad_line(path, number, "the line is not a response", f"{type(error).__name__}: {error}") from error
+        found = json.loads(f"[{text.strip(',')}]")
+    except ValueError as error:
+        raise _no_response(path, number, error) from error
+    for entry in found:
+        if not isinstance(entry, dict) or not {"qsl_idx", "data"} <= set(entry):
+            raise bad_line(path, number, "the line is not a response", "it has no qsl_idx or no data")
+        yield number, entry
+
+
+def _no_response(path: Path, number: int, error: Exception) -> RunError:
+    return bad_line(path, number, "the line is not a response", f"{type(error).__name__}: {error}")
 
 
 def bad_line(path: Path, line: int, what: str, why: str) -> RunError:

@@ -210,8 +210,9 @@ def _test01(audit: Audit, folder: Path, fresh: Path, room: Room, values: Mapping
     subset = folder / "baseline"
     subset.mkdir(exist_ok=True)
     with atomic_write(subset / layout.ACCURACY_LOG) as out:
-        entries = audits.baseline(reference, audited)
-        out.write("[\n" + ",\n".join(json.dumps(entry) for entry in entries) + "\n]\n")
+        for number, entry in enumerate(audits.baseline(reference, audited)):
+            out.write((",\n" if number else "[\n") + json.dumps(entry))
+        out.write("\n]\n")
     base, base_text = room.partial_scores(subset, values)
     other, other_text = room.partial_scores(folder, values)
     (fresh / "accuracy").mkdir(exist_ok=True)

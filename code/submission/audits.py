@@ -6,17 +6,19 @@ TEST04 compares the speed of a run on one repeated sample. TEST06 looks at the t
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
-from code.common.errors import RunError
+from code.common.errors import HarnessError, RunError
+from code.results import accuracy_log
 from code.results.loadgen_log import LoadGenLog
 
+T = TypeVar("T")
 SCORES = {
     "Offline": "result_samples_per_second",
     "Server": "result_completed_samples_per_sec",
@@ -83,19 +85,42 @@ def _failed(lines: Sequence[str], last: str) -> Verdict:
     return Verdict(False, "\n".join([*lines, last, ""]))
 
 
-def read_responses(path: Path) -> list[dict[str, Any]]:
-    """The entries of an accuracy log. RunError where it cannot be read as one."""
+def responses(path: Path) -> Iterator[dict[str, Any]]:
+    """The entries of an accuracy log, one after another: those of 3D-UNet have gigabytes. RunError where it cannot be read as one."""
+    return (entry for _, entry in _readable(path, accuracy_log.records(path)))
+
+
+def _readable(path: Path, found: Iterator[T]) -> Iterator[T]:
+    """The same, with what an audit can do about an error."""
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        yield from found
+    except HarnessError as error:
         raise RunError(
             f"{path} is not an accuracy log",
-            str(error),
+            ": ".join(part for part in (error.where, error.what, error.why) if part),
             "run it again; a log that was truncated for submission cannot be compared, its whole is under build/full_results",
         ) from error
-    if not isinstance(content, list) or not all(isinstance(e, dict) and {"qsl_idx", "data"} <= set(e) for e in content):
-        raise RunError(f"{path} is not an accuracy log", "it is no list of responses", "run it again")
-    return content
+
+
+@dataclass(frozen=True)
+class _Answer:
+    """What TEST01 compares of a response: all of it by its digest, else its size and its first element."""
+
+    digest: bytes
+    size: int
+    first: Any
+
+    @classmethod
+    def of(cls, data: bytes, kind: np.dtype[Any]) -> _Answer:
+        size = len(data) // kind.itemsize
+        return cls(hashlib.sha256(data).digest(), size, np.frombuffer(data, kind, 1)[0] if size else None)
+
+    def same_first(self, other: _Answer) -> bool:
+        return bool(self.size == other.size if not self.size or not other.size else self.first == other.first)
+
+
+def _answers(path: Path, kind: np.dtype[Any]) -> Iterator[tuple[int, _Answer]]:
+    return ((index, _Answer.of(data, kind)) for _, index, data in _readable(path, accuracy_log.entries(path)))
 
 
 def accuracy_test01(reference: Path, audited: Path, dtype: str) -> Verdict:
@@ -106,34 +131,33 @@ def accuracy_test01(reference: Path, audited: Path, dtype: str) -> Verdict:
         audited: the audit run's log.
         dtype: of a response's elements.
     """
-    known, entries = read_responses(reference), read_responses(audited)
     kind = np.dtype(dtype)
-    answers: dict[int, str] = {}
-    duplicates = accuracy_mismatches = matches = mismatches = unknown = 0
-    for entry in known:
-        index, data = int(entry["qsl_idx"]), str(entry["data"])
+    answers: dict[int, _Answer] = {}
+    known = entries = duplicates = accuracy_mismatches = matches = mismatches = unknown = 0
+    for index, answer in _answers(reference, kind):
+        known += 1
         if index in answers:
             duplicates += 1
-            accuracy_mismatches += answers[index] != data
+            accuracy_mismatches += answers[index].digest != answer.digest
         else:
-            answers[index] = data
-    for entry in entries:
-        index, data = int(entry["qsl_idx"]), str(entry["data"])
+            answers[index] = answer
+    for index, answer in _answers(audited, kind):
+        entries += 1
         if index in answers:
             matches += 1
-            mismatches += not _same_first(data, answers[index], kind)
+            mismatches += not answer.same_first(answers[index])
         else:
             unknown += 1
-        answers[index] = data
+        answers[index] = answer
     passed = mismatches == 0 and matches > 0
     lines = [
         "Verifying accuracy. This might take a while...",
         "Reading accuracy mode results...",
         "Reading performance mode results...",
-        f"num_acc_log_entries = {len(known)}",
+        f"num_acc_log_entries = {known}",
         f"num_acc_log_duplicate_keys = {duplicates}",
         f"num_acc_log_data_mismatch = {accuracy_mismatches}",
-        f"num_perf_log_entries = {len(entries)}",
+        f"num_perf_log_entries = {entries}",
         f"num_perf_log_qsl_idx_match = {matches}",
         f"num_perf_log_data_mismatch = {mismatches}",
         f"num_missing_qsl_idxs = {unknown}",
@@ -143,15 +167,10 @@ def accuracy_test01(reference: Path, audited: Path, dtype: str) -> Verdict:
     return Verdict(passed, "\n".join([*lines, ""]))
 
 
-def _same_first(data: str, other: str, kind: np.dtype[Any]) -> bool:
-    a, b = (np.frombuffer(bytes.fromhex(text), kind) for text in (data, other))
-    return bool(a.size == b.size if not a.size or not b.size else a[0] == b[0])
-
-
-def baseline(reference: Path, audited: Path) -> list[dict[str, Any]]:
+def baseline(reference: Path, audited: Path) -> Iterator[dict[str, Any]]:
     """The accuracy run's responses to the samples that the audit run logged: what TEST01's second way scores against."""
-    wanted = {int(entry["qsl_idx"]) for entry in read_responses(audited)}
-    return [entry for entry in read_responses(reference) if int(entry["qsl_idx"]) in wanted]
+    wanted = {int(entry["qsl_idx"]) for entry in responses(audited)}
+    return (entry for entry in responses(reference) if int(entry["qsl_idx"]) in wanted)
 
 
 def delta_percent(base: float, other: float) -> float:
@@ -179,7 +198,7 @@ def accuracy_test06(audited: Path, scenario: str, eos_token: int, dtype: str) ->
         eos_token: the tokenizer's end token.
         dtype: of the tokens.
     """
-    entries, kind = read_responses(audited), np.dtype(dtype)
+    entries, kind = list(responses(audited)), np.dtype(dtype)
     tokens = [np.frombuffer(bytes.fromhex(str(e["data"])), kind) for e in entries]
     first = scenario == "Offline" or all(_first_tokens(e, t, kind) for e, t in zip(entries, tokens, strict=True))
     ends = all(_end_tokens(t, eos_token) < 2 for t in tokens)

@@ -27,7 +27,8 @@ import numpy as np
 
 from code.backends import memory
 from code.backends.base import EngineSpec
-from code.backends.openvino_genai import BACKEND, timed
+from code.backends.generation import TextGenerator, texts
+from code.backends.openvino_genai import BACKEND
 from code.gptj import facts, tiny
 from code.gptj.checkpoint import open_checkpoint
 from code.gptj.room import generation
@@ -89,11 +90,11 @@ def reference(subject: Subject, options: argparse.Namespace) -> None:
         slow = rate(hugging_face)
         for precision in options.precision:
             generator = subject.load(precision, beams)
-            timed(generator, subject.prompts[:4])
+            texts(generator, subject.prompts[:4])
             found: list[Any] = []
 
             def genai(generator: Any = generator, found: list[Any] = found) -> list[Any]:
-                found[:] = timed(generator, subject.prompts)[1]
+                found[:] = texts(generator, subject.prompts)
                 return found
 
             fast = rate(genai)
@@ -107,13 +108,20 @@ def reference(subject: Subject, options: argparse.Namespace) -> None:
             generator.close()
 
 
+def bare_rate(generator: TextGenerator, subject: Subject) -> float:
+    """Samples a second of all prompts submitted at once."""
+    start = time.perf_counter()
+    texts(generator, subject.prompts)
+    return len(subject.prompts) / (time.perf_counter() - start)
+
+
 def cost(subject: Subject, options: argparse.Namespace) -> None:
     """Processor seconds for 1,000 samples, by a whole engine with all its requests in flight."""
     for precision in options.precision:
         generator = subject.load(precision, facts.NUM_BEAMS)
-        timed(generator, subject.prompts[:8])
+        texts(generator, subject.prompts[:8])
         before = time.process_time()
-        timed(generator, subject.prompts)
+        texts(generator, subject.prompts)
         seconds = (time.process_time() - before) / len(subject.prompts) * 1000
         say("cost", f"{seconds:.1f} processor seconds for 1,000 samples, {facts.NUM_BEAMS} beams, {precision}")
         generator.close()
@@ -158,9 +166,9 @@ def overhead(subject: Subject, options: argparse.Namespace) -> None:
     ratios, over_one, rates = [], [], []
     generator, one = subject.load("fp32", facts.NUM_BEAMS, CORES), subject.load("fp32", facts.NUM_BEAMS)
     for loaded in (generator, one):
-        timed(loaded, subject.prompts[:8])
+        texts(loaded, subject.prompts[:8])
     for turn in range(options.times):
-        bare, wide = (count / timed(loaded, subject.prompts)[0] for loaded in (generator, one))
+        bare, wide = (bare_rate(loaded, subject) for loaded in (generator, one))
         through = float(harness(run_json(subject, "Offline", subject.scratch / f"off{turn}", conf))["result_samples_per_second"])
         ratios.append(through / bare)
         over_one.append(through / wide)
@@ -199,7 +207,7 @@ def peak(subject: Subject, options: argparse.Namespace) -> None:
     """Memory of a process that loads the engine and answers all prompts, over weights and KV cache."""
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     generator = subject.load("fp32", facts.NUM_BEAMS)
-    timed(generator, subject.prompts)
+    texts(generator, subject.prompts)
     after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     found = open_checkpoint(subject.model)
     weights = found.parameters * 4

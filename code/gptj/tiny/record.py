@@ -36,9 +36,9 @@ Tokens = NDArray[np.int32]
 def generated(model: Path, prompts: Sequence[Tokens], beams: int, end: int, precision: str = "fp32") -> list[Tokens]:
     """The texts that OpenVINO GenAI generates the benchmark's way: longest prompts first, given back in the prompts' order."""
     from code.backends.base import EngineSpec
+    from code.backends.generation import texts
     from code.backends.openvino_genai import BACKEND
     from code.gptj.room import generation
-    from code.loadgen.generation_run import texts
 
     order = sorted(range(len(prompts)), key=lambda index: -len(prompts[index]))
     fields = {
