@@ -26,7 +26,10 @@ inline std::vector<harness::Batch> batches_of(const harness::RunSpec& spec) {
   work.offer(samples.data(), samples.size());
   std::vector<harness::Batch> out;
   harness::Batch batch;
-  while (work.take(batch, false) == harness::Taken::kBatch) out.push_back(batch);
+  while (work.take(batch, false) == harness::Taken::kBatch) {
+    batch.longest = static_cast<int32_t>(dataset.computed(batch.longest));
+    out.push_back(batch);
+  }
   return out;
 }
 

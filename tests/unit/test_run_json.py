@@ -31,6 +31,12 @@ def test_lengths_are_rounded_where_queries_come_one_at_a_time(tmp_path: Path) ->
     assert spec_of(tmp_path, "server", "--pad_to_multiple_of=1").dataset == DATASET
 
 
+def test_lengths_are_rounded_on_gpus_in_every_scenario() -> None:
+    asked = ["--action=run_harness", "--benchmarks=bert", "--scenarios=offline,server", "--system=H100_SXM_80GBx1"]
+    for found in build(parse(asked, {}))[0]:
+        assert found.plain()["pad_to_multiple_of"] == 16
+
+
 def test_a_negative_rounding_is_refused_with_its_origin(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="pad_to_multiple_of cannot be -5") as caught:
         spec_of(tmp_path, "server", "--pad_to_multiple_of=-5")

@@ -225,7 +225,7 @@ ROWS: tuple[Field, ...] = (
         BATCH,
         "pad_to_multiple_of",
         "int",
-        "A batch is computed with its longest sample's length rounded up to a multiple of this, so that an engine meets fewer shapes.",
+        "A batch's length is rounded up to a multiple of this: an engine meets fewer shapes, and on GPUs whole tiles.",
         unit="tokens",
         benchmarks=(BERT,),
     ),
