@@ -7,6 +7,7 @@ class BertConfiguration(BenchmarkConfiguration):
     """Every BERT config."""
 
     benchmark = Benchmark.BERT
+    pad_to_multiple_of = 16  # fewer shapes, and whole tiles where there are tiles (documentation/performance.md, "What limits what")
 
 
 class GPUBaseConfig(BertConfiguration):
@@ -16,7 +17,6 @@ class GPUBaseConfig(BertConfiguration):
     model_variant = "reference"
     precision = "int8"
     bert_opt_seqlen = 384
-    pad_to_multiple_of = 16  # TensorRT's attention is half as fast again on lengths of whole tiles (documentation/tensorrt.md)
 
 
 class CPUBaseConfig(BertConfiguration):

@@ -24,17 +24,16 @@ def spec_of(folder: Path, scenario: str, *words: str) -> RunSpec:
     return run_spec(found, "PerformanceOnly", backend("openvino"), folder / "engine", DATASET, folder, {})
 
 
-def test_lengths_are_rounded_where_queries_come_one_at_a_time(tmp_path: Path) -> None:
-    for scenario in ("server", "singlestream", "multistream"):
+def test_lengths_are_rounded_unless_somebody_asks_otherwise(tmp_path: Path) -> None:
+    for scenario in ("offline", "server", "singlestream", "multistream"):
         assert spec_of(tmp_path, scenario).dataset["pad_to_multiple_of"] == 16
-    assert spec_of(tmp_path, "offline").dataset == DATASET
     assert spec_of(tmp_path, "server", "--pad_to_multiple_of=1").dataset == DATASET
 
 
-def test_lengths_are_rounded_on_gpus_in_every_scenario() -> None:
+def test_lengths_are_rounded_on_gpus_too() -> None:
     asked = ["--action=run_harness", "--benchmarks=bert", "--scenarios=offline,server", "--system=H100_SXM_80GBx1"]
-    for found in build(parse(asked, {}))[0]:
-        assert found.plain()["pad_to_multiple_of"] == 16
+    found, _ = build(parse(asked, {}))
+    assert [one.plain()["pad_to_multiple_of"] for one in found] == [16, 16]
 
 
 def test_a_negative_rounding_is_refused_with_its_origin(tmp_path: Path) -> None:

@@ -22,7 +22,6 @@ class MultiStreamCPUBaseConfig(CPUBaseConfig):
     scenario = Scenario.MultiStream
     cpu_batch_size = {"bert": 4}
     cpu_inference_streams = Detected("cores")
-    pad_to_multiple_of = 16  # a shape that is new to OpenVINO costs more than 15 tokens
     multi_stream_expected_latency_ns = Probed("query_latency_ns", 0.7)
 
 

@@ -23,7 +23,6 @@ class ServerCPUBaseConfig(CPUBaseConfig):
     scenario = Scenario.Server
     cpu_batch_size = {"bert": 8}
     cpu_inference_streams = Detected("cores")
-    pad_to_multiple_of = 16  # a shape that is new to OpenVINO costs more than 15 tokens
     server_target_qps = Probed("samples_per_second", 0.6)
 
 

@@ -22,7 +22,6 @@ class SingleStreamCPUBaseConfig(CPUBaseConfig):
     scenario = Scenario.SingleStream
     cpu_batch_size = {"bert": 1}
     cpu_inference_streams = 1
-    pad_to_multiple_of = 16  # a shape that is new to OpenVINO costs more than 15 tokens
     single_stream_expected_latency_ns = Probed("latency_ns", 0.7)
 
 
