@@ -7,7 +7,7 @@ class BertConfiguration(BenchmarkConfiguration):
     """Every BERT config."""
 
     benchmark = Benchmark.BERT
-    pad_to_multiple_of = 16  # fewer shapes, and whole tiles where there are tiles (documentation/performance.md, "What limits what")
+    pad_to_multiple_of = 16  # fewer shapes, and whole tiles (documentation/performance.md, "What limits what")
 
 
 class GPUBaseConfig(BertConfiguration):
