@@ -22,7 +22,6 @@ from code.submission.rounds import BENCHMARKS, OfficialChecker, Round
 REPOSITORY = "https://github.com/mlcommons/inference"
 VARIABLE = "MLPERF_INFERENCE_DIR"
 NEEDED = ("/tools/submission/*.py", "/tools/submission/submission_checker", "/tools/submission/power")
-STAGE_WITHOUT = 'make stage_results RUN_ARGS="--benchmarks=… --scenarios=…" with every scenario but that one'
 CLONE_TIMEOUT_S = 300
 CHECK_TIMEOUT_S = 900
 _LOGGED = re.compile(r"^(?:\[.*?\s)?(?P<level>ERROR|WARNING|INFO|CRITICAL)[:\]]")
@@ -84,7 +83,7 @@ def faults(root: Path, round_: Round, submitter: str, checker: OfficialChecker) 
             continue
         if (rules.short, loadgen_log.read_detail(log).scenario) in checker.trips_on:
             what = f"the official checker fails on it by a fault of its own: it has lost what it needs for {rules.short}'s {place.scenario}"
-            step = f"on an edge system let SingleStream stand for it: {STAGE_WITHOUT}{older}"
+            step = f"stage it again: on an edge system a SingleStream run stands for it, unless --infer=false{older}"
             found.append(Finding(log.parent, what, step, error=False, check="checker"))
     return found
 

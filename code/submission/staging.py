@@ -101,6 +101,7 @@ def stage(found: list[Candidate], findings: list[Finding], identity: Identity, r
     """
     round_of = rounds_for(found, identity)
     chosen = inference.inferred(found, round_of, lambda one: system_file.category_of(one, identity)) if infer else found
+    findings = [*findings, *(_given_way(one, round_of[one.benchmark]) for one in found if one not in chosen)]
     good: list[tuple[Candidate, Claim]] = []
     for one in chosen:
         category = system_file.category_of(one, identity)
@@ -131,6 +132,11 @@ def stage(found: list[Candidate], findings: list[Finding], identity: Identity, r
         _common(fresh, results, identity)
     write_json(record_path(root), _record(root, results, identity))
     return Staged(root, tuple(results), tuple(findings))
+
+
+def _given_way(one: Candidate, round_: Round) -> Finding:
+    what = f"left out: the official checker at {round_.checkers[0].commit[:12]} fails on {one.label} by a fault of its own"
+    return Finding(one.performance, what, "--infer=false stages it all the same", error=False, check="checker")
 
 
 def _lay_out(root: Path, place: Place, one: Candidate, claim: Claim, identity: Identity) -> list[Finding]:

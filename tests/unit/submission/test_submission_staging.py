@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ import pytest
 from code.common.errors import MissingError, UsageError
 from code.common.files import sha256
 from code.loadgen.settings import seeds
-from code.submission import audit_run, candidates, report_columns, staging, truncation
+from code.submission import audit_run, candidates, inference, report_columns, staging, truncation
 from code.submission.layout import LAYOUTS
 from code.submission.rounds import ROUNDS, round_named
 from code.submission.tree_checks import preflight
@@ -164,6 +165,21 @@ def test_single_stream_stands_for_offline_on_edge_and_says_so(logs: Path) -> Non
     assert rows["Offline"]["inferred"] == 1 and rows["SingleStream"]["inferred"] == 0
     without = staging.stage(candidates.from_logs(logs)[0], [], helpers.who(), staging.submission_dir(), infer=False)
     assert "Offline" not in {p.scenario for p, *_ in without.results}
+
+
+def test_single_stream_stands_for_an_offline_result_that_the_checker_trips_on(logs: Path) -> None:
+    found, _ = candidates.from_logs(logs)
+    gptj = [replace(one, benchmark="gptj-99") for one in found if one.scenario in ("Offline", "SingleStream")]
+    rounds = {"gptj-99": round_named("v5.0")}
+
+    def measured(given: list[candidates.Candidate], category: str) -> dict[str, str]:
+        return {one.scenario: one.measured for one in inference.inferred(given, rounds, lambda one: category)}
+
+    assert measured(gptj, "edge") == {"Offline": "SingleStream", "SingleStream": ""}
+    assert measured(gptj, "datacenter") == {"Offline": "", "SingleStream": ""}
+    assert measured(gptj[:1], "edge") == {"Offline": ""}, "there is nothing to stand for it"
+    of_a_tree = [replace(one, performance_run=None) for one in gptj]
+    assert measured(of_a_tree, "edge") == {"Offline": "", "SingleStream": ""}
 
 
 def test_a_high_accuracy_result_stands_for_the_lower_target(logs: Path) -> None:
