@@ -21,9 +21,10 @@ def run(workload: Workload, context: Context) -> None:
     failed = []
     for test in tests:
         audit = pair_of(workload, room.name, test, round_)
-        folder = audit_run.newest_audit(runs.log_folder(workload["log_dir"]), audit.performance.key, test)
-        if folder is None:
+        newest = audit_run.newest_audit(runs.log_folder(workload["log_dir"]), audit)
+        if newest is None:
             raise MissingError(f"there is no {test} run of {workload.label}", "", "make run_audit_harness with the same RUN_ARGS")
+        folder, audit = newest
         outcome = audit_run.verify(audit, folder, room, workload.plain())
         say_outcome(f"{workload.label} {test}", outcome)
         if not outcome.passed:

@@ -164,8 +164,7 @@ def _require_taken(log: LoadGenLog, wanted: Mapping[str, int]) -> None:
 def verify(audit: Audit, folder: Path, room: Room, values: Mapping[str, Any]) -> Outcome:
     """Verify the audit run in `folder` and store it under build/compliance_logs, passed or not."""
     reference, audited = loadgen_log.read_detail(audit.performance.folder), loadgen_log.read_detail(folder)
-    key = audit.performance.key
-    target = compliance.test_dir(*key, audit.test)
+    target = compliance.test_dir(audit.performance, audit.test)
     speed: Verdict | None = None
     answers: Verdict | None = None
     lines = []
@@ -261,8 +260,9 @@ def _copy(source: Path, target: Path, names: tuple[str, ...]) -> None:
         shutil.copyfile(source / name, target / name)
 
 
-def newest_audit(logs: Path, key: tuple[str, str, str], test: str) -> Path | None:
-    """The newest complete audit run of a test for a workload, below `logs`."""
+def newest_audit(logs: Path, audit: Audit) -> tuple[Path, Audit] | None:
+    """The newest complete run of an audit below `logs`, for the same workload and seeds, and the audit with the performance run that
+    it repeated, which need not be the newest; None where there is none."""
     found = []
     for record in logs.rglob(AUDIT_FILE):
         try:
@@ -270,6 +270,8 @@ def newest_audit(logs: Path, key: tuple[str, str, str], test: str) -> Path | Non
         except (OSError, ValueError):
             continue
         reference = runs.read_run(Path(str(content.get("performance_run", ""))))
-        if content.get("test") == test and reference is not None and reference.key == key:
-            found.append(record.parent)
-    return max(found, key=lambda folder: (runs.started(folder), str(folder)), default=None)
+        if content.get("test") != audit.test or reference is None or reference.key != audit.performance.key:
+            continue
+        if reference.spec.get("seeds") == audit.performance.spec.get("seeds"):
+            found.append((record.parent, dataclasses.replace(audit, performance=reference)))
+    return max(found, key=lambda one: (runs.started(one[0]), str(one[0])), default=None)

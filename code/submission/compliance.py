@@ -1,4 +1,4 @@
-"""build/compliance_logs: the audit tests that were passed, by system, benchmark and scenario."""
+"""build/compliance_logs: the audit tests that were run, by system, benchmark, scenario and round."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from code.common.paths import build_dir
+from code.submission import runs
 from code.submission.candidates import Candidate
-from code.submission.rounds import Round
+from code.submission.rounds import BENCHMARKS, Round, newest_with
+from code.submission.runs import Run
 
 RECORD = "audit.json"
 
@@ -18,9 +20,12 @@ def compliance_dir() -> Path:
     return build_dir() / "compliance_logs"
 
 
-def test_dir(system: str, benchmark: str, scenario: str, test: str) -> Path:
-    """The folder of one test of one workload."""
-    return compliance_dir() / system / benchmark / scenario / test
+def test_dir(run: Run, test: str) -> Path:
+    """The folder of one test of a run's workload: TEST01, or TEST01.v5.0 where the run's seeds are those of another round than its
+    benchmark's newest, so that no round's audits replace another's."""
+    rules = BENCHMARKS.get(run.benchmark)
+    other = runs.other_round(run, newest_with(rules.short)) if rules else ""
+    return compliance_dir().joinpath(*run.key, f"{test}.{other}" if other else test)
 
 
 def read_record(folder: Path) -> dict[str, Any]:
@@ -45,5 +50,5 @@ def stored_tests(one: Candidate, round_: Round) -> dict[str, Path]:
     for folder in sorted(root.glob("TEST*")):
         record = read_record(folder)
         if record.get("passed") and record.get("engine") == run.engine and record.get("seeds") == dict(round_.seeds):
-            found[folder.name] = folder
+            found[str(record["test"])] = folder
     return found

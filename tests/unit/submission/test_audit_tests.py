@@ -17,6 +17,7 @@ from code.loadgen.contract import RunSpec
 from code.results.loadgen_log import read_detail
 from code.submission import audit_config, audit_run, audits, compliance, runs
 from code.submission.audit_run import Audit
+from code.submission.candidates import Candidate
 from code.submission.rounds import round_named
 from tests.unit.submission import made
 
@@ -191,6 +192,29 @@ def same_speed(folder: Path, reference: Path) -> None:
             event["value"] = value
             lines[number] = ":::MLLOG " + json.dumps(event)
     path.write_text("\n".join(lines) + "\n")
+
+
+def test_each_round_keeps_its_own_audits(audited: tuple[Audit, Path], tmp_path: Path) -> None:
+    newest, folder = audited
+    parent, conf = newest.performance.folder.parent, {"target_qps": 20000, "min_duration": 1, "min_query_count": 20000}
+    run = runs.read_run(made.write_run(parent / "Offline.3", "Offline", "PerformanceOnly", "v5.0", conf))
+    assert run is not None
+    older, other = Audit("TEST01", "bert", run, newest.accuracy), tmp_path / "older audit"
+    other.mkdir()
+    with audit_config.written(other, "TEST01", audit_config.settings("TEST01", "bert")) as path:
+        made.loadgen(other, "Offline", "PerformanceOnly", conf, "v5.0", str(path))
+    for audit, logs, round_ in ((newest, folder, "v6.1"), (older, other, "v5.0")):
+        same_speed(logs, audit.performance.folder)
+        (logs / "audit.json").write_text(json.dumps({"test": "TEST01", "performance_run": str(audit.performance.folder)}))
+        assert audit_run.verify(audit, logs, Room(), {}).passed  # type: ignore[arg-type]
+        assert audit_run.newest_audit(tmp_path, audit) == (logs, audit)
+        one = Candidate(*audit.performance.key, audit.performance.folder, audit.accuracy.folder, audit.performance)
+        [(test, stored)] = compliance.stored_tests(one, round_named(round_)).items()
+        assert (
+            test == "TEST01"
+            and read_detail(stored / "performance/run_1").get("effective_qsl_rng_seed")
+            == (round_named(round_).seeds["qsl_rng_seed"])
+        )
 
 
 def test_a_passed_audit_is_stored_as_a_submission_carries_it(audited: tuple[Audit, Path]) -> None:
