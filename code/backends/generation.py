@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from code.common.errors import RunError, UsageError, last_words
 
-_WAIT_S = 0.05
+WAIT_S = 0.05
+"""How long whoever drives a generator waits in `advance` where nothing is submitted."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +89,7 @@ def texts(generator: TextGenerator, prompts: Sequence[NDArray[np.int32]]) -> lis
         generator.submit(number, prompt)
     found: dict[int, NDArray[np.int32]] = {}
     while len(found) < len(prompts):
-        found.update({event.request: event.tokens for event in generator.advance(_WAIT_S) if event.finished})
+        found.update({event.request: event.tokens for event in generator.advance(WAIT_S) if event.finished})
     return [found[number] for number in range(len(prompts))]
 
 

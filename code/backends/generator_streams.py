@@ -22,11 +22,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from code.backends.base import EngineSpec, backend
-from code.backends.generation import Event, TextGenerator, failure
+from code.backends.generation import WAIT_S, Event, TextGenerator, failure
 from code.common.errors import HarnessError, RunError
 from code.common.systems.detect import detect
 
-WAIT_S = 0.05
 PATIENCE_S = 5.0
 """How long a stream may take to end when it is told to."""
 

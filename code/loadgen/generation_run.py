@@ -11,7 +11,7 @@ from typing import Any, cast
 import numpy as np
 
 from code.backends.base import EngineSpec, backend
-from code.backends.generation import TextGenerator
+from code.backends.generation import WAIT_S, TextGenerator
 from code.common.errors import HarnessError, RunError
 from code.loadgen.contract import RunSpec
 from code.loadgen.generation_sut import GenerationSut
@@ -21,7 +21,6 @@ PROBE_S = 6.0
 LATENCY_S = 2.0
 LATENCY_RUNS = 16
 STALLED_S = 600.0
-_WAIT_S = 0.05
 
 
 class GenerationRun:
@@ -63,7 +62,7 @@ class GenerationRun:
             while running < self._generator.capacity + 4:
                 self._generator.submit(given, self.dataset.prompt(order[given % len(order)]))
                 given, running = given + 1, running + 1
-            for event in self._generator.advance(_WAIT_S):
+            for event in self._generator.advance(WAIT_S):
                 if event.finished:
                     done, running = done + 1, running - 1
             now = time.monotonic()
@@ -91,7 +90,7 @@ class GenerationRun:
 
     def _drain(self, running: int) -> None:
         while running:
-            running -= sum(event.finished for event in self._generator.advance(_WAIT_S))
+            running -= sum(event.finished for event in self._generator.advance(WAIT_S))
 
     def warm_up(self, seconds: float) -> None:
         """Generate a text for the longest and the shortest prompt, and more while there is time."""

@@ -16,12 +16,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from code.backends.generation import Event, TextGenerator, failure
+from code.backends.generation import WAIT_S, Event, TextGenerator, failure
 from code.common.errors import HarnessError, RunError
 from code.loadgen.prompts import PromptDataset
 from code.loadgen.sut import Counts
 
-WAIT_S = 0.05
 PATIENCE = 10
 
 

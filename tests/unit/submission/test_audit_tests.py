@@ -21,6 +21,8 @@ from code.submission.candidates import Candidate
 from code.submission.rounds import round_named
 from tests.unit.submission import made
 
+CONF: dict[str, Any] = {"target_qps": 20000, "min_duration": 1, "min_query_count": 20000}
+
 
 def responses(path: Path, entries: list[tuple[int, list[float]]], **more: Any) -> Path:
     """An accuracy log of (sample, values)."""
@@ -153,22 +155,25 @@ class Room:
         return {"F1": float(count > 0)}, '{"exact_match": 1.0, "f1": 1.0}\n'
 
 
+def audit_logs(folder: Path, round_: str) -> Path:
+    """What LoadGen leaves of TEST01 in a round."""
+    folder.mkdir()
+    with audit_config.written(folder, "TEST01", audit_config.settings("TEST01", "bert")) as path:
+        made.loadgen(folder, "Offline", "PerformanceOnly", CONF, round_, str(path))
+    return folder
+
+
 @pytest.fixture
 def audited(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Audit, Path]:
     """TEST01 over real, valid LoadGen runs: (the audit, the folder of the audit run)."""
     pytest.importorskip("mlperf_loadgen", reason="mlcommons-loadgen is not installed")
     monkeypatch.setenv("BUILD_DIR", str(tmp_path / "build"))
     parent = tmp_path / "logs" / made.SYSTEM_ID / "bert-99"
-    conf = {"target_qps": 20000, "min_duration": 1, "min_query_count": 20000}
     for name, mode in (("Offline", "PerformanceOnly"), ("Offline.2", "AccuracyOnly")):
-        made.write_run(parent / name, "Offline", mode, conf=conf)
+        made.write_run(parent / name, "Offline", mode, conf=CONF)
     pair = [runs.read_run(parent / name) for name in ("Offline", "Offline.2")]
     assert pair[0] is not None and pair[1] is not None
-    folder = tmp_path / "audit"
-    folder.mkdir()
-    with audit_config.written(folder, "TEST01", audit_config.settings("TEST01", "bert")) as path:
-        made.loadgen(folder, "Offline", "PerformanceOnly", conf, "v6.1", str(path))
-    return Audit("TEST01", "bert", pair[0], pair[1]), folder
+    return Audit("TEST01", "bert", pair[0], pair[1]), audit_logs(tmp_path / "audit", "v6.1")
 
 
 def test_loadgen_takes_the_audit_config(audited: tuple[Audit, Path]) -> None:
@@ -196,13 +201,10 @@ def same_speed(folder: Path, reference: Path) -> None:
 
 def test_each_round_keeps_its_own_audits(audited: tuple[Audit, Path], tmp_path: Path) -> None:
     newest, folder = audited
-    parent, conf = newest.performance.folder.parent, {"target_qps": 20000, "min_duration": 1, "min_query_count": 20000}
-    run = runs.read_run(made.write_run(parent / "Offline.3", "Offline", "PerformanceOnly", "v5.0", conf))
+    parent = newest.performance.folder.parent
+    run = runs.read_run(made.write_run(parent / "Offline.3", "Offline", "PerformanceOnly", "v5.0", CONF))
     assert run is not None
-    older, other = Audit("TEST01", "bert", run, newest.accuracy), tmp_path / "older audit"
-    other.mkdir()
-    with audit_config.written(other, "TEST01", audit_config.settings("TEST01", "bert")) as path:
-        made.loadgen(other, "Offline", "PerformanceOnly", conf, "v5.0", str(path))
+    older, other = Audit("TEST01", "bert", run, newest.accuracy), audit_logs(tmp_path / "older audit", "v5.0")
     for audit, logs, round_ in ((newest, folder, "v6.1"), (older, other, "v5.0")):
         same_speed(logs, audit.performance.folder)
         (logs / "audit.json").write_text(json.dumps({"test": "TEST01", "performance_run": str(audit.performance.folder)}))
@@ -210,11 +212,8 @@ def test_each_round_keeps_its_own_audits(audited: tuple[Audit, Path], tmp_path: 
         assert audit_run.newest_audit(tmp_path, audit) == (logs, audit)
         one = Candidate(*audit.performance.key, audit.performance.folder, audit.accuracy.folder, audit.performance)
         [(test, stored)] = compliance.stored_tests(one, round_named(round_)).items()
-        assert (
-            test == "TEST01"
-            and read_detail(stored / "performance/run_1").get("effective_qsl_rng_seed")
-            == (round_named(round_).seeds["qsl_rng_seed"])
-        )
+        found = read_detail(stored / "performance/run_1").get("effective_qsl_rng_seed")
+        assert (test, found) == ("TEST01", round_named(round_).seeds["qsl_rng_seed"])
 
 
 def test_a_passed_audit_is_stored_as_a_submission_carries_it(audited: tuple[Audit, Path]) -> None:
