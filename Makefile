@@ -297,12 +297,12 @@ tell_inside:
 .PHONY: lint
 lint: $(DEV_STAMP) ## Check style and types
 	@cd $(PROJECT_ROOT) && $(VENV)/bin/ruff check . && $(VENV)/bin/ruff format --check . && $(VENV)/bin/mypy
-	@cd $(PROJECT_ROOT) && find code/harness tests/benchmarks -name '*.cc' -o -name '*.cu' -o -name '*.h' | xargs $(VENV)/bin/clang-format --dry-run -Werror
+	@cd $(PROJECT_ROOT) && find code/harness/cpp tests/benchmarks -name '*.cc' -o -name '*.cu' -o -name '*.h' | xargs $(VENV)/bin/clang-format --dry-run -Werror
 
 # The TensorRT engine's files need headers that clang-tidy has only where they are installed.
 .PHONY: lint_cpp
 lint_cpp: $(DEV_STAMP) build ## Check the C++ harness with clang-tidy (minutes)
-	@cd $(PROJECT_ROOT) && find code/harness -name '*.cc' -not -path '*/tests/*' -not -name 'tensorrt*' -not -name 'cuda*.cc' \
+	@cd $(PROJECT_ROOT) && find code/harness/cpp -name '*.cc' -not -path '*/tests/*' -not -name 'tensorrt*' -not -name 'cuda*.cc' \
 	  | xargs -n 1 -P "$$(nproc)" $(VENV)/bin/clang-tidy -p "$(BUILD_DIR)/cmake" --quiet
 
 .PHONY: test
@@ -331,18 +331,18 @@ lock: $(DEV_STAMP) ## Renew the lock files from pyproject.toml
 
 .PHONY: train_tiny_bert
 train_tiny_bert: $(DEV_STAMP) ## Train the tiny BERT again and export it (needs about 25 minutes)
-	@cd $(PROJECT_ROOT) && $(PY) -m pip install --quiet -r requirements/train.txt && exec $(PY) -m code.bert.tiny.train
+	@cd $(PROJECT_ROOT) && $(PY) -m pip install --quiet -r requirements/train.txt && exec $(PY) -m code.benchmarks.bert.tiny.train
 
 .PHONY: train_tiny_gptj
 train_tiny_gptj: $(DEV_STAMP) ## Train the tiny GPT-J again and export it, in an environment of its own (needs about 45 minutes)
 	@cd $(PROJECT_ROOT) && $(PYTHON3) -m venv $(VENV)-export && \
 	  $(VENV)-export/bin/python -m pip install --quiet -r requirements/runtime.lock && \
 	  $(VENV)-export/bin/python -m pip install --quiet -c requirements/runtime.lock '.[train,export]' && \
-	  exec $(VENV)-export/bin/python -m code.gptj.tiny.train
+	  exec $(VENV)-export/bin/python -m code.benchmarks.gptj.tiny.train
 
 .PHONY: train_tiny_unet3d
 train_tiny_unet3d: $(DEV_STAMP) ## Train the tiny 3D-UNet again and export it (needs about an hour)
-	@cd $(PROJECT_ROOT) && $(PY) -m pip install --quiet -r requirements/train.txt && exec $(PY) -m code.unet3d.tiny.train
+	@cd $(PROJECT_ROOT) && $(PY) -m pip install --quiet -r requirements/train.txt && exec $(PY) -m code.benchmarks.unet3d.tiny.train
 
 .PHONY: clean_shallow
 clean_shallow: ## Remove engines, logs and binaries; keep data, models and the environment

@@ -16,7 +16,7 @@ from code import actions
 from code.actions import Context
 from code.common import console
 from code.common.errors import HarnessError
-from code.request import Request, parse
+from code.plan.request import Request, parse
 from code.results.report import Outcome, ReportRow, error_row, print_report
 
 INVALID_STATUS = 5
@@ -28,7 +28,7 @@ def main(arguments: Sequence[str]) -> int:
     """Do what the command line says and return the exit status (documentation/commands.md)."""
     try:
         if any(word in ("-h", "--help") for word in arguments):
-            from code.commands_page import usage
+            from code.fields.page import usage
 
             console.say(usage())
             return 0
@@ -59,7 +59,7 @@ def main(arguments: Sequence[str]) -> int:
 
 def _each_workload(action: ModuleType, context: Context, request: Request) -> int:
     """Run the action for every workload; one that fails does not stop the rest. The status is the first failure's."""
-    from code.plan import build
+    from code.plan.workload import build
 
     workloads, unplanned = build(request)
     status = 0

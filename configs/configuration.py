@@ -1,6 +1,6 @@
 """The config language and its registry.
 
-A config is a class. It inherits from its scenario's base class, names a system, and sets fields (code/common/fields.py):
+A config is a class. It inherits from its scenario's base class, names a system, and sets fields (code/fields/table.py):
 
     @ConfigRegistry.register(HarnessType.Custom, AccuracyTarget.k_99, PowerSetting.MaxP)
     class A100_SXM4_40GBx8(OfflineGPUBaseConfig):
@@ -35,7 +35,7 @@ from code.common.constants import (
     Scenario,
     WorkloadSetting,
 )
-from code.common.systems.system_list import KnownSystem, SystemClassifications
+from code.systems.system_list import KnownSystem, SystemClassifications
 
 __all__ = [
     "AccuracyTarget",

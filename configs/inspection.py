@@ -9,10 +9,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from code.benchmarks.benchmark import ROOMS
 from code.common.constants import Benchmark, Scenario
 from code.common.errors import HarnessError, UsageError, nearest
-from code.common.fields import field_table
-from code.common.rooms import ROOMS
+from code.fields.table import field_table
 from configs.configuration import BenchmarkConfiguration, ConfigRegistry, Detected, Probed, Registered, shown
 
 CLASS_ONLY = ("benchmark", "scenario", "system")

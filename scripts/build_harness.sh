@@ -74,7 +74,7 @@ if [ ! -f "$out/.configured" ] || [ "$(cat "$out/.configured")" != "$wanted" ]; 
   extra=()
   [ "$openvino" != "-" ] && extra+=("-DOpenVINO_DIR=$openvino")
   log=$out/configure.log
-  CXX=$compiler "$cmake" -S "$root/code/harness" -B "$out" "${generator[@]}" -DLOADGEN_DIR="$loadgen" \
+  CXX=$compiler "$cmake" -S "$root/code/harness/cpp" -B "$out" "${generator[@]}" -DLOADGEN_DIR="$loadgen" \
     -DNLOHMANN_JSON_DIR="$json" -DSANITIZE="$sanitize" "${extra[@]}" "$@" >"$log" 2>&1 ||
     stop 4 "CMake cannot configure the C++ harness" "$(grep -A2 'CMake Error' "$log" | tail -1 | sed 's/^ *//')" "read $log"
   printf '%s' "$wanted" >"$out/.configured"

@@ -105,7 +105,7 @@ def _list_beside(root: Path) -> Path | None:
 def check(tree: Tree) -> dict[str, Any]:
     """Load a tree into this process and report it. Changes where this process finds configs: call it once."""
     import configs
-    from code.common.systems.system_list import KnownSystem
+    from code.systems.system_list import KnownSystem
     from configs.configuration import Registered
     from configs.inspection import duplicates, faults, misplaced, place_of_field, system_of
     from configs.loading import load_file

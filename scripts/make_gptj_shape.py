@@ -17,11 +17,11 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from code.benchmarks.gptj import bpe, export, tiny
+from code.benchmarks.gptj.checkpoint import EXPORTED, IR, IR_WEIGHTS, open_checkpoint
 from code.common import console
 from code.common.errors import HarnessError, MissingError
 from code.common.files import atomic_directory
-from code.gptj import bpe, export, tiny
-from code.gptj.checkpoint import EXPORTED, IR, IR_WEIGHTS, open_checkpoint
 
 SPREAD = 0.05
 """Standard deviation of the weights: enough for the next token to depend on the text."""

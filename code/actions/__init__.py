@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from types import ModuleType
 
 from code.common.errors import UsageError, unknown
-from code.request import Request
+from code.plan.request import Request
 
 
 @dataclass

@@ -11,10 +11,10 @@ from code.actions import Context
 from code.common import console
 from code.common.constants import Benchmark, Scenario
 from code.common.errors import UsageError, unknown
-from code.common.systems.adding import Change, add, check_name, plan_addition
-from code.common.systems.detect import DetectedSystem, detect
-from code.common.systems.stubs import BENCHMARKS
-from code.request import parse_benchmark
+from code.machine.detect import DetectedSystem, detect
+from code.plan.request import parse_benchmark
+from code.systems.adding import Change, add, check_name, plan_addition
+from code.systems.stubs import BENCHMARKS
 
 SCOPE = "request"
 

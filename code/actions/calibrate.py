@@ -6,9 +6,9 @@ import json
 
 from code.actions import Context
 from code.common import console, paths
-from code.plan import Workload
+from code.plan.request import Value
+from code.plan.workload import Workload
 from code.precision.graphs import CALIBRATED, graph_for, precision_of, report_of
-from code.request import Value
 
 SCOPE = "workload"
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from code.actions import Context
 from code.common import console
 from code.common.errors import UsageError
-from code.common.systems.detect import capture
+from code.machine.detect import capture
 
 SCOPE = "request"
 

@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 
 from code.actions import Context
-from code.backends.tensorrt_check import check
-from code.backends.tensorrt_profiles import most_batch
-from code.backends.tensorrt_sdk import TENSORRT, TENSORRT_RTX, Flavour, version
+from code.backends.tensorrt.check import check
+from code.backends.tensorrt.profiles import most_batch
+from code.backends.tensorrt.sdk import TENSORRT, TENSORRT_RTX, Flavour, version
+from code.benchmarks.benchmark import room_of
 from code.common import console
 from code.common.errors import HarnessError, MissingError, RunError, UsageError
-from code.common.rooms import room_of
-from code.loadgen.datasets import open_dataset
-from code.plan import Workload
+from code.harness.python.datasets import open_dataset
+from code.plan.workload import Workload
 from code.precision import graph_for
 
 SCOPE = "workload"

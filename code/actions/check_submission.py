@@ -10,10 +10,11 @@ from code.common import console, paths
 from code.common.errors import MissingError
 from code.common.files import atomic_write
 from code.common.paths import build_dir
-from code.request import Request
-from code.submission import identity, official, staging, tree_checks
-from code.submission.finding import errors
-from code.submission.rounds import NEWEST, Round, round_named
+from code.plan.request import Request
+from code.rules.rounds import NEWEST, Round, round_named
+from code.submission.check import official, tree_checks
+from code.submission.check.finding import errors
+from code.submission.stage import identity, staging
 
 SCOPE = "request"
 FAILED_STATUS = 4

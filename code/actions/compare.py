@@ -8,8 +8,8 @@ from typing import Any
 from code.actions import Context
 from code.common import console
 from code.common.errors import UsageError
-from code.submission import comparison
-from code.submission.comparison import Side
+from code.submission.audit import comparison
+from code.submission.audit.comparison import Side
 
 SCOPE = "request"
 

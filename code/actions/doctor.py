@@ -10,7 +10,7 @@ from pathlib import Path
 from code.actions import Context
 from code.actions.add_system import wanted_benchmarks
 from code.common import console
-from code.common.systems.detect import detect
+from code.machine.detect import detect
 from code.preflight import Finding, Level, run_checks
 
 SCOPE = "request"

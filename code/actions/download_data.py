@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from code.actions import Context
-from code.common.rooms import room_of
+from code.benchmarks.benchmark import room_of
 
 SCOPE = "request"
 
@@ -24,7 +24,7 @@ def variants(context: Context) -> list[str]:
     given = context.request["model_variant"] if "model_variant" in context.request.given else None
     if given:
         return [given]
-    from code.plan import resolve_system
+    from code.plan.workload import resolve_system
 
     name, *_ = resolve_system(context.request)
     return ["tiny" if name.startswith("CPU_") else "reference"]

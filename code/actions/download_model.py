@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from code.actions import Context
 from code.actions.download_data import variants
-from code.common.rooms import room_of
+from code.benchmarks.benchmark import room_of
 
 SCOPE = "request"
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from code.actions import Context, generate_engines
 from code.backends import store
 from code.backends.base import backend
+from code.benchmarks.benchmark import Room, room_of
 from code.common import console
 from code.common.errors import HarnessError, MissingError
-from code.common.rooms import Room, room_of
-from code.loadgen.settings import conf_text, user_conf
-from code.plan import Workload
+from code.plan.workload import Workload
 from code.precision import graph_for
+from code.run.settings import conf_text, user_conf
 from configs.configuration import Probed
 
 SCOPE = "workload"

@@ -5,7 +5,8 @@ from __future__ import annotations
 from code.actions import Context
 from code.common import console, paths
 from code.common.paths import build_dir
-from code.submission import identity, packing
+from code.submission.pack import packing
+from code.submission.stage import identity
 
 SCOPE = "request"
 

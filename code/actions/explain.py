@@ -7,7 +7,7 @@ from typing import Any
 
 from code.actions import Context
 from code.common import console
-from code.plan import Workload
+from code.plan.workload import Workload
 from configs.configuration import Probed
 
 SCOPE = "workload"

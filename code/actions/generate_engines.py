@@ -5,10 +5,10 @@ from __future__ import annotations
 from code.actions import Context
 from code.backends import store
 from code.backends.base import Backend, backend
+from code.benchmarks.benchmark import room_of
 from code.common import console
-from code.common.fields import FIELDS
-from code.common.rooms import room_of
-from code.plan import Workload
+from code.fields.table import FIELDS
+from code.plan.workload import Workload
 from code.precision import graph_for
 
 SCOPE = "workload"

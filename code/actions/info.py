@@ -9,11 +9,11 @@ import subprocess
 
 from code.actions import Context
 from code.backends.base import BACKENDS, backend
+from code.benchmarks.benchmark import ROOMS
 from code.common import console, paths
 from code.common.errors import HarnessError
-from code.common.rooms import ROOMS
-from code.common.systems.detect import detect
-from code.common.systems.matching import match
+from code.machine.detect import detect
+from code.systems.matching import match
 
 SCOPE = "request"
 

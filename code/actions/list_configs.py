@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 
 from code.actions import Context
+from code.benchmarks.benchmark import ROOMS, room_of
 from code.common import console
 from code.common.constants import Benchmark, Scenario
-from code.common.rooms import ROOMS, room_of
-from code.common.systems.system_list import KnownSystem
-from code.request import Request, parse_benchmark
+from code.plan.request import Request, parse_benchmark
+from code.systems.system_list import KnownSystem
 from configs.configuration import Registered
 from configs.inspection import duplicates, faults, misplaced, system_of
 from configs.loading import LoadedFile, load

@@ -6,10 +6,10 @@ import json
 from typing import Any
 
 from code.actions import Context
+from code.benchmarks.benchmark import room_of
 from code.common import console, paths
-from code.common.rooms import room_of
-from code.submission import runs
-from code.submission.runs import ACCURACY, Run
+from code.submission.stage import runs
+from code.submission.stage.runs import ACCURACY, Run
 
 SCOPE = "request"
 
@@ -50,7 +50,7 @@ def result(one: Run) -> str:
     if one.mode == ACCURACY:
         entries = one.metadata.get("accuracy") or []
         return ", ".join(f"{entry['name']} {float(entry['value']):.3f}" for entry in entries)
-    from code.results.metrics import METRICS
+    from code.rules.metrics import METRICS
 
     metric = METRICS[one.scenario]
     value = one.metadata.get(metric.key)

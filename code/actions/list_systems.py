@@ -7,9 +7,9 @@ import json
 from code.actions import Context
 from code.common import console
 from code.common.errors import HarnessError
-from code.common.systems.detect import detect
-from code.common.systems.matching import match
-from code.common.systems.system_list import KnownSystem, System
+from code.machine.detect import detect
+from code.systems.matching import match
+from code.systems.system_list import KnownSystem, System
 
 SCOPE = "request"
 

@@ -8,8 +8,9 @@ from code.actions.stage_results import say_findings, tree
 from code.common import console, paths
 from code.common.errors import UsageError
 from code.common.paths import build_dir
-from code.submission import packing, report_columns, tree_checks
-from code.submission.finding import errors
+from code.submission.check import report_columns, tree_checks
+from code.submission.check.finding import errors
+from code.submission.pack import packing
 
 SCOPE = "request"
 

@@ -9,11 +9,11 @@ from code.actions.stage_results import tree
 from code.common import console, paths
 from code.common.errors import MissingError
 from code.common.files import atomic_write
-from code.submission import measurements, runs, staging
-from code.submission.candidates import Candidate
-from code.submission.identity import Identity
-from code.submission.layout import LAYOUTS, Place
-from code.submission.rounds import round_named
+from code.rules.rounds import round_named
+from code.submission.stage import measurements, runs, staging
+from code.submission.stage.candidates import Candidate
+from code.submission.stage.identity import Identity
+from code.submission.stage.layout import LAYOUTS, Place
 
 SCOPE = "request"
 

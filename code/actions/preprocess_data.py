@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from code.actions import Context
 from code.actions.download_data import variants
-from code.common.fields import FIELDS
-from code.common.rooms import room_of
+from code.benchmarks.benchmark import room_of
+from code.fields.table import FIELDS
 
 SCOPE = "request"
 

@@ -8,7 +8,7 @@ import sys
 from code.actions import Context
 from code.common import console
 from code.common.errors import UsageError
-from code.common.systems.adding import plan_removal, remove
+from code.systems.adding import plan_removal, remove
 
 SCOPE = "request"
 

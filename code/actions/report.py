@@ -5,14 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 from code.actions import Context
+from code.benchmarks.benchmark import room_of
 from code.common import console, paths
 from code.common.errors import HarnessError, MissingError
 from code.common.paths import build_dir
-from code.common.rooms import room_of
 from code.results.page import write
 from code.results.page.write import RunPage
-from code.submission import runs
-from code.submission.runs import Run
+from code.submission.stage import runs
+from code.submission.stage.runs import Run
 
 SCOPE = "request"
 FAILED_STATUS = 4

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from code.actions import Context, generate_engines, run_harness
-from code.plan import Workload
+from code.plan.workload import Workload
 from code.results.report import ReportRow
 
 SCOPE = "workload"

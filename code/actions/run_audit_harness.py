@@ -7,13 +7,15 @@ from pathlib import Path
 from code.actions import Context
 from code.actions.run_harness import log_root, new_log_folder, run_identity
 from code.backends.base import backend
+from code.benchmarks.benchmark import room_of
 from code.common import console, paths
 from code.common.errors import RunError
-from code.common.rooms import room_of
-from code.plan import Workload
-from code.submission import audit_config, audit_run, runs
-from code.submission.audit_run import Audit, Outcome
-from code.submission.rounds import NEWEST, Round, newest_with, round_named
+from code.plan.workload import Workload
+from code.rules.rounds import NEWEST, Round, newest_with, round_named
+from code.run import audit_config
+from code.submission.audit import audit_run
+from code.submission.audit.audit_run import Audit, Outcome
+from code.submission.stage import runs
 
 SCOPE = "workload"
 

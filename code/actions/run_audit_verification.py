@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from code.actions import Context
 from code.actions.run_audit_harness import chosen_round, pair_of, require_passed, say_needed, say_outcome
+from code.benchmarks.benchmark import room_of
 from code.common.errors import MissingError
-from code.common.rooms import room_of
-from code.plan import Workload
-from code.submission import audit_run, runs
+from code.plan.workload import Workload
+from code.submission.audit import audit_run
+from code.submission.stage import runs
 
 SCOPE = "workload"
 

@@ -15,19 +15,18 @@ from code.actions import Context, explain
 from code.actions.generate_engines import say_ignored
 from code.backends import store
 from code.backends.base import Backend, backend
+from code.benchmarks.benchmark import Room, room_of
 from code.common import console, paths
 from code.common.errors import UsageError
 from code.common.files import atomic_write, storage_error, write_json
-from code.common.rooms import Room, room_of
-from code.loadgen import language, launch
-from code.loadgen.contract import RunSpec
-from code.loadgen.settings import conf_text, seeds, user_conf
-from code.plan import Workload
+from code.harness.schema.run_spec import RunSpec
+from code.plan.request import Value
+from code.plan.workload import Workload
 from code.precision import graph_for
-from code.request import Value
-from code.results import loadgen_log, metadata, report, settings_check
+from code.results import loadgen_log, metadata, provenance, report, settings_check
 from code.results.verdict import judge
-from code.submission import audit_config, provenance
+from code.run import audit_config, language, launch
+from code.run.settings import conf_text, seeds, user_conf
 from configs.configuration import Probed
 
 SCOPE = "workload"

@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 from code.actions import Context
+from code.benchmarks.benchmark import room_of
 from code.common import console, paths
-from code.common.rooms import room_of
-from code.request import Request
-from code.submission import candidates, identity, inference, runs, staging
-from code.submission.candidates import Candidate
-from code.submission.finding import Finding, errors
-from code.submission.rounds import Round
+from code.plan.request import Request
+from code.rules.rounds import Round
+from code.submission.check.finding import Finding, errors
+from code.submission.stage import candidates, identity, inference, runs, staging
+from code.submission.stage.candidates import Candidate
 
 SCOPE = "request"
 FAILED_STATUS = 4

@@ -19,10 +19,10 @@ from code.actions import (
 from code.actions import run as run_both
 from code.common import console
 from code.common.errors import RunError
-from code.plan import build
-from code.request import Request, Value
+from code.plan.request import Request, Value
+from code.plan.workload import build
 from code.results.report import Outcome, print_report
-from code.submission import identity
+from code.submission.stage import identity
 
 SCOPE = "request"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from code.actions import Context
 from code.actions.stage_results import tree
 from code.common import console, paths
-from code.submission import truncation
+from code.submission.pack import truncation
 
 SCOPE = "request"
 

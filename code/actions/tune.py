@@ -8,11 +8,11 @@ from typing import Any
 from code.actions import Context
 from code.actions.run_harness import with_harness
 from code.backends.base import backend
+from code.benchmarks.benchmark import room_of
 from code.common import console, paths
 from code.common.constants import Scenario
 from code.common.errors import RunError
-from code.common.rooms import room_of
-from code.plan import Workload
+from code.plan.workload import Workload
 from code.tuning import config_class, measure
 from code.tuning.server_rate import highest_valid
 from code.tuning.space import point_of, search_space, values_of

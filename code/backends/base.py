@@ -18,11 +18,11 @@ from code.common.errors import MissingError, unknown
 
 BACKENDS: dict[str, str] = {
     "openvino": "code.backends.openvino",
-    "openvino_genai": "code.backends.openvino_genai",
+    "openvino_genai": "code.backends.generators.openvino_genai",
     "onnxruntime": "code.backends.onnxruntime",
-    "tensorrt": "code.backends.tensorrt",
-    "tensorrt_rtx": "code.backends.tensorrt_rtx",
-    "tensorrt_llm": "code.backends.tensorrt_llm",
+    "tensorrt": "code.backends.tensorrt.backend",
+    "tensorrt_rtx": "code.backends.tensorrt.rtx",
+    "tensorrt_llm": "code.backends.generators.tensorrt_llm",
 }
 """Backend name → the module that has its BACKEND."""
 

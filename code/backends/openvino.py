@@ -18,7 +18,7 @@ import numpy as np
 from code.backends.base import ON_PROCESSOR, Arrays, EngineSpec, missing_sdk
 from code.common import console
 from code.common.errors import RunError, UsageError, last_words
-from code.common.systems.detect import detect
+from code.machine.detect import detect
 
 INFERENCE_PRECISION = {"fp32": "f32", "bf16": "bf16", "fp16": "f16", "int8": "f32"}
 """Field value → INFERENCE_PRECISION_HINT; an int8 graph carries its own Q/DQ nodes and computes the rest in f32."""

@@ -10,9 +10,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from code.benchmarks.benchmark import Room
 from code.common import console
 from code.common.errors import RunError
-from code.common.rooms import Room
 from code.precision import quantise, score, sensitivity
 from code.precision.convert import REST, convert
 from code.precision.fp8 import to_fp8

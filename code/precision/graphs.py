@@ -18,11 +18,11 @@ from typing import Any
 from code.backends.base import backend
 from code.backends.locks import locked
 from code.backends.store import model_digest
+from code.benchmarks.benchmark import Room, room_of
 from code.common import console, paths
 from code.common.errors import MissingError, RunError, UsageError
 from code.common.files import atomic_directory, sha256, write_json
-from code.common.rooms import Room, room_of
-from code.plan import Workload
+from code.plan.workload import Workload
 from code.precision.convert import REST, convert, is_quantised
 from code.precision.samples import Samples, open_samples
 

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from code.benchmarks.benchmark import Room
 from code.common import paths
 from code.common.errors import MissingError, UsageError
-from code.common.rooms import Room
-from code.loadgen.datasets import Dataset, open_dataset
+from code.harness.python.datasets import Dataset, open_dataset
 
 LISTS = {"bert": "bert_calibration_features.txt"}
 """MLPerf's own list of calibration samples by benchmark, used where it lies beside the published data set."""

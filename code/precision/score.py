@@ -14,12 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from code.backends.base import EngineSpec, Stream, backend
+from code.benchmarks.benchmark import Room
 from code.common import console, paths
 from code.common.errors import HarnessError, RunError, last_words
 from code.common.files import sha256, write_json
-from code.common.rooms import Room
-from code.common.systems.detect import detect
-from code.loadgen.batcher import by_length
+from code.harness.python.batcher import by_length
+from code.machine.detect import detect
 from code.precision.samples import Samples
 
 BATCH = 8

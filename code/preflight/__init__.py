@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from code.common.systems.detect import DetectedSystem
-from code.common.systems.sources import Machine
+from code.machine.detect import DetectedSystem
+from code.machine.sources import Machine
 from code.preflight import containers, cpu, driver, fabric, files, gpus, limits, loadgen, storage, user
 from code.preflight.finding import Check, Finding, Level, Subject
 

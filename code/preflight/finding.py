@@ -7,8 +7,8 @@ from dataclasses import asdict, dataclass
 from enum import Enum
 from typing import Any
 
-from code.common.systems.detect import DetectedSystem
-from code.common.systems.sources import Machine
+from code.machine.detect import DetectedSystem
+from code.machine.sources import Machine
 
 
 class Level(str, Enum):

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from code.common.errors import RunError
-from code.results.metrics import METRICS, Metric
+from code.rules.metrics import METRICS, Metric
 
 MARKER = ":::MLLOG"
 DETAIL_NAME = "mlperf_log_detail.txt"

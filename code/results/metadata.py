@@ -17,8 +17,8 @@ from code.common.errors import RunError
 from code.common.files import write_json
 from code.results.accuracy import AccuracyResult, accuracy_pass, accuracy_summary
 from code.results.loadgen_log import LoadGenLog
-from code.results.metrics import METRICS, MIN_QUERY_COUNT, OFFLINE_SAMPLES_CAP
 from code.results.verdict import Verdict
+from code.rules.metrics import METRICS, MIN_QUERY_COUNT, OFFLINE_SAMPLES_CAP
 
 METADATA_NAME = "metadata.json"
 TOKEN_RATES = (

@@ -19,8 +19,8 @@ from code.results.explain import (
     seconds,
 )
 from code.results.loadgen_log import LoadGenLog
-from code.results.metrics import TEN_MINUTES_MS
 from code.results.reason import Reason
+from code.rules.metrics import TEN_MINUTES_MS
 
 __all__ = ["Reason", "Verdict", "judge"]
 

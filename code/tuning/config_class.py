@@ -9,7 +9,7 @@ from typing import Any
 
 from code.common.errors import RunError
 from code.common.files import atomic_write
-from code.plan import Workload
+from code.plan.workload import Workload
 
 INDENT = "    "
 

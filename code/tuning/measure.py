@@ -12,16 +12,16 @@ from code.actions import Context, generate_engines
 from code.actions.run_harness import run_spec
 from code.backends import store
 from code.backends.base import backend
+from code.benchmarks.benchmark import room_of
 from code.common.constants import Scenario
 from code.common.files import atomic_write
-from code.common.rooms import room_of
-from code.loadgen import launch
-from code.loadgen.settings import conf_text, user_conf
-from code.plan import Workload
+from code.plan.request import Value
+from code.plan.workload import Workload
 from code.precision import graph_for
-from code.request import Value
 from code.results import loadgen_log
 from code.results.verdict import judge
+from code.run import launch
+from code.run.settings import conf_text, user_conf
 from code.tuning.space import values_of
 
 ORIGIN = "tune"

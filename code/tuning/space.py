@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from code.common.constants import Scenario
-from code.plan import Workload
+from code.plan.workload import Workload
 
 PADDINGS = (0.0, 1 / 32, 1 / 16, 1 / 8)
 MOST_CPU_BATCH, MOST_GPU_BATCH, MOST_GPU_STREAMS = 64, 1024, 4

@@ -11,7 +11,7 @@ from typing import Any
 from code.backends.base import missing_sdk
 from code.common import paths
 from code.common.errors import HarnessError
-from code.plan import Workload
+from code.plan.workload import Workload
 
 SEED = 0
 

@@ -27,12 +27,12 @@ import numpy as np
 
 from code.backends import memory
 from code.backends.base import EngineSpec
-from code.backends.generation import TextGenerator, texts
-from code.backends.openvino_genai import BACKEND
-from code.gptj import facts, tiny
-from code.gptj.checkpoint import open_checkpoint
-from code.gptj.room import generation
-from code.gptj.tiny import record
+from code.backends.generators.base import TextGenerator, texts
+from code.backends.generators.openvino_genai import BACKEND
+from code.benchmarks.gptj import facts, tiny
+from code.benchmarks.gptj.benchmark import generation
+from code.benchmarks.gptj.checkpoint import open_checkpoint
+from code.benchmarks.gptj.tiny import record
 
 CORES = len(os.sched_getaffinity(0))
 IN_FLIGHT = 64
@@ -150,7 +150,7 @@ def run_json(subject: Subject, scenario: str, folder: Path, conf: dict[str, Any]
 
 def harness(path: Path) -> dict[str, Any]:
     """LoadGen's detail log of a run, key → last value."""
-    subprocess.run([sys.executable, "-m", "code.loadgen", str(path)], check=True, stdout=subprocess.DEVNULL)
+    subprocess.run([sys.executable, "-m", "code.harness.python", str(path)], check=True, stdout=subprocess.DEVNULL)
     found = {}
     for line in (path.parent / "mlperf_log_detail.txt").read_text().splitlines():
         if line.startswith(":::MLLOG "):

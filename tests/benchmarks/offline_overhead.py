@@ -20,12 +20,12 @@ import numpy as np
 
 from code.backends import store
 from code.backends.base import Engine, EngineSpec, backend
-from code.bert.room import ROOM
-from code.common.fields import FIELDS
-from code.common.systems.detect import detect
-from code.loadgen.batcher import by_length
-from code.loadgen.datasets import Dataset, open_dataset
-from code.loadgen.sut import Sut
+from code.benchmarks.bert.benchmark import ROOM
+from code.fields.table import FIELDS
+from code.harness.python.batcher import by_length
+from code.harness.python.datasets import Dataset, open_dataset
+from code.harness.python.sut import Sut
+from code.machine.detect import detect
 from code.results.loadgen_log import read_detail
 
 REPEATS = 5

@@ -19,7 +19,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 import numpy as np
 
-from code.bert import features, postprocess, preprocess, squad, vocabulary
+from code.benchmarks.bert import features, postprocess, preprocess, squad, vocabulary
 
 
 def main() -> None:

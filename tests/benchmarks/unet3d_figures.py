@@ -29,13 +29,13 @@ import numpy as np
 
 from code.backends.base import Engine, EngineSpec, backend
 from code.backends.openvino import OpenVino
+from code.benchmarks.unet3d import data, facts, preprocess, tiny
+from code.benchmarks.unet3d.benchmark import ROOM
+from code.benchmarks.unet3d.windows import Windows
 from code.common.errors import HarnessError
-from code.common.fields import FIELDS
-from code.loadgen.datasets import Dataset, open_dataset
-from code.loadgen.sut import Sut
-from code.unet3d import data, facts, preprocess, tiny
-from code.unet3d.room import ROOM
-from code.unet3d.windows import Windows
+from code.fields.table import FIELDS
+from code.harness.python.datasets import Dataset, open_dataset
+from code.harness.python.sut import Sut
 from tests.benchmarks.harness_figures import Figure, execute, figure, in_turn, programs, run_json, summary
 
 CORES = len(os.sched_getaffinity(0))

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 import configs
-from code import plan
 from code.common.constants import Benchmark, Scenario
 from code.common.errors import HarnessError
-from code.common.systems.system_list import KnownSystem
-from code.plan import Workload
-from code.request import parse
+from code.plan import workload as plan
+from code.plan.request import parse
+from code.plan.workload import Workload
+from code.systems.system_list import KnownSystem
 from configs import loading
 from configs.loading import LoadedFile
 

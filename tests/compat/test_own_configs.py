@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from code.actions import Context, dry_run, list_configs
+from code.benchmarks.benchmark import ROOMS, room_of
 from code.common.constants import Benchmark, HarnessType, PowerSetting
-from code.common.rooms import ROOMS, room_of
-from code.common.systems.estimate import FIELD_OF
-from code.common.systems.system_list import KnownSystem
-from code.plan import build
-from code.request import parse, parse_benchmark
+from code.plan.request import parse, parse_benchmark
+from code.plan.workload import build
+from code.systems.estimate import FIELD_OF
+from code.systems.system_list import KnownSystem
 from configs import loading
 from configs.configuration import CONFIG_ROOT, Probed, Registered
 from configs.inspection import duplicates, faults, misplaced, system_of

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from code.common.constants import AccuracyTarget, Benchmark, HarnessType, PowerSetting, Scenario
-from code.common.systems.system_list import KnownSystem
+from code.systems.system_list import KnownSystem
 from configs.configuration import ConfigRegistry
 from configs.inspection import faults, fields_of
 from tests.compat.conftest import REGISTER, DropIn

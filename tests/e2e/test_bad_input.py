@@ -59,7 +59,7 @@ def test_a_mistake_in_the_request(
 
 
 def test_a_truncated_onnx_file(project: Path, tmp_path: Path) -> None:
-    whole = (project / "code/bert/tiny/model/model.onnx").read_bytes()
+    whole = (project / "code/benchmarks/bert/tiny/model/model.onnx").read_bytes()
     (tmp_path / "cut.onnx").write_bytes(whole[: len(whole) // 2])
     for backend in ("openvino", "onnxruntime"):
         done = harness(project, *BERT, f"--backend={backend}", f"--model_path={tmp_path}/cut.onnx", "--accuracy_reference=1")

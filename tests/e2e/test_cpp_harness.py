@@ -15,8 +15,8 @@ import pytest
 from numpy.typing import NDArray
 
 from code.common.errors import UsageError
-from code.loadgen import launch
-from code.loadgen.contract import RunSpec
+from code.harness.schema.run_spec import RunSpec
+from code.run import launch
 
 pytestmark = [pytest.mark.e2e, pytest.mark.cpp, pytest.mark.timeout(1800)]
 SCENARIOS = ("Offline", "Server", "SingleStream", "MultiStream")
@@ -64,7 +64,7 @@ def test_a_tree_in_another_place_begins_anew(project: Path, build: Path, tmp_pat
         (binaries / name).chmod(0o755)
     for name in ("outside", "inside", "inside"):
         tree = tmp_path / name
-        for part in ("scripts", "code/harness", "requirements"):
+        for part in ("scripts", "code/harness/cpp", "requirements"):
             shutil.copytree(project / part, tree / part, dirs_exist_ok=True)
         done = subprocess.run(
             [str(tree / "scripts" / "build_harness.sh"), str(binaries / "python")],
@@ -73,7 +73,7 @@ def test_a_tree_in_another_place_begins_anew(project: Path, build: Path, tmp_pat
             env={**os.environ, "BUILD_DIR": str(folder)},
         )
         assert done.returncode == 0, done.stderr
-        assert f"CMAKE_HOME_DIRECTORY:INTERNAL={tree}/code/harness" in (folder / "cmake" / "CMakeCache.txt").read_text()
+        assert f"CMAKE_HOME_DIRECTORY:INTERNAL={tree}/code/harness/cpp" in (folder / "cmake" / "CMakeCache.txt").read_text()
 
 
 def test_unit_and_process_tests(build: Path) -> None:
@@ -270,7 +270,7 @@ def test_the_harness_is_used_where_it_is_built(build: Path, project: Path, tmp_p
     assert done.returncode == 0, done.stderr
     assert "harness: cpp" in done.stdout
     (result,) = [json.loads(path.read_text()) for path in tmp_path.rglob("metadata.json")]
-    record = json.loads((project / "code/bert/tiny/model/record.json").read_text())
+    record = json.loads((project / "code/benchmarks/bert/tiny/model/record.json").read_text())
     assert abs(result["accuracy"][0]["value"] - record["F1"]) < 0.01
     (times,) = tmp_path.rglob("batches.npy")
     assert np.load(times)[:, 2].sum() == 10833

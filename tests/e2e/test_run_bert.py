@@ -103,7 +103,7 @@ def test_onnx_runtime_scores_the_same(project: Path, tmp_path: Path) -> None:
     done = make(project, "run", arguments, LOG_DIR=str(tmp_path))
     assert done.returncode == 0, done.stderr
     (result,) = results(tmp_path)
-    record = json.loads((project / "code/bert/tiny/model/record.json").read_text())
+    record = json.loads((project / "code/benchmarks/bert/tiny/model/record.json").read_text())
     assert abs(result["accuracy"][0]["value"] - record["F1"]) < 0.01
 
 

@@ -46,7 +46,7 @@ def test_a_short_run_is_short_and_says_it_is_for_the_open_division(short: tuple[
 @pytest.mark.full
 def test_an_accuracy_run_of_real_articles_by_fields_alone(shared: Path, project: Path, tmp_path: Path) -> None:
     """The tiny network with GPT-2's 50,257 tokens: what it says is noise, and every step but its weights is the real one."""
-    model = widened(project / "code/gptj/tiny/model", tmp_path / "model", 50_400, 50_256)
+    model = widened(project / "code/benchmarks/gptj/tiny/model", tmp_path / "model", 50_400, 50_256)
     arguments = (
         f"--benchmarks=gptj --scenarios=offline --test_mode=AccuracyOnly --cnndm_source={shared / ARTICLES} --model_path={model} "
         f"--vocab_path={shared / 'data/gpt2_bpe'} --num_beams=2 --min_new_tokens=4 --max_new_tokens=8 --accuracy_reference=0.0"
@@ -93,7 +93,7 @@ def widened(source: Path, target: Path, entries: int, end: int) -> Path:
 
 
 def decoded(log: Path, shared: Path) -> tuple[dict[int, str], list[Any]]:
-    from code.gptj import bpe, cnndm, rouge
+    from code.benchmarks.gptj import bpe, cnndm, rouge
 
     vocabulary = bpe.read(shared / "data/gpt2_bpe")
     found = {entry["qsl_idx"]: np.frombuffer(bytes.fromhex(entry["data"]), dtype="<i4") for entry in json.loads(log.read_text())}

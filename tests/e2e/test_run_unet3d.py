@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from code.unet3d import accuracy, tiny
+from code.benchmarks.unet3d import accuracy, tiny
 from tests.e2e.test_run_bert import make, results
 
 pytestmark = pytest.mark.e2e

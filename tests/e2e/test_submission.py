@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from code.common.errors import HarnessError
-from code.common.systems.detect import detect
-from code.common.systems.matching import match
+from code.machine.detect import detect
+from code.systems.matching import match
 from tests.unit.submission import made
 
 WHO = ["--submitter=Example", "--division=open", "--category=edge", "--status=available", "--round=v6.1"]

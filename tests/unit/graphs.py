@@ -19,7 +19,7 @@ def small_bert(folder: Path, layers: int = 1) -> Path:
 
 def values(**given: Any) -> dict[str, Any]:
     """A workload's values as backends get them: every field's default, BERT on a known system, and what is given."""
-    from code.common.fields import FIELDS
+    from code.fields.table import FIELDS
 
     out = {f.name: f.default for f in FIELDS}
     return {**out, "benchmark": "bert", "system": "A100_SXM4_40GBx8", "gpu_batch_size": {"bert": 4}, **given}

@@ -14,8 +14,8 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from code.bert import accuracy, answer_text, evaluate, facts, postprocess, preprocess, squad
-from code.bert.preprocess import PreprocessedSquad
+from code.benchmarks.bert import accuracy, answer_text, evaluate, facts, postprocess, preprocess, squad
+from code.benchmarks.bert.preprocess import PreprocessedSquad
 from code.common.errors import MissingError, RunError, UsageError
 
 PIECES = [

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from code.bert import data
+from code.benchmarks.bert import data
 from code.common import download
 from code.common.download import Patience
 from code.common.errors import HarnessError, MissingError, RunError, UsageError

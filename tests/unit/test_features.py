@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from code.bert import features, squad, vocabulary
-from code.bert.features import Features, Settings
-from code.bert.squad import Question, Squad
+from code.benchmarks.bert import features, squad, vocabulary
+from code.benchmarks.bert.features import Features, Settings
+from code.benchmarks.bert.squad import Question, Squad
 from code.common.errors import MissingError, UsageError
 
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]"]

@@ -14,15 +14,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from code.backends import generator_streams, memory
+from code.backends import memory
 from code.backends.base import EngineSpec
-from code.backends.generation import texts
-from code.backends.openvino_genai import BACKEND
+from code.backends.generators import streams as generator_streams
+from code.backends.generators.base import texts
+from code.backends.generators.openvino_genai import BACKEND
+from code.benchmarks.gptj import facts, tiny
+from code.benchmarks.gptj.benchmark import generation
+from code.benchmarks.gptj.tiny import record
 from code.common.errors import MissingError, RunError
-from code.common.systems.detect import detect
-from code.gptj import facts, tiny
-from code.gptj.room import generation
-from code.gptj.tiny import record
+from code.machine.detect import detect
 
 COUNT = 24
 

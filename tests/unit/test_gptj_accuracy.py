@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from code.benchmarks.gptj import accuracy, bpe, cnndm, preprocess, rouge, sentences, tiny
+from code.benchmarks.gptj.prompt import INSTRUCTION
 from code.common.errors import MissingError, RunError, UsageError
-from code.gptj import accuracy, bpe, cnndm, preprocess, rouge, sentences, tiny
-from code.gptj.prompt import INSTRUCTION
 
 ARTICLES = "data/cnndm/cnn_dailymail_v3_validation_first64.csv"
 
@@ -79,7 +79,7 @@ def test_sentences_end_at_marks_and_lines_and_not_at_titles() -> None:
 
 
 def test_the_tiny_sets_highlights_are_one_sentence_a_line() -> None:
-    from code.gptj.tiny.articles import EVAL_SEED, article
+    from code.benchmarks.gptj.tiny.articles import EVAL_SEED, article
 
     for index in range(400):
         highlights = article(EVAL_SEED, index).highlights

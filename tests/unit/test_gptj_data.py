@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from code.benchmarks.gptj import bpe, cnndm, data, facts, preprocess, tiny
+from code.benchmarks.gptj.prompt import INSTRUCTION, prompt
 from code.common.errors import MissingError, UsageError
-from code.gptj import bpe, cnndm, data, facts, preprocess, tiny
-from code.gptj.prompt import INSTRUCTION, prompt
 
 ARTICLES = "data/cnndm/cnn_dailymail_v3_validation_first64.csv"
 # SHA-256 of the JSON list of ids that transformers 5.5.4's GPT-2 tokeniser gives the prompts and the highlights of those 64 articles.

@@ -12,14 +12,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from code.backends.generation import Event
-from code.backends.openvino_genai import BACKEND
+from code.backends.generators.base import Event
+from code.backends.generators.openvino_genai import BACKEND
+from code.benchmarks.gptj import bpe, checkpoint, cnndm, facts, tiny
+from code.benchmarks.gptj.benchmark import ROOM, generation, require_fit
+from code.benchmarks.gptj.tiny import record
 from code.common.errors import HarnessError, MissingError, RunError, UsageError
-from code.gptj import bpe, checkpoint, cnndm, facts, tiny
-from code.gptj.room import ROOM, generation, require_fit
-from code.gptj.tiny import record
-from code.loadgen.generation_sut import GenerationSut, in_order
-from code.loadgen.prompts import PromptDataset
+from code.harness.python.generation_sut import GenerationSut, in_order
+from code.harness.python.prompts import PromptDataset
 
 EXPECTED = tiny.MODEL / record.EXPECTED_FILE
 
@@ -84,8 +84,8 @@ def test_the_model_scores_its_record_on_the_first_samples(prompts: Any) -> None:
 
 def test_a_beam_search_that_ends_too_early_goes_on_to_the_least_length() -> None:
     """OpenVINO GenAI's own beam search heeds no min_new_tokens; articles with short summaries show it."""
-    from code.gptj.prompt import prompt
-    from code.gptj.tiny.articles import article
+    from code.benchmarks.gptj.prompt import prompt
+    from code.benchmarks.gptj.tiny.articles import article
 
     opened = bpe.read(tiny.MODEL)
     written = [article("early", index) for index in range(60)]

@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 
 from code.backends.base import EngineSpec
-from code.backends.generation import texts
-from code.backends.openvino_genai import BACKEND, FILE
+from code.backends.generators.base import texts
+from code.backends.generators.openvino_genai import BACKEND, FILE
+from code.benchmarks.gptj import bpe, checkpoint, export, facts, graph, tiny
+from code.benchmarks.gptj.benchmark import generation
+from code.benchmarks.gptj.prompt import prompt
+from code.benchmarks.gptj.tiny.articles import article
 from code.common.errors import RunError, UsageError
-from code.gptj import bpe, checkpoint, export, facts, graph, tiny
-from code.gptj.prompt import prompt
-from code.gptj.room import generation
-from code.gptj.tiny.articles import article
 
 MODEL = tiny.MODEL / "openvino/openvino_model.xml"
 NO_CANDIDATES = 10_000

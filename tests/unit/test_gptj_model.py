@@ -10,10 +10,11 @@ from typing import Any
 
 import pytest
 
-from code.backends import memory, store, tensorrt_llm
-from code.backends.openvino_genai import BACKEND
+from code.backends import memory, store
+from code.backends.generators import tensorrt_llm
+from code.backends.generators.openvino_genai import BACKEND
+from code.benchmarks.gptj import checkpoint, export, tiny
 from code.common.errors import MissingError, RunError, UsageError
-from code.gptj import checkpoint, export, tiny
 
 TRT = tensorrt_llm.BACKEND
 
@@ -111,7 +112,7 @@ def test_too_little_memory_is_said_before_anything_is_read(model: Path, tmp_path
 
 def test_loading_refuses_too_little_memory_for_the_precision(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from code.backends.base import EngineSpec
-    from code.gptj.room import generation
+    from code.benchmarks.gptj.benchmark import generation
 
     BACKEND.build(tiny.MODEL, {"precision": "fp32"}, tmp_path)
     monkeypatch.setattr(memory, "available", lambda: 2_000_000)
@@ -169,7 +170,7 @@ def test_training_without_torch_says_what_to_install(
 ) -> None:
     import sys
 
-    from code.gptj.tiny import train
+    from code.benchmarks.gptj.tiny import train
 
     monkeypatch.setitem(sys.modules, "torch", None)
     assert train.main(["--out", str(tmp_path / "out")]) == 3

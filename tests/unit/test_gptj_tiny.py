@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from code.benchmarks.gptj import bpe, cnndm, facts, preprocess, tiny
+from code.benchmarks.gptj.tiny import articles, record
 from code.common.errors import UsageError
 from code.common.files import sha256
-from code.gptj import bpe, cnndm, facts, preprocess, tiny
-from code.gptj.tiny import articles, record
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +38,9 @@ def test_the_set_is_the_recorded_one_with_as_many_samples_as_cnn_dailymail(made:
 
 def test_the_set_does_not_depend_on_the_process(project: Path, made: Path, tmp_path: Path) -> None:
     """Another hash seed and another locale give the same bytes."""
-    command = f"from pathlib import Path; from code.gptj import tiny; tiny.generate_eval(Path({str(tmp_path / 'a.json')!r}))"
+    command = (
+        f"from pathlib import Path; from code.benchmarks.gptj import tiny; tiny.generate_eval(Path({str(tmp_path / 'a.json')!r}))"
+    )
     environment = {**os.environ, "PYTHONHASHSEED": "7", "LC_ALL": "C", "PYTHONUTF8": "0"}
     subprocess.run([sys.executable, "-c", command], cwd=project, env=environment, check=True, timeout=120)
     assert sha256(tmp_path / "a.json") == sha256(made)
@@ -77,7 +79,7 @@ def test_the_record_speaks_of_what_is_committed(recorded: dict[str, Any]) -> Non
 
 
 def test_the_vocabulary_is_learnt_anew_to_the_same_entries(tmp_path: Path) -> None:
-    from code.gptj.tiny import vocabulary
+    from code.benchmarks.gptj.tiny import vocabulary
 
     vocabulary.learn(vocabulary.corpus(), tmp_path)
     for name in ("vocab.json", "merges.txt"):

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from code.loadgen.contract import SCHEMA
-from code.loadgen.language import choose
+from code.harness.schema.run_spec import SCHEMA
+from code.run.language import choose
 
 
 def put_binary(build: Path, answer: str) -> None:

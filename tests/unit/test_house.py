@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from code import commands_page
+from code.fields import page as commands_page
 
 
 def python(project: Path, *arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:

@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 
 from code.common.errors import MissingError, UsageError
-from code.common.fields import FIELDS
-from code.loadgen import contract
-from code.loadgen.batcher import ArrivalQueue, by_length
-from code.loadgen.contract import RunSpec
-from code.loadgen.datasets import open_dataset
-from code.loadgen.settings import conf_text, user_conf
+from code.fields.table import FIELDS
+from code.harness.python.batcher import ArrivalQueue, by_length
+from code.harness.python.datasets import open_dataset
+from code.harness.schema import run_spec as contract
+from code.harness.schema.run_spec import RunSpec
+from code.run.settings import conf_text, user_conf
 
 LENGTHS = np.array([30, 384, 31, 200, 384, 30, 199, 30], dtype=np.int32)
 

@@ -14,8 +14,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from code.bert import data, features, preprocess, squad, vocabulary
-from code.bert.data import Sources
+from code.benchmarks.bert import data, features, preprocess, squad, vocabulary
+from code.benchmarks.bert.data import Sources
 from code.common import paths
 from code.common.errors import MissingError, UsageError
 
@@ -91,7 +91,7 @@ def test_a_warm_check_reads_no_input_and_no_array(inputs: Sources, done: Path) -
 
 def test_a_warm_check_imports_neither_numpy_nor_a_tokeniser(inputs: Sources, done: Path) -> None:
     script = (
-        "import sys\nfrom pathlib import Path\nfrom code.bert.preprocess import is_current\n"
+        "import sys\nfrom pathlib import Path\nfrom code.benchmarks.bert.preprocess import is_current\n"
         "assert is_current(*map(Path, sys.argv[1:]))\nassert not {'numpy', 'tokenizers'} & set(sys.modules)\n"
     )
     command = [sys.executable, "-c", script, str(done), str(inputs.squad_json), str(inputs.vocab)]
@@ -211,7 +211,7 @@ def small_disk(tmp_path: Path) -> Iterator[list[str]]:
 
 def test_a_full_disk_leaves_nothing_visible(inputs: Sources, tmp_path: Path, small_disk: list[str]) -> None:
     script = (
-        "import sys\nfrom pathlib import Path\nfrom code.bert.preprocess import preprocess\n"
+        "import sys\nfrom pathlib import Path\nfrom code.benchmarks.bert.preprocess import preprocess\n"
         "from code.common.errors import HarnessError\n"
         "try:\n    preprocess(*map(Path, sys.argv[1:]))\n"
         "except HarnessError as error:\n    print(error, file=sys.stderr)\n    sys.exit(error.exit_status)\n"
@@ -232,6 +232,6 @@ def test_variants_have_their_places(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert reference.model == tmp_path / "build/models/bert/bert_large_v1_1.onnx"
     assert reference.vocab == tmp_path / "build/models/bert/vocab.txt"
     assert tiny.squad_json.is_relative_to(tmp_path / "build/data")
-    assert tiny.vocab.is_relative_to(paths.project_root() / "code/bert/tiny")
+    assert tiny.vocab.is_relative_to(paths.project_root() / "code/benchmarks/bert/tiny")
     with pytest.raises(UsageError, match="'tiny'"):
         data.sources("tny")

@@ -6,8 +6,8 @@ import pytest
 
 from code.common.constants import AccuracyTarget, Benchmark, HarnessType, PowerSetting, Scenario
 from code.common.errors import UsageError
-from code.common.fields import FIELDS, field_table
-from code.request import Request, parse
+from code.fields.table import FIELDS, field_table
+from code.plan.request import Request, parse
 
 
 def asked(*arguments: str, **environment: str) -> Request:

@@ -10,9 +10,9 @@ import pytest
 from code.actions.run_harness import run_spec
 from code.backends.base import backend
 from code.common.errors import UsageError
-from code.loadgen.contract import RunSpec
-from code.plan import build
-from code.request import parse
+from code.harness.schema.run_spec import RunSpec
+from code.plan.request import parse
+from code.plan.workload import build
 
 DATASET: dict[str, Any] = {"kind": "sequence", "count": 3}
 

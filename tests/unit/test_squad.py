@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from code.bert import squad
+from code.benchmarks.bert import squad
 from code.common.errors import MissingError, UsageError
 
 CONTEXT = "The Normans gave their\tname to\u202fNormandy, a region."

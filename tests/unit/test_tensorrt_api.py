@@ -26,7 +26,7 @@ RTX_ONLY = {
 
 def sources(project: Path) -> list[Path]:
     """The files of the TensorRT path."""
-    return sorted(p for p in project.glob("code/backends/tensorrt*.py") if p.name not in OTHER_SDK)
+    return sorted(p for p in project.glob("code/backends/tensorrt/backend*.py") if p.name not in OTHER_SDK)
 
 
 def annotated(tree: ast.AST) -> dict[str, str]:

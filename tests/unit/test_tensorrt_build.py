@@ -12,10 +12,11 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
-from code.backends import store, tensorrt_builder
+from code.backends import store
 from code.backends.base import backend
-from code.backends.tensorrt_check import check
-from code.backends.tensorrt_sdk import TENSORRT_RTX, sdk
+from code.backends.tensorrt import builder as tensorrt_builder
+from code.backends.tensorrt.check import check
+from code.backends.tensorrt.sdk import TENSORRT_RTX, sdk
 from code.common.errors import RunError, UsageError
 from code.precision.convert import convert
 from tests.unit.graphs import small_bert, values

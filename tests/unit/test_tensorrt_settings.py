@@ -6,14 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from code.backends import tensorrt_runner, tensorrt_timing
 from code.backends.base import EngineSpec, backend
-from code.backends.tensorrt import BACKEND
-from code.backends.tensorrt_profiles import Profile, Range, profiles_of, shapes
-from code.backends.tensorrt_runner import require_same_gpu, require_whole
-from code.backends.tensorrt_sdk import TENSORRT, Messages
-from code.backends.tensorrt_target import Target, target_of
-from code.backends.tensorrt_timing import TimingCache
+from code.backends.tensorrt import runner as tensorrt_runner
+from code.backends.tensorrt import timing as tensorrt_timing
+from code.backends.tensorrt.backend import BACKEND
+from code.backends.tensorrt.profiles import Profile, Range, profiles_of, shapes
+from code.backends.tensorrt.runner import require_same_gpu, require_whole
+from code.backends.tensorrt.sdk import TENSORRT, Messages
+from code.backends.tensorrt.target import Target, target_of
+from code.backends.tensorrt.timing import TimingCache
 from code.common.errors import MissingError, RunError, UsageError
 from code.common.files import sha256, write_json
 from tests.unit.graphs import values

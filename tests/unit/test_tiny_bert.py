@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from code.bert import postprocess, preprocess, tiny
-from code.bert.tiny import articles, facts, record, words
-from code.bert.tiny.pieces import PieceCounter
+from code.benchmarks.bert import postprocess, preprocess, tiny
+from code.benchmarks.bert.tiny import articles, facts, record, words
+from code.benchmarks.bert.tiny.pieces import PieceCounter
 from code.common.errors import UsageError
 
 INPUTS = ["input_ids", "input_mask", "segment_ids"]
@@ -56,7 +56,7 @@ def test_the_set_is_the_recorded_one(dev: Path, recorded: dict[str, Any]) -> Non
 
 def test_the_set_does_not_depend_on_the_process(project: Path, tmp_path: Path, recorded: dict[str, Any]) -> None:
     """Another hash seed and another locale give the same bytes."""
-    command = f"from pathlib import Path; from code.bert import tiny; tiny.generate_dev(Path({str(tmp_path / 'dev.json')!r}))"
+    command = f"from pathlib import Path; from code.benchmarks.bert import tiny; tiny.generate_dev(Path({str(tmp_path / 'dev.json')!r}))"
     environment = {**os.environ, "PYTHONHASHSEED": "12345", "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONPATH": str(project)}
     subprocess.run([sys.executable, "-c", command], cwd=project, env=environment, check=True)
     assert digest(tmp_path / "dev.json") == recorded["dev_sha256"]
@@ -235,7 +235,7 @@ def test_openvino_agrees_with_onnxruntime(preprocessed: preprocess.PreprocessedS
 def test_training_without_torch_says_what_to_install(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from code.bert.tiny import train
+    from code.benchmarks.bert.tiny import train
 
     monkeypatch.setitem(sys.modules, "torch", None)
     assert train.main(["--out", str(tmp_path / "model")]) == 3

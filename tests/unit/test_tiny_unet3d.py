@@ -9,10 +9,10 @@ import nibabel
 import numpy as np
 import pytest
 
+from code.benchmarks.unet3d import facts, tiny
+from code.benchmarks.unet3d.tiny import cases, record
+from code.benchmarks.unet3d.tiny.phantom import KIDNEY, TUMOR, phantom
 from code.common.files import sha256
-from code.unet3d import facts, tiny
-from code.unet3d.tiny import cases, record
-from code.unet3d.tiny.phantom import KIDNEY, TUMOR, phantom
 
 RECORD = json.loads(tiny.RECORD.read_text(encoding="utf-8"))
 QUICK = ("case_00076", "case_00157")

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from code.common.errors import RunError
-from code.plan import Workload, build
-from code.request import parse
+from code.plan.request import parse
+from code.plan.workload import Workload, build
 from code.tuning import config_class
 from code.tuning.server_rate import highest_valid
 from code.tuning.space import point_of, search_space, values_of

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from code.benchmarks.unet3d import accuracy, manifest
+from code.benchmarks.unet3d.manifest import CaseRecord, Manifest
 from code.common.errors import HarnessError, MissingError, RunError
-from code.submission import accuracy_text
-from code.unet3d import accuracy, manifest
-from code.unet3d.manifest import CaseRecord, Manifest
+from code.submission.check import accuracy_text
 
 SHAPES = {"case_00000": (4, 6, 8), "case_00003": (2, 3, 5), "case_00005": (8, 8, 8)}
 

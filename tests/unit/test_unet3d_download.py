@@ -11,10 +11,10 @@ from typing import ClassVar
 
 import pytest
 
+from code.benchmarks.unet3d import data, facts
 from code.common import paths
 from code.common.download import Patience
 from code.common.errors import MissingError, RunError
-from code.unet3d import data, facts
 
 QUICK = Patience(offline=2.0, silence=2.0, attempts=2, pause=0.01, longest_pause=0.02)
 CASES = ("case_00003", "case_00185", "case_00400")
@@ -111,7 +111,7 @@ def test_the_published_places_are_the_authors_and_mlperf_s() -> None:
 
 
 def test_the_tiny_model_s_absence_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("code.unet3d.tiny.MODEL", tmp_path / "model.onnx")
+    monkeypatch.setattr("code.benchmarks.unet3d.tiny.MODEL", tmp_path / "model.onnx")
     with pytest.raises(MissingError, match="git checkout"):
         data.download_model("tiny")
 

@@ -12,20 +12,20 @@ import pytest
 from numpy.typing import NDArray
 
 from code.backends.base import Arrays
+from code.benchmarks.benchmark import room_of
+from code.benchmarks.unet3d import data, facts, tiny
+from code.benchmarks.unet3d.benchmark import ROOM, label_map, window_edges
+from code.benchmarks.unet3d.sliding_window import SlidingWindow
+from code.benchmarks.unet3d.tiny import cases as tiny_cases
+from code.benchmarks.unet3d.tiny.phantom import Phantom
+from code.benchmarks.unet3d.windows import Windows
 from code.common.constants import AccuracyTarget, Scenario
 from code.common.errors import HarnessError, MissingError, RunError, UsageError
-from code.common.fields import FIELDS
-from code.common.rooms import room_of
-from code.loadgen.datasets import open_dataset
-from code.loadgen.probe import _throughput
-from code.loadgen.sut import Sut
-from code.request import parse_benchmark
-from code.unet3d import data, facts, tiny
-from code.unet3d.room import ROOM, label_map, window_edges
-from code.unet3d.sliding_window import SlidingWindow
-from code.unet3d.tiny import cases as tiny_cases
-from code.unet3d.tiny.phantom import Phantom
-from code.unet3d.windows import Windows
+from code.fields.table import FIELDS
+from code.harness.python.datasets import open_dataset
+from code.harness.python.probe import _throughput
+from code.harness.python.sut import Sut
+from code.plan.request import parse_benchmark
 
 NAMES = ("case_00003", "case_00005", "case_00006")
 
@@ -156,7 +156,7 @@ def test_offline_takes_the_largest_first_and_the_score_is_that_of_the_answers(va
 
 def test_the_probe_counts_in_windows(values: dict[str, Any]) -> None:
     """Whichever cases it meets, its rate is that of the mean case."""
-    from code.loadgen.batcher import Batch
+    from code.harness.python.batcher import Batch
 
     dataset = open_dataset(ROOM.dataset(values))
     small = [Batch([1], np.array([int(np.argmin(dataset.lengths))]))]

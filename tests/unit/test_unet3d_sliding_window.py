@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from code.unet3d import facts
-from code.unet3d.sliding_window import Infer, SlidingWindow
-from code.unet3d.windows import Windows
+from code.benchmarks.unet3d import facts
+from code.benchmarks.unet3d.sliding_window import Infer, SlidingWindow
+from code.benchmarks.unet3d.windows import Windows
 
 Floats = NDArray[np.float32]
 

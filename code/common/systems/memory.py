@@ -1,18 +1,3 @@
-"""Host memory."""
+"""`code.machine.memory` under the name that config files of public rounds import."""
 
-from __future__ import annotations
-
-from dataclasses import dataclass
-
-from code.common.constants import ByteSuffix, Memory
-from code.common.systems.base import Hardware, Matchable
-
-__all__ = ["ByteSuffix", "Memory", "MemoryConfiguration"]
-
-
-@dataclass(frozen=True, repr=False)
-class MemoryConfiguration(Hardware):
-    """The host's memory and the relative difference within which two machines count as alike."""
-
-    host_memory_capacity: Memory | Matchable
-    comparison_tolerance: float = 0.05
+from code.machine.memory import *  # noqa: F403

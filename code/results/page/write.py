@@ -13,9 +13,9 @@ from code.common.errors import HarnessError
 from code.common.files import atomic_write
 from code.results import loadgen_log
 from code.results.loadgen_log import LoadGenLog
-from code.results.metrics import METRICS
 from code.results.page import charts, measured
 from code.results.page.style import CSS
+from code.rules.metrics import METRICS
 
 PAGE = """<!DOCTYPE html>
 <html lang="en">

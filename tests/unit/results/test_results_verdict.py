@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from code.common import fields
+from code.fields import table as fields
 from code.results.loadgen_log import LoadGenLog, read_detail
 from code.results.reason import number, round_down, round_up
 from code.results.verdict import Verdict, judge

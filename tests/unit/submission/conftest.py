@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from code.submission import candidates, staging, truncation
+from code.submission.pack import truncation
+from code.submission.stage import candidates, staging
 from tests.unit.submission.made import SETTINGS, SYSTEM_ID, description, who, write_run
 
 
@@ -37,7 +38,7 @@ def logs(master_runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
         path.write_text(json.dumps(content))
     systems = tmp_path / "systems"
     systems.mkdir()
-    monkeypatch.setattr("code.submission.system_file.description_path", lambda name: systems / f"{name}.json")
+    monkeypatch.setattr("code.submission.stage.system_file.description_path", lambda name: systems / f"{name}.json")
     (systems / f"{SYSTEM_ID}.json").write_text(json.dumps(description()))
     return target
 

@@ -8,13 +8,13 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from code.loadgen.contract import RunSpec
+from code.harness.schema.run_spec import RunSpec
 from code.results import metadata
 from code.results.accuracy import AccuracyResult
 from code.results.loadgen_log import read_detail
 from code.results.verdict import judge
-from code.submission.identity import Identity
-from code.submission.rounds import round_named
+from code.rules.rounds import round_named
+from code.submission.stage.identity import Identity
 
 SAMPLES = 10833
 F1, TARGET = 95.5, 94.0
@@ -108,7 +108,7 @@ def write_run(
 
 def description() -> dict[str, Any]:
     """A complete description of the system, as `make add_system` and a person leave it."""
-    from code.common.systems.data.description_fields import REQUIRED
+    from code.systems.data.description_fields import REQUIRED
 
     base = {name: "N/A" if name.startswith("accelerator") else "" for name in REQUIRED}
     numbers = {"number_of_nodes": 1, "host_processors_per_node": 1, "host_processor_core_count": 2, "accelerators_per_node": "0"}

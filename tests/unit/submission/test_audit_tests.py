@@ -13,12 +13,14 @@ from typing import Any
 import pytest
 
 from code.common.errors import RunError, UsageError
-from code.loadgen.contract import RunSpec
+from code.harness.schema.run_spec import RunSpec
 from code.results.loadgen_log import read_detail
-from code.submission import audit_config, audit_run, audits, compliance, runs
-from code.submission.audit_run import Audit
-from code.submission.candidates import Candidate
-from code.submission.rounds import round_named
+from code.rules.rounds import round_named
+from code.run import audit_config
+from code.submission.audit import audit_run, audits, compliance
+from code.submission.audit.audit_run import Audit
+from code.submission.stage import runs
+from code.submission.stage.candidates import Candidate
 from tests.unit.submission import made
 
 CONF: dict[str, Any] = {"target_qps": 20000, "min_duration": 1, "min_query_count": 20000}
@@ -249,7 +251,7 @@ def test_only_test06_has_tokens_reported(
         seen.append((spec.fields.get("use_token_latencies"), Path(spec.user_conf).read_text(), Path(spec.audit_conf).read_text()))
         raise RunError("far enough")
 
-    monkeypatch.setattr("code.submission.audit_run.launch.run", run)
+    monkeypatch.setattr("code.submission.audit.audit_run.launch.run", run)
     folder = tmp_path / "run"
     folder.mkdir()
     before = Path(content["user_conf"]).read_text()

@@ -15,7 +15,8 @@ from code.common.errors import UsageError
 from code.results.loadgen_log import read_detail
 from code.results.page import charts, measured, write
 from code.results.page.measured import Latencies
-from code.submission import comparison, runs
+from code.submission.audit import comparison
+from code.submission.stage import runs
 from tests.unit.submission import made
 
 

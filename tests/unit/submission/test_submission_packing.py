@@ -17,9 +17,11 @@ import pytest
 
 from code.common.errors import MissingError, UsageError
 from code.common.files import sha256
-from code.request import parse
-from code.submission import candidates, identity, official, packing, report_columns, staging, truncation
-from code.submission.rounds import CURRENT, ROUNDS, V50, round_named
+from code.plan.request import parse
+from code.rules.rounds import CURRENT, ROUNDS, V50, round_named
+from code.submission.check import official, report_columns
+from code.submission.pack import packing, truncation
+from code.submission.stage import candidates, identity, staging
 from tests.unit.submission import made
 
 

@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 
 from code.common.errors import MissingError
-from code.submission import candidates, staging, summary_log, tree_checks
-from code.submission.finding import Finding, errors
-from code.submission.layout import FILE_LIMIT_BYTES, LAYOUTS
-from code.submission.rounds import ROUNDS, round_named
+from code.rules.rounds import ROUNDS, round_named
+from code.submission.check import summary_log, tree_checks
+from code.submission.check.finding import Finding, errors
+from code.submission.stage import candidates, staging
+from code.submission.stage.layout import FILE_LIMIT_BYTES, LAYOUTS
 from tests.unit.submission import made
 
 SEEDS = ROUNDS["v6.1"].seeds
@@ -198,14 +199,14 @@ def preflight(tree: Path, round_: str = "v6.1", submitter: str = "Example") -> l
 @pytest.fixture(scope="module")
 def good(master_runs: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A good tree, made once; tests work on copies."""
-    from code.submission import truncation
+    from code.submission.pack import truncation
 
     root = tmp_path_factory.mktemp("good")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("BUILD_DIR", str(root))
         (root / "systems").mkdir()
         (root / "systems" / f"{made.SYSTEM_ID}.json").write_text(json.dumps(made.description()))
-        patch.setattr("code.submission.system_file.description_path", lambda name: root / "systems" / f"{name}.json")
+        patch.setattr("code.submission.stage.system_file.description_path", lambda name: root / "systems" / f"{name}.json")
         found, findings = candidates.from_logs(master_runs)
         staging.stage(found, findings, made.who(), root / "tree")
         truncation.truncate(root / "tree")

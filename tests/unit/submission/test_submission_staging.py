@@ -12,11 +12,14 @@ import pytest
 
 from code.common.errors import MissingError, UsageError
 from code.common.files import sha256
-from code.loadgen.settings import seeds
-from code.submission import audit_run, candidates, inference, report_columns, staging, truncation
-from code.submission.layout import LAYOUTS
-from code.submission.rounds import ROUNDS, round_named
-from code.submission.tree_checks import preflight
+from code.rules.rounds import ROUNDS, round_named
+from code.run.settings import seeds
+from code.submission.audit import audit_run
+from code.submission.check import report_columns
+from code.submission.check.tree_checks import preflight
+from code.submission.pack import truncation
+from code.submission.stage import candidates, inference, staging
+from code.submission.stage.layout import LAYOUTS
 from tests.unit.submission import made as helpers
 
 

@@ -10,10 +10,11 @@ from typing import Any
 
 import pytest
 
-from code.common.systems import custom, description, detect
-from code.common.systems.detect import DetectedSystem
-from code.common.systems.sources import CapturedMachine
-from code.common.systems.system_list import KnownSystem
+from code.machine import detect
+from code.machine.detect import DetectedSystem
+from code.machine.sources import CapturedMachine
+from code.systems import custom, description
+from code.systems.system_list import KnownSystem
 
 CAPTURES = Path(__file__).resolve().parents[2] / "captures"
 NAMES = sorted(path.stem for path in CAPTURES.glob("*.json"))

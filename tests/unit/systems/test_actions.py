@@ -10,7 +10,7 @@ import pytest
 
 from code.actions import Context, add_system, capture_system, doctor, list_systems, remove_system
 from code.common.errors import MissingError, UsageError
-from code.request import Request, Value
+from code.plan.request import Request, Value
 
 
 def asked(**given: Any) -> Context:

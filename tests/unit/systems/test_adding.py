@@ -12,12 +12,12 @@ import pytest
 
 from code.common.constants import Benchmark, Scenario
 from code.common.errors import MissingError, UsageError
-from code.common.systems import adding
-from code.common.systems.adding import add, plan_addition, plan_removal, remove
-from code.common.systems.description import for_submission, read_description, unfinished, write_description
-from code.common.systems.detect import DetectedSystem
-from code.common.systems.matching import match
-from code.common.systems.system_list import KnownSystem
+from code.machine.detect import DetectedSystem
+from code.systems import adding
+from code.systems.adding import add, plan_addition, plan_removal, remove
+from code.systems.description import for_submission, read_description, unfinished, write_description
+from code.systems.matching import match
+from code.systems.system_list import KnownSystem
 
 Machine = Callable[..., DetectedSystem]
 ALL = [

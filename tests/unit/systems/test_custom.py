@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from code.common.systems.system_list import KnownSystem
+from code.systems.system_list import KnownSystem
 
 HEADER = """\
 from __future__ import annotations

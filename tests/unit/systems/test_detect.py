@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 
 from code.common.errors import MissingError, UsageError
-from code.common.systems.detect import DetectedSystem, capture, detect, examine
-from code.common.systems.matching import match
-from code.common.systems.processors import cpu_list
-from code.common.systems.sources import CapturedMachine, LiveMachine, RecordingMachine, scrubbed
-from code.common.systems.systems import NUMAConfiguration
+from code.machine.detect import DetectedSystem, capture, detect, examine
+from code.machine.processors import cpu_list
+from code.machine.sources import CapturedMachine, LiveMachine, RecordingMachine, scrubbed
+from code.machine.systems import NUMAConfiguration
+from code.systems.matching import match
 
 Machine = Callable[..., DetectedSystem]
 
@@ -235,7 +235,7 @@ def test_cpu_lists() -> None:
 
 def test_every_library_call_exists_in_nvidia_ml_py() -> None:
     library = pytest.importorskip("pynvml")
-    source = (Path(__file__).resolve().parents[3] / "code/common/systems/nvml.py").read_text(encoding="utf-8")
+    source = (Path(__file__).resolve().parents[3] / "code/machine/nvml.py").read_text(encoding="utf-8")
     names = sorted(set(re.findall(r"\b(nvml[A-Z]\w+|NVML_\w+)", source)))
     assert len(names) > 20
     assert [name for name in names if not hasattr(library, name)] == []

@@ -6,10 +6,10 @@ from collections.abc import Callable
 
 import pytest
 
-from code.common.systems.accelerator import GPU
-from code.common.systems.detect import DetectedSystem
-from code.common.systems.estimate import estimate, known_name, speed_of
-from code.common.systems.known_hardware import KnownGPU, KnownMIG
+from code.machine.accelerator import GPU
+from code.machine.detect import DetectedSystem
+from code.systems.estimate import estimate, known_name, speed_of
+from code.systems.known_hardware import KnownGPU, KnownMIG
 
 
 def test_a_published_result_is_taken_as_it_is() -> None:

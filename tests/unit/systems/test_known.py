@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from code.common.constants import CPUArchitecture
-from code.common.systems.known_hardware import KnownCPU, KnownGPU, KnownMIG
-from code.common.systems.system_list import DeprecatedSystem, KnownSystem, SystemClassifications
+from code.systems.known_hardware import KnownCPU, KnownGPU, KnownMIG
+from code.systems.system_list import DeprecatedSystem, KnownSystem, SystemClassifications
 
 
 def test_every_public_system_is_known_by_name_and_id(facts: dict[str, Any]) -> None:
@@ -102,7 +102,7 @@ def test_importing_the_list_probes_nothing() -> None:
         "subprocess.Popen.__init__ = refuse\n"
         "import code.common.systems.system_list as s\n"
         "assert 'A100_SXM4_40GBx8' in s.KnownSystem\n"
-        "assert 'pynvml' not in sys.modules and 'code.common.systems.detect' not in sys.modules\n"
+        "assert 'pynvml' not in sys.modules and 'code.machine.detect' not in sys.modules\n"
     )
     root = Path(__file__).resolve().parents[3]
     done = subprocess.run([sys.executable, "-c", program], cwd=root, capture_output=True, text=True, check=False)

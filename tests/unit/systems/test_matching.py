@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from code.common.errors import MissingError
-from code.common.systems.detect import DetectedSystem
-from code.common.systems.matching import match, plain_cpu_name
+from code.machine.detect import DetectedSystem
+from code.systems.matching import match, plain_cpu_name
 
 Machine = Callable[..., DetectedSystem]
 

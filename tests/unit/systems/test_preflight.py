@@ -12,8 +12,8 @@ import pytest
 from code.actions import doctor
 from code.common.download_record import write_record
 from code.common.files import sha256
-from code.common.systems import probes
-from code.common.systems.detect import DetectedSystem, detect
+from code.machine import probes
+from code.machine.detect import DetectedSystem, detect
 from code.preflight import Finding, Level, run_checks
 
 Machine = Callable[..., DetectedSystem]

@@ -1,0 +1,322 @@
+"""OpenVINO GenAI on processors: continuous batching with paged attention, greedy or beam search.
+
+An engine is a folder with the model in OpenVINO's format, its weights in the precision asked for, and what is needed to load it. The
+precision of the computation and of the KV cache are always set, never left to the runtime; prefixes are never cached between
+requests, which the MLPerf rules forbid.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import threading
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from code.backends import memory
+from code.backends.base import EngineSpec, missing_sdk
+from code.backends.generators.base import Event, Generation, TextGenerator, require_text_benchmark
+from code.backends.generators.streams import GeneratorStreams
+from code.benchmarks.gptj.checkpoint import IR, IR_WEIGHTS, open_checkpoint
+from code.benchmarks.gptj.facts import NUM_BEAMS
+from code.common.errors import RunError, UsageError, last_words
+from code.machine.detect import detect
+
+INFERENCE_PRECISION = {"fp32": "f32", "bf16": "bf16", "fp16": "f16", "int8": "f32", "int4": "f32"}
+"""Field value → INFERENCE_PRECISION_HINT; int8 and int4 are precisions of the weights alone."""
+KV_BYTES = {"f32": 4, "f16": 2, "bf16": 2, "u8": 1}
+NEEDS = {"bf16": {"avx512_bf16", "amx_bf16"}, "fp16": {"avx512_fp16", "amx_fp16"}}
+BLOCK = 32
+"""Tokens in a block of the paged KV cache, as OpenVINO's CPU plugin lays it out."""
+FILE = "generator.json"
+TOKENS_A_STEP = 512
+"""Prompt and generated tokens together in one step: enough to fill the cores, few enough that new requests soon get a turn."""
+
+
+class OpenVinoGenerator:
+    """A ContinuousBatchingPipeline and its requests."""
+
+    def __init__(self, pipeline: Any, generation: Generation, capacity: int) -> None:
+        self.capacity = capacity
+        self._pipeline = pipeline
+        self._generation = generation
+        self._config = _generation_config(generation)
+        self._waiting: deque[tuple[int, NDArray[np.int32]]] = deque()
+        self._running: dict[int, Any] = {}
+        self._told: dict[int, list[int]] = {}
+        self._prompts: dict[int, NDArray[np.int32]] = {}
+        self._early: dict[int, list[int]] = {}
+        self._arrived = threading.Condition()
+
+    def submit(self, request: int, prompt: NDArray[np.int32]) -> None:
+        """Queue it; the driving thread hands it to the pipeline when there is room."""
+        with self._arrived:
+            self._waiting.append((request, prompt))
+            self._arrived.notify()
+
+    def advance(self, wait_s: float) -> list[Event]:
+        """One step of the pipeline."""
+        from openvino import Tensor
+
+        with self._arrived:
+            if not self._waiting and not self._running:
+                self._arrived.wait(wait_s)
+            new = [self._waiting.popleft() for _ in range(min(len(self._waiting), self.capacity - len(self._running)))]
+        for request, prompt in new:
+            ids = np.ascontiguousarray(prompt, dtype=np.int64)[None, :]
+            if self._generation.num_beams > 1:
+                self._prompts[request] = prompt
+            self._running[request] = self._pipeline.add_request(request, Tensor(ids), self._config)
+        if not self._running:
+            return []
+        self._pipeline.step()
+        return self._collect()
+
+    def _collect(self) -> list[Event]:
+        import openvino_genai as genai
+
+        events = []
+        for request, handle in list(self._running.items()):
+            status = handle.get_status()
+            if status == genai.GenerationStatus.RUNNING:
+                if self._generation.stream and request not in self._told and handle.can_read():
+                    first = self._told[request] = list(next(iter(handle.read().values())).generated_ids)
+                    events.append(Event(request, np.asarray(first[:1], dtype=np.int32), False))
+                continue
+            if status != genai.GenerationStatus.FINISHED:
+                raise RunError(
+                    f"OpenVINO GenAI gave request {request} up ({status.name.lower()})",
+                    "it ignores a request whose prompt does not fit into the KV cache",
+                    "raise --kv_cache_gb, or lower the batch size",
+                )
+            outputs = handle.read_all()
+            best = max(outputs, key=lambda output: output.score) if self._generation.num_beams > 1 else outputs[0]
+            # What was read before is not given again.
+            tokens = [*self._told.pop(request, ()), *best.generated_ids]
+            del self._running[request]
+            if self._goes_on(request, tokens):
+                continue
+            events.append(Event(request, np.asarray([*self._early.pop(request, ()), *tokens], dtype=np.int32), True))
+            self._prompts.pop(request, None)
+        return events
+
+    def _goes_on(self, request: int, tokens: list[int]) -> bool:
+        """Whether a text that a beam search ended before min_new_tokens is continued.
+
+        OpenVINO GenAI heeds min_new_tokens in greedy search only (2026.4: its beam search does not run logit processors). Such a text
+        goes on greedily from where it ended, its end of text taken back, to the least length or more.
+        """
+        text = tokens[:-1] if tokens and tokens[-1] == self._generation.eos else tokens
+        missing = self._generation.min_new_tokens - len(text)
+        if self._generation.num_beams == 1 or missing <= 0 or request in self._early:
+            return False
+        from openvino import Tensor
+
+        rest = replace(
+            self._generation,
+            num_beams=1,
+            min_new_tokens=missing,
+            max_new_tokens=self._generation.max_new_tokens - len(text),
+        )
+        self._early[request] = text
+        ids = np.concatenate([np.asarray(self._prompts[request], dtype=np.int64), np.asarray(text, dtype=np.int64)])
+        self._running[request] = self._pipeline.add_request(request, Tensor(ids[None, :]), _generation_config(rest))
+        return True
+
+    def close(self) -> None:
+        """Give up what still runs."""
+        for handle in self._running.values():
+            handle.cancel()
+        self._running.clear()
+
+
+class OpenVinoGenAi:
+    """The OpenVINO GenAI backend."""
+
+    name = "openvino_genai"
+    label = "OpenVINOGenAI"
+    runtime_key = "openvino_genai_version"
+    device = "CPU"
+    makes_precision = True
+    ignored_because: Mapping[str, str] = {}
+    cpp_only: Mapping[str, str] = {}
+    honours = frozenset(
+        {
+            "precision",
+            "cpu_batch_size",
+            "cpu_threads_per_stream",
+            "cpu_inference_streams",
+            "kv_cache_gb",
+            "kv_cache_precision",
+            "max_num_tokens",
+            "max_new_tokens",
+            "min_new_tokens",
+            "num_beams",
+            "enable_sort",
+            "num_sort_segments",
+        }
+    )
+
+    def version(self) -> str:
+        """The installed package's version."""
+        try:
+            return importlib.metadata.version("openvino-genai")
+        except importlib.metadata.PackageNotFoundError as error:
+            raise missing_sdk("openvino-genai", "", error) from error
+
+    def build_settings(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """The precision of the weights and of the computation; everything else is set when the engine is loaded."""
+        require_text_benchmark(self.name, values)
+        precision = str(values["precision"])
+        if precision not in INFERENCE_PRECISION:
+            raise UsageError(
+                f"OpenVINO GenAI on a processor does not run {precision}",
+                "it computes in fp32, bf16 or fp16, with weights of int8 or int4 where wanted",
+                "choose one of " + ", ".join(INFERENCE_PRECISION) + " with --precision=…",
+            )
+        if precision in NEEDS and not detect().isa & NEEDS[precision]:
+            raise UsageError(
+                f"this processor has no {precision} instructions",
+                f"OpenVINO would compute in fp32 instead, and the result would say {precision}",
+                "run with --precision=fp32, or --precision=int8 for smaller weights",
+            )
+        from code.benchmarks.gptj import benchmark as room
+        from code.benchmarks.gptj import graph
+
+        return {
+            "precision": precision,
+            "inference_precision_hint": INFERENCE_PRECISION[precision],
+            "max_beam_width": max(NUM_BEAMS, int(room.asked(values)["num_beams"] or 1)),
+            "graph": graph.VERSION,
+        }
+
+    def device_identity(self) -> str:
+        """Any processor: the model is compiled when it is loaded."""
+        return "CPU"
+
+    def build(self, model: Path, values: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+        """Write the model in OpenVINO's format with weights of the precision asked for; a checkpoint is exported for it first."""
+        from code.benchmarks.gptj import export
+
+        checkpoint = open_checkpoint(model)
+        precision = str(values["precision"])
+        memory.require(
+            memory.to_export(checkpoint.parameters, precision, checkpoint.exported is not None), f"export gptj in {precision}"
+        )
+        beams = int(self.build_settings({"precision": precision, **values})["max_beam_width"])
+        details = export.to_openvino(checkpoint, precision, folder, candidates=2 * beams)
+        sizes = {"positions": checkpoint.positions, "kv_numbers": checkpoint.kv_bytes, "parameters": checkpoint.parameters}
+        settings = {**sizes, "precision": precision, "max_beam_width": beams}
+        (folder / FILE).write_text(json.dumps(settings, indent=4) + "\n", encoding="utf-8")
+        return details
+
+    def load(self, folder: Path, spec: EngineSpec) -> TextGenerator:
+        """The engine in `folder` for the data set's kind of generation; too little memory is said before anything is loaded.
+
+        Its `step` holds Python's lock, and chooses tokens between its computations on a few threads only: several streams are processes.
+        """
+        try:
+            import openvino_genai as genai
+        except ImportError as error:
+            raise missing_sdk("openvino-genai", "", error) from error
+        sizes = _sizes(folder)
+        fields = spec.fields
+        generation = Generation.of(fields["generation"])
+        if generation.num_beams > int(sizes["max_beam_width"]):
+            raise UsageError(
+                f"the engine {folder.name} searches with at most {sizes['max_beam_width']} beams",
+                f"num_beams is {generation.num_beams}",
+                "build one for it: make generate_engines with the same RUN_ARGS",
+            )
+        capacity = max(1, int(fields.get("requests_in_flight") or 1))
+        precision = INFERENCE_PRECISION[spec.precision]
+        kv = str(fields.get("kv_cache_precision") or precision)
+        block_bytes = BLOCK * int(sizes["kv_numbers"]) * KV_BYTES[kv]
+        weights = (folder / IR_WEIGHTS).stat().st_size
+        longest = int(fields.get("longest_prompt") or sizes["positions"])
+        blocks = _blocks(generation, longest, capacity)
+        least = _blocks(generation, longest, 1)
+        given = fields.get("kv_cache_gb")
+        room = int(float(given) * 2**30) if given else memory.kv_room(weights * spec.streams)
+        one = int(weights * memory.LOADED) + least * block_bytes
+        if spec.streams > 1:
+            fit = memory.available() // one
+            memory.require(
+                one * spec.streams,
+                f"load gptj {spec.streams} times in {spec.precision}",
+                f"run with --cpu_inference_streams={fit}" if fit else "",
+            )
+            share = {**fields, "kv_cache_gb": room / spec.streams / 2**30}
+            part = replace(spec, streams=1, threads=max(1, spec.threads // spec.streams), fields=share)
+            return GeneratorStreams(self.name, folder, [part] * spec.streams)
+        memory.require(one, f"load gptj in {spec.precision}")
+        blocks = max(least, min(blocks, room // block_bytes))
+        scheduler = genai.SchedulerConfig()
+        scheduler.num_kv_blocks = blocks
+        scheduler.max_num_seqs = capacity
+        scheduler.max_num_batched_tokens = int(fields.get("max_num_tokens") or TOKENS_A_STEP)
+        scheduler.dynamic_split_fuse = True
+        scheduler.enable_prefix_caching = False
+        properties: dict[str, Any] = {
+            "INFERENCE_PRECISION_HINT": precision,
+            "KV_CACHE_PRECISION": kv,
+            "INFERENCE_NUM_THREADS": str(spec.threads),
+            "ENABLE_CPU_PINNING": "NO",
+            "sampler_num_threads": max(1, spec.threads),
+        }
+        try:
+            pipeline = genai.ContinuousBatchingPipeline(str(folder), scheduler, "CPU", properties)
+        except RuntimeError as error:
+            raise RunError(
+                f"OpenVINO GenAI cannot load the engine {folder.name}",
+                last_words(error),
+                "build it again: make generate_engines RUN_ARGS='… --force_build'",
+            ) from error
+        return OpenVinoGenerator(pipeline, generation, capacity)
+
+
+def _generation_config(generation: Generation) -> Any:
+    import openvino_genai as genai
+
+    config = genai.GenerationConfig()
+    config.num_beams = generation.num_beams
+    config.min_new_tokens = generation.min_new_tokens
+    config.max_new_tokens = generation.max_new_tokens
+    config.eos_token_id = generation.eos
+    config.stop_token_ids = {generation.eos}
+    config.do_sample = False
+    if generation.num_beams > 1:
+        config.stop_criteria = genai.StopCriteria.EARLY if generation.early_stopping else genai.StopCriteria.HEURISTIC
+    return config
+
+
+def _blocks(generation: Generation, longest: int, requests: int) -> int:
+    """Blocks of the KV cache that so many requests can need: the prompt is shared by a request's beams, the rest is each one's own."""
+    prompt = -(-longest // BLOCK)
+    own = -(-generation.max_new_tokens // BLOCK) + 1
+    return requests * (prompt + 2 * generation.num_beams * own)
+
+
+def _sizes(folder: Path) -> dict[str, Any]:
+    try:
+        content = json.loads((folder / FILE).read_text(encoding="utf-8"))
+        if "max_beam_width" not in content:
+            reason = f"{FILE} does not say how many beams it was made for"
+        elif (folder / IR).is_file() and (folder / IR_WEIGHTS).is_file():
+            return dict(content)
+        else:
+            reason = f"{IR} or {IR_WEIGHTS} is missing"
+    except (OSError, ValueError) as error:
+        reason = str(error)
+    raise RunError(
+        f"the engine {folder.name} is not whole", reason, "build it again: make generate_engines RUN_ARGS='… --force_build'"
+    )
+
+
+BACKEND = OpenVinoGenAi()

@@ -1,0 +1,299 @@
+"""TensorRT-LLM on NVIDIA GPUs: its executor with in-flight batching, paged KV cache and beam search.
+
+Nothing here has been executed: it is written against the Python bindings of TensorRT-LLM 0.17 to 0.20
+(tensorrt_llm.bindings.executor) and its command trtllm-build, and needs an NVIDIA GPU with that package.
+
+An engine is made of a TensorRT-LLM checkpoint, which TensorRT-LLM's own scripts make of the Hugging Face one (convert_checkpoint.py of
+its GPT-J example; quantize.py for fp8). It is looked for inside the model's folder, as trtllm-<precision>-tp<N>-pp<N>.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.metadata
+import json
+import shutil
+import subprocess
+import threading
+from collections.abc import Mapping
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from code.backends.base import EngineSpec, missing_sdk
+from code.backends.generators.base import Event, Generation, require_text_benchmark
+from code.common.errors import MissingError, RunError, UsageError, last_words, unknown
+
+DTYPES = {"fp32": "float32", "fp16": "float16", "bf16": "bfloat16", "fp8": "float16", "int8": "float16", "int4": "float16"}
+"""Precision → the type of what is not quantised."""
+BATCHING_MODES = {"IFB": "INFLIGHT", "INFLIGHT": "INFLIGHT", "STATIC": "STATIC"}
+POLICIES = {
+    "max_util": "MAX_UTILIZATION",
+    "max_utilization": "MAX_UTILIZATION",
+    "guaranteed_no_evict": "GUARANTEED_NO_EVICT",
+    "no_evict": "GUARANTEED_NO_EVICT",
+    "static_batch": "STATIC_BATCH",
+}
+KV_FRACTION = 0.9
+LONGEST_INPUT, LONGEST_TEXT = 1919, 128
+FILE = "generator.json"
+
+
+class TrtLlmGenerator:
+    """An executor and its requests."""
+
+    def __init__(self, executor: Any, generation: Generation, capacity: int) -> None:
+        trtllm = _executor()
+
+        self.capacity = capacity
+        self._executor = executor
+        self._generation = generation
+        self._sampling = trtllm.SamplingConfig(
+            beam_width=generation.num_beams,
+            min_tokens=generation.min_new_tokens,
+            early_stopping=int(generation.early_stopping) if generation.num_beams > 1 else None,
+        )
+        self._output = trtllm.OutputConfig(exclude_input_from_output=True)
+        self._known: dict[int, int] = {}
+        self._texts: dict[int, list[int]] = {}
+        self._lock = threading.Lock()
+
+    def submit(self, request: int, prompt: NDArray[np.int32]) -> None:
+        """Hand it to the executor, which queues it."""
+        trtllm = _executor()
+
+        asked = trtllm.Request(
+            input_token_ids=[int(token) for token in prompt],
+            max_tokens=self._generation.max_new_tokens,
+            streaming=self._streams,
+            sampling_config=self._sampling,
+            output_config=self._output,
+            end_id=self._generation.eos,
+            pad_id=self._generation.eos,
+        )
+        with self._lock:
+            self._known[self._executor.enqueue_request(asked)] = request
+
+    def advance(self, wait_s: float) -> list[Event]:
+        """What has come since the last call; the executor computes by itself."""
+        responses = self._executor.await_responses(timedelta(seconds=wait_s))
+        events = []
+        with self._lock:
+            for response in responses:
+                request = self._known[response.request_id]
+                if response.has_error():
+                    raise RunError(
+                        f"TensorRT-LLM gave request {request} up", str(response.error_msg), "see its messages in stdout.txt"
+                    )
+                result = response.result
+                text = self._texts.setdefault(response.request_id, [])
+                first = self._streams and not text
+                text.extend(result.output_token_ids[0])  # beams come best first
+                if result.is_final:
+                    events.append(Event(request, np.asarray(text, dtype=np.int32), True))
+                    del self._known[response.request_id], self._texts[response.request_id]
+                elif first and text:
+                    events.append(Event(request, np.asarray(text[:1], dtype=np.int32), False))
+        return events
+
+    def close(self) -> None:
+        """End the executor and its workers."""
+        self._executor.shutdown()
+
+    @property
+    def _streams(self) -> bool:
+        """A beam search changes its mind until its end; only greedy texts come token by token."""
+        return self._generation.stream and self._generation.num_beams == 1
+
+
+class TrtLlm:
+    """The TensorRT-LLM backend."""
+
+    name = "tensorrt_llm"
+    label = "TRTLLM"
+    runtime_key = "tensorrt_llm_version"
+    device = "GPU"
+    makes_precision = True
+    ignored_because: Mapping[str, str] = {}
+    cpp_only: Mapping[str, str] = {}
+    honours = frozenset(
+        {
+            "precision",
+            "use_fp8",
+            "gpu_batch_size",
+            "gpu_inference_streams",
+            "tensor_parallelism",
+            "pipeline_parallelism",
+            "kvcache_free_gpu_mem_frac",
+            "max_num_tokens",
+            "max_new_tokens",
+            "min_new_tokens",
+            "num_beams",
+            "trtllm_batching_mode",
+            "trtllm_batch_sched_policy",
+            "enable_sort",
+            "num_sort_segments",
+            "llm_gen_config_path",
+        }
+    )
+
+    def version(self) -> str:
+        """The installed package's version."""
+        for package in ("tensorrt-llm", "tensorrt_llm"):
+            try:
+                return importlib.metadata.version(package)
+            except importlib.metadata.PackageNotFoundError as error:
+                absent = error
+        raise _missing(absent)
+
+    def build_settings(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """What trtllm-build is told."""
+        require_text_benchmark(self.name, values)
+        precision = _precision(values)
+        if precision not in DTYPES:
+            raise unknown("precision", precision, DTYPES, "--precision")
+        _choice("trtllm_batching_mode", values, BATCHING_MODES)
+        _choice("trtllm_batch_sched_policy", values, POLICIES)
+        size = values.get("gpu_batch_size")
+        batch = size.get("gptj", 1) if isinstance(size, dict) else size
+        beams = int(values.get("num_beams") or 4)
+        return {
+            "precision": precision,
+            "tensor_parallelism": int(values.get("tensor_parallelism") or 1),
+            "pipeline_parallelism": int(values.get("pipeline_parallelism") or 1),
+            "max_batch_size": int(batch or 1),
+            "max_beam_width": beams,
+            "max_input_len": LONGEST_INPUT,
+            "max_seq_len": LONGEST_INPUT + int(values.get("max_new_tokens") or LONGEST_TEXT),
+            "max_num_tokens": values.get("max_num_tokens"),
+        }
+
+    def device_identity(self) -> str:
+        """The kind of device; which one is in the system's name."""
+        return "NVIDIA GPU"
+
+    def build(self, model: Path, values: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+        """Run trtllm-build on the TensorRT-LLM checkpoint inside `model`."""
+        settings = self.build_settings(values)
+        tp, pp, precision = settings["tensor_parallelism"], settings["pipeline_parallelism"], settings["precision"]
+        checkpoint = model / f"trtllm-{precision}-tp{tp}-pp{pp}"
+        if not (checkpoint / "config.json").is_file():
+            script = (
+                "examples/quantization/quantize.py --qformat fp8 --kv_cache_dtype fp8"
+                if precision == "fp8"
+                else (
+                    "examples/gptj/convert_checkpoint.py"
+                    + (f" --use_weight_only --weight_only_precision {precision}" if precision in ("int8", "int4") else "")
+                )
+            )
+            raise MissingError(
+                f"there is no TensorRT-LLM checkpoint {checkpoint}",
+                "TensorRT-LLM's own scripts make it of the Hugging Face one",
+                f"in a checkout of TensorRT-LLM run `python {script} --model_dir {model} --dtype {DTYPES[precision]} "
+                f"--tp_size {tp} --pp_size {pp} --output_dir {checkpoint}`",
+            )
+        command = shutil.which("trtllm-build")
+        if command is None:
+            raise _missing(FileNotFoundError("trtllm-build is not on the path"))
+        arguments = {
+            "--checkpoint_dir": checkpoint,
+            "--output_dir": folder,
+            "--gpt_attention_plugin": DTYPES[precision],
+            "--gemm_plugin": "fp8" if precision == "fp8" else DTYPES[precision],
+            **{f"--{name}": settings[name] for name in ("max_batch_size", "max_beam_width", "max_input_len", "max_seq_len")},
+        }
+        if settings["max_num_tokens"]:
+            arguments["--max_num_tokens"] = settings["max_num_tokens"]
+        words = [command, *(str(word) for pair in arguments.items() for word in pair)]
+        done = subprocess.run(words, capture_output=True, text=True)
+        if done.returncode != 0:
+            said = [line for line in (done.stdout + done.stderr).splitlines() if line.strip()]
+            raise RunError(
+                f"trtllm-build ended with exit status {done.returncode}", said[-1] if said else "it said nothing", " ".join(words)
+            )
+        (folder / FILE).write_text(json.dumps(settings, indent=4) + "\n", encoding="utf-8")
+        return {"made": " ".join(words)}
+
+    def load(self, folder: Path, spec: EngineSpec) -> TrtLlmGenerator:
+        """An executor over the engine's ranks."""
+        trtllm = _executor()
+        fields = spec.fields
+        settings = json.loads((folder / FILE).read_text(encoding="utf-8"))
+        generation = Generation.of(fields["generation"])
+        if generation.num_beams > settings["max_beam_width"]:
+            raise UsageError(
+                f"the engine {folder.name} searches with at most {settings['max_beam_width']} beams",
+                f"num_beams is {generation.num_beams}",
+                "build it again: make generate_engines RUN_ARGS='… --force_build'",
+            )
+        ranks = settings["tensor_parallelism"] * settings["pipeline_parallelism"]
+        config = trtllm.ExecutorConfig(
+            max_beam_width=generation.num_beams,
+            max_batch_size=settings["max_batch_size"],
+            max_num_tokens=settings["max_num_tokens"],
+            batching_type=getattr(trtllm.BatchingType, _choice("trtllm_batching_mode", fields, BATCHING_MODES) or "INFLIGHT"),
+            scheduler_config=trtllm.SchedulerConfig(
+                getattr(
+                    trtllm.CapacitySchedulerPolicy,
+                    _choice("trtllm_batch_sched_policy", fields, POLICIES) or "GUARANTEED_NO_EVICT",
+                )
+            ),
+            kv_cache_config=trtllm.KvCacheConfig(
+                free_gpu_memory_fraction=float(fields.get("kvcache_free_gpu_mem_frac") or KV_FRACTION),
+                enable_block_reuse=False,  # the rules forbid keeping prefixes between queries
+            ),
+        )
+        if ranks > 1:
+            worker = Path(str(importlib.import_module("tensorrt_llm").__file__)).parent / "bin" / "executorWorker"
+            config.parallel_config = trtllm.ParallelConfig(
+                trtllm.CommunicationType.MPI,
+                trtllm.CommunicationMode.ORCHESTRATOR,
+                list(range(ranks)),
+                None,
+                trtllm.OrchestratorConfig(True, str(worker)),
+            )
+        try:
+            executor = trtllm.Executor(folder, trtllm.ModelType.DECODER_ONLY, config)
+        except RuntimeError as error:
+            raise RunError(
+                f"TensorRT-LLM cannot load the engine {folder.name}",
+                last_words(error),
+                "build it again: make generate_engines RUN_ARGS='… --force_build'",
+            ) from error
+        capacity = max(1, int(fields.get("requests_in_flight") or settings["max_batch_size"]))
+        return TrtLlmGenerator(executor, generation, capacity)
+
+
+def _executor() -> Any:
+    """The module of the executor's bindings. MissingError where TensorRT-LLM is not installed."""
+    try:
+        return importlib.import_module("tensorrt_llm.bindings.executor")
+    except ImportError as error:
+        raise _missing(error) from error
+
+
+def _precision(values: Mapping[str, Any]) -> str:
+    if values.get("use_int4awq"):
+        return "int4"
+    return "fp8" if values.get("use_fp8") else str(values["precision"])
+
+
+def _choice(name: str, values: Mapping[str, Any], known: Mapping[str, str]) -> str:
+    given = values.get(name)
+    if not given:
+        return ""
+    folded = {word.lower(): meaning for word, meaning in known.items()}
+    if str(given).lower() not in folded:
+        raise unknown(name, str(given), known)
+    return folded[str(given).lower()]
+
+
+def _missing(error: Exception) -> MissingError:
+    base = missing_sdk("tensorrt_llm", "", error)
+    return MissingError(base.what, base.why, "install TensorRT-LLM on a machine with an NVIDIA GPU: pip install tensorrt-llm")
+
+
+BACKEND = TrtLlm()

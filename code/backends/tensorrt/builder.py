@@ -1,0 +1,239 @@
+"""ONNX graph → serialised engine, through TensorRT's own parser and builder."""
+
+from __future__ import annotations
+
+import hashlib
+import signal
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from code.backends.tensorrt.profiles import Profile, profiles_of, shapes
+from code.backends.tensorrt.progress import monitor
+from code.backends.tensorrt.sdk import Flavour, Messages, explained, logger, sdk, sizes
+from code.backends.tensorrt.sdk import version as version_of
+from code.backends.tensorrt.target import Target, require_buildable, target_of
+from code.backends.tensorrt.timing import TimingCache
+from code.common import console
+from code.common.errors import MissingError, RunError, UsageError
+from code.common.files import write_json
+
+if TYPE_CHECKING:
+    import tensorrt as trt
+
+PLAN = "engine.plan"
+LAYERS = "layers.json"
+CHECK_STEP = "run `make check_engines` with the same RUN_ARGS for every problem of the graph at once"
+
+
+@dataclass
+class Parsed:
+    """A graph in TensorRT's hands. `builder`, `logger` and `parser` only have to outlive the network."""
+
+    module: Any
+    messages: Messages
+    logger: trt.ILogger
+    builder: trt.Builder
+    network: trt.INetworkDefinition
+    parser: trt.OnnxParser
+    problems: list[str]
+
+
+def parse(flavour: Flavour, model: Path) -> Parsed:
+    """Read `model` into a strongly typed network; what the parser cannot take is in `problems`."""
+    module = sdk(flavour)
+    messages = Messages()
+    listener = logger(module, messages)
+    with explained(f"{flavour.label} cannot read {model}", messages, CHECK_STEP):
+        builder: trt.Builder = module.Builder(listener)
+        network = builder.create_network(_network_flags(module))
+        parser: trt.OnnxParser = module.OnnxParser(network, listener)
+        done = parser.parse_from_file(str(model))
+        problems = [_problem(parser.get_error(i)) for i in range(parser.num_errors)]
+    if not done and not problems:
+        problems = [messages.last()]
+    if done:
+        problems = [] if network.num_outputs else ["it has no outputs: it is not a whole ONNX model"]
+    return Parsed(module, messages, listener, builder, network, parser, problems)
+
+
+def build(flavour: Flavour, model: Path, values: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+    """Write engine.plan and layers.json into `folder`; the answer goes into the sidecar.
+
+    Raises:
+        UsageError: the graph or the profile cannot be built as it is, or the GPU cannot be targeted.
+        MissingError: a plugin library or the GPU is not there.
+        RunError: TensorRT gave up; the error carries its words.
+    """
+    target = target_of(values)
+    require_buildable(target, flavour, sdk(flavour))
+    registry_step(sdk(flavour), values)
+    parsed = parse(flavour, model)
+    if parsed.problems:
+        more = f" (and {len(parsed.problems) - 1} more)" if len(parsed.problems) > 1 else ""
+        raise UsageError(f"{flavour.label} cannot build {model}", parsed.problems[0] + more, CHECK_STEP)
+    profiles = profiles_of(values)
+    config = _config(parsed, flavour, values, target, profiles)
+    cache = None if flavour.crosses else TimingCache.of(flavour.module, version_of(flavour), target)
+    if cache is not None:
+        cache.attach(config, parsed.messages)
+    with console.Progress(f"building for {target.gpu}", 100, "%") as bar, _interruptible() as stopped:
+        watch = monitor(parsed.module, bar, stopped)
+        config.progress_monitor = watch
+        with explained(f"{flavour.label} cannot build {model}", parsed.messages, CHECK_STEP):
+            plan = parsed.builder.build_serialized_network(parsed.network, config)
+    if stopped():
+        raise KeyboardInterrupt
+    if plan is None:
+        raise RunError(f"{flavour.label} cannot build {model}", parsed.messages.last(), CHECK_STEP)
+    data = memoryview(plan)
+    with (folder / PLAN).open("wb") as out:
+        out.write(data)
+    if cache is not None:
+        cache.keep(config)
+    layers = _layers(parsed.network)
+    write_json(folder / LAYERS, layers)
+    return {
+        "engine": PLAN,
+        "sha256": hashlib.sha256(data).hexdigest(),
+        "compute_capability": target.capability,
+        "gpu": target.gpu,
+        "inputs": [_tensor(parsed.network.get_input(i)) for i in range(parsed.network.num_inputs)],
+        "outputs": [_tensor(parsed.network.get_output(i)) for i in range(parsed.network.num_outputs)],
+        "profiles": _profile_shapes(parsed.network, profiles),
+        "layers": {"count": len(layers), "file": LAYERS, "types": dict(Counter(layer["type"] for layer in layers))},
+        "memory_bytes": {
+            "weights": parsed.messages.number_after("Total Weights Memory: "),
+            "activations": parsed.messages.number_after("Total Activation Memory: "),
+        },
+        "warnings": sorted({text for severity, text in parsed.messages.all if severity == "WARNING"}),
+    }
+
+
+def _network_flags(module: Any) -> int:
+    """Strongly typed; from version 11 every network is, and the flag is gone."""
+    flag = getattr(module.NetworkDefinitionCreationFlag, "STRONGLY_TYPED", None)
+    return 0 if flag is None else 1 << int(flag)
+
+
+def _problem(complaint: trt.ParserError) -> str:
+    """One line: the node, its operator, and what the parser says of it."""
+    node, operator = complaint.node_name(), complaint.node_operator()
+    said = " ".join(complaint.desc().split())
+    return f"{operator} {node!r}: {said}" if operator else said
+
+
+def _config(
+    parsed: Parsed, flavour: Flavour, values: Mapping[str, Any], target: Target, profiles: Sequence[Profile]
+) -> trt.IBuilderConfig:
+    module = parsed.module
+    config = parsed.builder.create_builder_config()
+    if flavour.crosses:
+        crossing: Any = config
+        crossing.num_compute_capabilities = 1
+        capability = getattr(module.ComputeCapability, f"SM{target.compute}")
+        if not crossing.set_compute_capability(capability, 0):
+            raise RunError(
+                f"{flavour.label} refuses to build for {target.gpu}", parsed.messages.last(), "see documentation/tensorrt.md"
+            )
+    elif values.get("hardware_compatibility"):
+        level = str(values["hardware_compatibility"]).upper()
+        config.hardware_compatibility_level = getattr(module.HardwareCompatibilityLevel, level)
+    if values.get("workspace_size"):
+        config.set_memory_pool_limit(module.MemoryPoolType.WORKSPACE, int(values["workspace_size"]))
+    if values.get("builder_optimization_level") is not None:
+        config.builder_optimization_level = int(values["builder_optimization_level"])
+    if values.get("version_compatible"):
+        config.set_flag(module.BuilderFlag.VERSION_COMPATIBLE)
+    verbosity = str(values.get("profiling_verbosity") or "layer_names_only").upper()
+    config.profiling_verbosity = getattr(module.ProfilingVerbosity, verbosity)
+    config.clear_flag(module.BuilderFlag.SPARSE_WEIGHTS)
+    for profile in profiles:
+        wanted = parsed.builder.create_optimization_profile()
+        for index in range(parsed.network.num_inputs):
+            tensor = parsed.network.get_input(index)
+            least, optimal, most = shapes(profile, tensor.name, sizes(tensor.shape))
+            wanted.set_shape(tensor.name, module.Dims(least), module.Dims(optimal), module.Dims(most))
+        if config.add_optimization_profile(wanted) < 0:
+            raise UsageError(
+                f"the graph does not take the profile {profile.words()}",
+                parsed.messages.last(),
+                "change gpu_batch_size, bert_opt_seqlen or length_buckets",
+            )
+    return config
+
+
+def _profile_shapes(network: trt.INetworkDefinition, profiles: Sequence[Profile]) -> list[dict[str, Any]]:
+    """Per profile and input: least, optimal and most shape."""
+    inputs = [network.get_input(i) for i in range(network.num_inputs)]
+    return [
+        {t.name: dict(zip(("min", "opt", "max"), shapes(p, t.name, sizes(t.shape)), strict=True)) for t in inputs}
+        for p in profiles
+    ]
+
+
+def _tensor(tensor: trt.ITensor) -> dict[str, Any]:
+    return {"name": tensor.name, "dtype": _type(tensor), "shape": list(sizes(tensor.shape))}
+
+
+def _type(tensor: trt.ITensor) -> str:
+    """'float32', 'float16', 'bfloat16', 'int64', …"""
+    name = str(tensor.dtype.name).lower()
+    return {"float": "float32", "half": "float16", "bf16": "bfloat16"}.get(name, name)
+
+
+def _layers(network: trt.INetworkDefinition) -> list[dict[str, Any]]:
+    """The network's layers before TensorRT fuses them: name, type, and the outputs with their types."""
+    out = []
+    for index in range(network.num_layers):
+        layer = network.get_layer(index)
+        outputs = [layer.get_output(i) for i in range(layer.num_outputs)]
+        made = {t.name: _type(t) for t in outputs if t is not None}
+        out.append({"name": layer.name, "type": layer.type.name.lower(), "outputs": made})
+    return out
+
+
+def plugin_files(values: Mapping[str, Any]) -> list[Path]:
+    """The libraries of --plugin_libs; MissingError for one that is not there."""
+    files = [Path(word) for word in values.get("plugin_libs") or []]
+    for file in files:
+        if not file.is_file():
+            raise MissingError(
+                f"there is no plugin library {file}", "plugin_libs names it", "build it, or leave it out of --plugin_libs"
+            )
+    return files
+
+
+def registry_step(module: Any, values: Mapping[str, Any]) -> None:
+    """Load the plugin libraries that were given; nothing is loaded or fetched otherwise."""
+    for file in plugin_files(values):
+        try:
+            handle = module.get_plugin_registry().load_library(str(file.resolve()))
+        except Exception as error:
+            raise RunError(
+                f"the plugin library {file} cannot be loaded", str(error), "build it against the installed version"
+            ) from error
+        if handle is None:
+            raise RunError(
+                f"the plugin library {file} cannot be loaded",
+                "the plugin registry refuses it",
+                "build it against the installed version",
+            )
+
+
+@contextmanager
+def _interruptible() -> Iterator[Callable[[], bool]]:
+    """While TensorRT builds, Ctrl-C is noted instead of raised inside its callbacks; the answer says whether it came."""
+    came: list[int] = []
+    if threading.current_thread() is not threading.main_thread():
+        yield lambda: False
+        return
+    before = signal.signal(signal.SIGINT, lambda number, _frame: came.append(number))
+    try:
+        yield lambda: bool(came)
+    finally:
+        signal.signal(signal.SIGINT, before)

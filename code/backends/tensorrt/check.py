@@ -1,0 +1,190 @@
+"""What can be said of a graph and a target before a GPU sees them: operators, shapes, types, memory."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from code.backends.tensorrt.builder import parse
+from code.backends.tensorrt.profiles import Profile, profiles_of, shapes
+from code.backends.tensorrt.sdk import Flavour, sdk, sizes
+from code.backends.tensorrt.target import Target, capabilities, target_of
+from code.common.errors import HarnessError
+
+if TYPE_CHECKING:
+    import tensorrt as trt
+
+HEADROOM = 0.92
+"""Share of a GPU's memory that engines may take: the rest holds the driver's and the CUDA context's own."""
+
+
+@dataclass
+class Findings:
+    """One line per thing that was looked at: ('ok' | 'warning' | 'error', what, in words)."""
+
+    lines: list[tuple[str, str, str]] = field(default_factory=list)
+
+    def add(self, outcome: str, what: str, words: str) -> None:
+        """One more."""
+        self.lines.append((outcome, what, words))
+
+    @property
+    def failed(self) -> bool:
+        """Whether anything is wrong."""
+        return any(outcome == "error" for outcome, _, _ in self.lines)
+
+
+def check(flavour: Flavour, model: Path, values: Mapping[str, Any], inputs: Mapping[str, Any] | None) -> Findings:
+    """Look at everything that can be looked at without a GPU.
+
+    Args:
+        flavour: whose parser reads the graph.
+        inputs: one batch of the data set as the harness feeds it, or None where the data are not here.
+
+    Raises MissingError when the package is not installed.
+    """
+    findings = Findings()
+    target = target_of(values)
+    _target(findings, flavour, target)
+    parsed = parse(flavour, model)
+    for problem in parsed.problems:
+        findings.add("error", "operators", problem)
+    if parsed.problems:
+        return findings
+    network = parsed.network
+    findings.add("ok", "operators", f"{network.num_layers} layers, all known to {flavour.label}'s ONNX parser")
+    profiles = _profiles(findings, network, values)
+    _data(findings, parsed.module, network, profiles, inputs)
+    if profiles:
+        _memory(findings, model, network, values, profiles, target)
+    return findings
+
+
+def _target(findings: Findings, flavour: Flavour, target: Target) -> None:
+    words = f"{target.gpu}, compute capability {target.capability}"
+    if flavour.crosses and target.compute not in capabilities(sdk(flavour)):
+        findings.add("warning", "target", f"{words}: only TensorRT on the machine itself builds for it")
+    else:
+        findings.add("ok", "target", words)
+
+
+def _profiles(findings: Findings, network: trt.INetworkDefinition, values: Mapping[str, Any]) -> list[Profile]:
+    try:
+        profiles = profiles_of(values)
+        for profile in profiles:
+            for index in range(network.num_inputs):
+                tensor = network.get_input(index)
+                shapes(profile, tensor.name, sizes(tensor.shape))
+            findings.add("ok", "profile", profile.words())
+        return profiles
+    except HarnessError as error:
+        findings.add("error", "profile", f"{error.what}: {error.why}")
+        return []
+
+
+def _data(
+    findings: Findings,
+    module: Any,
+    network: trt.INetworkDefinition,
+    profiles: Sequence[Profile],
+    inputs: Mapping[str, Any] | None,
+) -> None:
+    if inputs is None:
+        findings.add("warning", "data", "the preprocessed arrays are not here, so their shapes were not compared")
+        return
+    for index in range(network.num_inputs):
+        tensor = network.get_input(index)
+        array = inputs.get(tensor.name)
+        if array is None:
+            findings.add("error", "data", f"the data set has no array for the input {tensor.name!r}: it has {', '.join(inputs)}")
+            continue
+        wanted = module.nptype(tensor.dtype)
+        if array.dtype != wanted and not (array.dtype.kind == "i" and wanted in ("int32", "int64")) and array.dtype.kind != "i":
+            findings.add("error", "data", f"{tensor.name}: the data are {array.dtype}, the graph wants {wanted.__name__}")
+            continue
+        held = any(_holds(profile, tensor, array.shape) for profile in profiles)
+        shape = list(array.shape)
+        if profiles and not held:
+            findings.add("error", "data", f"{tensor.name}: a batch of the longest samples is {shape}, and no profile holds it")
+        else:
+            findings.add("ok", "data", f"{tensor.name}: {array.dtype} {shape} fits {list(sizes(tensor.shape))}")
+
+
+def _holds(profile: Profile, tensor: trt.ITensor, shape: Sequence[int]) -> bool:
+    least, _, most = shapes(profile, tensor.name, sizes(tensor.shape))
+    return len(shape) == len(least) and all(a <= s <= b for a, s, b in zip(least, shape, most, strict=True))
+
+
+def _memory(
+    findings: Findings,
+    model: Path,
+    network: trt.INetworkDefinition,
+    values: Mapping[str, Any],
+    profiles: Sequence[Profile],
+    target: Target,
+) -> None:
+    weights, activations = estimate(model, network, profiles)
+    streams = max(1, int(values.get("gpu_inference_streams") or 1))
+    need = weights + streams * activations
+    words = f"about {_gib(need)}: weights {_gib(weights)}, {streams} contexts of at most {_gib(activations)}"
+    if not target.memory:
+        findings.add("warning", "memory", f"{words}; the memory of {target.gpu} is not known")
+    elif need > HEADROOM * target.memory:
+        findings.add("error", "memory", f"{words}, and {target.gpu} has {_gib(target.memory)}: lower gpu_batch_size or streams")
+    else:
+        findings.add("ok", "memory", f"{words}; {target.gpu} has {_gib(target.memory)}")
+
+
+def estimate(model: Path, network: trt.INetworkDefinition, profiles: Sequence[Profile]) -> tuple[int, int]:
+    """(bytes of weights, bytes of activations of one context) at the largest shapes.
+
+    Activations are the most that live at once when every tensor of the graph is kept from the layer that makes it to the last that
+    reads it. TensorRT fuses layers and needs less; an engine's sidecar says how much.
+    """
+    weights = model.stat().st_size
+    most = 0
+    for profile in profiles:
+        batch = profile.batch.most
+        length = profile.length.most if profile.length else 1
+        last: dict[str, int] = {}
+        size: dict[str, int] = {}
+        made: list[list[str]] = []
+        for index in range(network.num_layers):
+            layer = network.get_layer(index)
+            for slot in range(layer.num_inputs):
+                tensor = layer.get_input(slot)
+                if tensor is not None:
+                    last[tensor.name] = index
+            outputs = [layer.get_output(i) for i in range(layer.num_outputs)]
+            constant = layer.num_inputs == 0
+            made.append([t.name for t in outputs if t is not None and not constant])
+            for tensor in outputs:
+                if tensor is not None:
+                    size[tensor.name] = _bytes(tensor, batch, length)
+        alive = 0
+        ending: dict[int, list[str]] = {}
+        for index, names in enumerate(made):
+            for name in names:
+                alive += size[name]
+                ending.setdefault(last.get(name, len(made)), []).append(name)
+            most = max(most, alive)
+            alive -= sum(size[name] for name in ending.pop(index, []))
+    return weights, most
+
+
+def _bytes(tensor: trt.ITensor, batch: int, length: int) -> int:
+    """Bytes of a tensor whose first unknown dimension is the batch and whose other unknown ones are the length."""
+    try:
+        dims = list(sizes(tensor.shape))
+    except ValueError:  # the rank is not known before it runs
+        dims = []
+    unknown = [batch, *[length] * 8]
+    count = math.prod(d if d >= 0 else unknown.pop(0) for d in dims)
+    return int(count * max(1, tensor.dtype.itemsize))
+
+
+def _gib(size: int) -> str:
+    return f"{size / 2**30:.2f} GiB"

@@ -1,0 +1,257 @@
+"""Serialised engine → answers, for the Python harness.
+
+One execution context, one CUDA stream and one set of page-locked and device buffers per lane; copies and kernels of a lane are
+asynchronous on its stream, so that lanes overlap. Needs an NVIDIA GPU and its driver.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from code.backends.base import Arrays, EngineSpec, missing_sdk
+from code.backends.tensorrt.builder import registry_step
+from code.backends.tensorrt.profiles import Shape
+from code.backends.tensorrt.sdk import Flavour, Messages, logger, sdk, sizes
+from code.backends.tensorrt.target import here
+from code.common.errors import MissingError, RunError
+from code.common.files import sha256
+
+if TYPE_CHECKING:
+    import tensorrt as trt
+
+REBUILD = "build it again: make generate_engines RUN_ARGS='… --force_build'"
+SIDECAR = "engine.json"
+
+
+def load(flavour: Flavour, folder: Path, spec: EngineSpec) -> TrtEngine:
+    """Check the engine against its sidecar and this machine's GPU, and deserialise it.
+
+    Raises:
+        MissingError: no GPU, no driver, or a package is not installed.
+        RunError: the engine is damaged, of another GPU, or refused by TensorRT.
+    """
+    details = read_details(folder)
+    plan = require_whole(folder, details)
+    require_same_gpu(folder, details)
+    module = sdk(flavour)
+    messages = Messages()
+    registry_step(module, spec.fields)
+    cuda = Cuda()
+    listener = logger(module, messages)
+    runtime: trt.Runtime = module.Runtime(listener)
+    if spec.fields.get("version_compatible"):
+        runtime.engine_host_code_allowed = True
+    engine = runtime.deserialize_cuda_engine(plan.read_bytes())
+    if engine is None:
+        raise RunError(f"{flavour.label} cannot load the engine {folder.name}", messages.last(), REBUILD)
+    graphs = bool(spec.fields.get("use_graphs")) and flavour.crosses
+    return TrtEngine(module, runtime, engine, messages, cuda, graphs)
+
+
+def read_details(folder: Path) -> Mapping[str, Any]:
+    """What the sidecar says of the engine; RunError when it says nothing."""
+    try:
+        details = json.loads((folder / SIDECAR).read_text(encoding="utf-8"))["details"]
+        return dict(details)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise RunError(f"the sidecar of the engine {folder.name} cannot be read", str(error), REBUILD) from error
+
+
+def require_whole(folder: Path, details: Mapping[str, Any]) -> Path:
+    """The plan file; RunError when it is not the one that was built."""
+    plan = folder / str(details.get("engine"))
+    if not plan.is_file() or sha256(plan) != details.get("sha256"):
+        raise RunError(f"the engine {folder.name} is damaged", f"{plan.name} is not the file that was built", REBUILD)
+    return plan
+
+
+def require_same_gpu(folder: Path, details: Mapping[str, Any]) -> None:
+    """MissingError without a GPU, RunError for an engine of another one."""
+    machine = here()
+    if machine is None:
+        raise MissingError(
+            f"the engine {folder.name} needs an NVIDIA GPU of compute capability {details['compute_capability']}",
+            "there is none on this machine, or its driver does not answer",
+            "run it on that machine; `make doctor` says what is missing; here, run with --backend=openvino",
+        )
+    if machine.capability != details["compute_capability"]:
+        raise RunError(
+            f"the engine {folder.name} is for compute capability {details['compute_capability']} ({details.get('gpu')})",
+            f"this machine's GPU is {machine.gpu} with {machine.capability}",
+            "build one for this system: make generate_engines with its own --system, or without --system",
+        )
+
+
+class Cuda:
+    """The CUDA runtime calls that a lane needs, each checked. MissingError when the bindings are not installed."""
+
+    def __init__(self) -> None:
+        try:
+            from cuda.bindings import runtime
+        except ImportError as error:
+            raise missing_sdk("cuda.bindings", "tensorrt", error) from error
+        self.api: Any = runtime
+
+    def __call__(self, name: str, *arguments: Any) -> Any:
+        """Call `name`; RunError with CUDA's words when it fails."""
+        code, *results = getattr(self.api, name)(*arguments)
+        if code != self.api.cudaError_t.cudaSuccess:
+            _, text = self.api.cudaGetErrorString(code)
+            words = text.decode() if isinstance(text, bytes) else str(text)
+            raise RunError(f"{name} failed", words, "run `make doctor` to check the driver and the GPU's memory")
+        return results[0] if results else None
+
+
+class Buffer:
+    """One tensor's page-locked host memory and device memory, `size` bytes each."""
+
+    def __init__(self, cuda: Cuda, size: int) -> None:
+        self.size = size
+        self._cuda = cuda
+        self.device = int(cuda("cudaMalloc", size))
+        self._host = int(cuda("cudaHostAlloc", size, cuda.api.cudaHostAllocDefault))
+        self.bytes = np.ctypeslib.as_array((ctypes.c_uint8 * size).from_address(self._host))
+
+    def view(self, shape: Sequence[int], dtype: np.dtype[Any]) -> Any:
+        """The beginning of the host memory as an array."""
+        count = int(np.prod(shape)) * dtype.itemsize
+        return self.bytes[:count].view(dtype).reshape(shape)
+
+    def to_device(self, size: int, stream: Any) -> None:
+        """Copy the first `size` bytes, on `stream`."""
+        self._cuda("cudaMemcpyAsync", self.device, self._host, size, self._cuda.api.cudaMemcpyKind.cudaMemcpyHostToDevice, stream)
+
+    def to_host(self, size: int, stream: Any) -> None:
+        """Copy the first `size` bytes back, on `stream`."""
+        self._cuda("cudaMemcpyAsync", self._host, self.device, size, self._cuda.api.cudaMemcpyKind.cudaMemcpyDeviceToHost, stream)
+
+
+class TrtEngine:
+    """A deserialised engine."""
+
+    def __init__(
+        self, module: Any, runtime: trt.Runtime, engine: trt.ICudaEngine, messages: Messages, cuda: Cuda, graphs: bool
+    ) -> None:
+        self._module = module
+        self._runtime = runtime
+        self._engine = engine
+        self._messages = messages
+        self._cuda = cuda
+        self._graphs = graphs
+        names = [engine.get_tensor_name(i) for i in range(engine.num_io_tensors)]
+        self.inputs = [n for n in names if engine.get_tensor_mode(n) == module.TensorIOMode.INPUT]
+        self.outputs = [n for n in names if n not in self.inputs]
+
+    def stream(self) -> TrtStream:
+        """A new lane with its own context; RunError when the device's memory does not hold one more."""
+        engine: Any = self._engine
+        if self._graphs:
+            chosen = engine.create_runtime_config()
+            chosen.cuda_graph_strategy = self._module.CudaGraphStrategy.WHOLE_GRAPH_CAPTURE
+            context = engine.create_execution_context(chosen)
+        else:
+            context = engine.create_execution_context()
+        if context is None:
+            raise RunError(
+                "the GPU has no room for one more execution context",
+                self._messages.last(),
+                "lower gpu_inference_streams or gpu_batch_size; `make check_engines` shows what a context needs",
+            )
+        return TrtStream(self._module, self._engine, context, self.inputs, self.outputs, self._messages, self._cuda)
+
+
+class TrtStream:
+    """One execution context on one CUDA stream."""
+
+    def __init__(
+        self,
+        module: Any,
+        engine: trt.ICudaEngine,
+        context: trt.IExecutionContext,
+        inputs: Sequence[str],
+        outputs: Sequence[str],
+        messages: Messages,
+        cuda: Cuda,
+    ) -> None:
+        self._context = context
+        self._messages = messages
+        self._cuda = cuda
+        self._stream = cuda("cudaStreamCreate")
+        self._handle = int(self._stream)
+        self._names = list(inputs)
+        self._dtypes = {n: np.dtype(module.nptype(engine.get_tensor_dtype(n))) for n in (*inputs, *outputs)}
+        self._spans = [
+            {n: _least_and_most(engine.get_tensor_profile_shape(n, index)) for n in inputs}
+            for index in range(engine.num_optimization_profiles)
+        ]
+        self._profile = 0
+        self._buffers = self._allocate(outputs)
+        self._outputs = list(outputs)
+
+    def infer(self, inputs: Arrays) -> Arrays:
+        """Run one batch and wait; the outputs are views that the next call on this stream overwrites."""
+        self._use_profile({n: inputs[n].shape for n in self._names})
+        for name in self._names:
+            array = inputs[name]
+            buffer, dtype = self._buffers[name], self._dtypes[name]
+            np.copyto(buffer.view(array.shape, dtype), array, casting="same_kind")
+            self._context.set_input_shape(name, array.shape)
+            buffer.to_device(array.size * dtype.itemsize, self._stream)
+        shapes = {name: sizes(self._context.get_tensor_shape(name)) for name in self._outputs}
+        if not self._context.execute_async_v3(self._handle):
+            raise RunError("TensorRT cannot run a batch", self._messages.last(), REBUILD)
+        for name, shape in shapes.items():
+            self._buffers[name].to_host(int(np.prod(shape)) * self._dtypes[name].itemsize, self._stream)
+        self._cuda("cudaStreamSynchronize", self._stream)
+        return {name: self._buffers[name].view(shape, self._dtypes[name]) for name, shape in shapes.items()}
+
+    def _allocate(self, outputs: Sequence[str]) -> dict[str, Buffer]:
+        """Buffers for the largest shapes of any profile; their addresses never change."""
+        largest: dict[str, int] = {}
+        for index, spans in enumerate(self._spans):
+            self._set_profile(index)
+            for name, (_, most) in spans.items():
+                self._context.set_input_shape(name, most)
+                largest[name] = max(largest.get(name, 1), int(np.prod(most)) * self._dtypes[name].itemsize)
+            for name in outputs:
+                size = int(np.prod(sizes(self._context.get_tensor_shape(name)))) * self._dtypes[name].itemsize
+                largest[name] = max(largest.get(name, 1), size)
+        buffers = {name: Buffer(self._cuda, size) for name, size in largest.items()}
+        for name, buffer in buffers.items():
+            self._context.set_tensor_address(name, buffer.device)
+        return buffers
+
+    def _use_profile(self, shapes: Mapping[str, Shape]) -> None:
+        """Switch to the first profile that holds the batch, the current one where it does."""
+        order = [self._profile, *[i for i in range(len(self._spans)) if i != self._profile]]
+        for index in order:
+            if all(_within(shapes[n], *span) for n, span in self._spans[index].items()):
+                self._set_profile(index)
+                return
+        raise RunError(
+            f"no profile of the engine holds a batch of shape {list(next(iter(shapes.values())))}",
+            f"its profiles go up to {[list(next(iter(s.values()))[1]) for s in self._spans]}",
+            "build it again with the run's own gpu_batch_size and lengths",
+        )
+
+    def _set_profile(self, index: int) -> None:
+        if index == self._profile:
+            return
+        if not self._context.set_optimization_profile_async(index, self._handle):
+            raise RunError(f"TensorRT cannot switch to profile {index}", self._messages.last(), REBUILD)
+        self._cuda("cudaStreamSynchronize", self._stream)
+        self._profile = index
+
+
+def _least_and_most(spans: Sequence[trt.Dims]) -> tuple[Shape, Shape]:
+    return sizes(spans[0]), sizes(spans[2])
+
+
+def _within(shape: Shape, least: Shape, most: Shape) -> bool:
+    return len(shape) == len(least) and all(low <= size <= high for low, size, high in zip(least, shape, most, strict=True))

@@ -1,8 +1,0 @@
-"""TensorRT-RTX: the same API, engines for a named compute capability, built on any machine."""
-
-from __future__ import annotations
-
-from code.backends.tensorrt import TensorRt
-from code.backends.tensorrt_sdk import TENSORRT_RTX
-
-BACKEND = TensorRt(TENSORRT_RTX)

@@ -1,0 +1,1 @@
+"""The benchmarks, a package each, and what each offers."""

@@ -1,0 +1,138 @@
+"""BERT's room: question answering on SQuAD v1.1, as the rest of the house sees it (code/benchmarks/benchmark.py)."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from code.benchmarks.benchmark import Room
+from code.benchmarks.bert import data, facts
+from code.benchmarks.bert.data import Sources
+from code.common import console, paths
+from code.common.constants import AccuracyTarget, Scenario
+from code.common.errors import MissingError, UsageError
+from code.common.files import write_json
+from code.results.accuracy import AccuracyResult
+
+INPUTS = ("input_ids", "input_mask", "segment_ids")
+OUTPUTS = ("output_start_logits", "output_end_logits")
+
+
+class BertRoom(Room):
+    """BERT."""
+
+    name = facts.NAME
+    scenarios = tuple(Scenario[name] for name in facts.SCENARIOS)
+    samples = facts.DATASET_SAMPLES
+
+    def full_name(self, target: AccuracyTarget) -> str:
+        """'bert-99' or 'bert-99.9'."""
+        return facts.FULL_NAMES[target.name]
+
+    def download_data(self, variant: str) -> None:
+        """The SQuAD dev set, fetched or generated."""
+        data.download_data(variant)
+
+    def download_model(self, variant: str) -> None:
+        """The ONNX model and the vocabulary."""
+        data.download_model(variant)
+
+    def prepare(self, values: Mapping[str, Any]) -> None:
+        """Generate the tiny set where it is wanted, and tokenise what is not tokenised."""
+        sources = self._sources(values)
+        if values["model_variant"] == "tiny" and not values["data_path"] and not sources.squad_json.is_file():
+            data.download_data("tiny")
+        _require(sources.squad_json, "data set", "download_data", values, "--data_path")
+        _require(sources.vocab, "vocabulary", "download_model", values, "--vocab_path")
+        folder = self._preprocessed(values)
+        from code.benchmarks.bert import preprocess
+
+        if not preprocess.is_current(folder, sources.squad_json, sources.vocab):
+            preprocess.preprocess(sources.squad_json, sources.vocab, folder, progress=lambda step: console.say(f"bert: {step}"))
+
+    def model(self, values: Mapping[str, Any]) -> Path:
+        """The ONNX model."""
+        return _require(self._sources(values).model, "model", "download_model", values, "--model_path")
+
+    def dataset(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """The token sequences; responses are float32 [length, 2], start and end logits."""
+        from code.benchmarks.bert import preprocess
+
+        folder = self._preprocessed(values)
+        arrays = preprocess.load(folder)
+        return {
+            "kind": "sequence",
+            "folder": str(folder),
+            "count": len(arrays),
+            "usual_count": facts.DATASET_SAMPLES,
+            "arrays": {name: f"{name}.npy" for name in INPUTS},
+            "lengths": "lengths.npy",
+            "outputs": list(OUTPUTS),
+            "input_dtype": "int64",
+        }
+
+    def check_accuracy(self, log_dir: Path, values: Mapping[str, Any], target: AccuracyTarget) -> list[AccuracyResult]:
+        """F1 against its target; accuracy.txt holds it as the official script prints it."""
+        from code.benchmarks.bert import accuracy
+
+        sources = self._sources(values)
+        scores = dict(accuracy.check(log_dir, self._preprocessed(values), sources.squad_json, sources.vocab))
+        write_json(log_dir / "accuracy.json", scores)
+        text = json.dumps({"exact_match": scores["exact_match"], "f1": scores["F1"]})
+        (log_dir / "accuracy.txt").write_text(text + "\n", encoding="utf-8")
+        return [AccuracyResult("F1", scores["F1"], self._reference(values) * target.value)]
+
+    def partial_scores(self, log_dir: Path, values: Mapping[str, Any]) -> tuple[dict[str, float], str]:
+        """F1 with the samples that an audit run logged; a question without any counts as wrong, as in the official script."""
+        from code.benchmarks.bert import accuracy
+
+        sources = self._sources(values)
+        scores = dict(accuracy.check(log_dir, self._preprocessed(values), sources.squad_json, sources.vocab, complete=False))
+        text = json.dumps({"exact_match": scores["exact_match"], "f1": scores["F1"]})
+        return {"F1": scores["F1"]}, text + "\n"
+
+    def _reference(self, values: Mapping[str, Any]) -> float:
+        """The fp32 F1 that targets are a share of."""
+        if values["accuracy_reference"] is not None:
+            return float(values["accuracy_reference"])
+        if values["model_path"] or values["data_path"]:
+            raise UsageError(
+                "there is no reference F1 for this model and data",
+                "the targets are a share of the fp32 score, and model_path or data_path names other files than the benchmark's",
+                "add --accuracy_reference=F1 with the fp32 score",
+            )
+        if values["model_variant"] == "tiny":
+            from code.benchmarks.bert import tiny
+
+            return float(json.loads(tiny.RECORD.read_text(encoding="utf-8"))["F1"])
+        return facts.REFERENCE_F1
+
+    def _sources(self, values: Mapping[str, Any]) -> Sources:
+        usual = data.sources(values["model_variant"])
+        return Sources(
+            squad_json=Path(values["data_path"] or usual.squad_json),
+            vocab=Path(values["vocab_path"] or usual.vocab),
+            model=Path(values["model_path"] or usual.model),
+        )
+
+    def _preprocessed(self, values: Mapping[str, Any]) -> Path:
+        """Own folders for own inputs, so that none replaces the benchmark's."""
+        root = Path(values["preprocessed_data_dir"] or paths.preprocessed_dir()) / self.name
+        if not values["data_path"] and not values["vocab_path"]:
+            return root / str(values["model_variant"])
+        sources = self._sources(values)
+        words = f"{sources.squad_json.absolute()}\n{sources.vocab.absolute()}"
+        return root / f"{sources.squad_json.stem}-{hashlib.sha256(words.encode()).hexdigest()[:12]}"
+
+
+def _require(path: Path, what: str, target: str, values: Mapping[str, Any], option: str) -> Path:
+    if not path.is_file():
+        command = f"make {target} BENCHMARKS=bert RUN_ARGS=--model_variant={values['model_variant']}"
+        raise MissingError(f"bert's {what} is not there: {path}", "", f"run `{command}`, or name another with {option}=FILE")
+    return path
+
+
+ROOM = BertRoom()

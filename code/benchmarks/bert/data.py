@@ -1,0 +1,134 @@
+"""Where BERT's data, vocabulary and models are, and how they get there.
+
+The reference variant's files are downloaded from where MLPerf publishes them. The tiny variant's model and vocabulary are part of
+the repository, and its data set is generated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from code.benchmarks.bert import facts, tiny
+from code.common import download, paths
+from code.common.errors import MissingError, unknown
+
+VARIANTS = ("reference", "tiny")
+
+
+@dataclass(frozen=True)
+class Sources:
+    """The three files that everything else is made from.
+
+    Attributes:
+        squad_json: questions and answers, SQuAD v1.1.
+        vocab: the WordPiece vocabulary the model was trained with.
+        model: the ONNX model.
+    """
+
+    squad_json: Path
+    vocab: Path
+    model: Path
+
+
+def sources(variant: str) -> Sources:
+    """Where a variant's files belong, whether they are there or not. Raises UsageError for an unknown variant."""
+    if variant == "reference":
+        return Sources(_place(facts.DEV_SET), _place(facts.VOCABULARY), _place(facts.MODEL))
+    if variant == "tiny":
+        # The name carries the generator's digest, so that a changed generator never meets an older one's text.
+        dev = paths.data_dir() / "squad-tiny" / f"dev-v1.1-{tiny.generator_digest()}.json"
+        return Sources(dev, tiny.VOCAB, tiny.MODEL)
+    raise unknown("model variant", variant, VARIANTS)
+
+
+def preprocessed(variant: str) -> Path:
+    """The folder of a variant's arrays."""
+    return paths.preprocessed_dir() / facts.NAME / variant
+
+
+def download_data(variant: str) -> None:
+    """Fetch the SQuAD dev set, or generate the tiny one; what is there already is checked and left alone.
+
+    Raises:
+        MissingError: it cannot be fetched; the error tells how to do it by hand.
+        RunError: the disk is full or cannot be written.
+    """
+    wanted = sources(variant).squad_json
+    if variant == "reference":
+        _fetch(facts.DEV_SET)
+    elif not wanted.is_file():
+        tiny.generate_dev(wanted)
+
+
+def download_model(variant: str) -> None:
+    """Fetch the vocabulary and the fp32 and int8 models; of the tiny variant, check that the repository's own are there.
+
+    Raises:
+        MissingError: one cannot be had; the error tells what to do.
+        RunError: the disk is full or cannot be written.
+    """
+    if variant == "reference":
+        for file in (facts.VOCABULARY, facts.MODEL, facts.MODEL_INT8):
+            _fetch(file)
+        return
+    wanted = sources(variant)
+    for path in (wanted.vocab, wanted.model):
+        if not path.is_file():
+            raise MissingError(
+                f"the tiny model's {path.name} is not there: {path}",
+                "it is part of the repository and was removed or not checked out",
+                "run `git checkout -- code/benchmarks/bert/tiny`",
+            )
+
+
+def preprocess_data(
+    variant: str,
+    *,
+    inputs: Sources | None = None,
+    out: Path | None = None,
+    workers: int | None = None,
+    progress: Callable[[str], None] | None = None,
+) -> bool:
+    """Make a variant's arrays unless they are there and made from the same inputs.
+
+    Args:
+        inputs, out: other files and another folder than the variant's own.
+        workers, progress: as for `code.benchmarks.bert.preprocess.preprocess`.
+
+    Returns:
+        Whether anything had to be done.
+
+    Raises:
+        MissingError, UsageError: an input is absent or is not what it should be.
+        RunError: the disk is full or cannot be written.
+    """
+    from code.benchmarks.bert.preprocess import is_current, preprocess
+
+    inputs = inputs or sources(variant)
+    out = out or preprocessed(variant)
+    if is_current(out, inputs.squad_json, inputs.vocab):
+        return False
+    preprocess(inputs.squad_json, inputs.vocab, out, workers=workers, progress=progress)
+    return True
+
+
+def _place(file: facts.PublishedFile) -> Path:
+    return paths.build_dir() / file.path
+
+
+def _fetch(file: facts.PublishedFile) -> None:
+    target = _place(file)
+    download.fetch(
+        file.url,
+        target,
+        sha256=file.sha256,
+        md5=file.md5,
+        size=file.size,
+        label=file.label,
+        manual_steps=(
+            f"on a machine with network run `curl -L -o {target.name} '{file.url}'` (about {file.megabytes:,} MB), "
+            f"copy the file to {target}, then run the same command again"
+        ),
+    )

@@ -1,0 +1,98 @@
+"""Scores LoadGen's accuracy log of GPT-J: the generated token ids of every sample, decoded and compared with the reference summaries."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from code.benchmarks.gptj import bpe, cnndm, rouge
+from code.benchmarks.gptj.preprocess import is_current, load
+from code.benchmarks.gptj.sentences import Splitter
+from code.common.errors import RunError, UsageError
+from code.results.accuracy_log import AGAIN, LOG_NAME, entries
+
+_NAMED = 5
+DTYPES: dict[str, np.dtype[Any]] = {"int32": np.dtype("<i4"), "int64": np.dtype("<i8")}
+
+
+def check(
+    log_dir: Path,
+    preprocessed_dir: Path,
+    data: Path,
+    vocabulary: Path,
+    split: Splitter,
+    *,
+    entries_of_model: int = 0,
+    dtype: str = "int32",
+    complete: bool = True,
+) -> dict[str, float]:
+    """ROUGE and lengths (code/benchmarks/gptj/rouge.py) of the accuracy log in `log_dir`.
+
+    Args:
+        preprocessed_dir: the arrays that the run read (code/benchmarks/gptj/preprocess.py).
+        data, vocabulary: what they were made from.
+        entries_of_model: tokens that the model knows, where they are more than the vocabulary's; GPT-J's head has some that nobody
+            named, which are left out of the text.
+        dtype: of the token ids in the log, one of `DTYPES`.
+        complete: whether every sample must be there; a compliance run logs only some of them.
+
+    Raises:
+        MissingError: the log, the arrays or an input is not there.
+        UsageError: the arrays were made from other inputs.
+        RunError: the log is cut off, or a sample is missing or unknown, or a response is no sequence of the vocabulary's tokens.
+    """
+    prompts = load(preprocessed_dir)
+    if not is_current(preprocessed_dir, data, vocabulary):
+        raise UsageError(
+            f"{preprocessed_dir} was not made from {data} and {vocabulary}",
+            "the digests of the inputs differ from those in its manifest, so sample numbers mean something else",
+            "run `make preprocess_data BENCHMARKS=gptj`, then the accuracy run again",
+        )
+    found = read_log(
+        Path(log_dir) / LOG_NAME, len(prompts), max(prompts.vocabulary, entries_of_model), dtype=dtype, complete=complete
+    )
+    samples = cnndm.read(data)
+    texts = bpe.read(vocabulary).decode([tokens.tolist() for tokens in found.values()])
+    return rouge.score([rouge.tidied(text) for text in texts], [samples[index].highlights for index in found], split)
+
+
+def read_log(
+    path: Path, count: int, vocabulary: int, *, dtype: str = "int32", complete: bool = True
+) -> Mapping[int, NDArray[np.int64]]:
+    """Sample index → its token ids. The first response to a sample counts, as in the reference's evaluation."""
+    if dtype not in DTYPES:
+        raise UsageError(f"accuracy logs of {dtype} are not read", "", f"choose one of {', '.join(DTYPES)}")
+    kind = DTYPES[dtype]
+    found: dict[int, NDArray[np.int64]] = {}
+    for line, index, raw in entries(path):
+        where = f"{path}:{line}"
+        if not 0 <= index < count:
+            raise RunError(f"sample {index} is unknown", f"the data set has the samples 0 to {count - 1}", AGAIN, where)
+        if len(raw) % kind.itemsize or not raw:
+            raise RunError(
+                f"the response for sample {index} has {len(raw)} bytes", f"it is no sequence of {dtype} tokens", AGAIN, where
+            )
+        tokens = np.frombuffer(raw, dtype=kind).astype(np.int64)
+        if tokens.min() < 0 or tokens.max() >= vocabulary:
+            raise RunError(
+                f"sample {index} has a token that the vocabulary of {vocabulary:,} entries lacks",
+                f"it is {int(tokens.max() if tokens.min() >= 0 else tokens.min())}: the vocabulary and the model do not belong together",
+                "name the model's own vocabulary with --vocab_path",
+                where,
+            )
+        found.setdefault(index, tokens)
+    if not found:
+        raise RunError(f"{path} holds no response", "the run logged nothing", AGAIN)
+    if complete and len(found) < count:
+        absent = [index for index in range(count) if index not in found]
+        names = ", ".join(map(str, absent[:_NAMED])) + (", …" if len(absent) > _NAMED else "")
+        raise RunError(
+            f"{path} lacks {len(absent):,} of {count:,} samples: {names}",
+            "the run ended early, or it was not an accuracy run over the whole data set",
+            AGAIN,
+        )
+    return found

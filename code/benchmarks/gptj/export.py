@@ -1,0 +1,155 @@
+"""GPT-J in OpenVINO's format: a Hugging Face checkpoint is exported with optimum-intel, an exported model needs no export, and an engine
+is made of either with the changes that graph.py speaks of.
+
+Export is a tool with an extra of its own (`pip install '.[export]'`): optimum-intel asks for an older transformers than anything else
+here does, and a machine that gets an exported model needs neither. Weights are compressed to int8 or int4 with NNCF.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.metadata
+import io
+import json
+import logging
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from code.backends.base import missing_sdk
+from code.benchmarks.gptj.checkpoint import CONFIG, IR, Checkpoint
+from code.common.errors import MissingError, RunError
+
+WEIGHTS = {"fp32": "fp32", "bf16": "fp16", "fp16": "fp16", "int8": "int8", "int4": "int4"}
+"""Precision → the format that optimum-intel stores weights in. OpenVINO's files have no bf16: fp16 holds every such weight of GPT-J."""
+GROUP = 32
+_SCRIPT = "code.benchmarks.gptj.export"
+
+
+def to_openvino(checkpoint: Checkpoint, precision: str, folder: Path, candidates: int | None = None) -> dict[str, Any]:
+    """Write openvino_model.xml, openvino_model.bin and config.json for `precision` into `folder`; says how in the answer.
+
+    With `candidates` (how many of the best next tokens a search looks at) the graph is rewritten, see graph.py.
+
+    Raises MissingError where a package is not installed, RunError with its words where the model cannot be exported or written.
+    """
+    if checkpoint.exported is None:
+        made = f"exported with optimum-intel {_version('optimum-intel')}, weights in {WEIGHTS[precision]}"
+        with tempfile.TemporaryDirectory(dir=folder) as exported:
+            _export(checkpoint, WEIGHTS[precision], Path(exported))
+            made += _written(_read(Path(exported) / IR), folder, candidates)
+    elif precision in ("int8", "int4"):
+        made = f"weights compressed to {precision} with NNCF {_version('nncf')}"
+        made += _written(_compressed(checkpoint.exported / IR, precision), folder, candidates)
+    else:
+        made = "of the exported model"
+        made += _written(_read(checkpoint.exported / IR), folder, candidates)
+    # What GenAI reads at loading; how texts are generated is always said with each request.
+    (folder / CONFIG).write_text(json.dumps(checkpoint.config, indent=2) + "\n", encoding="utf-8")
+    return {"made": made}
+
+
+def _read(model: Path) -> Any:
+    import openvino
+
+    try:
+        return openvino.Core().read_model(str(model))
+    except RuntimeError as error:
+        raise RunError(f"OpenVINO cannot read {model}", _last_line(error), "export it again") from error
+
+
+def _written(network: Any, folder: Path, candidates: int | None) -> str:
+    """Write the network, its weights in the format they have, rewritten where wanted; says what was rewritten."""
+    import openvino
+
+    from code.benchmarks.gptj import graph
+
+    done = graph.rewrite(network, candidates) if candidates is not None else []
+    try:
+        openvino.save_model(network, str(folder / IR), compress_to_fp16=False)
+    except RuntimeError as error:
+        raise RunError(f"the engine cannot be written to {folder}", _last_line(error), "see whether the disk is full") from error
+    return "".join(f", {change}" for change in done)
+
+
+def _compressed(model: Path, precision: str) -> Any:
+    """NNCF's words and progress bars do not reach the terminal: it has one line for each engine."""
+    with contextlib.redirect_stdout(io.StringIO()):
+        try:
+            import nncf
+        except ImportError as error:
+            raise missing_sdk("nncf", "calibration", error) from error
+        logging.getLogger("nncf").setLevel(logging.ERROR)
+        network = _read(model)
+        try:
+            if precision == "int8":
+                return nncf.compress_weights(network, mode=nncf.CompressWeightsMode.INT8_ASYM)
+            return nncf.compress_weights(network, mode=nncf.CompressWeightsMode.INT4_SYM, group_size=GROUP, ratio=1.0)
+        except (RuntimeError, ValueError) as error:
+            raise RunError(f"the weights of {model} cannot be compressed to {precision}", _last_line(error)) from error
+
+
+def _last_line(error: BaseException) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[-1] if lines else type(error).__name__
+
+
+def _export(checkpoint: Checkpoint, weight_format: str, folder: Path) -> None:
+    """In a process of its own, whose memory is given back whole and whose many warnings stay in its log."""
+    if not has_exporter():
+        raise MissingError(
+            "exporting a checkpoint needs the Python packages optimum-intel, torch and transformers",
+            "one of them is not installed",
+            "run `pip install '.[export]'` in an environment of its own and name the exported folder with --model_path, "
+            "or install it here",
+        )
+    command = [sys.executable, "-m", _SCRIPT, str(checkpoint.folder), weight_format, str(folder)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode != 0 or not (folder / IR).is_file():
+        words = [line for line in (done.stderr + done.stdout).splitlines() if line.strip()]
+        how = f"killed by signal {-done.returncode}" if done.returncode < 0 else f"exit status {done.returncode}"
+        raise RunError(
+            f"the checkpoint {checkpoint.folder} could not be exported ({how})",
+            words[-1] if words else "it said nothing",
+            "check that it loads with transformers, and that there is memory for it",
+        )
+
+
+def has_exporter() -> bool:
+    """Whether the packages of the extra `export` are installed."""
+    return all(_version(package) for package in ("optimum-intel", "torch", "transformers"))
+
+
+def _version(package: str) -> str:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return ""
+
+
+def main(arguments: list[str]) -> int:
+    """`python -m code.benchmarks.gptj.export CHECKPOINT WEIGHT_FORMAT FOLDER`: what the process of its own runs.
+
+    fp32 is traced in fp32, everything else in bf16, so that a checkpoint takes half of its size in memory; shards are read one by one.
+    """
+    checkpoint, weight_format, folder = Path(arguments[0]), arguments[1], Path(arguments[2])
+    import torch
+    from optimum.intel import OVModelForCausalLM, OVWeightQuantizationConfig
+
+    options: dict[str, Any] = {"torch_dtype": torch.float32 if weight_format == "fp32" else torch.bfloat16}
+    if weight_format in ("int8", "int4"):
+        bits = 8 if weight_format == "int8" else 4
+        options["quantization_config"] = OVWeightQuantizationConfig(
+            bits=bits, **({} if bits == 8 else {"group_size": GROUP, "sym": True})
+        )
+    else:
+        options["load_in_8bit"] = False
+    model = OVModelForCausalLM.from_pretrained(str(checkpoint), export=True, compile=False, use_cache=True, **options)
+    model.save_pretrained(str(folder))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

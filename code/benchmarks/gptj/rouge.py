@@ -1,0 +1,69 @@
+"""ROUGE of summaries against their references, as the MLCommons reference computes it, in parallel.
+
+`rouge-score` with stemming, F-measures averaged over the samples and given in percent, rounded to four digits as its evaluation.py
+prints them. Sentences stand one a line, which ROUGE-LSum counts by. GEN_LEN is the number of characters of all summaries.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+from collections.abc import Iterable, Sequence
+
+from code.benchmarks.gptj.sentences import Splitter
+
+KINDS = ("rouge1", "rouge2", "rougeL", "rougeLsum")
+NAMES = {"rouge1": "ROUGE1", "rouge2": "ROUGE2", "rougeL": "ROUGEL", "rougeLsum": "ROUGELSUM"}
+_PART = 128
+
+_TIDY = ((" .", "."), (" ?", "?"), (" !", "!"), (" ,", ","), (" ' ", "'"), (" n't", "n't"), (" 'm", "'m"), (" 's", "'s"),
+         (" 've", "'ve"), (" 're", "'re"))  # fmt: skip
+"""What transformers 4, which the reference pins, replaces in every decoded text (clean_up_tokenization_spaces), in this order."""
+
+Pair = tuple[str, str]
+
+
+def tidied(text: str) -> str:
+    """A decoded summary as the reference's tokeniser hands it on, without spaces before marks and short forms."""
+    for old, new in _TIDY:
+        text = text.replace(old, new)
+    return text
+
+
+def prepared(text: str, split: Splitter) -> str:
+    """A summary as the reference hands it to ROUGE: stripped, one sentence a line."""
+    return "\n".join(split(text.strip()))
+
+
+def score(
+    predictions: Sequence[str], references: Sequence[str], split: Splitter, processes: int | None = None
+) -> dict[str, float]:
+    """{'ROUGE1', 'ROUGE2', 'ROUGEL', 'ROUGELSUM'} in percent, 'GEN_LEN' in characters and 'GEN_NUM', the number of summaries.
+
+    Args:
+        processes: that compute; None for every core.
+    """
+    pairs = [(prepared(r, split), prepared(p, split)) for p, r in zip(predictions, references, strict=True)]
+    parts = [pairs[first : first + _PART] for first in range(0, len(pairs), _PART)]
+    count = min(processes or len(os.sched_getaffinity(0)), len(parts)) if parts else 1
+    if count > 1:
+        with multiprocessing.get_context("spawn").Pool(count) as pool:
+            sums = pool.map(f_measures, parts)
+    else:
+        sums = [f_measures(part) for part in parts]
+    means = {NAMES[kind]: round(100.0 * _mean(value for part in sums for value in part[kind]), 4) for kind in KINDS}
+    return {**means, "GEN_LEN": float(sum(len(p) for _, p in pairs)), "GEN_NUM": float(len(pairs))}
+
+
+def f_measures(pairs: Sequence[Pair]) -> dict[str, list[float]]:
+    """The F-measures of (reference, prediction) pairs by kind."""
+    from rouge_score.rouge_scorer import RougeScorer
+
+    scorer = RougeScorer(list(KINDS), use_stemmer=True)
+    found = [scorer.score(reference, prediction) for reference, prediction in pairs]
+    return {kind: [one[kind].fmeasure for one in found] for kind in KINDS}
+
+
+def _mean(values: Iterable[float]) -> float:
+    numbers = list(values)
+    return sum(numbers) / len(numbers) if numbers else float("nan")

@@ -1,0 +1,70 @@
+"""Endless training samples: articles written on the fly, as prompt and summary, sorted into batches of like length."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from code.benchmarks.bert.tiny.words import Dice
+from code.benchmarks.gptj.prompt import prompt
+from code.benchmarks.gptj.tiny.articles import article
+
+POOL = 600
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Padded at the right, where a causal model does not look.
+
+    Args:
+        ids: int64 [samples, longest]: prompt, summary, end of text.
+        summary: bool [samples, longest]: the tokens that the model learns to give, the end of text among them.
+    """
+
+    ids: NDArray[np.int64]
+    summary: NDArray[np.bool_]
+
+
+class Stream:
+    """Batches without end; the same seed and the same calls give the same batches."""
+
+    def __init__(self, seed: str, tokenizer: Any, end: int) -> None:
+        self._seed, self._tokenizer, self._end = seed, tokenizer, end
+        self._dice = Dice(f"{seed}/batches")
+        self._next = 0
+        self._kind: tuple[int, int | None] = (0, None)
+        self._ready: list[list[tuple[list[int], int]]] = []
+
+    def batch(self, tokens: int, longest: int | None = None) -> Batch:
+        """The next batch, of about `tokens` tokens; `longest` bounds an article's words."""
+        if not self._ready or self._kind != (tokens, longest):
+            self._kind = (tokens, longest)
+            self._refill(tokens, longest)
+        return self._collate(self._ready.pop())
+
+    def _refill(self, tokens: int, longest: int | None) -> None:
+        written = [article(self._seed, self._next + i, longest) for i in range(POOL)]
+        self._next += POOL
+        prompts = self._tokenizer.encode_batch([prompt(one.text) for one in written])
+        summaries = self._tokenizer.encode_batch([one.highlights for one in written])
+        samples = [([*p.ids, *s.ids, self._end], len(p.ids)) for p, s in zip(prompts, summaries, strict=True)]
+        samples.sort(key=lambda sample: len(sample[0]))
+        batches, current = [], [samples[0]]
+        for sample in samples[1:]:
+            if (len(current) + 1) * len(sample[0]) > tokens:
+                batches.append(current)
+                current = []
+            current.append(sample)
+        self._ready = self._dice.shuffled([*batches, current])
+
+    def _collate(self, samples: list[tuple[list[int], int]]) -> Batch:
+        longest = max(len(ids) for ids, _ in samples)
+        ids = np.full((len(samples), longest), self._end, dtype=np.int64)
+        summary = np.zeros((len(samples), longest), dtype=np.bool_)
+        for row, (sample, prompt_length) in enumerate(samples):
+            ids[row, : len(sample)] = sample
+            summary[row, prompt_length : len(sample)] = True
+        return Batch(ids, summary)

@@ -1,0 +1,174 @@
+"""Scores LoadGen's accuracy log with DICE, as the reference's accuracy_kits.py does, to its last digit.
+
+mlperf_log_accuracy.json is a JSON list with one response a line: {"seq_id", "qsl_idx", "data"}, where `data` is the response's bytes in
+hex: uint8 [D, H, W], the class of each voxel of the preprocessed case.
+
+DICE of a class in a case is (2 · |P ∩ T| + 1e-6) / (|P| + |T| + 1e-6) with P the voxels predicted and T the voxels labelled so; the data
+set's is the mean over its cases, and the score is the mean over kidney and tumour of each case, averaged over cases.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from code.benchmarks.unet3d import facts, manifest, processes
+from code.common.errors import RunError
+from code.results.accuracy_log import AGAIN, LOG_NAME, bad_line, opened, require_closed
+
+SMOOTH = 1e-6
+_NAMED = 5
+
+
+@dataclass(frozen=True)
+class Scores:
+    """DICE from 0 to 1.
+
+    Attributes:
+        mean: the composite, MLPerf's score.
+        kidney, tumor: over the cases.
+        cases: case → (kidney, tumor).
+    """
+
+    mean: float
+    kidney: float
+    tumor: float
+    cases: dict[str, tuple[float, float]]
+
+    def text(self) -> str:
+        """The official script's line."""
+        return f"Accuracy: mean = {self.mean:.5f}, kidney = {self.kidney:.4f}, tumor = {self.tumor:.4f}\n"
+
+
+def dice(predicted: NDArray[np.uint8], labelled: NDArray[np.uint8]) -> tuple[float, float]:
+    """DICE of kidney and tumour in one case; both arrays uint8 [D, H, W]."""
+    values = []
+    for kind in range(1, len(facts.CLASSES)):
+        of_prediction, of_label = predicted == kind, labelled == kind
+        both = float(np.count_nonzero(of_prediction & of_label))
+        total = float(np.count_nonzero(of_label)) + float(np.count_nonzero(of_prediction))
+        values.append((2.0 * both + SMOOTH) / (total + SMOOTH))
+    return values[0], values[1]
+
+
+def mean_of(cases: dict[str, tuple[float, float]]) -> Scores:
+    """The data set's scores from its cases', summed as pandas sums them (pairwise, by NumPy)."""
+    pairs = np.array(list(cases.values()), dtype=np.float64)
+    composite = np.array([np.mean(pair) for pair in pairs])
+    return Scores(_mean(composite), _mean(pairs[:, 0]), _mean(pairs[:, 1]), cases)
+
+
+def check(log_dir: Path, preprocessed: Path, *, complete: bool = True, workers: int | None = None) -> Scores:
+    """The scores of the accuracy log in `log_dir`.
+
+    Args:
+        preprocessed: the arrays that the run read.
+        complete: whether every case must be there; a compliance run logs only some of them, and those count.
+        workers: processes; None for every core.
+
+    Raises:
+        MissingError: the log or the arrays are not there.
+        RunError: the log is cut off, or a case is missing, unknown or of another size.
+    """
+    data = manifest.read(preprocessed)
+    names = list(data.cases)
+    path = log_dir / LOG_NAME
+    last = dict(_places(path, len(names)))
+    absent = [name for index, name in enumerate(names) if index not in last]
+    if complete and absent:
+        listed = ", ".join(absent[:_NAMED]) + (", …" if len(absent) > _NAMED else "")
+        raise RunError(
+            f"{path} lacks {len(absent)} of {len(names)} cases: {listed}",
+            "the run ended early, or it was not an accuracy run over the whole data set",
+            AGAIN,
+        )
+    if not last:
+        raise RunError(f"{path} holds no response", "the run logged nothing", AGAIN)
+    jobs = [(path, last[i], str(preprocessed / f"{name}_label.npy")) for i, name in enumerate(names) if i in last]
+    scored = [name for i, name in enumerate(names) if i in last]
+    count = max(1, min(workers or processes.cores(), len(jobs)))
+    if count == 1:
+        found = [_score(job) for job in jobs]
+    else:
+        with processes.pool(count) as pool:
+            found = list(pool.map(_score, jobs))
+    return mean_of(dict(zip(scored, found, strict=True)))
+
+
+@dataclass(frozen=True)
+class _Place:
+    """A response's bytes in the log, and the line they are in."""
+
+    line: int
+    begin: int
+    length: int
+
+
+def _places(path: Path, count: int) -> Iterator[tuple[int, _Place]]:
+    """(sample index, where its response lies) of every entry, one line of the log in memory at a time."""
+    begin, closed = 0, False
+    with opened(path) as source:
+        for number, raw in enumerate(source, 1):
+            line = raw.strip()
+            if number == 1 and not line.startswith(b"["):
+                raise bad_line(path, number, "this is not an accuracy log", "it does not begin with '['")
+            closed = line.endswith(b"]")
+            place = raw.find(b"{")
+            while place >= 0:
+                end = raw.find(b"}", place)
+                if end < 0:
+                    raise bad_line(path, number, "the line is not a response", "its '{' is not closed")
+                yield _index(path, number, raw[place : end + 1], count), _Place(number, begin + place, end + 1 - place)
+                place = raw.find(b"{", end)
+            begin += len(raw)
+    require_closed(path, closed)
+
+
+def _index(path: Path, line: int, entry: bytes, count: int) -> int:
+    index = int(_entry(path, line, entry)["qsl_idx"])
+    if not 0 <= index < count:
+        raise bad_line(path, line, f"sample {index} is unknown", f"the data set has the samples 0 to {count - 1}")
+    return index
+
+
+def _entry(path: Path, line: int, entry: bytes) -> dict[str, Any]:
+    try:
+        content = json.loads(entry)
+        if not {"qsl_idx", "data"} <= set(content):
+            raise KeyError("qsl_idx or data")
+        return dict(content)
+    except (ValueError, KeyError, TypeError) as error:
+        raise bad_line(path, line, "the line is not a response", f"{type(error).__name__}: {error}") from error
+
+
+def _score(job: tuple[Path, _Place, str]) -> tuple[float, float]:
+    path, place, label_path = job
+    try:
+        labelled = np.load(label_path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise manifest.missing(Path(label_path), str(error)) from error
+    with path.open("rb") as source:
+        source.seek(place.begin)
+        entry = _entry(path, place.line, source.read(place.length))
+    try:
+        answer = np.frombuffer(bytes.fromhex(entry["data"]), dtype=np.uint8)
+    except (ValueError, TypeError) as error:
+        raise bad_line(path, place.line, "the line is not a response", str(error)) from error
+    if answer.size != labelled.size:
+        raise bad_line(
+            path,
+            place.line,
+            f"the response for sample {entry['qsl_idx']} has {answer.size:,} bytes",
+            f"the case has {list(labelled.shape)} voxels, one byte each",
+        )
+    return dice(answer.reshape(labelled.shape), np.asarray(labelled))
+
+
+def _mean(values: NDArray[np.float64]) -> float:
+    return float(values.sum() / len(values))

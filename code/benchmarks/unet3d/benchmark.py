@@ -1,0 +1,202 @@
+"""3D-UNet's room: segmentation of kidneys and their tumours on KiTS19, as the rest of the house sees it (code/benchmarks/benchmark.py)."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from code.benchmarks.benchmark import Room
+from code.benchmarks.unet3d import data, facts, tiny
+from code.benchmarks.unet3d.windows import Windows
+from code.common import paths
+from code.common.constants import AccuracyTarget, Scenario
+from code.common.errors import MissingError, UsageError
+from code.common.files import atomic_write, write_json
+from code.results.accuracy import AccuracyResult
+
+
+class UNetRoom(Room):
+    """3D-UNet."""
+
+    name = facts.NAME
+    scenarios = tuple(Scenario[name] for name in facts.SCENARIOS)
+    samples = facts.DATASET_SAMPLES
+    whole_passes = True
+
+    def full_name(self, target: AccuracyTarget) -> str:
+        """'3d-unet-99' or '3d-unet-99.9'."""
+        return facts.FULL_NAMES[target.name]
+
+    def download_data(self, variant: str) -> None:
+        """KiTS19's cases, fetched or generated."""
+        data.download_data(variant)
+
+    def download_model(self, variant: str) -> None:
+        """The ONNX model."""
+        data.download_model(variant)
+
+    def prepare(self, values: Mapping[str, Any]) -> None:
+        """Generate the tiny cases where they are wanted, and preprocess what is not."""
+        folder = data.sources(values["model_variant"]).cases
+        if not values["data_path"] and not folder.is_dir():
+            if values["model_variant"] != "tiny":
+                raise _missing(folder, "data set", "download_data", values, "--data_path=FOLDER")
+            data.download_data("tiny")
+        from code.benchmarks.unet3d import preprocess
+
+        cases, out = self._cases(values), self._preprocessed(values)
+        windows, classes = self._windows(values), label_map(values["unet3d_label_map"])
+        if not preprocess.is_current(cases, out, windows, classes):
+            preprocess.preprocess(cases, out, windows, classes=classes)
+
+    def model(self, values: Mapping[str, Any]) -> Path:
+        """The ONNX model."""
+        path = Path(values["model_path"] or data.sources(values["model_variant"]).model)
+        if not path.is_file():
+            raise _missing(path, "model", "download_model", values, "--model_path=FILE")
+        return path
+
+    def dataset(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """The volumes; responses are uint8 [D, H, W] of the preprocessed case, the class of each voxel."""
+        return self._volumes(self._preprocessed(values), values)
+
+    def _volumes(self, folder: Path, values: Mapping[str, Any]) -> dict[str, Any]:
+        from code.benchmarks.unet3d import manifest
+
+        made = manifest.read(folder)
+        for record in made.cases.values():
+            for name, stamp in record.files.items():
+                if not (folder / name).is_file() or (folder / name).stat().st_size != stamp.size:
+                    raise manifest.missing(folder / name, f"it is not there with its {stamp.size:,} bytes")
+        windows = self._windows(values)
+        return {
+            "kind": "volume",
+            "folder": str(folder),
+            "count": len(made.cases),
+            "usual_count": facts.DATASET_SAMPLES,
+            "cases": list(made.cases),
+            "roi": list(windows.roi),
+            "overlap": windows.overlap,
+            "sigma": windows.sigma,
+            "windows_per_batch": _windows_per_batch(values),
+            "input": facts.INPUT_NAME,
+            "output": facts.OUTPUT_NAME,
+        }
+
+    def calibration_dataset(self, values: Mapping[str, Any]) -> dict[str, Any] | None:
+        """The 20 cases that MLPerf calibrates with, none of which is scored; None for the tiny variant and for own data."""
+        if values["model_variant"] != "reference" or values["data_path"]:
+            return None
+        from code.benchmarks.unet3d import preprocess
+
+        folder, windows = data.sources("reference").cases, self._windows(values)
+        usual = self._preprocessed(values)
+        out = usual.with_name(f"{usual.name}-calibration")
+        cases = [data.case_in(folder, name) for name in facts.CALIBRATION_CASES]
+        if not folder.is_dir():
+            raise _missing(folder, "data set", "download_data", values, "--calib_data_map=FILE")
+        if not preprocess.is_current(cases, out, windows):
+            preprocess.preprocess(cases, out, windows)
+        return self._volumes(out, values)
+
+    def check_accuracy(self, log_dir: Path, values: Mapping[str, Any], target: AccuracyTarget) -> list[AccuracyResult]:
+        """The mean DICE against its target; accuracy.txt holds it as the official script prints it."""
+        from code.benchmarks.unet3d import accuracy
+
+        scores = accuracy.check(log_dir, self._preprocessed(values))
+        content = {"DICE": scores.mean, "kidney": scores.kidney, "tumor": scores.tumor, "cases": scores.cases}
+        write_json(log_dir / "accuracy.json", content)
+        with atomic_write(log_dir / "accuracy.txt") as out:
+            out.write(scores.text())
+        return [AccuracyResult(facts.METRIC, scores.mean, self._reference(values) * target.value)]
+
+    def partial_scores(self, log_dir: Path, values: Mapping[str, Any]) -> tuple[dict[str, float], str]:
+        """The mean DICE of the cases that an audit run logged."""
+        from code.benchmarks.unet3d import accuracy
+
+        scores = accuracy.check(log_dir, self._preprocessed(values), complete=False)
+        return {facts.METRIC: scores.mean}, scores.text()
+
+    def _reference(self, values: Mapping[str, Any]) -> float:
+        """The fp32 DICE that targets are a share of."""
+        if values["accuracy_reference"] is not None:
+            return float(values["accuracy_reference"])
+        if values["model_path"] or values["data_path"]:
+            raise UsageError(
+                "there is no reference DICE for this model and data",
+                "the targets are a share of the fp32 score, and model_path or data_path names other files than the benchmark's",
+                "add --accuracy_reference=DICE with the fp32 score, from 0 to 1",
+            )
+        if values["model_variant"] == "tiny":
+            return float(json.loads(tiny.RECORD.read_text(encoding="utf-8"))["DICE"])
+        return facts.REFERENCE_DICE
+
+    def _cases(self, values: Mapping[str, Any]) -> list[Any]:
+        if values["data_path"]:
+            return data.cases_of(Path(values["data_path"]), values["unet3d_segmentation_path"] or "")
+        return data.evaluation_cases(data.sources(values["model_variant"]).cases)
+
+    def _windows(self, values: Mapping[str, Any]) -> Windows:
+        usual = tiny.ROI if values["model_variant"] == "tiny" else facts.ROI
+        return Windows(window_edges(values["unet3d_roi"], usual), facts.OVERLAP, facts.GAUSSIAN_SIGMA)
+
+    def _preprocessed(self, values: Mapping[str, Any]) -> Path:
+        """Own folders for own inputs, so that none replaces the benchmark's."""
+        root = Path(values["preprocessed_data_dir"] or paths.preprocessed_dir()) / self.name
+        if not any(values[name] for name in ("data_path", "unet3d_roi", "unet3d_label_map")):
+            return root / str(values["model_variant"])
+        given = Path(values["data_path"] or data.sources(values["model_variant"]).cases)
+        words = (
+            f"{given.absolute()}\n{values['unet3d_segmentation_path']}\n{values['unet3d_label_map']}\n{self._windows(values).roi}"
+        )
+        return root / f"{given.name.split('.')[0]}-{hashlib.sha256(words.encode()).hexdigest()[:12]}"
+
+
+def window_edges(given: Any, usual: tuple[int, int, int]) -> tuple[int, int, int]:
+    """The window that the field unet3d_roi means: one number for a cube, or three. UsageError for anything else."""
+    if not given:
+        return usual
+    words = [str(word) for word in given]
+    if len(words) in (1, 3) and all(word.isdigit() and int(word) >= 2 for word in words):
+        d, h, w = (int(word) for word in (words if len(words) == 3 else words * 3))
+        return d, h, w
+    raise UsageError(
+        f"unet3d_roi cannot be {','.join(words)!r}",
+        "it is a window's edges in voxels",
+        "write --unet3d_roi=128 or --unet3d_roi=64,128,128",
+    )
+
+
+def label_map(given: Any) -> dict[int, int] | None:
+    """Label numbers → classes of the field unet3d_label_map, such as 2:1,3:1; None when unset. UsageError for anything else."""
+    if not given:
+        return None
+    pairs = [str(word).split(":") for word in given]
+    if all(len(p) == 2 and p[0].strip().isdigit() and p[1].strip() in ("0", "1", "2") for p in pairs):
+        return {int(number): int(kind) for number, kind in pairs}
+    raise UsageError(
+        f"unet3d_label_map cannot be {','.join(str(word) for word in given)!r}",
+        "it is a list of label:class, where 1 is kidney and 2 is tumour",
+        "write --unet3d_label_map=2:1,3:1",
+    )
+
+
+def _windows_per_batch(values: Mapping[str, Any]) -> int:
+    from code.backends.base import backend
+
+    kind = "cpu" if backend(values["backend"]).device == "CPU" else "gpu"
+    size = values[f"{kind}_batch_size"]
+    if isinstance(size, dict):
+        size = size.get(facts.NAME)
+    return int(size or 1)
+
+
+def _missing(path: Path, what: str, target: str, values: Mapping[str, Any], option: str) -> MissingError:
+    command = f"make {target} BENCHMARKS=3d-unet RUN_ARGS=--model_variant={values['model_variant']}"
+    return MissingError(f"3d-unet's {what} is not there: {path}", "", f"run `{command}`, or name another with {option}")
+
+
+ROOM = UNetRoom()

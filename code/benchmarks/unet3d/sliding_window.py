@@ -1,0 +1,122 @@
+"""Windows that slide over a volume, and the classes that their overlapping answers add up to: the readable form.
+
+As the reference does it (base_SUT.py, inference_utils.py): a window's scores are multiplied by its weights and added up, the sums are
+divided by the summed weights, and a voxel's class is the first greatest. The same products, sums and quotients in float32 in the same
+order; only never for the whole volume at once. The sums hold one window's depth: planes that no later window reaches become classes,
+and make room for the next. So a case costs three floats a voxel of one window's depth besides itself and its classes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from code.benchmarks.unet3d import facts
+from code.benchmarks.unet3d.windows import Windows
+
+Infer = Callable[[NDArray[np.float32]], NDArray[np.float32]]
+"""The network: windows [n, 1, d, h, w] → scores [n, classes, d, h, w], which it may overwrite at the next call."""
+
+
+class SlidingWindow:
+    """Segments volumes. One object serves any number of threads.
+
+    Args:
+        windows: the grid.
+        classes: the network's output channels.
+    """
+
+    def __init__(self, windows: Windows, classes: int = len(facts.CLASSES)) -> None:
+        self.windows = windows
+        self.classes = classes
+        self.weights = windows.weights()
+
+    def segment(self, volume: NDArray[np.float32], infer: Infer, together: int = 1) -> NDArray[np.uint8]:
+        """The class of each voxel, uint8 [D, H, W], of a volume float32 [D, H, W].
+
+        A volume that windows do not tile is continued with the padding value behind its far ends.
+
+        Args:
+            together: most windows in one call of `infer`.
+        """
+        if not self.windows.tile(volume.shape):
+            ends = [(0, more) for more in self.windows.lacking(volume.shape)]
+            whole = np.pad(volume, ends, constant_values=facts.PADDING_VALUE)
+            d, h, w = volume.shape
+            return np.ascontiguousarray(self.segment(whole, infer, together)[:d, :h, :w])
+        sums = _Sums(self, volume.shape)
+        corners = list(self.windows.corners(volume.shape))
+        batch = np.empty((min(together, len(corners)), 1, *self.windows.roi), dtype=np.float32)
+        for start in range(0, len(corners), len(batch)):
+            group = corners[start : start + len(batch)]
+            for place, corner in enumerate(group):
+                batch[place, 0] = volume[self.windows.box(corner)]
+            for corner, scores in zip(group, infer(batch[: len(group)]), strict=True):
+                sums.add(scores, corner)
+        return sums.finish()
+
+
+class _Sums:
+    """The weighted sums of one volume, as deep as a window: plane p of the volume is at p modulo that depth."""
+
+    def __init__(self, sliding: SlidingWindow, shape: tuple[int, ...]) -> None:
+        self._sliding = sliding
+        self._windows = sliding.windows
+        depth, height, width = self._windows.roi[0], shape[1], shape[2]
+        self._sums = np.zeros((sliding.classes, depth, height, width), dtype=np.float32)
+        self._product = np.empty(self._windows.roi, dtype=np.float32)
+        self._labels = np.zeros(shape, dtype=np.uint8)
+        self._first = 0
+        self._divisor: tuple[tuple[int, ...], NDArray[np.float32]] | None = None
+
+    def add(self, scores: NDArray[np.float32], corner: tuple[int, int, int]) -> None:
+        """Add a window's scores [classes, d, h, w]; windows come in the order of their grid."""
+        if corner[0] > self._first:
+            self._settle(self._windows.strides[0])
+        _, rows, columns = self._windows.box(corner)
+        below = len(self._product) - corner[0] % len(self._product)
+        for of_class, into in zip(scores, self._sums, strict=True):
+            np.multiply(of_class, self._sliding.weights, out=self._product)
+            into[-below:, rows, columns] += self._product[:below]
+            into[:-below, rows, columns] += self._product[below:]
+
+    def finish(self) -> NDArray[np.uint8]:
+        """The classes, once every window is added."""
+        while self._first < len(self._labels):
+            self._settle(min(self._windows.strides[0], len(self._labels) - self._first))
+        return self._labels
+
+    def _settle(self, planes: int) -> None:
+        """Turn the first planes into classes and make room for as many behind the others."""
+        summed = self._weight_of(planes)
+        for plane in range(planes):
+            sums = self._sums[:, (self._first + plane) % self._sums.shape[1]]
+            best = sums[0]
+            best /= summed[plane]
+            label = self._labels[self._first + plane]
+            for kind in range(1, self._sliding.classes):
+                other = sums[kind]
+                other /= summed[plane]
+                label[other > best] = kind
+                np.maximum(best, other, out=best)
+            sums.fill(0.0)
+        self._first += planes
+
+    def _weight_of(self, planes: int) -> NDArray[np.float32]:
+        """The summed weights of the first planes, float32 [planes, H, W]; all inner ones have the same."""
+        depth, stride = self._windows.roi[0], self._windows.strides[0]
+        last = (self._windows.counts(self._labels.shape)[0] - 1) * stride
+        starts = range(0, min(last, self._first) + 1, stride)
+        offsets = tuple(self._first - start for start in starts if self._first - start < depth)
+        if self._divisor is None or self._divisor[0] != (planes, *offsets):
+            total = np.zeros((planes, *self._labels.shape[1:]), dtype=np.float32)
+            flat = (self._windows.roi[0], *self._labels.shape[1:])
+            for offset in offsets:
+                part = self._sliding.weights[offset : offset + planes]
+                for corner in self._windows.corners(flat):
+                    _, rows, columns = self._windows.box(corner)
+                    total[: len(part), rows, columns] += part
+            self._divisor = ((planes, *offsets), total)
+        return self._divisor[1]

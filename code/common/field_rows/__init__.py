@@ -1,1 +1,0 @@
-"""The rows of the table of options (code/common/fields.py), by what they are about. A new option is one new row."""

@@ -1,0 +1,136 @@
+"""The option list as text: `--help`, and the generated parts of documentation/commands.md and documentation/fields.md."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from code import actions
+from code.common import paths
+from code.common.files import atomic_write
+from code.fields.field import Field
+from code.fields.table import FIELDS
+
+BEGIN = "<!-- generated: {} -->"
+END = "<!-- end of generated -->"
+ACTION_WORDS = {"e": "engines", "h": "harness", "c": "calibration", "a": "audit"}
+
+
+def usage() -> str:
+    """What `--help` prints."""
+    lines = [
+        'python3 -m code.main --action=ACTION [options]        (make ACTION RUN_ARGS="options")',
+        "",
+        "actions: " + ", ".join(actions.names()),
+        "",
+        "Lists are comma-separated; names are matched in any case. Every value can also come from the environment:",
+        "MLPINF_<NAME> (command line > environment > config class > default).",
+    ]
+    for group in groups():
+        lines += ["", f"{group}:"]
+        for field in FIELDS:
+            if field.group == group and not field.elsewhere and not field.class_only:
+                lines.append(f"  {_option(field):<44} {_text(field)}")
+    lines += ["", "Accepted because public configs set them, and not used here:"]
+    lines.append("  " + ", ".join(f.name for f in FIELDS if f.elsewhere))
+    return "\n".join(lines)
+
+
+def groups() -> list[str]:
+    """The headings, in the table's order."""
+    return list(dict.fromkeys(f.group for f in FIELDS))
+
+
+def _option(field: Field) -> str:
+    names = ", ".join(f"--{name}" for name in (field.name, *field.aliases))
+    if field.type == "bool":
+        return names
+    return f"{names}={'|'.join(field.choices) if field.choices and len(field.choices) < 4 else field.unit or field.type}"
+
+
+def _text(field: Field) -> str:
+    default = "" if field.default in (None, False, 0) else f" Default: {_shown(field.default)}."
+    return field.help + default
+
+
+def _shown(value: object) -> str:
+    return ",".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def option_table() -> str:
+    """The request's options, as Markdown."""
+    rows = ["| option | what |", "| --- | --- |"]
+    rows += [f"| `{_option(f)}` | {_text(f)} |".replace("|python|", "\\|") for f in FIELDS if f.request and f.name != "action"]
+    return "\n".join(_escape(row) for row in rows)
+
+
+def _escape(row: str) -> str:
+    """Bars inside a code span would end a table cell."""
+    parts = row.split("`")
+    for i in range(1, len(parts), 2):
+        parts[i] = parts[i].replace("|", "\\|")
+    return "`".join(parts)
+
+
+def target_table() -> str:
+    """The make targets, as Markdown, from the ## comments of the Makefile."""
+    rows = ["| target | what |", "| --- | --- |"]
+    for line in (paths.project_root() / "Makefile").read_text(encoding="utf-8").splitlines():
+        head, found, text = line.partition(":")
+        if found and "## " in text and head.replace("_", "").isalnum():
+            rows.append(f"| `make {head}` | {text.split('## ')[1]} |")
+    return "\n".join(rows)
+
+
+def field_tables() -> str:
+    """Every config field by group, as Markdown."""
+    out = []
+    for group in groups():
+        fields = [f for f in FIELDS if f.group == group and not f.request]
+        if not fields:
+            continue
+        out += [f"### {group}", "", "| field | type | unit | what | read by |", "| --- | --- | --- | --- | --- |"]
+        for f in fields:
+            kind = " \\| ".join(f.choices) or {"batch": "int or dict", "list": "list"}.get(f.type, f.type)
+            scope = ", ".join((*f.benchmarks, *f.scenarios))
+            text = (
+                _text(f) + (f" Only {scope}." if scope else "") + (f" Accepted, not used: {f.elsewhere}." if f.elsewhere else "")
+            )
+            text += f" Older name: `{'`, `'.join(f.aliases)}`." if f.aliases else ""
+            out.append(f"| `{f.name}` | {kind} | {f.unit} | {text} | {', '.join(ACTION_WORDS[a] for a in f.actions)} |")
+        out.append("")
+    return "\n".join(out).rstrip()
+
+
+PARTS = {
+    "documentation/commands.md": {"targets": target_table, "options": option_table},
+    "documentation/fields.md": {"fields": field_tables},
+    "README.md": {"targets": target_table},
+}
+
+
+def rendered(page: str) -> str:
+    """A page with its generated parts as they should be."""
+    text = (paths.project_root() / page).read_text(encoding="utf-8")
+    for name, make in PARTS[page].items():
+        begin = BEGIN.format(name)
+        before, found, rest = text.partition(begin)
+        if not found:
+            raise ValueError(f"{page} has no place for its generated part {name!r}")
+        _, found, after = rest.partition(END)
+        if not found:
+            raise ValueError(f"{page}: the generated part {name!r} has no end")
+        text = f"{before}{begin}\n{make()}\n{END}{after}"
+    return text
+
+
+def write_pages() -> list[Path]:
+    """Bring every page up to date; the ones that changed."""
+    changed = []
+    for page in PARTS:
+        path = paths.project_root() / page
+        text = rendered(page)
+        if text != path.read_text(encoding="utf-8"):
+            with atomic_write(path) as out:
+                out.write(text)
+            changed.append(path)
+    return changed

@@ -1,0 +1,32 @@
+"""Words that rows of the table share, and its two kinds of row."""
+
+from __future__ import annotations
+
+from code.fields.field import Field
+
+BERT, GPTJ, UNET = "bert", "gptj", "3d-unet"
+OFF, SRV, SS, MS = "Offline", "Server", "SingleStream", "MultiStream"
+JETSON, TRITON = "Jetson only", "Triton Inference Server harnesses only"
+
+REQUEST = "The request"
+ROOM = "Model and data"
+LOADGEN = "LoadGen"
+BATCH = "Batches, streams and devices"
+ENGINE = "Engine"
+CALIB = "Calibration"
+LLM = "Text generation"
+SEG = "3D-UNet"
+LOG = "Logs"
+POWER = "Power and clocks"
+SERVER = "Triton"
+
+
+def request(name: str, kind: str, text: str, **more: object) -> Field:
+    """An option of the request, which no config class sets."""
+    return Field(name, kind, text, REQUEST, request=True, **more)  # type: ignore[arg-type]
+
+
+def row(group: str, name: str, kind: str, text: str, actions: str = "h", **more: object) -> Field:
+    """A field of config classes and an option; `actions`: e, h and c for engines, harness and calibration."""
+    more.setdefault("affects_engine", group == ENGINE)
+    return Field(name, kind, text, group, actions=actions, **more)  # type: ignore[arg-type]

@@ -1,0 +1,136 @@
+// The simulated engine: takes as long as a table says, computes nothing, and can show the faults a real engine may.
+#include <algorithm>
+#include <atomic>
+#include <ctime>
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <stdexcept>
+#include <utility>
+#include <vector>
+
+#include "core/clock.h"
+#include "core/error.h"
+#include "engines/engines.h"
+
+namespace harness {
+
+namespace {
+
+// Where `value` lies between ascending `points`: the lower index and the share of the way to the next. Outside, the
+// nearest end's segment is continued.
+std::pair<size_t, double> locate(const std::vector<double>& points, double value) {
+  if (points.size() == 1) return {0, 0.0};
+  const auto above = std::upper_bound(points.begin(), points.end(), value);
+  const auto index = std::clamp<ptrdiff_t>(above - points.begin() - 1, 0, static_cast<ptrdiff_t>(points.size()) - 2);
+  const auto low = static_cast<size_t>(index);
+  const double width = points[low + 1] - points[low];
+  return {low, width > 0 ? (value - points[low]) / width : 0.0};
+}
+
+double between(const std::vector<double>& row, size_t low, double share) {
+  return share == 0.0 ? row[low] : row[low] + share * (row[low + 1] - row[low]);
+}
+
+void sleep_until(int64_t ns) {
+  timespec until{};
+  until.tv_sec = ns / 1'000'000'000;
+  until.tv_nsec = ns % 1'000'000'000;
+  while (::clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, nullptr) != 0) {
+  }
+}
+
+// A device computes one batch after the other; its streams take turns.
+class Device {
+ public:
+  Device(SimulatedSpec table, double slowdown) : table_(std::move(table)), slowdown_(slowdown) {}
+
+  // When a batch that is handed over now will be done, ns.
+  int64_t reserve(const Work& work) {
+    const int64_t cost = service_ns(work);
+    const std::lock_guard<std::mutex> lock(mutex_);
+    free_at_ = std::max(free_at_, now_ns()) + cost;
+    return free_at_;
+  }
+
+  [[nodiscard]] const SimulatedSpec& table() const { return table_; }
+
+ private:
+  [[nodiscard]] int64_t service_ns(const Work& work) const {
+    const auto [row, down] = locate(table_.batches, static_cast<double>(work.samples));
+    const auto [column, across] = locate(table_.lengths, static_cast<double>(work.length));
+    const double upper = between(table_.microseconds[row], column, across);
+    const double lower = down == 0.0 ? upper : between(table_.microseconds[row + 1], column, across);
+    return static_cast<int64_t>(std::max(0.0, upper + down * (lower - upper)) * slowdown_ * 1000.0);
+  }
+
+  SimulatedSpec table_;
+  double slowdown_;
+  std::mutex mutex_;
+  int64_t free_at_ = 0;
+};
+
+class SimulatedStream : public Stream {
+ public:
+  explicit SimulatedStream(Device& device) : device_(device) {}
+
+  [[nodiscard]] size_t depth() const override { return 2; }
+  void* input(size_t /*index*/, const Shape& /*shape*/) override { return nullptr; }
+
+  void enqueue(const Work& work) override {
+    const auto& table = device_.table();
+    const bool faulty = !table.fault.empty() && batches_++ >= table.fault_after;
+    if (faulty && table.fault == "throw") throw std::runtime_error("the simulated engine was told to throw");
+    if (faulty && table.fault == "hang") sleep_until(now_ns() + int64_t{1'000'000'000} * 86'400 * 365);
+    const bool short_answer = faulty && table.fault == "short";
+    under_way_.push_back({device_.reserve(work), work.samples - (short_answer ? 1 : 0)});
+  }
+
+  void wait() override {
+    sleep_until(under_way_.front().done_at);
+    answered_ = under_way_.front().samples;
+    under_way_.pop_front();
+  }
+
+  Output output(size_t /*index*/) override { return {}; }
+  [[nodiscard]] size_t answered() const override { return answered_; }
+
+ private:
+  struct Call {
+    int64_t done_at;
+    size_t samples;
+  };
+
+  Device& device_;
+  std::deque<Call> under_way_;
+  int64_t batches_ = 0;
+  size_t answered_ = 0;
+};
+
+class SimulatedEngine : public Engine {
+ public:
+  SimulatedEngine(const SimulatedSpec& table, double slowdown) : device_(table, slowdown) {}
+
+  [[nodiscard]] bool computes() const override { return false; }
+  [[nodiscard]] const std::vector<TensorInfo>& inputs() const override { return none_; }
+  [[nodiscard]] const std::vector<TensorInfo>& outputs() const override { return none_; }
+  std::unique_ptr<Stream> stream() override { return std::make_unique<SimulatedStream>(device_); }
+
+ private:
+  Device device_;
+  std::vector<TensorInfo> none_;
+};
+
+}  // namespace
+
+std::unique_ptr<Engine> load_simulated(const EngineSpec& spec, size_t device) {
+  if (spec.simulated.batches.empty()) {
+    throw Error(Status::kUsage, "the simulated engine has no table", "run.json has no engine.simulated",
+                "add it as code/harness/schema/run_spec.py describes");
+  }
+  sleep_until(now_ns() + static_cast<int64_t>(spec.simulated.load_s * 1e9));
+  const auto& slowdown = spec.simulated.slowdown;
+  return std::make_unique<SimulatedEngine>(spec.simulated, device < slowdown.size() ? slowdown[device] : 1.0);
+}
+
+}  // namespace harness

@@ -1,0 +1,151 @@
+// TensorRT on NVIDIA GPUs: the engine is the plan that code/backends/tensorrt/backend.py built, named in its folder's
+// engine.json. This file and engines/tensorrt_stream.cc are written against TensorRT's API of version 10 and later.
+#include <NvInferRuntime.h>
+
+#include <algorithm>
+#include <fstream>
+#include <iterator>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "core/error.h"
+#include "engines/cuda.h"
+#include "engines/engines.h"
+#include "engines/tensorrt_stream.h"
+
+namespace harness {
+
+namespace {
+
+constexpr const char* kAgain = "build it again: make generate_engines RUN_ARGS='… --force_build'";
+
+DType dtype_of(nvinfer1::DataType type, const std::string& name) {
+  switch (type) {
+    case nvinfer1::DataType::kFLOAT:
+      return DType::kFloat32;
+    case nvinfer1::DataType::kHALF:
+      return DType::kFloat16;
+    case nvinfer1::DataType::kINT8:
+      return DType::kInt8;
+    case nvinfer1::DataType::kINT32:
+      return DType::kInt32;
+    case nvinfer1::DataType::kINT64:
+      return DType::kInt64;
+    default:
+      throw Error(Status::kFailed, "the engine's tensor '" + name + "' has a type the harness does not know", "",
+                  kAgain);
+  }
+}
+
+std::string plan_of(const std::string& folder) {
+  std::ifstream in(folder + "/engine.json");
+  if (!in)
+    throw Error(Status::kMissing, "no engine in " + folder, "", "run `make generate_engines` with the same RUN_ARGS");
+  try {
+    return folder + "/" + nlohmann::json::parse(in).at("details").at("engine").get<std::string>();
+  } catch (const nlohmann::json::exception& error) {
+    throw Error(Status::kFailed, "the sidecar of the engine in " + folder + " cannot be read", error.what(), kAgain);
+  }
+}
+
+std::vector<char> read_whole(const std::string& path) {
+  std::ifstream in(path, std::ios::binary);
+  if (!in) throw Error(Status::kMissing, "no engine " + path, "", "run `make generate_engines` with the same RUN_ARGS");
+  return {std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
+}
+
+class TrtEngine : public Engine {
+ public:
+  TrtEngine(const EngineSpec& spec, size_t device) : keep_on_device_(spec.start_from_device) {
+    shared_.device = spec.devices[device].index;
+    shared_.graphs = spec.use_graphs;
+    shared_.graphs_max_length = spec.graphs_max_length;
+    shared_.windows_on_device = spec.windows_on_device;
+    cuda::require_device(shared_.device);
+    cuda::use(shared_.device);
+    const std::vector<char> plan = read_whole(plan_of(spec.folder));
+    shared_.runtime.reset(nvinfer1::createInferRuntime(shared_.messages));
+    if (shared_.runtime != nullptr) {
+      // A version-compatible plan brings code of its own, which the run's config asked for.
+      if (spec.version_compatible) shared_.runtime->setEngineHostCodeAllowed(true);
+      shared_.engine.reset(shared_.runtime->deserializeCudaEngine(plan.data(), plan.size()));
+    }
+    if (shared_.engine == nullptr) {
+      throw Error(Status::kFailed, "TensorRT cannot load the engine in " + spec.folder, shared_.messages.last(),
+                  kAgain);
+    }
+    find_tensors();
+    measure();
+  }
+
+  [[nodiscard]] const std::vector<TensorInfo>& inputs() const override { return inputs_; }
+  [[nodiscard]] const std::vector<TensorInfo>& outputs() const override { return outputs_; }
+  std::unique_ptr<Stream> stream() override { return std::make_unique<TrtStream>(shared_); }
+  [[nodiscard]] std::vector<int> near_cores() const override { return cuda::near_cores(shared_.device); }
+
+  [[nodiscard]] bool keeps() const override { return keep_on_device_; }
+
+  void keep(size_t input, const void* data, size_t rows, size_t row_bytes) override {
+    cuda::use(shared_.device);
+    resident_.push_back(cuda::device_memory(rows * row_bytes));
+    cuda::check(cudaMemcpy(resident_.back().get(), data, rows * row_bytes, cudaMemcpyHostToDevice), "cudaMemcpy");
+    shared_.inputs[input].resident = resident_.back().get();
+    shared_.inputs[input].row_bytes = row_bytes;
+  }
+
+ private:
+  void find_tensors() {
+    for (int32_t i = 0; i < shared_.engine->getNbIOTensors(); ++i) {
+      TrtTensor tensor;
+      tensor.name = shared_.engine->getIOTensorName(i);
+      tensor.info = {tensor.name, dtype_of(shared_.engine->getTensorDataType(tensor.name.c_str()), tensor.name)};
+      tensor.is_input = shared_.engine->getTensorIOMode(tensor.name.c_str()) == nvinfer1::TensorIOMode::kINPUT;
+      (tensor.is_input ? inputs_ : outputs_).push_back(tensor.info);
+      (tensor.is_input ? shared_.inputs : shared_.outputs).push_back(std::move(tensor));
+    }
+  }
+
+  // The largest size of each tensor over all profiles; a context that is not run tells the outputs'.
+  void measure() {
+    const std::unique_ptr<nvinfer1::IExecutionContext> context(
+        shared_.engine->createExecutionContext(nvinfer1::ExecutionContextAllocationStrategy::kUSER_MANAGED));
+    if (context == nullptr)
+      throw Error(Status::kFailed, "TensorRT gives no execution context", shared_.messages.last(), kAgain);
+    const auto stream = cuda::make_stream();
+    const auto grow = [](TrtTensor& tensor, const nvinfer1::Dims& dims) {
+      size_t items = 1;
+      for (int32_t i = 0; i < dims.nbDims; ++i) items *= static_cast<size_t>(std::max<int64_t>(dims.d[i], 1));
+      tensor.largest = std::max(tensor.largest, items * size_of(tensor.info.dtype));
+    };
+    for (int profile = 0; profile < shared_.engine->getNbOptimizationProfiles(); ++profile) {
+      if (!context->setOptimizationProfileAsync(profile, stream.get())) {
+        throw Error(Status::kFailed, "TensorRT cannot switch profiles", shared_.messages.last(), kAgain);
+      }
+      for (auto& input : shared_.inputs) {
+        const auto most =
+            shared_.engine->getProfileShape(input.name.c_str(), profile, nvinfer1::OptProfileSelector::kMAX);
+        grow(input, most);
+        static_cast<void>(context->setInputShape(input.name.c_str(), most));
+      }
+      for (auto& output : shared_.outputs) grow(output, context->getTensorShape(output.name.c_str()));
+    }
+    cuda::check(cudaStreamSynchronize(stream.get()), "cudaStreamSynchronize");
+  }
+
+  TrtShared shared_;
+  bool keep_on_device_;
+  std::vector<cuda::DeviceMemory> resident_;
+  std::vector<TensorInfo> inputs_;
+  std::vector<TensorInfo> outputs_;
+};
+
+}  // namespace
+
+std::unique_ptr<Engine> load_tensorrt(const EngineSpec& spec, size_t device) {
+  return std::make_unique<TrtEngine>(spec, device);
+}
+
+}  // namespace harness

@@ -1,0 +1,158 @@
+// A short measurement of the engine on this machine, for values that configs leave to it. The C++ side of
+// code/harness/python/probe.py.
+#include <algorithm>
+#include <atomic>
+#include <iostream>
+#include <mutex>
+#include <nlohmann/json.hpp>
+#include <numeric>
+#include <random>
+#include <vector>
+
+#include "core/clock.h"
+#include "core/lanes.h"
+#include "core/progress.h"
+#include "core/sorted_work.h"
+#include "core/watch.h"
+#include "run.h"
+
+namespace harness {
+
+namespace {
+
+constexpr size_t kSamples = 512;
+constexpr double kLeastS = 1.5;
+
+// Samples spread evenly over the data set, as LoadGen would issue them in one query.
+std::vector<mlperf::QuerySample> spread(size_t count) {
+  const size_t chosen = std::min(kSamples, count);
+  std::vector<mlperf::QuerySample> out(chosen);
+  for (size_t i = 0; i < chosen; ++i) {
+    out[i].index = chosen == 1 ? 0 : i * (count - 1) / (chosen - 1);
+    out[i].id = i + 1;
+  }
+  return out;
+}
+
+std::vector<Batch> batches_of(const std::vector<mlperf::QuerySample>& samples, const RunSpec& spec,
+                              const Dataset& dataset) {
+  SortedWork work(dataset.lengths(), spec.batch.max_samples, spec.batch.padding, false);
+  work.offer(samples.data(), samples.size());
+  std::vector<Batch> out(1);
+  while (work.take(out.back(), false) == Taken::kBatch) out.emplace_back();
+  out.pop_back();
+  return out;
+}
+
+double mean_length(const Dataset& dataset) {
+  const auto& lengths = dataset.lengths();
+  return std::accumulate(lengths.begin(), lengths.end(), 0.0) / static_cast<double>(lengths.size());
+}
+
+// Samples per second over whole passes of `batches` until `least_s` have gone by; at least one pass.
+double throughput(Lanes& lanes, const std::vector<Batch>& batches, double least_s) {
+  std::atomic<size_t> next{0};
+  std::mutex mutex;
+  size_t end = batches.size();
+  std::atomic<uint64_t> samples{0};
+  const int64_t start = now_ns();
+  lanes.run_all([&](Lane& lane) {
+    while (true) {
+      const size_t number = next.fetch_add(1);
+      {
+        const std::lock_guard<std::mutex> lock(mutex);
+        if (number >= end) {
+          if (static_cast<double>(now_ns() - start) >= least_s * 1e9) return;
+          end = (number / batches.size() + 1) * batches.size();
+        }
+      }
+      const Batch& batch = batches[number % batches.size()];
+      lane.answer(batch);
+      samples.fetch_add(batch.size());
+    }
+  });
+  return static_cast<double>(samples.load()) * 1e9 / static_cast<double>(now_ns() - start);
+}
+
+// The same where samples take time in proportion to their length: the few that fit into `least_s`, at least one a lane,
+// stand for all by their lengths. A lane counts until its own last sample, which may be long after another's.
+double throughput_by_length(Lanes& lanes, const std::vector<Batch>& batches, const Dataset& dataset, double least_s) {
+  const double mean = mean_length(dataset);
+  std::atomic<size_t> next{0};
+  std::mutex mutex;
+  double rate = 0;
+  lanes.run_all([&](Lane& lane) {
+    const int64_t start = now_ns();
+    double samples = 0;
+    double seconds = 0;
+    do {
+      const Batch& batch = batches[next.fetch_add(1) % batches.size()];
+      lane.answer(batch);
+      for (const uint32_t sample : batch.samples) samples += dataset.lengths()[sample] / mean;
+      seconds = static_cast<double>(now_ns() - start) / 1e9;
+    } while (seconds < least_s);
+    const std::lock_guard<std::mutex> lock(mutex);
+    rate += samples / seconds;
+  });
+  return rate;
+}
+
+// Of one sample alone: the median, or by length as above.
+double latency_ns(Lane& lane, const std::vector<mlperf::QuerySample>& samples, const Dataset& dataset) {
+  std::vector<int64_t> times;
+  double all = 0;
+  double lengths = 0;
+  Batch batch;
+  for (size_t i = 0; i < std::max<size_t>(1, samples.size() / 4); ++i) {
+    batch.clear();
+    batch.add(samples[i].id, static_cast<uint32_t>(samples[i].index), dataset.lengths()[samples[i].index]);
+    const int64_t start = now_ns();
+    lane.answer(batch);
+    times.push_back(now_ns() - start);
+    all += static_cast<double>(times.back());
+    lengths += batch.longest;
+    if (dataset.proportional() && all >= kLeastS * 1e9) break;
+  }
+  if (dataset.proportional()) return all / lengths * mean_length(dataset);
+  std::sort(times.begin(), times.end());
+  const size_t middle = times.size() / 2;
+  if (times.size() % 2 == 1) return static_cast<double>(times[middle]);
+  return static_cast<double>(times[middle - 1] + times[middle]) / 2;
+}
+
+// The same order in every probe, so that two of them measure the same work.
+template <typename T>
+void mix(std::vector<T>& items, unsigned seed) {
+  // NOLINTNEXTLINE(bugprone-random-generator-seed,cert-msc32-c,cert-msc51-cpp)
+  std::shuffle(items.begin(), items.end(), std::mt19937(seed));
+}
+
+double measured_rate(Lanes& lanes, std::vector<Batch> batches, const Dataset& dataset) {
+  if (!dataset.proportional()) {
+    throughput(lanes, batches, 0);
+    return throughput(lanes, batches, kLeastS);
+  }
+  lanes.run_all([&](Lane& lane) { lane.warm_up(batches.back()); });  // the shortest: one use is enough
+  mix(batches, 0);
+  return throughput_by_length(lanes, batches, dataset, kLeastS);
+}
+
+}  // namespace
+
+void run_probe(const RunSpec& spec) {
+  const auto dataset = open_dataset(spec.dataset);
+  Watch watch("", 0);
+  watch.enter("load", nullptr);
+  Lanes lanes(spec, *dataset, [](mlperf::QuerySampleResponse*, size_t) {});
+  auto samples = spread(dataset->count());
+  const double rate = measured_rate(lanes, batches_of(samples, spec, *dataset), *dataset);
+  if (dataset->proportional()) mix(samples, 1);
+  const double latency = latency_ns(lanes.lane(0), samples, *dataset);
+  const double per_query = std::max(1.0, spec.field("multi_stream_samples_per_query", 8));
+  const nlohmann::json answer = {
+      {"probe", {{"samples_per_second", rate}, {"latency_ns", latency}, {"query_latency_ns", per_query / rate * 1e9}}}};
+  ProgressPipe::instance().send(answer);
+  std::cout << answer.dump() << "\n" << std::flush;
+}
+
+}  // namespace harness

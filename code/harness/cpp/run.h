@@ -1,0 +1,23 @@
+// The three things a harness does with a run.json.
+#pragma once
+
+#include "core/run_spec.h"
+
+namespace harness {
+
+// One LoadGen test: engine loaded, warmed up, StartTest, logs checked. Throws Error, or ends the process through
+// `fail`.
+void run_test(const RunSpec& spec);
+
+// A short measurement of the engine, sent as {"probe": {…}} on the progress pipe and printed; see
+// code/harness/python/probe.py.
+void run_probe(const RunSpec& spec);
+
+// Prints, as one JSON object, which schema of run.json, backends and kinds of data set this binary has; see
+// code/run/language.py.
+void print_capabilities();
+
+// Prints what `run_test` would do. Loads no engine.
+void run_explain(const RunSpec& spec);
+
+}  // namespace harness

@@ -1,0 +1,153 @@
+"""`python -m code.harness.python [--probe] run.json`: the harness process. One LoadGen test, or one probe, then it ends.
+
+The main thread only watches: LoadGen runs on a thread of its own, so that signals are answered at once. LoadGen has no way to stop a
+test, so an interrupted or failed run ends the process; the caller's INCOMPLETE marker says what the logs are worth.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import signal
+import sys
+import threading
+import time
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import numpy as np
+
+from code.common.errors import HarnessError, Interrupted, RunError, UsageError
+from code.common.files import atomic_write
+from code.harness.python.progress import ProgressPipe
+from code.harness.schema import run_spec as contract
+from code.harness.schema.run_spec import RunSpec
+
+RUNS = {"prompts": "code.harness.python.generation_run"}
+"""Kind of data set → the module that runs it; every other kind is run in batches."""
+
+REPORT_EVERY_S = 0.25
+BATCHES_FILE = "batches.npy"
+"""float64 [batches, 4]: begin and end in seconds after the start, samples, longest sample. The report page draws from it."""
+
+
+def main(arguments: list[str]) -> int:
+    """Run what run.json says. Returns the exit status of the design: 0, 2, 3, 4 or 130."""
+    pipe = ProgressPipe()
+    try:
+        probing = "--probe" in arguments
+        files = [a for a in arguments if a != "--probe"]
+        if len(files) != 1:
+            raise UsageError("the harness takes one run.json", f"it got {len(files)}", "run it through `make run_harness`")
+        spec = contract.read(Path(files[0]))
+        _stop_on_signals(pipe)
+        pipe.send(phase="load", issued=0, completed=0, elapsed_s=0.0)
+        loaded = load(spec)
+        if probing:
+            pipe.send(probe=loaded.probe())
+            return 0
+        _run(spec, loaded, pipe)
+        return 0
+    except HarnessError as error:
+        pipe.error(error)
+        print(error, file=sys.stderr, flush=True)
+        return error.exit_status
+
+
+def load(spec: RunSpec) -> Any:
+    """The run that a kind of data set takes: data set and engine, loaded. It has dataset, probe, warm_up, start and log."""
+    module = RUNS.get(str(spec.dataset.get("kind")), "code.harness.python.batched_run")
+    try:
+        return importlib.import_module(module).load(spec)
+    except KeyError as error:
+        raise UsageError(f"run.json has no {error}", "", "run `make run_harness` again") from error
+
+
+def _run(spec: RunSpec, loaded: Any, pipe: ProgressPipe) -> None:
+    import mlperf_loadgen as lg
+
+    output = Path(spec.output_dir)
+    if not os.access(output, os.W_OK | os.X_OK):
+        raise RunError(f"cannot write to {output}", "LoadGen's logs go there", "choose another place with LOG_DIR")
+    settings = _settings(lg, spec)
+    if spec.warmup_s > 0:
+        pipe.send(phase="warmup", issued=0, completed=0, elapsed_s=0.0)
+        loaded.warm_up(spec.warmup_s)
+
+    def fail(error: HarnessError) -> None:
+        pipe.error(error)
+        print(error, file=sys.stderr, flush=True)
+        os._exit(error.exit_status)
+
+    sut = loaded.start(lg, fail)
+    dataset = loaded.dataset
+    handle = lg.ConstructFastSUT(sut.issue, sut.flush)
+    resident = int(settings.performance_sample_count_override) or dataset.count
+    qsl = lg.ConstructQSL(dataset.count, min(resident, dataset.count), dataset.load, lambda _: None)
+    ended = threading.Event()
+
+    def test() -> None:
+        try:
+            lg.StartTestWithLogSettings(handle, qsl, settings, _log_settings(lg, spec), spec.audit_conf)
+        except Exception as error:
+            fail(RunError("LoadGen stopped", str(error), "see mlperf_log_detail.txt in the log folder"))
+        ended.set()
+
+    start = time.monotonic()
+    thread = threading.Thread(target=test, name="loadgen", daemon=True)
+    thread.start()
+    while not ended.wait(REPORT_EVERY_S):
+        counts = sut.counts
+        pipe.send(phase="run", issued=counts.issued, completed=counts.completed, elapsed_s=time.monotonic() - start)
+    thread.join()
+    sut.close()
+    with atomic_write(output / BATCHES_FILE, "wb") as out:
+        np.save(out, np.asarray(loaded.log(sut), dtype=np.float64).reshape(-1, 4) - [start, start, 0, 0])
+    lg.DestroyQSL(qsl)
+    lg.DestroyFastSUT(handle)
+    pipe.send(phase="end", issued=sut.counts.issued, completed=sut.counts.completed, elapsed_s=time.monotonic() - start)
+
+
+def _settings(lg: Any, spec: RunSpec) -> Any:
+    settings = lg.TestSettings()
+    settings.scenario = getattr(lg.TestScenario, spec.scenario)
+    settings.mode = getattr(lg.TestMode, spec.test_mode)
+    if settings.FromConfig(spec.user_conf, spec.benchmark, spec.scenario, 1) != 0:
+        raise RunError(f"LoadGen cannot read {spec.user_conf}", "", "run `make run_harness` again, which writes it afresh")
+    for name, seed in spec.seeds.items():
+        setattr(settings, name, seed)
+    if spec.issue_threads:
+        raise UsageError(
+            "the Python harness has no issue threads of its own",
+            f"server_num_issue_query_threads is {spec.issue_threads}",
+            "leave the field out, or run with --harness_lang=cpp",
+        )
+    return settings
+
+
+def _log_settings(lg: Any, spec: RunSpec) -> Any:
+    log = lg.LogSettings()
+    log.log_output.outdir = spec.output_dir
+    log.log_output.copy_summary_to_stdout = bool(spec.log["copy_summary_to_stdout"])
+    log.enable_trace = bool(spec.log["enable_trace"])
+    return log
+
+
+def _stop_on_signals(pipe: ProgressPipe) -> None:
+    def stop(number: int, _frame: FrameType | None) -> None:
+        error = Interrupted(f"stopped by {signal.Signals(number).name}", "the logs in this folder are incomplete")
+        pipe.error(error)
+        sys.stdout.flush()
+        os._exit(error.exit_status)
+
+    signal.signal(signal.SIGINT, stop)
+    signal.signal(signal.SIGTERM, stop)
+
+
+if __name__ == "__main__":
+    # LoadGen's own threads may still be winding down; everything that matters is on disk by now.
+    status = main(sys.argv[1:])
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)

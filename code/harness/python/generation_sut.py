@@ -1,0 +1,155 @@
+"""The system under test for text generation: requests enter the generator as LoadGen issues them and complete as they finish.
+
+One thread drives the generator. Offline hands over the longest prompts first, so that none of them is left alone at the end; Server
+keeps the order of arrival; SingleStream has one request in flight by its nature. LoadGen gets the first token when it wants token
+latencies, and the whole text when it is there.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from array import array
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from code.backends.generators.base import WAIT_S, Event, TextGenerator, failure
+from code.common.errors import HarnessError, RunError
+from code.harness.python.prompts import PromptDataset
+from code.harness.python.sut import Counts
+
+PATIENCE = 10
+
+
+def in_order(indices: Sequence[int], lengths: NDArray[np.int32], segments: int) -> NDArray[np.int64]:
+    """Positions in `indices`, the longest prompts first; with several segments each part of the query is sorted for itself."""
+    parts = np.array_split(np.arange(len(indices)), max(1, segments))
+    wanted = np.asarray(indices, dtype=np.int64)
+    return np.concatenate([part[np.argsort(-lengths[wanted[part]], kind="stable")] for part in parts]).astype(np.int64)
+
+
+class GenerationSut:
+    """Answers LoadGen's queries with generated texts.
+
+    Args:
+        first_token, complete: LoadGen's FirstTokenComplete (None where it wants no first tokens) and QuerySamplesComplete, which
+            copy what they need before they return.
+        respond: makes LoadGen's response object from (id, address, size in bytes, tokens).
+        failed: called once, from the driving thread, when a text cannot be generated; LoadGen cannot be told to stop.
+        watchdog_s: seconds that the generator may be silent, while texts are wanted, before the run is given up; 0: never. Where it
+            answers and finishes nothing, it gets `PATIENCE` times as long: large models take minutes for their first texts.
+        segments: parts of an Offline query that are sorted for themselves; 0: it is not sorted.
+    """
+
+    def __init__(
+        self,
+        scenario: str,
+        generator: TextGenerator,
+        dataset: PromptDataset,
+        *,
+        complete: Callable[[list[Any]], None],
+        first_token: Callable[[list[Any]], None] | None,
+        respond: Callable[[int, int, int, int], Any],
+        failed: Callable[[HarnessError], None],
+        watchdog_s: float = 0.0,
+        segments: int = 1,
+    ) -> None:
+        self.counts = Counts()
+        self.tokens = 0
+        """Generated so far, prompts not counted."""
+        self.log = array("d")
+        """Four numbers for each answered request: when it was issued and finished (monotonic seconds), 1, its prompt's length."""
+        self._generator = generator
+        self._dataset = dataset
+        self._complete, self._first_token, self._respond, self._failed = complete, first_token, respond, failed
+        self._segments = segments if scenario == "Offline" else 0
+        self._watchdog_s = watchdog_s
+        self._requests: dict[int, tuple[int, int, float]] = {}
+        self._next = 0
+        self._told: set[int] = set()
+        self._lock = threading.Lock()
+        self._last_sign = self._last_step = time.monotonic()
+        self._closed = threading.Event()
+        self._driver = threading.Thread(target=self._drive, name="generator", daemon=True)
+        self._driver.start()
+        if watchdog_s > 0:
+            threading.Thread(target=self._watch, name="watchdog", daemon=True).start()
+
+    def issue(self, ids: Sequence[int], indices: Sequence[int]) -> None:
+        """LoadGen's IssueQuery."""
+        order = in_order(indices, self._dataset.lengths, self._segments) if self._segments else np.arange(len(ids))
+        now = time.monotonic()
+        with self._lock:
+            if self.counts.issued == self.counts.completed:
+                self._last_sign = now
+            self.counts.issued += len(ids)
+            numbers = range(self._next, self._next + len(ids))
+            self._next += len(ids)
+            for number, position in zip(numbers, order.tolist(), strict=True):
+                self._requests[number] = (ids[position], indices[position], now)
+        for number, position in zip(numbers, order.tolist(), strict=True):
+            self._generator.submit(number, self._dataset.prompt(indices[position]))
+
+    def flush(self) -> None:
+        """LoadGen's FlushQueries: nothing is held back, so there is nothing to do."""
+
+    def close(self) -> None:
+        """The test is over; the driving thread ends."""
+        self._closed.set()
+        self._driver.join(timeout=10)
+        self._generator.close()
+
+    def _drive(self) -> None:
+        try:
+            while not self._closed.is_set():
+                events = self._generator.advance(WAIT_S)
+                self._last_step = time.monotonic()
+                self._report(events)
+        except HarnessError as error:
+            self._failed(error)
+        except Exception as error:
+            self._failed(failure(error))
+
+    def _report(self, events: Sequence[Event]) -> None:
+        now = time.monotonic()
+        firsts, finished = [], []
+        with self._lock:
+            for event in events:
+                identity, index, issued = self._requests[event.request]
+                if event.finished:
+                    finished.append((identity, event.tokens))
+                    if event.request not in self._told:  # a beam search: LoadGen fails where a first token never came
+                        firsts.append((identity, event.tokens[:1]))
+                    self._told.discard(event.request)
+                    del self._requests[event.request]
+                    self.log.extend((issued, now, 1.0, float(self._dataset.lengths[index])))
+                else:
+                    self._told.add(event.request)
+                    firsts.append((identity, event.tokens))
+        for _, tokens in finished:
+            if not len(tokens):
+                raise RunError("the generator answered a request with no token", "every text has at least min_new_tokens")
+        if firsts and self._first_token is not None:
+            self._first_token([self._respond(i, t.ctypes.data, t.nbytes, len(t)) for i, t in firsts])
+        if finished:
+            self._last_sign = now
+            self._complete([self._respond(i, t.ctypes.data, t.nbytes, len(t)) for i, t in finished])
+            self.tokens += sum(len(t) for _, t in finished)
+            self.counts.completed += len(finished)
+
+    def _watch(self) -> None:
+        while not self._closed.wait(min(1.0, self._watchdog_s / 4)):
+            now = time.monotonic()
+            silent, idle = now - self._last_sign, now - self._last_step
+            if self._requests and (min(silent, idle) > self._watchdog_s or silent > PATIENCE * self._watchdog_s):
+                self._failed(
+                    RunError(
+                        f"the generator is stuck: no text was finished for {silent:.0f} s",
+                        f"{len(self._requests):,} requests wait for an answer",
+                        "run again with fewer requests in flight (cpu_batch_size); if it comes again, run with --precision=fp32",
+                    )
+                )
+                return

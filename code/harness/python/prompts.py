@@ -1,0 +1,59 @@
+"""Prompts that a text generator continues (kind "prompts" of run.json)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from code.common.errors import MissingError, UsageError
+from code.harness.python.arrays import open_array
+
+
+class PromptDataset:
+    """Token ids one after the other on disk; a response is int32 [n], the generated token ids.
+
+    Args:
+        spec: folder; count; tokens, offsets, lengths: files; generation: code/backends/generators/base.py; positions: the most tokens that
+            the model takes, prompt and text together; vocabulary: entries of the vocabulary that made the ids; model_vocabulary:
+            entries that the model knows.
+    """
+
+    def __init__(self, spec: Mapping[str, Any]) -> None:
+        folder = Path(spec["folder"])
+        self.count = int(spec["count"])
+        self._tokens = open_array(folder / spec["tokens"])
+        self._offsets = np.asarray(open_array(folder / spec["offsets"]))
+        self.lengths = np.ascontiguousarray(open_array(folder / spec["lengths"]), dtype=np.int32)
+        self.generation = dict(spec["generation"])
+        self._check(folder, spec)
+
+    def _check(self, folder: Path, spec: Mapping[str, Any]) -> None:
+        again = "run `make preprocess_data` for this benchmark again"
+        if len(self.lengths) != self.count or len(self._offsets) != self.count + 1:
+            raise MissingError(
+                f"{folder} has {len(self.lengths)} prompts, not {self.count}", "its arrays do not belong together", again
+            )
+        if int(self._offsets[-1]) != len(self._tokens) or not np.array_equal(np.diff(self._offsets), self.lengths):
+            raise MissingError(f"{folder}: offsets and lengths do not fit the tokens", "its arrays do not belong together", again)
+        if self.count and int(self.lengths.min()) < 1:
+            raise UsageError(f"prompt {int(self.lengths.argmin())} is empty", f"{folder} holds it", again)
+        longest, most = int(self.lengths.max()), int(spec["positions"])
+        if longest + int(self.generation["max_new_tokens"]) > most:
+            raise UsageError(
+                f"prompt {int(self.lengths.argmax())} is over the limit: {longest:,} tokens",
+                f"with {self.generation['max_new_tokens']} new tokens it is longer than the {most:,} that the model takes",
+                "lower --max_new_tokens, or shorten the prompt",
+            )
+
+    def prompt(self, index: int) -> NDArray[np.int32]:
+        """One prompt's token ids, int32 [length]."""
+        return np.asarray(self._tokens[self._offsets[index] : self._offsets[index + 1]], dtype=np.int32)
+
+    def load(self, indices: Sequence[int]) -> None:
+        """Touch the prompts' pages so that the run reads them from memory."""
+        for index in indices:
+            self.prompt(index).sum()

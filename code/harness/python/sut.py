@@ -1,0 +1,145 @@
+"""The system under test: what stands between LoadGen's queries and the engine's streams.
+
+One worker thread owns one stream. Offline: the one large query is cut into batches that workers take in turn. Server: queries are
+queued and workers take batches as they become free. SingleStream: the query is answered on LoadGen's own thread. MultiStream: the
+query is shared out among the streams.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+import traceback
+from array import array
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from code.backends.base import Engine, Stream
+from code.common.errors import HarnessError, RunError
+from code.harness.python.batcher import ArrivalQueue, Batch, by_length
+from code.harness.python.datasets import Dataset
+
+
+@dataclass
+class Counts:
+    """How far the run is, for whoever shows progress."""
+
+    issued: int = 0
+    completed: int = 0
+
+
+class Sut:
+    """Answers LoadGen's queries.
+
+    Args:
+        complete: LoadGen's QuerySamplesComplete, which copies what it needs before it returns.
+        respond: makes LoadGen's response object from (id, address, size in bytes).
+        failed: called once, from the thread concerned, when a batch cannot be computed; LoadGen cannot be told to stop.
+    """
+
+    def __init__(
+        self,
+        scenario: str,
+        engine: Engine,
+        dataset: Dataset,
+        *,
+        streams: int,
+        limit: int,
+        padding: float,
+        timeout_s: float,
+        complete: Callable[[list[Any]], None],
+        respond: Callable[[int, int, int], Any],
+        failed: Callable[[HarnessError], None],
+    ) -> None:
+        self.counts = Counts()
+        self._dataset = dataset
+        self._limit = limit
+        self._padding = padding
+        self._complete = complete
+        self._respond = respond
+        self._failed = failed
+        self._streams = [engine.stream() for _ in range(streams)]
+        self._lock = threading.Lock()
+        self._work: Iterator[Batch] = iter(())
+        self._queue = ArrivalQueue(dataset.lengths, limit, padding, timeout_s)
+        self._inline = scenario == "SingleStream" or (scenario == "MultiStream" and streams == 1)
+        self._sorted = scenario in ("Offline", "MultiStream")
+        self._ready = threading.Condition(self._lock)
+        self._closed = False
+        self.batches = array("d")
+        """Four numbers for each answered batch: when it began and ended (monotonic seconds), its samples, its longest sample."""
+        self._workers: list[threading.Thread] = []
+        if not self._inline:
+            target = self._run_sorted if self._sorted else self._run_queue
+            self._workers = [threading.Thread(target=target, args=(s,), daemon=True) for s in self._streams]
+            for worker in self._workers:
+                worker.start()
+
+    def issue(self, ids: Sequence[int], indices: Sequence[int]) -> None:
+        """LoadGen's IssueQuery."""
+        self.counts.issued += len(ids)
+        if self._inline:
+            for batch in by_length(ids, indices, self._dataset.lengths, self._limit, self._padding):
+                self._answer(self._streams[0], batch)
+        elif self._sorted:
+            with self._ready:
+                self._work = by_length(ids, indices, self._dataset.lengths, self._limit, self._padding)
+                self._ready.notify_all()
+        else:
+            self._queue.put(ids, indices)
+
+    def flush(self) -> None:
+        """LoadGen's FlushQueries: nothing is held back, so there is nothing to do."""
+
+    def close(self) -> None:
+        """The test is over; the workers end."""
+        self._queue.close()
+        with self._ready:
+            self._closed = True
+            self._ready.notify_all()
+        for worker in self._workers:
+            worker.join(timeout=10)
+
+    def _run_sorted(self, stream: Stream) -> None:
+        while True:
+            with self._ready:
+                batch = next(self._work, None)
+                while batch is None:
+                    if self._closed:
+                        return
+                    self._ready.wait()
+                    batch = next(self._work, None)
+            self._answer(stream, batch)
+
+    def _run_queue(self, stream: Stream) -> None:
+        while (batch := self._queue.take()) is not None:
+            self._answer(stream, batch)
+
+    def _answer(self, stream: Stream, batch: Batch) -> None:
+        begin = time.monotonic()
+        try:
+            answers = self._dataset.answer(stream, batch.indices)
+            if len(answers) != len(batch.ids):
+                raise RunError(
+                    f"the engine answered {len(answers)} of {len(batch.ids)} samples of a batch",
+                    "an engine must answer every sample",
+                    "build the engine again with --force_build",
+                )
+            respond = self._respond
+            self._complete([respond(i, a.ctypes.data, a.nbytes) for i, a in zip(batch.ids, answers, strict=True)])
+        except HarnessError as error:
+            self._failed(error)
+        except Exception as error:
+            place = traceback.extract_tb(error.__traceback__)[-1]
+            self._failed(
+                RunError(
+                    f"a batch of {len(batch.ids)} samples could not be computed",
+                    f"{type(error).__name__}: {str(error).strip().splitlines()[-1] if str(error).strip() else place.name}",
+                    "build the engine again with --force_build; if that does not help, run with --backend=onnxruntime to compare",
+                )
+            )
+        else:
+            self.counts.completed += len(batch.ids)
+            longest = float(self._dataset.lengths[batch.indices].max())
+            self.batches.extend((begin, time.monotonic(), float(len(batch.ids)), longest))

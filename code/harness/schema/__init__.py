@@ -1,0 +1,1 @@
+"""run.json, which both harnesses read."""

@@ -1,0 +1,1 @@
+"""Reading a machine: processors, memory, accelerators, and captures of them."""

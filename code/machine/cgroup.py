@@ -1,0 +1,72 @@
+"""What a container or a service's control group may use of the machine (cgroup v1 and v2).
+
+Kernel documentation: admin-guide/cgroup-v2.rst (cpu.max, memory.max) and admin-guide/cgroup-v1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from code.machine.sources import Machine
+
+ROOT = "/sys/fs/cgroup"
+NO_LIMIT = 1 << 60
+"""A v1 memory limit at or above this many bytes means none."""
+
+
+@dataclass(frozen=True)
+class Allowance:
+    """The tightest limits found: CPUs' worth of time (a fraction is possible) and bytes; None where there is no limit."""
+
+    cpus: float | None = None
+    memory_bytes: int | None = None
+
+
+def read_allowance(machine: Machine) -> Allowance:
+    """Read the limits of this process's groups and of all their parents."""
+    cpus: list[float] = []
+    sizes: list[int] = []
+    for controllers, path in _groups(machine):
+        if not controllers:
+            for folder in _upwards(ROOT, path):
+                cpus.extend(_cpu_max(machine.text(f"{folder}/cpu.max")))
+                sizes.extend(_bytes(machine.text(f"{folder}/memory.max")))
+        if "cpu" in controllers:
+            for folder in _upwards(f"{ROOT}/cpu", path):
+                cpus.extend(_quota(machine.text(f"{folder}/cpu.cfs_quota_us"), machine.text(f"{folder}/cpu.cfs_period_us")))
+        if "memory" in controllers:
+            for folder in _upwards(f"{ROOT}/memory", path):
+                sizes.extend(_bytes(machine.text(f"{folder}/memory.limit_in_bytes")))
+    return Allowance(min(cpus, default=None), min(sizes, default=None))
+
+
+def _groups(machine: Machine) -> Iterator[tuple[list[str], str]]:
+    """This process's groups: controllers (none for v2) and path."""
+    for line in (machine.text("/proc/self/cgroup") or "").splitlines():
+        _, first, rest = line.partition(":")
+        controllers, second, path = rest.partition(":")
+        if first and second:
+            yield [name for name in controllers.split(",") if name], path
+
+
+def _upwards(root: str, path: str) -> list[str]:
+    """The group's folder and its parents up to the root. A path out of the container's view ("/../x") is the root alone."""
+    parts = [part for part in PurePosixPath(path).parts if part not in ("/", "..")]
+    return ["/".join([root, *parts[:depth]]) for depth in range(len(parts), -1, -1)]
+
+
+def _cpu_max(text: str | None) -> list[float]:
+    words = (text or "").split()
+    return [int(words[0]) / int(words[1])] if len(words) == 2 and words[0].isdigit() and words[1].isdigit() else []
+
+
+def _quota(quota: str | None, period: str | None) -> list[float]:
+    if quota and period and quota.isdigit() and period.isdigit() and int(period) > 0:
+        return [int(quota) / int(period)]
+    return []
+
+
+def _bytes(text: str | None) -> list[int]:
+    return [int(text)] if text and text.isdigit() and int(text) < NO_LIMIT else []

@@ -1,0 +1,133 @@
+"""Processors from `lscpu`, or from /proc/cpuinfo where there is no lscpu."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from code.common.constants import CPUArchitecture
+from code.machine.sources import Machine
+
+ISA = {
+    "avx2": "avx2",
+    "avx_vnni": "avx_vnni",
+    "avx512f": "avx512f",
+    "avx512_vnni": "avx512_vnni",
+    "avx512_bf16": "avx512_bf16",
+    "avx512_fp16": "avx512_fp16",
+    "amx_tile": "amx_tile",
+    "amx_bf16": "amx_bf16",
+    "amx_int8": "amx_int8",
+    "asimd": "neon",
+    "asimddp": "dotprod",
+    "i8mm": "i8mm",
+    "bf16": "bf16",
+    "sve": "sve",
+    "sve2": "sve2",
+}
+"""The kernel's flag for each instruction set that decides inference speed, and the name used here."""
+
+
+@dataclass(frozen=True)
+class Processors:
+    """The host's processors. `cores` maps each logical CPU that is online to its (socket, core)."""
+
+    model: str
+    architecture: CPUArchitecture
+    sockets: int
+    cores_per_socket: int
+    threads_per_core: int
+    isa: frozenset[str]
+    cores: dict[int, tuple[int, int]]
+    vendor: str = ""
+    hypervisor: str = ""
+    max_mhz: float | None = None
+    caches: tuple[str, ...] = ()
+
+    @property
+    def total_cores(self) -> int:
+        """Physical cores on all sockets."""
+        return self.sockets * self.cores_per_socket
+
+
+def cpu_list(text: str) -> list[int]:
+    """The kernel's list form, "0-3,8,10-11", as numbers. Anything that is no number is left out."""
+    found: list[int] = []
+    for part in text.replace("\n", ",").split(","):
+        first, _, last = part.strip().partition("-")
+        if first.isdigit():
+            found.extend(range(int(first), int(last if last.isdigit() else first) + 1))
+    return found
+
+
+def read_processors(machine: Machine, notes: list[str]) -> Processors:
+    """Ask lscpu, and /proc/cpuinfo for what it leaves open. What is unknown counts as one, with a note."""
+    ran = machine.command("lscpu")
+    fields = _fields(ran.stdout) if ran is not None and ran.status == 0 else {}
+    blocks = [] if fields else [_fields(block) for block in (machine.text("/proc/cpuinfo") or "").split("\n\n") if block.strip()]
+    if not fields and not blocks:
+        notes.append("neither lscpu nor /proc/cpuinfo could be read: the processor is unknown")
+    named = fields or (blocks[0] if blocks else {})
+    cores = _topology(machine) or _topology_of(blocks)
+
+    architecture = CPUArchitecture.get_match(fields.get("Architecture") or machine.probe("architecture") or "")
+    sockets = _count(fields.get("Socket(s)")) or len({socket for socket, _ in cores.values()}) or 1
+    physical = len(set(cores.values()))
+    per_socket = _count(fields.get("Core(s) per socket")) or max(1, physical // sockets)
+    threads = _count(fields.get("Thread(s) per core")) or (max(1, len(cores) // physical) if physical else 1)
+    flags = (named.get("Flags") or named.get("flags") or named.get("Features") or "").split()
+    megahertz = fields.get("CPU max MHz")
+    return Processors(
+        model=_model(fields, named),
+        architecture=architecture or CPUArchitecture.UNKNOWN,
+        sockets=sockets,
+        cores_per_socket=per_socket,
+        threads_per_core=threads,
+        isa=frozenset(name for flag, name in ISA.items() if flag in flags),
+        cores=cores,
+        vendor=named.get("Vendor ID") or named.get("vendor_id") or "",
+        hypervisor=fields.get("Hypervisor vendor", ""),
+        max_mhz=float(megahertz) if megahertz and megahertz.replace(".", "", 1).isdigit() else None,
+        caches=tuple(f"{name[:-6]}: {fields[name]}" for name in fields if name.endswith(" cache")),
+    )
+
+
+def _fields(text: str) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for line in text.splitlines():
+        name, separator, value = line.partition(":")
+        if separator:
+            found.setdefault(name.strip(), value.strip())
+    return found
+
+
+def _count(text: str | None) -> int | None:
+    """A count, or None for an absent one and for the "-" that lscpu prints where a level does not exist."""
+    return int(text) if text and text.isdigit() and int(text) > 0 else None
+
+
+def _model(fields: dict[str, str], named: dict[str, str]) -> str:
+    for name in ("Model name", "model name", "BIOS Model name", "Processor", "cpu model"):
+        value = (fields.get(name) or named.get(name) or "").strip()
+        if value and value != "-":
+            return value
+    return "unknown processor"
+
+
+def _topology(machine: Machine) -> dict[int, tuple[int, int]]:
+    ran = machine.command("lscpu", "-p=CPU,CORE,SOCKET")
+    cores: dict[int, tuple[int, int]] = {}
+    for line in "" if ran is None else ran.stdout.splitlines():
+        parts = line.split(",")
+        if len(parts) == 3 and parts[0].isdigit():
+            cpu, core, socket = (int(part) if part.isdigit() else 0 for part in parts)
+            cores[cpu] = (socket, core)
+    return cores
+
+
+def _topology_of(blocks: list[dict[str, str]]) -> dict[int, tuple[int, int]]:
+    cores: dict[int, tuple[int, int]] = {}
+    for block in blocks:
+        cpu = block.get("processor", "")
+        if cpu.isdigit():
+            cores[int(cpu)] = (int(block.get("physical id", 0)), int(block.get("core id", cpu)))
+    return cores

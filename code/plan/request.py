@@ -1,0 +1,194 @@
+"""The command line and the environment, read strictly: what the user asked for, before any config is looked at."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from code.benchmarks.benchmark import ROOMS, room_of
+from code.common.constants import ALL_SETTINGS, AccuracyTarget, Benchmark, HarnessType, PowerSetting, Scenario, WorkloadSetting
+from code.common.errors import UsageError, nearest, unknown
+from code.fields.field import FALSE, TRUE, Field
+from code.fields.table import FIELDS, field_table, lookup
+
+ENVIRONMENT_PREFIX = "MLPINF_"
+OTHER_VARIABLES = ("MLPINF_CUSTOM_DEFINITION_PATH",)
+OLDER_VARIABLES = {"GPTJ_BEAM_SIZE": "num_beams"}
+"""Variables of older harnesses and the fields they set."""
+FAST_MIN_DURATION_MS = 60_000
+
+
+@dataclass(frozen=True)
+class Value:
+    """A value and where it came from."""
+
+    value: Any
+    origin: str
+
+
+@dataclass(frozen=True)
+class Request:
+    """What was asked for.
+
+    Args:
+        given: request options and field overrides by name; environment first, command line over it.
+        warnings: what the user should know before anything runs.
+    """
+
+    given: Mapping[str, Value]
+    warnings: tuple[str, ...] = ()
+
+    def __getitem__(self, name: str) -> Any:
+        """The value of an option, its default where it was not given."""
+        if name in self.given:
+            return self.given[name].value
+        return lookup(name).default
+
+    def overrides(self) -> dict[str, Value]:
+        """The given values that are fields of a config, not options of the request."""
+        return {name: value for name, value in self.given.items() if not lookup(name).request}
+
+    def benchmarks(self) -> list[Benchmark]:
+        """The benchmarks asked for; UsageError where none was, or one is unknown or does not run here."""
+        words = self["benchmarks"]
+        if not words:
+            raise UsageError(
+                "no benchmark was named",
+                "nothing runs by default, so that a typing error cannot start everything",
+                f"add --benchmarks=… with one or more of {', '.join(sorted(ROOMS))}, or all",
+            )
+        if "all" in [w.lower() for w in words]:
+            return [parse_benchmark(name) for name in sorted(ROOMS)]
+        return _unique([parse_benchmark(word) for word in words])
+
+    def scenarios(self, benchmark: Benchmark) -> list[Scenario]:
+        """The scenarios asked for, or all of the benchmark's; UsageError for an unknown one or one that it does not have."""
+        has = room_of(benchmark).scenarios
+        words = self["scenarios"]
+        if not words or [w.lower() for w in words] == ["all"]:
+            return list(has)
+        out = []
+        for word in words:
+            scenario = Scenario.get_match(word)
+            if scenario is None:
+                raise unknown("scenario", word, Scenario.spellings(), "--scenarios")
+            if scenario not in has:
+                raise UsageError(
+                    f"{benchmark} has no {scenario} scenario",
+                    f"MLPerf defines {', '.join(str(s) for s in has)} for it",
+                    f"leave {scenario} out of --scenarios, or run it for another benchmark",
+                )
+            out.append(scenario)
+        return _unique(out)
+
+    def settings(self) -> list[list[WorkloadSetting]]:
+        """The config versions asked for, each as the settings that can satisfy it, best first.
+
+        A version says nothing of Custom or LWIS, so both can satisfy 'default'.
+        """
+        versions: dict[str, list[WorkloadSetting]] = {}
+        for setting in ALL_SETTINGS:
+            versions.setdefault(setting.config_ver(), []).append(setting)
+        words = [w.lower() for w in self["config_ver"]]
+        if "all" in words:
+            return list(versions.values())
+        out = []
+        for word in words:
+            if word not in versions:
+                raise unknown("config version", word, [*versions, "all"], "--config_ver", listing=True)
+            out.append(versions[word])
+        return _unique(out)
+
+
+def parse_benchmark(word: str) -> Benchmark:
+    """The benchmark that `word` means, if it can run here; UsageError otherwise."""
+    benchmark = Benchmark.get_match(word)
+    if benchmark is None:
+        raise unknown("benchmark", word, sorted(ROOMS), "--benchmarks")
+    if benchmark.valstr not in ROOMS:
+        raise UsageError(
+            f"{benchmark} does not run in this harness",
+            "its configs load, but there is no code for it here",
+            f"run one of {', '.join(sorted(ROOMS))}",
+        )
+    return benchmark
+
+
+def parse(arguments: Sequence[str], environment: Mapping[str, str] = os.environ) -> Request:
+    """Read the command line over the environment. UsageError for anything that is not known."""
+    given, warnings = _from_environment(environment)
+    given.update(_from_command_line(arguments))
+    if given.get("fast", Value(False, "")).value:
+        given.setdefault("min_duration", Value(FAST_MIN_DURATION_MS, "command line --fast"))
+    return Request(given, tuple(warnings))
+
+
+def _from_environment(environment: Mapping[str, str]) -> tuple[dict[str, Value], list[str]]:
+    by_variable = {field.environment: field for field in FIELDS}
+    given: dict[str, Value] = {}
+    warnings = []
+    for variable, name in OLDER_VARIABLES.items():
+        if environment.get(variable):
+            given[name] = Value(lookup(name).parse(environment[variable], variable), f"environment {variable}")
+    for variable, text in environment.items():
+        if not variable.startswith(ENVIRONMENT_PREFIX) or variable in OTHER_VARIABLES or text == "":
+            continue
+        field = by_variable.get(variable)
+        if field is None:
+            near = nearest(variable, [*by_variable, *OTHER_VARIABLES])
+            warnings.append(f"environment variable {variable} is not known" + (f"; did you mean {near}?" if near else ""))
+            continue
+        given[field.name] = Value(field.parse(text, variable), f"environment {variable}")
+    return given, warnings
+
+
+def _from_command_line(arguments: Sequence[str]) -> dict[str, Value]:
+    given: dict[str, Value] = {}
+    rest = list(arguments)
+    while rest:
+        word = rest.pop(0)
+        if not word.startswith("--") or word == "--":
+            raise UsageError(
+                f"unexpected word {word!r} on the command line",
+                "every option has the form --name=value",
+                _spelling_hint(word),
+            )
+        name, equals, text = word[2:].partition("=")
+        field = lookup(name, kind="flag")
+        if not equals:
+            text = _following_value(field, name, rest)
+        value = Value(field.parse(text, f"--{name}"), f"command line --{name}")
+        if field.name in given and given[field.name].value != value.value:
+            raise UsageError(
+                f"--{field.name} was given twice with different values",
+                f"{given[field.name].value!r} and {value.value!r}",
+                f"keep one; lists are comma-separated: --{field.name}=a,b",
+            )
+        given[field.name] = value
+    return given
+
+
+def _spelling_hint(word: str) -> str:
+    name = word.lstrip("-").partition("=")[0].replace("-", "_")
+    near = nearest(name, field_table())
+    return f"did you mean --{near}=…?" if near else 'write RUN_ARGS="--benchmarks=bert --scenarios=offline"'
+
+
+def _following_value(field: Field, name: str, rest: list[str]) -> str:
+    """The value of `--name value`; 'true' for a bare switch."""
+    if field.type == "bool":
+        if rest and rest[0].lower() in (*TRUE, *FALSE):
+            return rest.pop(0)
+        return "true"
+    if not rest or rest[0].startswith("--"):
+        raise UsageError(f"--{name} needs a value", field.help, f"write --{name}=VALUE")
+    return rest.pop(0)
+
+
+def _unique(items: list[Any]) -> list[Any]:
+    return [item for i, item in enumerate(items) if item not in items[:i]]
+
+
+__all__ = ["AccuracyTarget", "HarnessType", "PowerSetting", "Request", "Value", "parse", "parse_benchmark"]

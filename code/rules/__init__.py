@@ -1,0 +1,1 @@
+"""What MLPerf's rules fix: rounds, metrics, seeds."""

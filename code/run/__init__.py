@@ -1,0 +1,1 @@
+"""One run: settings, launch, and what surrounds it."""

@@ -1,0 +1,62 @@
+"""Which harness runs a workload: the C++ one where it is built and has what the workload needs, else the Python one."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from code.common import paths
+from code.harness.schema.run_spec import SCHEMA
+
+AUTO, CPP, PYTHON = "auto", "cpp", "python"
+QUICK_S = 20.0
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A language, and why it is that one."""
+
+    language: str
+    why: str
+
+
+def binary() -> Path:
+    """Where `make build` puts the C++ harness."""
+    return paths.build_dir() / "bin" / "harness"
+
+
+def choose(asked: str, backend: str, kind: str) -> Choice:
+    """The language for a backend and a kind of data set.
+
+    Args:
+        asked: the field harness_lang: 'auto', 'cpp' or 'python'.
+        backend: the workload's backend.
+        kind: run.json's dataset.kind.
+    """
+    if asked != AUTO:
+        return Choice(asked, f"harness_lang is {asked}")
+    if not binary().is_file():
+        return Choice(PYTHON, "the C++ harness is not built; `make build` builds it")
+    offers = _capabilities(str(binary()), binary().stat().st_mtime_ns)
+    if offers is None or offers.get("schema") != SCHEMA:
+        return Choice(PYTHON, "the C++ harness is of another version; `make build` renews it")
+    for what, wanted, there in (("backend", backend, offers["backends"]), ("kind of data set", kind, offers["datasets"])):
+        if wanted not in there:
+            return Choice(PYTHON, f"the C++ harness has no {what} '{wanted}'")
+    return Choice(CPP, "it is built, and has the backend and the kind of data set")
+
+
+@cache
+def _capabilities(path: str, _built: int) -> Mapping[str, Any] | None:
+    """What the binary says it has; None when it does not say."""
+    try:
+        done = subprocess.run([path, "--capabilities"], capture_output=True, text=True, timeout=QUICK_S)
+        content = json.loads(done.stdout)
+        return content if {"schema", "backends", "datasets"} <= set(content) else None
+    except (OSError, ValueError, TypeError, subprocess.SubprocessError):
+        return None

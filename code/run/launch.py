@@ -1,0 +1,146 @@
+"""Start a harness process, show its progress, and turn how it ended into a result or an error."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import IO, Any
+
+from code.common import console, paths
+from code.common.errors import HarnessError, Interrupted, MissingError, RunError, UsageError
+from code.harness.python.progress import PIPE_VARIABLE
+from code.harness.schema.run_spec import RunSpec
+from code.run.language import binary
+
+RUN_FILE = "run.json"
+STDOUT_FILE = "stdout.txt"
+GRACE_S = 10.0
+BY_STATUS: dict[int, type[HarnessError]] = {2: UsageError, 3: MissingError, 4: RunError, 130: Interrupted}
+
+
+def harness_command(language: str) -> list[str]:
+    """The command of the harness in a language; MissingError when it is not built."""
+    if language == "python":
+        return [sys.executable, "-m", "code.harness.python"]
+    if not binary().is_file():
+        raise MissingError(f"the C++ harness is not built: no {binary()}", "", "run `make build`, or use --harness_lang=python")
+    return [str(binary())]
+
+
+def run(spec: RunSpec, label: str, language: str) -> None:
+    """One LoadGen test. Raises what the process said, or what its end means."""
+    folder = Path(spec.output_dir)
+    run_file = folder / RUN_FILE
+    spec.write(run_file)
+    with (folder / STDOUT_FILE).open("wb") as stdout, console.Progress(label, None, "samples") as bar:
+        _process([*harness_command(language), str(run_file)], stdout, lambda line: _show(bar, spec, line), folder / STDOUT_FILE)
+
+
+def probe(spec: RunSpec, label: str, language: str, folder: Path) -> dict[str, float]:
+    """What the harness measures of its engine (code/harness/python/probe.py)."""
+    answer: dict[str, float] = {}
+    run_file = folder / "probe.json"
+    spec.write(run_file)
+    with (folder / "probe.txt").open("wb") as stdout, console.Progress(label, None, "") as bar:
+
+        def take(line: Mapping[str, Any]) -> None:
+            answer.update(line.get("probe", {}))
+            bar.update(0)
+
+        _process([*harness_command(language), "--probe", str(run_file)], stdout, take, folder / "probe.txt")
+    if not answer:
+        raise RunError("the probe gave no answer", "", f"see {folder / 'probe.txt'}")
+    return answer
+
+
+def _process(command: list[str], stdout: IO[bytes], take: Callable[[Mapping[str, Any]], None], said: Path) -> None:
+    reading, writing = os.pipe()
+    environment = {**os.environ, PIPE_VARIABLE: str(writing), "PYTHONPATH": str(paths.project_root())}
+    error: HarnessError | None = None
+    try:
+        child = subprocess.Popen(
+            command, stdout=stdout, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, pass_fds=(writing,), env=environment
+        )
+    finally:
+        os.close(writing)
+    try:
+        with os.fdopen(reading, encoding="utf-8") as lines:
+            for line in lines:
+                content = _read(line)
+                if "error" in content:
+                    error = _told(content["error"])
+                else:
+                    take(content)
+        status = child.wait()
+    except KeyboardInterrupt:
+        _end(child)
+        raise Interrupted(
+            "interrupted", f"the logs in {paths.shown(said.parent)} are marked INCOMPLETE", "run the same command again"
+        ) from None
+    except BaseException:
+        _end(child)
+        raise
+    if error is not None:
+        raise error
+    if status != 0:
+        raise _by_status(status, said)
+
+
+def _read(line: str) -> Mapping[str, Any]:
+    try:
+        content = json.loads(line)
+    except ValueError:
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def _told(content: Mapping[str, Any]) -> HarnessError:
+    kind = BY_STATUS.get(int(content.get("status", 4)), RunError)
+    return kind(str(content.get("what", "")), str(content.get("why", "")), str(content.get("next_step", "")))
+
+
+def _by_status(status: int, said: Path) -> HarnessError:
+    """The error for a process that ended without a word of its own."""
+    try:
+        tail = [line for line in said.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()][-1]
+    except (OSError, IndexError):
+        tail = "it printed nothing"
+    how = f"killed by signal {-status}" if status < 0 else f"exit status {status}"
+    kind = BY_STATUS.get(status, RunError)
+    return kind(f"the harness ended with {how}", tail, f"its whole output is in {paths.shown(said)}")
+
+
+def _end(child: subprocess.Popen[bytes]) -> None:
+    child.terminate()
+    try:
+        child.wait(GRACE_S)
+    except subprocess.TimeoutExpired:
+        child.kill()
+        child.wait()
+
+
+def _show(bar: console.Progress, spec: RunSpec, line: Mapping[str, Any]) -> None:
+    """Offline and accuracy runs are counted in samples; the others last a time."""
+    phase = line.get("phase")
+    if phase in ("load", "warmup"):
+        bar.update(0, {"load": "loading the engine", "warmup": "warming up"}[str(phase)])
+        return
+    if phase != "run":
+        return
+    completed, issued, elapsed = float(line["completed"]), float(line["issued"]), float(line["elapsed_s"])
+    per_second = completed / elapsed if elapsed > 0 else 0.0
+    rate = f"{per_second:{',.0f' if per_second >= 100 else '.3g'}} samples/s" if per_second else "waiting for the first answer"
+    least_s = float(spec.fields.get("effective_min_duration_ms") or 0) / 1000
+    if spec.test_mode == "AccuracyOnly":
+        bar.total = float(spec.dataset["count"])
+        bar.update(completed, rate)
+    elif spec.scenario == "Offline" or least_s == 0:
+        bar.total = issued or None
+        bar.update(completed, rate)
+    else:
+        bar.unit, bar.total = "s", least_s if elapsed < least_s else None
+        bar.update(elapsed, rate if elapsed < least_s else f"{rate}, until LoadGen has enough queries")

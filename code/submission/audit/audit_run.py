@@ -1,0 +1,279 @@
+"""Running and verifying one audit test of one workload.
+
+An audit repeats a performance run: its run.json is taken as it is, with another output folder and an audit.config, so that engine,
+settings and seeds are the same. Verification compares it with that run and with the accuracy run, and stores what a submission
+carries under build/compliance_logs.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from code.benchmarks.benchmark import Room
+from code.common.errors import MissingError, RunError, UsageError, unknown
+from code.common.files import atomic_directory, atomic_write, write_json
+from code.harness.schema import run_spec as contract
+from code.results import loadgen_log
+from code.results.loadgen_log import LoadGenLog
+from code.results.verdict import judge
+from code.rules.rounds import Round
+from code.run import audit_config, launch
+from code.submission.audit import audits, compliance
+from code.submission.audit.audits import Verdict
+from code.submission.stage import layout, runs
+from code.submission.stage.runs import ACCURACY, AUDIT_FILE, INCOMPLETE, PERFORMANCE, Run
+
+OFFERED: dict[str, tuple[str, ...]] = {
+    "TEST01": ("bert", "3d-unet"),
+    "TEST04": ("bert", "3d-unet", "gptj"),
+    "TEST06": ("gptj",),
+}
+"""Test → the benchmarks it can be run for. TEST04 is required of none of these; it is there for whoever wants it."""
+NOT_OFFERED = {"TEST05": "it was asked for up to v4.1 only; public results of that round carry it"}
+EOS_TOKEN = {"gptj": 50256}
+TOKENS = "use_token_latencies"
+BASELINE, COMPLIANCE = "baseline_accuracy.txt", "compliance_accuracy.txt"
+
+
+@dataclass(frozen=True)
+class Audit:
+    """One audit test of one workload, and the runs it is compared with."""
+
+    test: str
+    short: str
+    performance: Run
+    accuracy: Run
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of an audit: where it is stored, whether it passed, and the lines that say why or why not."""
+
+    folder: Path
+    passed: bool
+    lines: tuple[str, ...]
+    performance_failed: bool
+
+
+def tests_for(short: str, asked: list[str], round_: Round) -> list[str]:
+    """The tests to run: those asked for, else those of the round.
+
+    Raises UsageError for a test that does not exist or is not one for this benchmark.
+    """
+    if not asked:
+        return [name for name in round_.tests(short) if name in OFFERED]
+    for name in asked:
+        if name in NOT_OFFERED:
+            raise UsageError(f"{name} is not offered", NOT_OFFERED[name], f"choose among {', '.join(OFFERED)}")
+        if name not in OFFERED:
+            raise unknown("audit test", name, OFFERED, "--audit_test")
+        if short not in OFFERED[name]:
+            raise UsageError(f"{name} is not a test for {short}", f"it is one for {', '.join(OFFERED[name])}", "leave it out")
+    return asked
+
+
+def find_pair(logs: Path, key: tuple[str, str, str], short: str, round_: Round | None = None) -> tuple[Run, Run]:
+    """The newest complete performance and accuracy runs of a workload, the round's own before others; MissingError with the command
+    that makes them."""
+    found = runs.for_round(runs.find_runs(logs), round_)
+    pair = {mode: runs.newest(found, key, mode) for mode in (PERFORMANCE, ACCURACY)}
+    performance, accuracy = pair[PERFORMANCE], pair[ACCURACY]
+    if performance is None or accuracy is None:
+        system, benchmark, scenario = key
+        absent = " and ".join(mode for mode, run in pair.items() if run is None)
+        raise MissingError(
+            f"an audit needs a {absent} run of {benchmark} {scenario} on {system} to compare with",
+            f"there is no complete one in {logs}",
+            f'make run RUN_ARGS="--benchmarks={short} --scenarios={scenario} --test_mode=SubmissionRun"',
+        )
+    return performance, accuracy
+
+
+def require_valid(audit: Audit) -> None:
+    """UsageError where the performance run is INVALID and the test compares speeds: it could not pass."""
+    validity = audit.performance.metadata.get("result_validity")
+    if audit.test in ("TEST01", "TEST04") and validity != "VALID":
+        short, scenario = audit.short, audit.performance.scenario
+        raise UsageError(
+            f"the performance run in {audit.performance.folder} is {validity}",
+            f"{audit.test} compares its speed with a valid run's, so it would fail",
+            f'make run RUN_ARGS="--benchmarks={short} --scenarios={scenario} --test_mode=PerformanceOnly", until it is VALID',
+        )
+
+
+def run(audit: Audit, folder: Path, label: str, sampling: int | None = None) -> LoadGenLog:
+    """Run the audit into `folder`, which exists and holds an INCOMPLETE marker. The audit.config is gone when this returns.
+
+    Raises:
+        MissingError: the engine of the performance run is not there any more.
+        RunError: LoadGen did not take the audit.config, or the harness failed.
+    """
+    spec = contract.read(audit.performance.folder / runs.RUN_FILE)
+    if not Path(spec.engine["folder"]).is_dir():
+        raise MissingError(
+            f"the engine {audit.performance.engine} is not there any more",
+            "an audit needs the engine of the performance run",
+            "make generate_engines with the same RUN_ARGS",
+        )
+    wanted = audit_config.settings(audit.test, audit.short, sampling)
+    conf = Path(spec.user_conf).read_text(encoding="utf-8")
+    fields = spec.fields
+    if audit.test == "TEST06":
+        # First tokens and lengths stand in LoadGen's log only with token latencies, which mlperf.conf leaves off for GPT-J.
+        conf += f"{spec.benchmark}.{spec.scenario}.{TOKENS} = 1\n"
+        fields = {**fields, TOKENS: True}
+    (folder / "user.conf").write_text(conf, encoding="utf-8")
+    with audit_config.written(folder, audit.test, wanted) as path:
+        changed = dataclasses.replace(
+            spec,
+            output_dir=str(folder),
+            user_conf=str(folder / "user.conf"),
+            audit_conf=str(path),
+            test_mode=PERFORMANCE,
+            fields=fields,
+        )
+        launch.run(changed, label, str(spec.fields["harness_lang"]))
+    log = loadgen_log.read_detail(folder)
+    _require_taken(log, wanted)
+    record = {"test": audit.test, "settings": wanted, "performance_run": str(audit.performance.folder)}
+    write_json(folder / AUDIT_FILE, record)
+    (folder / INCOMPLETE).unlink(missing_ok=True)
+    return log
+
+
+def _require_taken(log: LoadGenLog, wanted: Mapping[str, int]) -> None:
+    """RunError unless every key of the audit.config shows in the log."""
+    for name, value in wanted.items():
+        scenario, _, key = name.partition(".")
+        if scenario not in ("*", log.scenario) or key == "mode":
+            continue
+        shown = {"min_duration": "min_duration_ms", "performance_issue_same_index": "performance_issue_same_index"}.get(key, key)
+        found = log.get(f"requested_{shown}")
+        if not log.audited or (found is not None and int(found) != value):
+            raise RunError(
+                "LoadGen did not take the audit.config",
+                f"{key} is {found} in {log.path}, not {value}",
+                "run it again; if it fails the same way, look at the LoadGen version with `make info`",
+            )
+
+
+def verify(audit: Audit, folder: Path, room: Room, values: Mapping[str, Any]) -> Outcome:
+    """Verify the audit run in `folder` and store it under build/compliance_logs, passed or not."""
+    reference, audited = loadgen_log.read_detail(audit.performance.folder), loadgen_log.read_detail(folder)
+    target = compliance.test_dir(audit.performance, audit.test)
+    speed: Verdict | None = None
+    answers: Verdict | None = None
+    lines = []
+    with atomic_directory(target) as fresh:
+        if audit.test in ("TEST01", "TEST04"):
+            speed = audits.performance(audit.test, reference, audited)
+            _write(fresh / "verify_performance.txt", speed.text)
+            lines.append(f"performance: {_verdict_line(speed)}")
+            if not audited.is_valid:
+                lines += [f"the audit run is INVALID: {reason.what}" for reason in judge(audited).reasons]
+            _copy(folder, fresh / "performance" / "run_1", layout.PERFORMANCE_FILES)
+        if audit.test == "TEST01":
+            answers = _test01(audit, folder, fresh, room, values, lines)
+        elif audit.test == "TEST06":
+            answers = audits.accuracy_test06(
+                folder / layout.ACCURACY_LOG, audited.scenario, _end_token(audit), audits.DTYPES[audit.short]
+            )
+            _write(fresh / "verify_accuracy.txt", answers.text)
+            _copy(folder, fresh / "accuracy", (layout.ACCURACY_LOG,))
+            _copy(folder, fresh / "performance" / "run_1", layout.PERFORMANCE_FILES)
+            lines += answers.text.strip().splitlines()
+        passed = all(one.passed for one in (speed, answers) if one is not None)
+        write_json(fresh / compliance.RECORD, _record(audit, audited, folder, passed))
+    return Outcome(target, passed, tuple(lines), speed is not None and not speed.passed)
+
+
+def _end_token(audit: Audit) -> int:
+    """The end token of the model that ran: a tiny or custom one has a tokenizer of its own."""
+    generation = contract.read(audit.performance.folder / runs.RUN_FILE).dataset.get("generation") or {}
+    return int(generation.get("eos", EOS_TOKEN[audit.short]))
+
+
+def _test01(audit: Audit, folder: Path, fresh: Path, room: Room, values: Mapping[str, Any], lines: list[str]) -> Verdict:
+    """TEST01's accuracy part: response by response, else by the score on the same samples, as the rules allow."""
+    reference, audited = audit.accuracy.folder / layout.ACCURACY_LOG, folder / layout.ACCURACY_LOG
+    verdict = audits.accuracy_test01(reference, audited, audits.DTYPES[audit.short])
+    _write(fresh / "verify_accuracy.txt", verdict.text)
+    _copy(folder, fresh / "accuracy", (layout.ACCURACY_LOG,))
+    lines.append(f"accuracy, response by response: {_verdict_line(verdict)}")
+    if verdict.passed:
+        return verdict
+    subset = folder / "baseline"
+    subset.mkdir(exist_ok=True)
+    with atomic_write(subset / layout.ACCURACY_LOG) as out:
+        for number, entry in enumerate(audits.baseline(reference, audited)):
+            out.write((",\n" if number else "[\n") + json.dumps(entry))
+        out.write("\n]\n")
+    base, base_text = room.partial_scores(subset, values)
+    other, other_text = room.partial_scores(folder, values)
+    (fresh / "accuracy").mkdir(exist_ok=True)
+    _write(fresh / "accuracy" / BASELINE, base_text)
+    _write(fresh / "accuracy" / COMPLIANCE, other_text)
+    passed = audits.scores_agree(audit.performance.benchmark, base, other)
+    for name in base:
+        far = audits.delta_percent(base[name], other[name]) if other[name] else float("inf")
+        allowed = audits.allowed_delta_percent(audit.performance.benchmark)
+        lines.append(
+            f"accuracy, by score on the same samples: {name} {base[name]:.6g} and {other[name]:.6g}, "
+            f"{far:.3g} % apart, {allowed:g} % allowed"
+        )
+    return Verdict(passed, verdict.text)
+
+
+def _verdict_line(verdict: Verdict) -> str:
+    lines = verdict.text.strip().splitlines()
+    figures = "; ".join(line for line in lines if "score =" in line or "_mismatch =" in line or "idx_match =" in line)
+    return f"{lines[-1]}" + (f" ({figures})" if figures else "")
+
+
+def _record(audit: Audit, audited: LoadGenLog, folder: Path, passed: bool) -> dict[str, Any]:
+    return {
+        "test": audit.test,
+        "passed": passed,
+        "engine": audit.performance.engine,
+        "seeds": {
+            name: audited.get(f"effective_{name}") for name in ("qsl_rng_seed", "sample_index_rng_seed", "schedule_rng_seed")
+        },
+        "performance_run": str(audit.performance.folder),
+        "accuracy_run": str(audit.accuracy.folder),
+        "audit_run": str(folder),
+    }
+
+
+def _write(path: Path, text: str) -> None:
+    path.write_text(text, encoding="utf-8")
+
+
+def _copy(source: Path, target: Path, names: tuple[str, ...]) -> None:
+    target.mkdir(parents=True, exist_ok=True)
+    for name in names:
+        if not (source / name).is_file():
+            raise RunError(f"{source} has no {name}", "the audit run did not write it", "run the audit again")
+        shutil.copyfile(source / name, target / name)
+
+
+def newest_audit(logs: Path, audit: Audit) -> tuple[Path, Audit] | None:
+    """The newest complete run of an audit below `logs`, for the same workload and seeds, and the audit with the performance run that
+    it repeated, which need not be the newest; None where there is none."""
+    found = []
+    for record in logs.rglob(AUDIT_FILE):
+        try:
+            content = json.loads(record.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            continue
+        reference = runs.read_run(Path(str(content.get("performance_run", ""))))
+        if content.get("test") != audit.test or reference is None or reference.key != audit.performance.key:
+            continue
+        if reference.spec.get("seeds") == audit.performance.spec.get("seeds"):
+            found.append((record.parent, dataclasses.replace(audit, performance=reference)))
+    return max(found, key=lambda one: (runs.started(one[0]), str(one[0])), default=None)

@@ -1,0 +1,168 @@
+"""Two results side by side: two runs, or a run and a public result, normalised per accelerator, with what differs in config."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from code.common.errors import UsageError, nearest
+from code.rules.metrics import METRICS
+from code.submission.stage import runs
+from code.submission.stage.runs import ACCURACY, Run
+from code.systems.data.published import PUBLISHED, ROUND
+
+LISTING = "run `make list_results` for the folders of runs"
+NOT_CONFIG = ("log_dir", "test_mode", "verbose", "runs", "a", "b")
+"""Fields that say nothing about how a run was configured."""
+
+
+@dataclass(frozen=True)
+class Side:
+    """One of the two.
+
+    Args:
+        name: as the table heads its column.
+        benchmark, scenario: of the result.
+        value: in `unit`; None where the run has none.
+        accelerators: that share the work; 1 for a CPU system.
+        higher_is_better: of `value`.
+        validity: 'VALID', … ; 'VALID (median of 3)' for a public result.
+        accuracy: metric → value.
+        config: field → value; {} for a public result.
+        facts: rows about system and software.
+    """
+
+    name: str
+    benchmark: str
+    scenario: str
+    value: float | None
+    unit: str
+    accelerators: int
+    higher_is_better: bool
+    validity: str
+    accuracy: Mapping[str, float] = field(default_factory=dict)
+    config: Mapping[str, Any] = field(default_factory=dict)
+    facts: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def per_accelerator(self) -> float | None:
+        """Throughput divided by accelerators; a latency stays as it is."""
+        if self.value is None or not self.higher_is_better:
+            return self.value
+        return self.value / self.accelerators
+
+
+def of_run(run: Run) -> Side:
+    """A run's side."""
+    metric = METRICS[run.scenario]
+    found = run.metadata.get(metric.key)
+    accuracy = {str(e["name"]): float(e["value"]) for e in run.metadata.get("accuracy", [])}
+    values = run.provenance.get("plan", {}).get("values") or {
+        name: {"value": v} for name, v in run.spec.get("fields", {}).items()
+    }
+    devices = run.spec.get("engine", {}).get("devices") or [0]
+    return Side(
+        name=f"{run.system} {run.started}",
+        benchmark=run.benchmark,
+        scenario=run.scenario,
+        value=float(found) * metric.scale if isinstance(found, (int, float)) and run.mode != ACCURACY else None,
+        unit=metric.unit,
+        accelerators=len(devices),
+        higher_is_better=metric.higher_is_better,
+        validity=_validity(run),
+        accuracy=accuracy,
+        config={n: v.get("value") for n, v in values.items() if n not in NOT_CONFIG and v.get("value") is not None},
+        facts={
+            "engine": run.engine,
+            "model variant": str(run.metadata.get("model_variant", "reference")),
+            **{key: str(value) for key, value in run.metadata.items() if key.endswith("_version")},
+            "harness commit": str(run.provenance.get("commit") or ""),
+        },
+    )
+
+
+def _validity(run: Run) -> str:
+    if run.mode == ACCURACY:
+        return "PASSED" if run.metadata.get("accuracy_pass") else "FAILED"
+    return str(run.metadata.get("result_validity", "INVALID"))
+
+
+def public_names() -> list[str]:
+    """The public results there are, as 'H100_SXM_80GBx8'."""
+    return list(dict.fromkeys(f"{one.accelerator}x{one.accelerators}" for one in PUBLISHED))
+
+
+def of_public(name: str, benchmark: str, scenario: str) -> Side:
+    """A public result's side for the same benchmark and scenario. UsageError for an unknown name or a result it does not have."""
+    same = [one for one in PUBLISHED if f"{one.accelerator}x{one.accelerators}".lower() == name.lower()]
+    if not same:
+        near = nearest(name, public_names())
+        raise UsageError(
+            f"{name!r} is neither the folder of a run nor a public result",
+            f"the nearest public result is {near!r}" if near else "no public result is like it",
+            f"public results: {', '.join(public_names())}",
+        )
+    found = next((one for one in same if one.benchmark == benchmark and one.scenario == scenario), None)
+    if found is None:
+        has = ", ".join(f"{one.benchmark} {one.scenario}" for one in same)
+        raise UsageError(f"{name} has no public result of {benchmark} {scenario}", f"it has: {has}", "compare one of these")
+    metric = METRICS[scenario]
+    return Side(
+        name=f"{found.accelerator}x{found.accelerators}, public {ROUND}",
+        benchmark=benchmark,
+        scenario=scenario,
+        value=found.samples_per_second,
+        unit=metric.unit,
+        accelerators=found.accelerators,
+        higher_is_better=True,
+        validity=f"VALID (median of {found.submissions})",
+    )
+
+
+def read_pair(a: str, b: str) -> tuple[Side, Side]:
+    """The two sides that A and B name; at least one of them is a run's folder.
+
+    Raises UsageError where neither is, where a folder holds no run, or where they are of different workloads.
+    """
+    ran = [runs.read_run(Path(name).absolute()) if Path(name).is_dir() else None for name in (a, b)]
+    for name, run in zip((a, b), ran, strict=True):
+        if run is None and Path(name).is_dir():
+            raise UsageError(
+                f"{name} holds no run", f"there is no {runs.METADATA} in it", "run `make list_results` for the folders of runs"
+            )
+    known = next((run for run in ran if run is not None), None)
+    if known is None:
+        raise UsageError(
+            f"neither {a!r} nor {b!r} is the folder of a run",
+            "one of the two must be",
+            "run `make list_results` for the folders of runs",
+        )
+    first, second = (
+        of_run(run) if run is not None else of_public(name, known.benchmark, known.scenario)
+        for name, run in zip((a, b), ran, strict=True)
+    )
+    if first.scenario != second.scenario or first.benchmark.rsplit("-", 1)[0] != second.benchmark.rsplit("-", 1)[0]:
+        raise UsageError(
+            "these are results of different workloads",
+            f"{first.benchmark} {first.scenario} and {second.benchmark} {second.scenario}",
+            "compare runs of the same benchmark and scenario",
+        )
+    return first, second
+
+
+def differences(a: Side, b: Side) -> list[tuple[str, Any, Any]]:
+    """(field, value in A, value in B) of every config field that differs; [] where one side has no config."""
+    if not a.config or not b.config:
+        return []
+    names = sorted(set(a.config) | set(b.config))
+    return [(name, a.config.get(name), b.config.get(name)) for name in names if a.config.get(name) != b.config.get(name)]
+
+
+def change_percent(a: Side, b: Side) -> float | None:
+    """How much better B is than A per accelerator, in percent; negative where it is worse. None where one has no value."""
+    first, second = a.per_accelerator, b.per_accelerator
+    if not first or not second:
+        return None
+    return (second / first - 1) * 100 if a.higher_is_better else (first / second - 1) * 100

@@ -1,0 +1,54 @@
+"""build/compliance_logs: the audit tests that were run, by system, benchmark, scenario and round."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from code.common.paths import build_dir
+from code.rules.rounds import BENCHMARKS, Round, newest_with
+from code.submission.stage import runs
+from code.submission.stage.candidates import Candidate
+from code.submission.stage.runs import Run
+
+RECORD = "audit.json"
+
+
+def compliance_dir() -> Path:
+    """Where verified audit tests are kept."""
+    return build_dir() / "compliance_logs"
+
+
+def test_dir(run: Run, test: str) -> Path:
+    """The folder of one test of a run's workload: TEST01, or TEST01.v5.0 where the run's seeds are those of another round than its
+    benchmark's newest, so that no round's audits replace another's."""
+    rules = BENCHMARKS.get(run.benchmark)
+    other = runs.other_round(run, newest_with(rules.short)) if rules else ""
+    return compliance_dir().joinpath(*run.key, f"{test}.{other}" if other else test)
+
+
+def read_record(folder: Path) -> dict[str, Any]:
+    """What an audit said of itself; {} where it says nothing."""
+    try:
+        content = json.loads((folder / RECORD).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def stored_tests(one: Candidate, round_: Round) -> dict[str, Path]:
+    """Test → folder of every audit test that was passed for a candidate, with the same engine and the round's seeds."""
+    if "compliance" in one.tree_files:
+        return {path.name: path for path in sorted(one.tree_files["compliance"].glob("TEST*")) if path.is_dir()}
+    run = one.performance_run
+    if run is None:
+        return {}
+    benchmark, scenario = one.stands_for or one.benchmark, one.measured or one.scenario
+    root = compliance_dir() / one.system / benchmark / scenario
+    found = {}
+    for folder in sorted(root.glob("TEST*")):
+        record = read_record(folder)
+        if record.get("passed") and record.get("engine") == run.engine and record.get("seeds") == dict(round_.seeds):
+            found[str(record["test"])] = folder
+    return found

@@ -1,0 +1,241 @@
+"""The rules that a pair of LoadGen logs must keep, whether it lies in build/logs or in a staged tree."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from code.common.errors import RunError
+from code.results import loadgen_log
+from code.results.loadgen_log import LoadGenLog
+from code.results.verdict import judge
+from code.rules.metrics import TEN_MINUTES_MS
+from code.rules.rounds import BENCHMARKS, BenchmarkRules, Round
+from code.submission.check import accuracy_text, summary_log
+from code.submission.check.finding import Finding
+from code.submission.stage import layout
+
+INFERABLE = {("SingleStream", "Offline"), ("SingleStream", "MultiStream"), ("MultiStream", "Offline")}
+"""Measured scenario → the one it may stand for on an edge system."""
+
+
+@dataclass(frozen=True)
+class Claim:
+    """What a pair of logs is to be submitted as."""
+
+    benchmark: str
+    scenario: str
+    division: str
+    category: str
+    round: Round
+    tiny: bool = False
+
+    @property
+    def closed(self) -> bool:
+        """Whether the closed division's rules apply."""
+        return self.division == "closed"
+
+    @property
+    def rules(self) -> BenchmarkRules:
+        """The benchmark's rules."""
+        return BENCHMARKS[self.benchmark]
+
+    def rerun(self, mode: str) -> str:
+        """The command that makes such a run."""
+        words = f"--benchmarks={self.rules.short} --scenarios={self.scenario} --test_mode={mode} --round={self.round.name}"
+        return f'make run RUN_ARGS="{words}"'
+
+
+def read_log(folder: Path) -> LoadGenLog | Finding:
+    """The detail log of a run, or what is wrong with it."""
+    try:
+        return loadgen_log.read_detail(folder / "mlperf_log_detail.txt")
+    except RunError as error:
+        return Finding(folder / "mlperf_log_detail.txt", f"{error.what}: {error.why}", error.next_step, check="readable")
+
+
+def missing_files(folder: Path, names: tuple[str, ...], claim: Claim, mode: str) -> Iterator[Finding]:
+    """Required files that are absent or empty."""
+    for name in names:
+        path = folder / name
+        if not path.is_file():
+            yield Finding(path, "it is missing", claim.rerun(mode), check="files")
+        elif path.stat().st_size == 0:
+            yield Finding(path, "it is empty", claim.rerun(mode), check="files")
+
+
+def performance(folder: Path, claim: Claim) -> Iterator[Finding]:
+    """Everything wrong with a performance run's folder."""
+    yield from missing_files(folder, layout.PERFORMANCE_FILES, claim, "PerformanceOnly")
+    if not (folder / "mlperf_log_detail.txt").is_file():
+        return
+    log = read_log(folder)
+    if isinstance(log, Finding):
+        yield log
+        return
+    if "effective_scenario" not in log or "effective_test_mode" not in log:
+        yield Finding(
+            log.path, "the run ended before LoadGen logged its settings", claim.rerun("PerformanceOnly"), check="complete"
+        )
+        return
+    for check in PERFORMANCE_CHECKS:
+        yield from check(folder, log, claim)
+
+
+def _complete(folder: Path, log: LoadGenLog, claim: Claim) -> Iterator[Finding]:
+    if not log.complete:
+        yield Finding(
+            log.path, "the log has no end: the run was interrupted or failed", claim.rerun("PerformanceOnly"), check="complete"
+        )
+    if not log.has_performance:
+        yield Finding(
+            log.path, f"this is a run in {log.mode}, not a performance run", claim.rerun("PerformanceOnly"), check="mode"
+        )
+
+
+def _valid(folder: Path, log: LoadGenLog, claim: Claim) -> Iterator[Finding]:
+    """The closed division takes only what LoadGen calls VALID; for open it is a remark that stays visible."""
+    for entry in log.errors if claim.closed else ():
+        what = f"line {entry.row}: LoadGen logged an error: {entry.value}"
+        yield Finding(log.path, what, claim.rerun("PerformanceOnly"), check="errors")
+    if log.complete and not log.is_valid:
+        reasons = "; ".join(reason.what for reason in judge(log).reasons) or "no reason given"
+        step = claim.rerun("PerformanceOnly") if claim.closed else "say so where the result is shown"
+        yield Finding(log.path, f"LoadGen calls the run INVALID: {reasons}", step, error=claim.closed, check="valid")
+
+
+def _not_audited(folder: Path, log: LoadGenLog, claim: Claim) -> Iterator[Finding]:
+    if log.audited:
+        yield Finding(
+            log.path,
+            "LoadGen ran with an audit.config, so this is no ordinary result",
+            claim.rerun("PerformanceOnly"),
+            check="audited",
+        )
+
+
+def _seeds(folder: Path, log: LoadGenLog, claim: Claim) -> Iterator[Finding]:
+    for name, wanted in claim.round.seeds.items():
+        found = log.get(f"effective_{name}")
+        if found != wanted:
+            what = f"{name} is {found}, {claim.round.name} wants {wanted}"
+            yield Finding(log.path, what, claim.rerun(log.mode), check="seeds")
+
+
+def _duration(folder: Path, log: LoadGenLog, claim: Claim) -> Iterator[Finding]:
+    asked = log.get("effective_min_duration_ms", 0)
+    if asked < TEN_MINUTES_MS:
+        what = f"the minimum duration is {asked / 60_000:.3g} minutes; every division's checker wants {TEN_MINUTES_MS} ms or more"
+        yield Finding(log.path, what, claim.rerun("PerformanceOnly") + " without --fast and --test_query_count", check="duration")
+    elif claim.closed and log.complete and log.get("result_min_duration_met") is False:
+        yield Finding(log.path, "the run ended before its minimum duration", claim.rerun("PerformanceOnly"), check="duration")
+
+
+def _sample_counts(folder: Path, log: LoadGenLog, claim: Claim) -> Iterator[Finding]:
+    found, wanted = log.get("effective_performance_sample_count", 0), claim.rules.samples
+    if found < wanted:
+        what = f"LoadGen drew from {found:,} samples; {claim.benchmark} has {wanted:,}"
+        yield Finding(log.path, what, claim.rerun("PerformanceOnly"), check="samples")
+    size = log.get("effective_samples_per_query", 0)
+    if claim.closed and log.scenario == "Offline" and size < wanted:
+        what = f"the Offline query has {size:,} samples; closed wants {wanted:,} or more"
+        yield Finding(log.path, what, claim.rerun("PerformanceOnly"), check="samples")
+
+
+def _scenario(folder: Path, log: LoadGenLog, claim: Claim) -> Iterator[Finding]:
+    if log.scenario == claim.scenario:
+        return
+    if (log.scenario, claim.scenario) not in INFERABLE:
+        what = f"the run is {log.scenario}; it cannot stand for {claim.scenario}"
+        yield Finding(log.path, what, claim.rerun("PerformanceOnly"), check="scenario")
+    elif "edge" not in claim.category:
+        what = f"a {log.scenario} run stands for {claim.scenario} only on edge systems; this one is {claim.category}"
+        yield Finding(log.path, what, claim.rerun("PerformanceOnly"), check="scenario")
+
+
+def _latency(folder: Path, log: LoadGenLog, claim: Claim) -> Iterator[Finding]:
+    if log.scenario != "Offline" and log.complete and not log.get("early_stopping_met"):
+        what = f"early stopping was not met: {str(log.get('early_stopping_result', '')).strip()}"
+        yield Finding(log.path, what, claim.rerun("PerformanceOnly"), check="early_stopping")
+    bound = claim.rules.server_latency_ns
+    served = "Server" in claim.round.scenarios(claim.benchmark, "datacenter")
+    asked = log.get("effective_target_latency_ns")
+    if log.scenario == "Server" and served and bound and asked and asked > bound:
+        what = f"the latency bound of the run is {asked / 1e6:g} ms; {claim.benchmark} allows {bound / 1e6:g} ms"
+        yield Finding(log.path, what, claim.rerun("PerformanceOnly"), check="latency")
+
+
+def _summary(folder: Path, log: LoadGenLog, claim: Claim) -> Iterator[Finding]:
+    path = folder / "mlperf_log_summary.txt"
+    if not path.is_file():
+        return
+    for one in summary_log.disagreements(path, log):
+        yield Finding(
+            path, f"it does not agree with the detail log: {one}", f"restore it, or {claim.rerun(log.mode)}", check="summary"
+        )
+    if log.has_performance and log.complete and not summary_log.has_result(path):
+        yield Finding(path, "it holds no result", claim.rerun(log.mode), check="summary")
+
+
+Check = Callable[[Path, LoadGenLog, Claim], Iterator[Finding]]
+PERFORMANCE_CHECKS: tuple[Check, ...] = (
+    _complete,
+    _valid,
+    _not_audited,
+    _seeds,
+    _duration,
+    _sample_counts,
+    _scenario,
+    _latency,
+    _summary,
+)
+
+
+def accuracy(folder: Path, claim: Claim) -> Iterator[Finding]:
+    """Everything wrong with an accuracy run's folder. A truncated accuracy log is as good as a whole one."""
+    yield from missing_files(folder, layout.ACCURACY_FILES, claim, "AccuracyOnly")
+    if (folder / "mlperf_log_detail.txt").is_file():
+        log = read_log(folder)
+        if isinstance(log, Finding):
+            yield log
+        else:
+            yield from _accuracy_log(folder, log, claim)
+    if (folder / "accuracy.txt").is_file():
+        yield from _scores(folder / "accuracy.txt", claim)
+
+
+def _accuracy_log(folder: Path, log: LoadGenLog, claim: Claim) -> Iterator[Finding]:
+    if not log.complete:
+        yield Finding(
+            log.path, "the log has no end: the run was interrupted or failed", claim.rerun("AccuracyOnly"), check="complete"
+        )
+    if log.get("effective_test_mode") != "AccuracyOnly":
+        what = f"this is a run in {log.get('effective_test_mode')}, not an accuracy run"
+        yield Finding(log.path, what, claim.rerun("AccuracyOnly"), check="mode")
+    for entry in log.errors:
+        yield Finding(
+            log.path, f"line {entry.row}: LoadGen logged an error: {entry.value}", claim.rerun("AccuracyOnly"), check="errors"
+        )
+    found, wanted = log.accuracy_sample_count, claim.rules.samples
+    if found != wanted:
+        what = (
+            f"the accuracy run covers {found:,} samples; {claim.benchmark} has {wanted:,}" if found else "it logs no sample count"
+        )
+        yield Finding(log.path, what, claim.rerun("AccuracyOnly"), check="samples")
+    yield from _not_audited(folder, log, claim)
+    yield from _seeds(folder, log, claim)
+
+
+def _scores(path: Path, claim: Claim) -> Iterator[Finding]:
+    found = accuracy_text.scores(path, tuple(claim.rules.targets))
+    for name, target in claim.rules.targets.items():
+        value = found[name]
+        if value is None:
+            yield Finding(
+                path, f"it has no {name} as the official checker looks for it", claim.rerun("AccuracyOnly"), check="accuracy"
+            )
+        elif value < target and not claim.tiny:
+            step = "raise the precision or calibrate again" if claim.closed else "open takes it; the result shows the score"
+            what = f"{name} is {value:.6g}; the target of {claim.benchmark} is {target:.6g}"
+            yield Finding(path, what, step, error=claim.closed, check="accuracy")

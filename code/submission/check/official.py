@@ -1,0 +1,163 @@
+"""The official submission checker, at the commit that is pinned for the round."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from code.common.errors import MissingError, RunError
+from code.common.paths import build_dir
+from code.results import loadgen_log
+from code.rules.rounds import BENCHMARKS, OfficialChecker, Round
+from code.submission.check.finding import Finding
+from code.submission.stage.layout import LAYOUTS
+
+REPOSITORY = "https://github.com/mlcommons/inference"
+VARIABLE = "MLPERF_INFERENCE_DIR"
+NEEDED = ("/tools/submission/*.py", "/tools/submission/submission_checker", "/tools/submission/power")
+CLONE_TIMEOUT_S = 300
+CHECK_TIMEOUT_S = 900
+_LOGGED = re.compile(r"^(?:\[.*?\s)?(?P<level>ERROR|WARNING|INFO|CRITICAL)[:\]]")
+_NOISE = ("There are multiple messages with key", "Private id")
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What the official checker said.
+
+    Args:
+        passed: it ended well and logged no error.
+        results: its "Results …" lines.
+        errors: its error lines.
+        verdict: its last word, and the counts before it.
+        output: everything.
+        commit: of the checkout that ran; '' where that is no git checkout.
+    """
+
+    passed: bool
+    results: tuple[str, ...]
+    errors: tuple[str, ...]
+    verdict: tuple[str, ...]
+    output: str
+    commit: str
+
+
+def checkout(known: Sequence[OfficialChecker]) -> tuple[Path, OfficialChecker]:
+    """A folder with a checker's repository, and which of the round's checkers it has: $MLPERF_INFERENCE_DIR, else build/inference at
+    the first one's commit, cloned when it is not there.
+
+    Raises MissingError where there is neither a checkout nor a network to get one.
+    """
+    pinned, named = known[0], os.environ.get(VARIABLE, "")
+    if named:
+        for checker in known:
+            if (Path(named) / checker.script).is_file():
+                return Path(named), checker
+        raise MissingError(
+            f"{VARIABLE} names {named}, which has no {pinned.script}",
+            f"the checker of this round is in {REPOSITORY} at commit {pinned.commit[:12]}",
+            f"check that commit out there, or unset {VARIABLE}",
+        )
+    folder = build_dir() / "inference"
+    if not (folder / pinned.script).is_file() or commit_of(folder) != pinned.commit:
+        _clone(folder, pinned)
+    return folder, pinned
+
+
+def faults(root: Path, round_: Round, submitter: str, checker: OfficialChecker) -> list[Finding]:
+    """A remark on each result of a tree that the checker refuses by a fault of its own, with what can be done."""
+    shape, found = LAYOUTS[round_.layout], []
+    others = [other for other in round_.checkers if other.commit != checker.commit]
+    older = "".join(f"; or set {VARIABLE} to a checkout at {other.commit[:12]}, which {other.stricter}" for other in others)
+    for place in shape.places(root):
+        rules = BENCHMARKS.get(place.benchmark)
+        if place.submitter != submitter or rules is None or rules.short not in dict(checker.trips_on):
+            continue
+        log = shape.performance_dir(root, place) / "mlperf_log_detail.txt"
+        if (rules.short, loadgen_log.read_detail(log).scenario) in checker.trips_on:
+            what = f"the official checker fails on it by a fault of its own: it has lost what it needs for {rules.short}'s {place.scenario}"
+            step = f"stage it again: on an edge system a SingleStream run stands for it, unless --infer=false{older}"
+            found.append(Finding(log.parent, what, step, error=False, check="checker"))
+    return found
+
+
+def _clone(folder: Path, checker: OfficialChecker) -> None:
+    """Fetch the one commit, without the large files that the checker does not need."""
+    if shutil.which("git") is None:
+        raise MissingError("the official checker cannot be fetched", "git is not installed", f"install git, or set {VARIABLE}")
+    folder.mkdir(parents=True, exist_ok=True)
+    git = ["git", "-C", str(folder)]
+    steps = [
+        [*git, "init", "--quiet"],
+        [*git, "sparse-checkout", "set", "--no-cone", *NEEDED],
+        [*git, "fetch", "--quiet", "--depth=1", "--filter=blob:none", REPOSITORY, checker.commit],
+        [*git, "-c", "advice.detachedHead=false", "checkout", "--quiet", "--force", "FETCH_HEAD"],
+    ]
+    environment = {**os.environ, "GIT_TERMINAL_PROMPT": "0"}
+    for step in steps:
+        try:
+            subprocess.run(step, check=True, capture_output=True, text=True, timeout=CLONE_TIMEOUT_S, env=environment)
+        except (OSError, subprocess.SubprocessError) as error:
+            said = str(getattr(error, "stderr", "") or error).strip().splitlines()
+            with contextlib.suppress(OSError):
+                (folder / ".git" / "FETCH_HEAD").unlink()
+            raise MissingError(
+                "the official checker is not here and cannot be fetched",
+                next((line for line in said if line.startswith("fatal")), said[-1] if said else str(error)),
+                f"clone {REPOSITORY} at {checker.commit[:12]} yourself and set {VARIABLE} to it",
+            ) from error
+
+
+def commit_of(folder: Path) -> str:
+    """The commit of a checkout; '' where it is none."""
+    try:
+        command = ["git", "-C", str(folder), "rev-parse", "HEAD"]
+        return subprocess.run(command, capture_output=True, text=True, timeout=10, check=True).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        return ""
+
+
+def check(root: Path, round_: Round, submitter: str, csv: Path, place: Path, checker: OfficialChecker) -> Checked:
+    """Run the official checker in checkout `place` on a tree; its summary goes to `csv`.
+
+    Raises RunError where it cannot be run at all.
+    """
+    script = place / checker.script
+    command = [sys.executable, str(script)] if not checker.modern else [sys.executable, "-m", "submission_checker.main"]
+    command += ["--input", ".", "--version", round_.name, "--submitter", submitter, "--csv", str(csv)]
+    csv.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        done = subprocess.run(
+            command,
+            cwd=root,
+            env={**os.environ, "PYTHONPATH": str(script.parents[1] if checker.modern else script.parent)},
+            capture_output=True,
+            text=True,
+            timeout=CHECK_TIMEOUT_S,
+            errors="replace",
+        )
+    except (OSError, subprocess.SubprocessError) as error:
+        raise RunError("the official checker could not be run", str(error), f"run it by hand: {' '.join(command)}") from error
+    return _read(done.returncode, done.stdout + done.stderr, commit_of(place))
+
+
+def _read(status: int, output: str, commit: str) -> Checked:
+    lines = [line for line in output.splitlines() if not any(noise in line for noise in _NOISE)]
+    errors = [line for line in lines if (hit := _LOGGED.match(line)) and hit["level"] in ("ERROR", "CRITICAL")]
+    if status != 0 and not errors:
+        errors = lines[-3:] or [f"exit status {status}"]
+    results = [_text(line) for line in lines if re.search(r"\bResults \S*/\S", line) and "NoResults" not in line]
+    verdict = [_text(line) for line in lines if "SUMMARY:" in line or re.search(r"\bResults=\d", line)]
+    return Checked(status == 0 and not errors, tuple(results), tuple(errors), tuple(verdict), output, commit)
+
+
+def _text(line: str) -> str:
+    """A log line without what the logger put before the message."""
+    return re.sub(r"^(?:\[[^\]]*\]\s*|(?:INFO|ERROR|WARNING):\w+:)", "", line).strip()

@@ -1,0 +1,174 @@
+"""summary.csv and summary.json: the results of a tree in the official checker's columns."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from code.common.files import atomic_write
+from code.results import loadgen_log
+from code.results.loadgen_log import LoadGenLog
+from code.rules.metrics import METRICS
+from code.rules.rounds import BENCHMARKS, Round
+from code.submission.check import accuracy_text
+from code.submission.stage.layout import LAYOUTS, Place
+
+COLUMNS = (
+    "Organization",
+    "Availability",
+    "Division",
+    "SystemType",
+    "SystemName",
+    "Platform",
+    "Model",
+    "MlperfModel",
+    "Scenario",
+    "Result",
+    "Accuracy",
+    "number_of_nodes",
+    "host_processor_model_name",
+    "host_processors_per_node",
+    "host_processor_core_count",
+    "accelerator_model_name",
+    "accelerators_per_node",
+    "total_accelerators",
+    "Location",
+    "framework",
+    "operating_system",
+    "notes",
+    "compliance",
+    "errors",
+    "version",
+    "inferred",
+    "has_power",
+    "Units",
+    "weight_data_types",
+    "design_power_watts",
+    "PrivateID",
+)
+UNITS = {"Offline": "Samples/s", "Server": "Queries/s", "SingleStream": "Latency (ms)", "MultiStream": "Latency (ms)"}
+MS_PER_NS = 1e-6
+
+
+def rows(root: Path, round_: Round) -> list[dict[str, Any]]:
+    """One row for each result of a tree, in the tree's order."""
+    return [_row(root, round_, place) for place in LAYOUTS[round_.layout].places(root)]
+
+
+def _row(root: Path, round_: Round, place: Place) -> dict[str, Any]:
+    shape = LAYOUTS[round_.layout]
+    log = loadgen_log.read_detail(shape.performance_dir(root, place))
+    system = _json(shape.system_json(root, place))
+    measured = _json(shape.find_measurements_json(root, place))
+    nodes, accelerators = str(system.get("number_of_nodes", 1)), str(system.get("accelerators_per_node", 0))
+    notes = ". ".join(text for text in (str(system.get("hw_notes") or ""), str(system.get("sw_notes") or "")) if text)
+    return {
+        "Organization": place.submitter,
+        "Availability": system.get("status", ""),
+        "Division": place.division,
+        "SystemType": system.get("system_type", ""),
+        "SystemName": system.get("system_name", ""),
+        "Platform": place.system,
+        "Model": place.benchmark,
+        "MlperfModel": place.benchmark,
+        "Scenario": place.scenario,
+        "Result": result(log, place, round_),
+        "Accuracy": _accuracy(shape.accuracy_dir(root, place) / "accuracy.txt", place),
+        **{
+            name: system.get(name, "")
+            for name in (
+                "number_of_nodes",
+                "host_processor_model_name",
+                "host_processors_per_node",
+                "host_processor_core_count",
+                "accelerator_model_name",
+                "accelerators_per_node",
+            )
+        },
+        "total_accelerators": int(nodes) * int(accelerators) if nodes.isdigit() and accelerators.isdigit() else "",
+        "Location": str(shape.performance_dir(root, place).relative_to(root)),
+        "framework": system.get("framework", ""),
+        "operating_system": system.get("operating_system", ""),
+        "notes": notes,
+        "compliance": place.division,
+        "errors": 0,
+        "version": round_.name,
+        "inferred": int(log.scenario != place.scenario),
+        "has_power": (shape.results_dir(root, place) / "performance" / "power").is_dir(),
+        "Units": _unit(place, round_),
+        "weight_data_types": measured.get("weight_data_types", ""),
+        "design_power_watts": system.get("system_power_capacity", ""),
+        "PrivateID": "",
+    }
+
+
+def result(log: LoadGenLog, place: Place, round_: Round) -> float | None:
+    """The figure that the official checker lists: rates as they are, latencies in ms, inferred ones by its formulas."""
+    if place.scenario == "Offline" and log.scenario == "SingleStream":
+        return _number(log.get("result_qps_without_loadgen_overhead"))
+    if place.scenario == "Offline" and log.scenario == "MultiStream":
+        mean = _number(log.get("result_mean_query_latency_ns"))
+        return None if not mean else float(log.need("effective_samples_per_query")) * 1000 / (mean * MS_PER_NS)
+    if place.scenario == "MultiStream" and log.scenario == "SingleStream":
+        estimate = _number(log.get("early_stopping_latency_ms"))
+        return None if estimate is None else estimate * 8 * MS_PER_NS
+    key = _token_key(place, round_) or METRICS[log.scenario].submission_key
+    value = _number(log.get(key))
+    if value is not None and log.scenario in ("SingleStream", "MultiStream"):
+        return value / 1e6
+    return value
+
+
+def _token_key(place: Place, round_: Round) -> str:
+    """gptj counts tokens in v5.0's Offline and Server."""
+    if BENCHMARKS[place.benchmark].short != "gptj" or round_.name not in ("v4.1", "v5.0"):
+        return ""
+    keys = {"Offline": "result_inferred_tokens_per_second", "Server": "result_inferred_completed_tokens_per_second"}
+    return keys.get(place.scenario, "")
+
+
+def _unit(place: Place, round_: Round) -> str:
+    return "Tokens/s" if _token_key(place, round_) else UNITS[place.scenario]
+
+
+def _number(value: object) -> float | None:
+    return float(value) if isinstance(value, (int, float)) else None
+
+
+def _accuracy(path: Path, place: Place) -> str:
+    if not path.is_file():
+        return ""
+    found = accuracy_text.scores(path, tuple(BENCHMARKS[place.benchmark].targets))
+    return "  ".join(f"{name}: {value}" for name, value in found.items() if value is not None)
+
+
+def _json(path: Path | None) -> dict[str, Any]:
+    if path is None or not path.is_file():
+        return {}
+    content = json.loads(path.read_text(encoding="utf-8"))
+    return content if isinstance(content, dict) else {}
+
+
+def as_csv(content: list[dict[str, Any]]) -> str:
+    """The rows as CSV with a heading."""
+    out = io.StringIO()
+    writer = csv.DictWriter(out, COLUMNS, lineterminator="\n", quoting=csv.QUOTE_ALL)
+    writer.writeheader()
+    writer.writerows(content)
+    return out.getvalue()
+
+
+def write(folder: Path, content: list[dict[str, Any]]) -> tuple[Path, Path]:
+    """summary.csv and summary.json in `folder`."""
+    named: Mapping[str, str] = {
+        "summary.csv": as_csv(content),
+        "summary.json": json.dumps(content, indent=2, sort_keys=True) + "\n",
+    }
+    for name, text in named.items():
+        with atomic_write(folder / name) as out:
+            out.write(text)
+    return folder / "summary.csv", folder / "summary.json"

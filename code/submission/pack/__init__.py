@@ -1,0 +1,1 @@
+"""Truncating and packing a staged tree."""

@@ -1,0 +1,1 @@
+"""Staging results for a round."""

@@ -1,0 +1,228 @@
+"""What could be submitted: for each workload a performance run and the accuracy run that belongs to it.
+
+They come from the harness's own logs, or from a submission tree (any round's), whose files are taken over as they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from code.common.errors import MissingError, UsageError
+from code.rules.rounds import Round
+from code.submission.check.finding import Finding
+from code.submission.stage import layout, runs
+from code.submission.stage.layout import LAYOUTS, Place
+from code.submission.stage.runs import ACCURACY, PERFORMANCE, Run
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One result to be.
+
+    Args:
+        system: its name in results.
+        benchmark: 'bert-99'.
+        scenario: what it is to be submitted as.
+        performance, accuracy: the folders of the logs.
+        performance_run, accuracy_run: the same as runs of the harness; None from a submission tree.
+        measured: the scenario that was run, where it stands for another one; '' otherwise.
+        stands_for: the benchmark whose result this is, where it stands for one with a lower accuracy target; '' otherwise.
+        tree_files: from a submission tree: kind ('measurements', 'system', 'compliance') → path.
+    """
+
+    system: str
+    benchmark: str
+    scenario: str
+    performance: Path
+    accuracy: Path
+    performance_run: Run | None = None
+    accuracy_run: Run | None = None
+    measured: str = ""
+    stands_for: str = ""
+    tree_files: dict[str, Path] = field(default_factory=dict)
+
+    @property
+    def label(self) -> str:
+        """'bert-99 Offline on DGX'."""
+        return f"{self.benchmark} {self.scenario} on {self.system}"
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        """(system, benchmark, scenario)."""
+        return self.system, self.benchmark, self.scenario
+
+    @property
+    def tiny(self) -> bool:
+        """Whether the model is the project's own small one."""
+        return bool(self.performance_run and self.performance_run.tiny)
+
+    @property
+    def open_only(self) -> str:
+        """Why it can only go to open; '' where it need not."""
+        noted = [run.open_only for run in (self.performance_run, self.accuracy_run) if run is not None]
+        return next((note for note in noted if note), "")
+
+
+def from_logs(root: Path, named: Iterable[str] = (), round_: Round | None = None) -> tuple[list[Candidate], list[Finding]]:
+    """The candidates among the harness's runs below `root`, and what keeps other workloads from being one.
+
+    Args:
+        named: folders of runs that win over newer ones of the same workload and mode.
+        round_: whose seeds a run should have, so that runs for another round do not hide its own; None for each benchmark's newest.
+
+    Raises MissingError where there is no run at all, UsageError for a named folder that holds none.
+    """
+    chosen = [_named_run(Path(name).absolute()) for name in named]
+    found = runs.find_runs(root)
+    if not found and not chosen:
+        raise MissingError(
+            f"there is no run in {root}", "", 'make one with `make run RUN_ARGS="--benchmarks=bert --test_mode=SubmissionRun"`'
+        )
+    ordered = [*chosen, *runs.for_round(found, round_)]
+    candidates: list[Candidate] = []
+    findings: list[Finding] = []
+    for key in dict.fromkeys(run.key for run in ordered):
+        performance = runs.newest(ordered, key, PERFORMANCE)
+        accuracy = runs.newest(ordered, key, ACCURACY)
+        if performance and accuracy:
+            candidates.append(Candidate(*key, performance.folder, accuracy.folder, performance, accuracy))
+        else:
+            findings.extend(_unpaired(ordered, key))
+    if round_ is not None:
+        candidates, left_out = _of_the_round(candidates, chosen, round_)
+        findings += left_out
+    return sorted(candidates, key=lambda one: one.key), findings
+
+
+def _of_the_round(found: list[Candidate], chosen: list[Run], round_: Round) -> tuple[list[Candidate], list[Finding]]:
+    """The candidates without those of other rounds, and a remark on each of these. Where there are no others, they stay: the checks of
+    staging then say what is wrong with them. So do runs that were named."""
+    others: dict[tuple[str, str, str], str] = {}
+    for one in found:
+        pair = [run for run in (one.performance_run, one.accuracy_run) if run is not None]
+        names = {runs.other_round(run, round_) for run in pair if run not in chosen}
+        if len(names) == 1 and (name := names.pop()):
+            others[one.key] = name
+    if len(others) == len(found):
+        return found, []
+    left_out = [
+        Finding(one.performance, f"left out: it was run for {others[one.key]}, not for {round_.name}", error=False, check="round")
+        for one in found
+        if one.key in others
+    ]
+    return [one for one in found if one.key not in others], left_out
+
+
+def _named_run(folder: Path) -> Run:
+    run = runs.read_run(folder)
+    if run is None:
+        raise UsageError(
+            f"{folder} holds no run", f"there is no {runs.METADATA} of a run in it", "name the folder of a run's logs"
+        )
+    if not run.complete:
+        raise UsageError(f"the run in {folder} is not complete", "; ".join(run.missing()), "name another, or run it again")
+    return run
+
+
+def _unpaired(ordered: list[Run], key: tuple[str, str, str]) -> Iterable[Finding]:
+    """One finding for each mode that has no complete run."""
+    system, benchmark, scenario = key
+    for mode in (PERFORMANCE, ACCURACY):
+        same = [run for run in ordered if run.key == key and run.mode == mode]
+        if any(run.complete for run in same):
+            continue
+        where = same[0].folder if same else next(run.folder for run in ordered if run.key == key)
+        why = "; ".join(same[0].missing()) if same else f"there is no {mode} run of {benchmark} {scenario} on {system}"
+        short = benchmark.rsplit("-", 1)[0]
+        step = f'make run RUN_ARGS="--benchmarks={short} --scenarios={scenario} --test_mode={mode}"'
+        yield Finding(where, why, step, check="pair")
+
+
+def from_tree(root: Path) -> tuple[list[Candidate], list[Finding]]:
+    """The candidates in a submission tree of any layout: every result of it with both logs.
+
+    Raises MissingError where it holds no result.
+    """
+    candidates: list[Candidate] = []
+    findings: list[Finding] = []
+    for place in LAYOUTS["beside"].places(root):
+        results = LAYOUTS["beside"].results_dir(root, place)
+        performance, accuracy = results / "performance" / "run_1", results / "accuracy"
+        absent = [folder for folder in (performance, accuracy) if not (folder / "mlperf_log_detail.txt").is_file()]
+        if absent:
+            findings.append(
+                Finding(absent[0] / "mlperf_log_detail.txt", "it is missing", "copy it from the run's logs", check="pair")
+            )
+            continue
+        files = _tree_files(root, place)
+        candidates.append(Candidate(place.system, place.benchmark, place.scenario, performance, accuracy, tree_files=files))
+    if not candidates and not findings:
+        raise MissingError(
+            f"there is no result in {root}",
+            "a submission tree has <division>/<submitter>/results/<system>/<benchmark>/<scenario>",
+            "name the folder that holds closed/ or open/",
+        )
+    return candidates, findings
+
+
+def _tree_files(root: Path, place: Place) -> dict[str, Path]:
+    files = {}
+    for one in LAYOUTS.values():
+        measured = one.find_measurements_json(root, place)
+        if measured is not None:
+            files["measurements"] = measured
+        folder = one.compliance_dir(root, place)
+        if folder.is_dir() and any(folder.glob("TEST*")):
+            files["compliance"] = folder
+    system = LAYOUTS["beside"].system_json(root, place)
+    if system.is_file():
+        files["system"] = system
+    return files
+
+
+def pair_findings(one: Candidate) -> Iterable[Finding]:
+    """Whether the two runs of a candidate belong together: same engine, same settings, accuracy passed."""
+    performance, accuracy = one.performance_run, one.accuracy_run
+    if performance is None or accuracy is None:
+        return
+    rerun = (
+        f'make run RUN_ARGS="--benchmarks={one.benchmark.rsplit("-", 1)[0]} --scenarios={one.scenario} --test_mode=SubmissionRun"'
+    )
+    spec = accuracy.folder / runs.RUN_FILE
+    if performance.engine != accuracy.engine:
+        what = f"the accuracy run's engine is {accuracy.engine or 'not recorded'}, the performance run's is {performance.engine}"
+        yield Finding(spec, what, rerun, check="engine")
+    elif performance.config != accuracy.config:
+        differing = ", ".join(_differences(performance.config, accuracy.config))
+        yield Finding(spec, f"its settings differ from the performance run's: {differing}", rerun, check="config")
+    if not accuracy.metadata.get("accuracy_pass"):
+        what = str(accuracy.metadata.get("summary_string", "no score"))
+        step = "raise the precision or calibrate again, then run both modes again"
+        yield Finding(accuracy.folder / runs.METADATA, f"the accuracy run did not pass: {what}", step, check="accuracy")
+
+
+def _differences(ours: dict[str, object], theirs: dict[str, object], prefix: str = "") -> Iterable[str]:
+    for name in sorted(set(ours) | set(theirs)):
+        a, b = ours.get(name), theirs.get(name)
+        if isinstance(a, dict) and isinstance(b, dict):
+            yield from _differences(a, b, f"{prefix}{name}.")
+        elif a != b:
+            yield f"{prefix}{name} is {b!r}, not {a!r}"
+
+
+def power_findings(one: Candidate) -> Iterable[Finding]:
+    """Power files, where the run claims power: all of them must be there."""
+    run = one.performance_run
+    claimed = run is not None and "MaxQ" in str(run.metadata.get("config_name", ""))
+    folder = one.performance / "power" if run is not None else one.performance.parent / "power"
+    if not claimed and not folder.is_dir():
+        return
+    step = "run again with the power tools (https://github.com/mlcommons/power-dev), or submit without power"
+    for name in layout.POWER_FILES:
+        if not (folder / name).is_file():
+            yield Finding(folder / name, "the result claims power, and this file of it is missing", step, check="power")
+    if not (one.performance / layout.POWER_LOG).is_file():
+        what = "the result claims power, and this file of it is missing"
+        yield Finding(one.performance / layout.POWER_LOG, what, step, check="power")

@@ -1,0 +1,149 @@
+"""Who submits what: submitter, division, category, status and round, from the command line over `submission.toml`.
+
+submitter = "Example"
+division = "open"            # closed, open
+category = "edge"            # datacenter, edge, "datacenter,edge"
+status = "available"         # available, preview, rdi
+round = "v6.1"
+passphrase_file = "~/.mlperf-passphrase"
+
+[system]                     # what nobody can detect; [system.<system name>] for one of several
+cooling = "Air"
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from code.common.errors import MissingError, UsageError, nearest, unknown
+from code.common.paths import project_root
+from code.plan.request import Request
+from code.rules.rounds import CATEGORIES, DIVISIONS, NEWEST, STATUSES, Round, round_named
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+FILE_NAME = "submission.toml"
+WORDS: dict[str, tuple[str, ...]] = {
+    "submitter": (),
+    "division": DIVISIONS,
+    "category": CATEGORIES,
+    "status": STATUSES,
+    "round": (),
+    "passphrase_file": (),
+}
+HINTS = {
+    "submitter": "your organisation, as its folder in the submission is to be called: SUBMITTER=…",
+    "division": "DIVISION=closed or DIVISION=open (tiny and shortened runs can only go to open)",
+    "category": "CATEGORY=datacenter, CATEGORY=edge or CATEGORY=datacenter,edge",
+    "status": "STATUS=available, STATUS=preview or STATUS=rdi",
+}
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Who submits what.
+
+    Args:
+        round: the round that was asked for; None when nobody named one, and the newest that has the benchmark counts.
+        system_fields: fields for system descriptions; a value that is a table is for the system of that name.
+        file: the submission.toml that was read; None without one.
+    """
+
+    submitter: str
+    division: str
+    category: str
+    status: str
+    round: Round | None
+    system_fields: Mapping[str, Any] = field(default_factory=dict)
+    passphrase_file: str = ""
+    file: Path | None = None
+
+    def fields_of(self, system: str) -> dict[str, Any]:
+        """The description fields given for one system: the common ones and, over them, its own."""
+        common = {name: value for name, value in self.system_fields.items() if not isinstance(value, dict)}
+        own = self.system_fields.get(system, {})
+        return {**common, **(own if isinstance(own, dict) else {})}
+
+
+def read_file(path: Path | None) -> tuple[dict[str, Any], Path | None]:
+    """The content of `path`, or of submission.toml in the project's root where there is one.
+
+    Raises MissingError where a named file is not there, UsageError for what is not TOML or not known.
+    """
+    where = path or project_root() / FILE_NAME
+    if not where.is_file():
+        if path is None:
+            return {}, None
+        raise MissingError(f"there is no {path}", "", "write it, or leave the option out (documentation/submission_guide.md)")
+    try:
+        content = tomllib.loads(where.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UsageError(f"{where} is not TOML", str(error), "mend the file", str(where)) from error
+    for name, value in content.items():
+        if name == "system":
+            if not isinstance(value, dict):
+                raise UsageError(
+                    "system is not a table", f"it is {value!r}", "write [system] and its fields below it", str(where)
+                )
+        elif name not in WORDS:
+            near = nearest(name, [*WORDS, "system"])
+            raise UsageError(
+                f"unknown key {name!r}",
+                f"the nearest known key is {near!r}" if near else "no known key is like it",
+                f"known: {', '.join([*WORDS, 'system'])}",
+                str(where),
+            )
+        elif not isinstance(value, str):
+            raise UsageError(f"{name} is not text", f"it is {value!r}", f'write {name} = "…"', str(where))
+    return content, where
+
+
+def read(request: Request, needed: tuple[str, ...] = ("submitter", "division", "category", "status")) -> Identity:
+    """What the request and submission.toml say. MissingError that asks, by name, for each of `needed` nobody gave."""
+    named = request["submission_file"]
+    content, where = read_file(Path(named).absolute() if named else None)
+    given = {name: request[name] or content.get(name) or "" for name in WORDS}
+    missing = [name for name in needed if not given[name]]
+    if missing:
+        raise MissingError(
+            f"{', '.join(missing)} must be given",
+            "; ".join(HINTS[name] for name in missing),
+            f"name them on the command line or in {FILE_NAME}",
+        )
+    for name, allowed in WORDS.items():
+        if allowed and given[name]:
+            given[name] = _word(name, str(given[name]), allowed, where)
+    if any(sign in given["submitter"] for sign in "/ ") or given["submitter"].startswith("."):
+        why = "it becomes the name of a folder, and the official checks refuse spaces, slashes and a leading dot there"
+        raise UsageError(f"submitter cannot be {given['submitter']!r}", why, "choose another spelling")
+    return Identity(
+        submitter=given["submitter"],
+        division=given["division"],
+        category=given["category"],
+        status=given["status"],
+        round=round_named(given["round"]) if given["round"] else None,
+        system_fields=content.get("system", {}),
+        passphrase_file=given["passphrase_file"],
+        file=where,
+    )
+
+
+def _word(name: str, value: str, allowed: tuple[str, ...], where: Path | None) -> str:
+    folded = ",".join(part.strip().lower() for part in value.split(","))
+    if name == "category" and folded == "edge,datacenter":
+        folded = "datacenter,edge"
+    if folded not in allowed:
+        raise unknown(name, value, allowed, str(where or f"--{name}"))
+    return folded
+
+
+def chosen_round(identity: Identity) -> Round:
+    """The round of a whole tree: the one named, else the newest."""
+    return identity.round or round_named(NEWEST)

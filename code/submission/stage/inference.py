@@ -1,0 +1,61 @@
+"""Results that stand for others, as the rules and the official preprocess_submission.py allow.
+
+- A result that meets the 99.9 % target also meets the 99 % one.
+- On an edge system a SingleStream result may stand for Offline (its queries per second without LoadGen's overhead count). It does where
+  nothing was measured, and where the round's official checker refuses what was measured by a fault of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+
+from code.rules.rounds import Round
+from code.submission.stage.candidates import Candidate
+
+
+def inferred(
+    candidates: Iterable[Candidate], round_of: dict[str, Round], category_of: Callable[[Candidate], str]
+) -> list[Candidate]:
+    """The candidates and those that they may stand for where nothing was measured.
+
+    Args:
+        round_of: benchmark → the round it is staged for.
+        category_of: gives the category of a candidate's system.
+    """
+    every = list(candidates)
+    out = [one for one in every if not replaced(one, every, round_of, category_of)]
+    present = {one.key for one in out}
+    for one in list(out):
+        low = one.benchmark.removesuffix(".9")
+        if one.benchmark.endswith("-99.9") and low in round_of and (one.system, low) not in {key[:2] for key in present}:
+            out.append(replace(one, benchmark=low, stands_for=one.benchmark))
+    present = {one.key for one in out}
+    for one in list(out):
+        category = category_of(one)
+        wanted = round_of[one.benchmark].scenarios(one.benchmark, category)
+        key = (one.system, one.benchmark, "Offline")
+        if one.scenario == "SingleStream" and "edge" in category and "Offline" in wanted and key not in present:
+            out.append(replace(one, scenario="Offline", measured="SingleStream"))
+    return sorted(out, key=lambda one: one.key)
+
+
+def replaced(
+    one: Candidate, every: Iterable[Candidate], round_of: dict[str, Round], category_of: Callable[[Candidate], str]
+) -> bool:
+    """Whether a result of the harness's own gives way to an inferred one, since the official checker trips on it."""
+    round_ = round_of[one.benchmark]
+    refused = (one.benchmark.rsplit("-", 1)[0], one.scenario) in round_.checkers[0].trips_on
+    single = any(other.key == (one.system, one.benchmark, "SingleStream") for other in every)
+    own = one.performance_run is not None
+    return own and refused and one.scenario == "Offline" and single and "edge" in category_of(one)
+
+
+def note(one: Candidate) -> str:
+    """What the staged tree says about it; '' for a measured result."""
+    parts = []
+    if one.stands_for:
+        parts.append(f"the {one.stands_for} result stands for {one.benchmark}, whose accuracy target is lower")
+    if one.measured:
+        parts.append(f"the {one.measured} run stands for {one.scenario}")
+    return "; ".join(parts)

@@ -1,0 +1,181 @@
+"""What a submission says about how a result was made: the measurements JSON, README.md, user.conf and calibration.md."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from code.common.paths import shown
+from code.results import provenance
+from code.rules.rounds import Round
+from code.submission.stage import inference
+from code.submission.stage.candidates import Candidate
+from code.submission.stage.identity import Identity
+from code.submission.stage.runs import Run
+
+REQUIRED = ("input_data_types", "retraining", "starting_weights_filename", "weight_data_types", "weight_transformations")
+"""Fields that the official checker demands, none of them empty."""
+CALIBRATION = """# Calibration
+
+{paragraphs}
+
+Post-training quantisation uses only the calibration set that MLPerf names for the benchmark
+(mlcommons/inference, folder calibration/), and one set of ranges for all scenarios.
+"""
+NOT_CALIBRATED = "{benchmark} on {system}: {precision}, not quantised. No calibration was used."
+CALIBRATED = "{benchmark} on {system}: {precision}. The ranges come from the calibration recorded in the engine: {calibration}."
+
+
+def implementation(run: Run) -> str:
+    """The implementation's name in file names: the runtime, as in the system's name."""
+    backend = str(run.spec.get("engine", {}).get("backend") or "custom")
+    return backend
+
+
+def content(one: Candidate, round_: Round) -> dict[str, Any]:
+    """The measurements JSON of a candidate that the harness ran.
+
+    Beyond the required fields it carries what checks, READMEs and readers need: digests, engine, accuracy, versions.
+    """
+    run, accuracy = one.performance_run, one.accuracy_run
+    assert run is not None and accuracy is not None
+    engine = run.provenance.get("engine", {})
+    model = engine.get("model", {})
+    precision = str(run.metadata.get("precision") or run.spec.get("engine", {}).get("precision") or "fp32")
+    out: dict[str, Any] = {
+        "input_data_types": str(run.spec.get("dataset", {}).get("input_dtype") or "int32"),
+        "retraining": _retraining(run),
+        "starting_weights_filename": str(model.get("file") or "unknown"),
+        "weight_data_types": precision,
+        "weight_transformations": _transformations(run, precision),
+        "accuracy": accuracy.metadata.get("accuracy", []),
+        "engine": run.engine,
+        "accuracy_run_engine": accuracy.engine,
+        "engine_settings": engine.get("settings", {}),
+        "harness_commit": str(run.provenance.get("commit") or ""),
+        "harness_version": str(run.provenance.get("harness_version") or ""),
+        "loadgen_version": str(run.metadata.get("loadgen_version") or ""),
+        "model_sha256": str(model.get("sha256") or ""),
+        "model_variant": str(run.metadata.get("model_variant") or "reference"),
+        "round": round_.name,
+        "run_started": run.started,
+        "accuracy_run_started": accuracy.started,
+    }
+    if one.open_only:
+        out["division_note"] = one.open_only
+    if note := inference.note(one):
+        out["inferred"] = note
+    return out
+
+
+def _retraining(run: Run) -> str:
+    if run.tiny:
+        return "Yes: the harness's own small model of the same architecture, trained from scratch on generated data"
+    named = run.spec.get("fields", {}).get("model_path")
+    return f"Unknown: the submitter's own model {named}" if named else "No"
+
+
+def _transformations(run: Run, precision: str) -> str:
+    backend = str(run.spec.get("engine", {}).get("backend") or "the runtime")
+    named = str(run.provenance.get("engine", {}).get("model", {}).get("file") or "")
+    return f"{'ONNX weights' if named.endswith('.onnx') else 'Weights'} compiled by {backend} to {precision}"
+
+
+def readme(one: Candidate, identity: Identity, round_: Round) -> str:
+    """README.md of one result: exactly how to reproduce it."""
+    run, accuracy = one.performance_run, one.accuracy_run
+    assert run is not None and accuracy is not None
+    parts = [f"# {one.benchmark} {one.scenario} on {one.system}", "", _result_line(run)]
+    passed = str(accuracy.metadata.get("summary_string", ""))
+    parts += [f"Accuracy: {passed}" if passed else "", ""]
+    if one.open_only:
+        parts += [f"**{one.open_only[0].upper()}{one.open_only[1:]}.**", ""]
+    if note := inference.note(one):
+        parts += [f"**Inferred:** {note}.", ""]
+    parts += [
+        "## To reproduce it",
+        "",
+        *_steps(one, run, accuracy),
+        "",
+        "## What it was made of",
+        "",
+        *_facts(run, accuracy, round_),
+    ]
+    parts += ["", "## Settings that somebody chose", "", *_settings(run)]
+    return "\n".join(parts).rstrip() + "\n"
+
+
+def _result_line(run: Run) -> str:
+    return f"Result: {run.metadata.get('summary_string', 'not recorded')}"
+
+
+def _steps(one: Candidate, run: Run, accuracy: Run) -> list[str]:
+    commit = str(run.provenance.get("commit") or "")
+    short = one.benchmark.rsplit("-", 1)[0]
+    lines = ["```"]
+    if commit:
+        lines.append(f"git checkout {commit}")
+    lines += [f"make download_data BENCHMARKS={short}", f"make download_model BENCHMARKS={short}"]
+    lines += [line for line in (provenance.command(r.provenance, r.mode) for r in (run, accuracy)) if line]
+    lines.append("```")
+    if not commit:
+        lines += ["", "The run was made outside a git checkout, so no commit is recorded."]
+    if run.provenance.get("changed"):
+        lines += ["", "The run was made with changes to that commit, which it does not hold."]
+    if commit and accuracy.provenance.get("commit") != run.provenance.get("commit"):
+        lines += ["", f"The accuracy run was made at commit {accuracy.provenance.get('commit') or 'unknown'}."]
+    return lines
+
+
+def _facts(run: Run, accuracy: Run, round_: Round) -> list[str]:
+    engine = run.provenance.get("engine", {})
+    model = engine.get("model", {})
+    rows: list[tuple[str, Any]] = [
+        ("Round", f"{round_.name}, with its seeds"),
+        ("Harness", f"{run.provenance.get('harness_version', '')} {run.provenance.get('commit', '')}".strip()),
+        ("LoadGen", run.metadata.get("loadgen_version", "")),
+        ("Runtime", ", ".join(f"{k[: -len('_version')]} {v}" for k, v in run.metadata.items() if _runtime(k))),
+        ("Model", f"{model.get('file', '')}, SHA-256 {model.get('sha256', '')}" if model else ""),
+        ("Engine", run.engine),
+        ("Engine settings", json.dumps(engine.get("settings", {}), sort_keys=True) if engine.get("settings") else ""),
+        ("Performance run", run.started),
+        ("Accuracy run", accuracy.started),
+    ]
+    return ["| What | Is |", "| --- | --- |", *(f"| {name} | {value} |" for name, value in rows if value)]
+
+
+def _runtime(key: str) -> bool:
+    return key.endswith("_version") and key not in ("loadgen_version", "harness_version")
+
+
+def _settings(run: Run) -> list[str]:
+    values: Mapping[str, Any] = run.provenance.get("plan", {}).get("values", {})
+    chosen = {n: v for n, v in sorted(values.items()) if v.get("origin") != "default" and v.get("value") is not None}
+    rows = [
+        f"| {name} | `{json.dumps(item['value'])}` | {item['origin']} |" for name, item in chosen.items() if name != "log_dir"
+    ]
+    return ["| Field | Value | From |", "| --- | --- | --- |", *rows] if rows else ["The run recorded none."]
+
+
+def calibration_page(candidates: list[Candidate]) -> str:
+    """documentation/calibration.md of a submitter."""
+    paragraphs = []
+    for one in candidates:
+        run = one.performance_run
+        if run is None:
+            continue
+        settings = run.provenance.get("engine", {}).get("settings", {})
+        calibration = settings.get("calibration") or settings.get("calibration_sha256")
+        precision = str(run.metadata.get("precision") or "fp32")
+        text = (CALIBRATED if calibration else NOT_CALIBRATED).format(
+            benchmark=one.benchmark, system=one.system, precision=precision, calibration=calibration
+        )
+        if text not in paragraphs:
+            paragraphs.append(text)
+    return CALIBRATION.format(paragraphs="\n\n".join(paragraphs) or "The results were taken over with their own notes.")
+
+
+def user_conf_note(run: Run) -> str:
+    """Where user.conf came from, for messages."""
+    return shown(run.folder / "user.conf")

@@ -1,0 +1,274 @@
+"""Staging: the chosen results, laid out as a round wants them.
+
+The tree is made afresh each time and appears whole or not at all; what was staged before is replaced.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from code.common.errors import HarnessError, UsageError
+from code.common.files import atomic_directory, sha256, write_json
+from code.common.paths import build_dir, project_root
+from code.rules.rounds import NEWEST, Round, newest_with, round_named
+from code.submission.audit.compliance import stored_tests
+from code.submission.check import log_checks
+from code.submission.check.finding import Finding, errors
+from code.submission.check.log_checks import Claim
+from code.submission.stage import candidates as sources
+from code.submission.stage import inference, layout, measurements, system_file
+from code.submission.stage.candidates import Candidate
+from code.submission.stage.identity import Identity
+from code.submission.stage.layout import LAYOUTS, Layout, Place
+
+RECORD = "staged.json"
+SOURCE_FOLDERS = ("code", "configs", "docker", "scripts", "systems", "requirements")
+SOURCE_FILES = ("Makefile", "Makefile.const", "Makefile.docker", "pyproject.toml", "README.md", "LICENSE")
+NOT_SOURCE = ("__pycache__", "*.pyc", ".*", "node_modules")
+MEASUREMENT_FILES = ("user.conf", "README.md", "mlperf.conf", "calibration_process.adoc")
+
+
+@dataclass(frozen=True)
+class Staged:
+    """What staging did.
+
+    Args:
+        root: the tree.
+        results: each staged result with its place and round.
+        findings: what was found on the way; errors name results that were left out.
+    """
+
+    root: Path
+    results: tuple[tuple[Place, Round, Candidate], ...]
+    findings: tuple[Finding, ...]
+
+
+def submission_dir() -> Path:
+    """Where trees are staged."""
+    return build_dir() / "submission"
+
+
+def record_path(root: Path) -> Path:
+    """What was staged from where, with digests: beside the tree, since the tree itself may hold nothing more."""
+    return root.with_name(root.name + "." + RECORD)
+
+
+def rounds_for(found: Iterable[Candidate], identity: Identity) -> dict[str, Round]:
+    """Benchmark → the round it is staged for: the one named, else the newest that has it."""
+    out = {}
+    for one in found:
+        named = identity.round
+        out[one.benchmark] = named or (
+            round_named(NEWEST) if round_named(NEWEST).has(one.benchmark) else newest_with(one.benchmark.rsplit("-", 1)[0])
+        )
+        if one.benchmark.endswith("-99.9"):
+            out.setdefault(one.benchmark[: -len(".9")], out[one.benchmark])
+    return out
+
+
+def check(one: Candidate, claim: Claim) -> list[Finding]:
+    """Everything that speaks against staging a candidate."""
+    found: list[Finding] = []
+    if not claim.round.has(one.benchmark):
+        step = f"name a round that has it with ROUND=…, or leave {one.benchmark} out with --benchmarks"
+        found.append(Finding(one.performance, f"{claim.round.name} has no {one.benchmark}", step, check="round"))
+    if claim.closed and one.open_only:
+        found.append(
+            Finding(one.performance, f"it cannot go to closed: {one.open_only}", "stage it with DIVISION=open", check="open_only")
+        )
+    if claim.closed and not claim.round.scenarios(one.benchmark, claim.category):
+        what = f"{claim.round.name} has no {one.benchmark} in closed {claim.category}"
+        found.append(Finding(one.performance, what, "choose another CATEGORY, or DIVISION=open", check="category"))
+    if any(finding.error for finding in found):
+        return found
+    found += log_checks.performance(one.performance, claim)
+    found += log_checks.accuracy(one.accuracy, claim)
+    found += sources.pair_findings(one)
+    found += sources.power_findings(one)
+    return found
+
+
+def stage(found: list[Candidate], findings: list[Finding], identity: Identity, root: Path, infer: bool = True) -> Staged:
+    """Check the candidates, and lay out those that pass.
+
+    Raises:
+        UsageError: no candidate passed; the first finding is the reason.
+        MissingError: a system's description is not finished.
+    """
+    round_of = rounds_for(found, identity)
+    chosen = inference.inferred(found, round_of, lambda one: system_file.category_of(one, identity)) if infer else found
+    findings = [*findings, *(_given_way(one, round_of[one.benchmark]) for one in found if one not in chosen)]
+    good: list[tuple[Candidate, Claim]] = []
+    for one in chosen:
+        category = system_file.category_of(one, identity)
+        claim = Claim(one.benchmark, one.scenario, identity.division, category, round_of[one.benchmark], one.tiny)
+        met = check(one, claim)
+        findings = [*findings, *(f for f in met if f not in findings)]
+        if not errors(met):
+            good.append((one, claim))
+    layouts = sorted({claim.round.layout for _, claim in good})
+    if len(layouts) > 1:
+        names = ", ".join(sorted({f"{c.benchmark} for {claim.round.name}" for c, claim in good}))
+        raise UsageError(
+            "these results belong into trees of different layouts", names, "stage them one round at a time with ROUND=…"
+        )
+    if not good:
+        first = next(iter(errors(findings)), None)
+        raise UsageError(
+            "nothing could be staged",
+            f"{first.path}: {first.what}" if first else "there is no pair of complete runs",
+            (first.next_step if first else "") or 'make both with `make run RUN_ARGS="… --test_mode=SubmissionRun"`',
+        )
+    results = []
+    with atomic_directory(root) as fresh:
+        for one, claim in good:
+            place = Place(identity.division, identity.submitter, one.system, one.benchmark, one.scenario)
+            findings = [*findings, *_lay_out(fresh, place, one, claim, identity)]
+            results.append((place, claim.round, one))
+        _common(fresh, results, identity)
+    write_json(record_path(root), _record(root, results, identity))
+    return Staged(root, tuple(results), tuple(findings))
+
+
+def _given_way(one: Candidate, round_: Round) -> Finding:
+    what = f"left out: the official checker at {round_.checkers[0].commit[:12]} fails on {one.label} by a fault of its own"
+    return Finding(one.performance, what, "--infer=false stages it all the same", error=False, check="checker")
+
+
+def _lay_out(root: Path, place: Place, one: Candidate, claim: Claim, identity: Identity) -> list[Finding]:
+    """One result's files; returns what is worth knowing about them."""
+    shape = LAYOUTS[claim.round.layout]
+    _copy(one.performance, shape.performance_dir(root, place), (*layout.PERFORMANCE_FILES, layout.POWER_LOG))
+    _copy(one.accuracy, shape.accuracy_dir(root, place), layout.ACCURACY_FILES)
+    for name in layout.POWER_FOLDERS:
+        for folder in (one.performance / name, one.performance.parent / name):
+            if folder.is_dir():
+                shutil.copytree(folder, shape.results_dir(root, place) / "performance" / name, dirs_exist_ok=True)
+    write_json(shape.system_json(root, place), system_file.compose(one, identity))
+    _measurements(root, shape, place, one, claim, identity)
+    return _tests(root, shape, place, one, claim)
+
+
+def _copy(source: Path, target: Path, names: Iterable[str]) -> None:
+    target.mkdir(parents=True, exist_ok=True)
+    for name in names:
+        if (source / name).is_file():
+            shutil.copyfile(source / name, target / name)
+
+
+def _measurements(root: Path, shape: Layout, place: Place, one: Candidate, claim: Claim, identity: Identity) -> None:
+    folder = shape.measurements_dir(root, place)
+    folder.mkdir(parents=True, exist_ok=True)
+    if one.performance_run is None:
+        taken = one.tree_files.get("measurements")
+        if taken is not None:
+            content = json.loads(taken.read_text(encoding="utf-8"))
+            write_json(shape.measurements_json(root, place, _implementation_in(taken.name, place)), content)
+            _copy(taken.parent, folder, MEASUREMENT_FILES)
+        return
+    run = one.performance_run
+    write_json(shape.measurements_json(root, place, measurements.implementation(run)), measurements.content(one, claim.round))
+    (folder / "README.md").write_text(measurements.readme(one, identity, claim.round), encoding="utf-8")
+    _copy(run.folder, folder, ("user.conf",))
+
+
+def _implementation_in(name: str, place: Place) -> str:
+    """The implementation in a measurements file's name; 'custom' where it names none."""
+    middle = name.removeprefix(place.system).removesuffix(".json").removesuffix(place.scenario).strip("_")
+    return middle or "custom"
+
+
+def _tests(root: Path, shape: Layout, place: Place, one: Candidate, claim: Claim) -> list[Finding]:
+    """The audit tests' folders, as far as they are there."""
+    target = shape.compliance_dir(root, place)
+    found = stored_tests(one, claim.round)
+    for name, folder in found.items():
+        shutil.copytree(folder, target / name, ignore=shutil.ignore_patterns("audit.json"))
+    absent = [name for name in claim.round.tests(claim.rules.short) if name not in found]
+    if not absent:
+        return []
+    words = f"--benchmarks={claim.rules.short} --scenarios={one.measured or one.scenario}"
+    step = f'make run_audit_harness RUN_ARGS="{words}" ROUND={claim.round.name}'
+    what = f"{', '.join(absent)} is not there" + ("" if claim.closed else " (open does not ask for it)")
+    return [Finding(one.performance, what, step, error=claim.closed, check="audit")]
+
+
+def _common(root: Path, results: list[tuple[Place, Round, Candidate]], identity: Identity) -> None:
+    """What a submitter has once: the source and the documentation."""
+    place, round_, _ = results[0]
+    shape = LAYOUTS[round_.layout]
+    documentation = shape.documentation_dir(root, place)
+    documentation.mkdir(parents=True, exist_ok=True)
+    page = measurements.calibration_page([one for *_, one in results])
+    (documentation / "calibration.md").write_text(page, encoding="utf-8")
+    guide = project_root() / "documentation" / "submission_guide.md"
+    if guide.is_file():
+        shutil.copyfile(guide, documentation / "submission_guide.md")
+    copy_source(shape.source_dir(root, place), sorted({place.benchmark for place, *_ in results}))
+
+
+def copy_source(target: Path, benchmarks: Iterable[str]) -> None:
+    """The harness's source, and for each benchmark a folder with a README that leads to it, as checkers look for one."""
+    target.mkdir(parents=True, exist_ok=True)
+    ignore = shutil.ignore_patterns(*NOT_SOURCE)
+    for name in SOURCE_FOLDERS:
+        if (project_root() / name).is_dir():
+            shutil.copytree(project_root() / name, target / "harness" / name, ignore=ignore)
+            _drop_empty(target / "harness" / name)
+    for name in SOURCE_FILES:
+        if (project_root() / name).is_file():
+            (target / "harness").mkdir(exist_ok=True)
+            shutil.copyfile(project_root() / name, target / "harness" / name)
+    for benchmark in benchmarks:
+        (target / benchmark).mkdir(exist_ok=True)
+        text = f"# {benchmark}\n\nThe code is in ../harness; each result's README.md says how to run it.\n"
+        (target / benchmark / "README.md").write_text(text, encoding="utf-8")
+
+
+def _drop_empty(folder: Path) -> None:
+    """Remove folders without a file, which the official checker refuses."""
+    for path in sorted((p for p in [folder, *folder.rglob("*")] if p.is_dir()), reverse=True):
+        if not any(path.iterdir()):
+            path.rmdir()
+
+
+def _record(root: Path, results: list[tuple[Place, Round, Candidate]], identity: Identity) -> dict[str, Any]:
+    """Which results were staged from where, with the digests of the logs that nothing may change any more."""
+    return {
+        "submitter": identity.submitter,
+        "division": identity.division,
+        "category": identity.category,
+        "results": [
+            {
+                **vars(place),
+                "round": round_.name,
+                "tiny": one.tiny,
+                "performance_run": str(one.performance),
+                "accuracy_run": str(one.accuracy),
+                "inferred": inference.note(one),
+            }
+            for place, round_, one in results
+        ],
+        "files": {
+            str(path.relative_to(root)): sha256(path)
+            for path in sorted(root.glob("*/*/results/**/*"))
+            if path.name in layout.PERFORMANCE_FILES
+        },
+    }
+
+
+def read_record(root: Path) -> dict[str, Any]:
+    """What was staged; {} where the tree was made by other means."""
+    try:
+        content = json.loads(record_path(root).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+__all__ = ["HarnessError", "Staged", "check", "record_path", "rounds_for", "stage", "submission_dir"]

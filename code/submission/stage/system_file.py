@@ -1,0 +1,89 @@
+"""systems/<system>.json of a submission: detected fields, the project's systems/ folder, and what submission.toml adds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from code.common.errors import MissingError, UsageError
+from code.machine.detect import detect
+from code.rules.rounds import CATEGORIES
+from code.submission.stage.candidates import Candidate
+from code.submission.stage.identity import FILE_NAME, Identity
+from code.systems.data.description_fields import HINTS
+from code.systems.description import TODO, describe, description_path, read_description, unfinished
+from code.systems.matching import match
+
+
+def compose(one: Candidate, identity: Identity) -> dict[str, Any]:
+    """The description of a candidate's system.
+
+    Raises:
+        MissingError: fields that the official checker demands are empty; each is asked for by name.
+        UsageError: the result is of another machine than this one and nothing describes it.
+    """
+    content = {name: value for name, value in _base(one).items() if name != TODO}
+    content.update(submitter=identity.submitter, division=identity.division)
+    content.update(system_type=category_of(one, identity), status=identity.status)
+    content.update(identity.fields_of(one.system))
+    if one.open_only:
+        said = str(content.get("sw_notes") or "")
+        if one.open_only not in said:
+            content["sw_notes"] = f"{said}; {one.open_only}" if said else one.open_only
+    open_fields = unfinished(content)
+    if open_fields:
+        names = ", ".join(line.partition(":")[0] for line in open_fields)
+        wanted = "; ".join(open_fields)
+        raise MissingError(
+            f"the description of {one.system} lacks {names}",
+            f"the official checker demands them and they cannot be detected: {wanted}",
+            f"write them into the [system] table of {FILE_NAME}, for example: {_example(open_fields[0])}",
+        )
+    return dict(sorted(content.items()))
+
+
+def category_of(one: Candidate, identity: Identity) -> str:
+    """The category of a candidate's system: what a tree that is taken over says of it, else the one given."""
+    if "system" in one.tree_files:
+        said = str(read_description(one.tree_files["system"]).get("system_type", "")).replace(" ", "")
+        if said in CATEGORIES:
+            return said
+    return identity.category
+
+
+def _example(line: str) -> str:
+    name = line.partition(":")[0]
+    hint = HINTS.get(name, "N/A").partition("such as ")[2] or "N/A"
+    return f'{name} = "{hint.partition(",")[0].partition(" or ")[0]}"'
+
+
+def _base(one: Candidate) -> dict[str, Any]:
+    """What is known before submission.toml: the tree's own file, systems/<id>.json, or this machine as detected."""
+    if "system" in one.tree_files:
+        return read_description(one.tree_files["system"])
+    run = one.performance_run
+    assert run is not None
+    for name in (one.system, run.system_id):
+        if (path := description_path(name)).is_file():
+            return read_description(path)
+    detected = detect()
+    if match(detected).system_id != run.system_id:
+        raise UsageError(
+            f"nothing describes the system {run.system_id}",
+            f"there is no {description_path(run.system_id)}, and the result was made on another machine than this one",
+            "copy its description there, or stage on the machine that ran it",
+        )
+    content = describe(detected, one.system)
+    runtime = next((f"{key[: -len('_version')]} {value}" for key, value in run.metadata.items() if _is_runtime(key)), "")
+    content["framework"] = content.get("framework") or runtime
+    return content
+
+
+def _is_runtime(key: str) -> bool:
+    return key.endswith("_version") and key not in ("loadgen_version", "harness_version")
+
+
+def path_shown(one: Candidate) -> Path:
+    """The file that a person would edit for this system."""
+    run = one.performance_run
+    return description_path(run.system_id if run else one.system)

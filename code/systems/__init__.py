@@ -1,0 +1,1 @@
+"""Known systems: matching, estimates, adding, descriptions."""

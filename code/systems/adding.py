@@ -1,0 +1,200 @@
+"""Adding a machine to the known systems, and removing it again.
+
+Written are an entry in `custom_list.py`, blocks in `configs/<benchmark>/<Scenario>/custom.py` and `systems/<name>.json`; for
+the name of a system that is known already, the blocks alone. With $MLPINF_CUSTOM_DEFINITION_PATH set, entry and blocks go below
+that folder. All texts are made before the first file is written.
+"""
+
+from __future__ import annotations
+
+import keyword
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from code.common.constants import Benchmark, Scenario
+from code.common.errors import MissingError, UsageError, nearest
+from code.common.files import atomic_write
+from code.common.paths import project_root, shown
+from code.machine.detect import DetectedSystem
+from code.systems import custom
+from code.systems.custom_files import blocks, own_class, with_block, with_entry, without_block, without_entry
+from code.systems.data.description_fields import BY_HAND
+from code.systems.description import NOT_APPLICABLE, describe, description_path, read_description, unfinished, write_description
+from code.systems.stubs import BENCHMARKS, Target, base_class, config_folder, stub
+from code.systems.system_list import KnownSystem
+
+
+@dataclass
+class Change:
+    """What is to be written: new text by path (None removes the file), and remarks for the user."""
+
+    texts: dict[Path, str | None] = field(default_factory=dict)
+    description: Path | None = None
+    remarks: list[str] = field(default_factory=list)
+    todo: list[str] = field(default_factory=list)
+
+    def lines(self) -> list[str]:
+        """The changes in words."""
+        found = []
+        for path, text in self.texts.items():
+            verb = "remove" if text is None else "change" if path.exists() else "create"
+            found.append(f"{verb} {shown(path)}")
+        if self.description is not None:
+            found.append(f"{'change' if self.description.exists() else 'create'} {shown(self.description)}")
+        return found
+
+
+def list_path() -> Path:
+    """The `custom_list.py` that is written."""
+    folder = os.environ.get(custom.DEFINITION_PATH, "")
+    return Path(folder) / "custom_systems" / "custom_list.py" if folder else custom.project_list()
+
+
+def config_path(benchmark: Benchmark, scenario: Scenario) -> Path:
+    """The `custom.py` that is written for a workload."""
+    folder = os.environ.get(custom.DEFINITION_PATH, "")
+    root = Path(folder) / "custom_configs" if folder else project_root() / "configs"
+    return root / config_folder(benchmark, scenario) / "custom.py"
+
+
+def check_name(name: str) -> None:
+    """Raises UsageError for a name that cannot be a system's."""
+    if not name:
+        raise UsageError("no name was given", "a system needs one", "add NAME=<name>, such as NAME=my_server_L40Sx4")
+    if not name.isidentifier() or keyword.iskeyword(name) or name.startswith("_"):
+        why = "configs write KnownSystem.<name>, so it must be letters, digits and underscores, not starting with a digit"
+        raise UsageError(f"{name!r} cannot be a system's name", why, "choose another NAME")
+
+
+def plan_addition(
+    name: str, detected: DetectedSystem, benchmarks: Iterable[Benchmark] = (), scenarios: Iterable[Scenario] = ()
+) -> Change:
+    """What adding the machine under a name would write. Doing it again changes nothing.
+
+    For the name of one of the project's own systems, only configs are planned, whatever the machine is.
+
+    Args:
+        benchmarks: those to make configs for; all where none is named.
+        scenarios: likewise; those that a benchmark does not have are left out.
+
+    Raises UsageError for a name that cannot be used or a file of the user's that does not parse.
+    """
+    check_name(name)
+    change = Change()
+    known = KnownSystem.get(name)
+    if known is not None and not known.custom:
+        target = Target.of_system(known)
+    else:
+        target = Target.of_machine(detected)
+        path = list_path()
+        configuration = replace(detected.config, numa_conf=None, system_id=name)  # detected again at each run
+        change.texts[path] = with_entry(_text(path), path, name, repr(configuration))
+        change.description = description_path(name)
+    gpu = target.accelerator is not None
+    for benchmark in benchmarks or BENCHMARKS:
+        for scenario in BENCHMARKS[benchmark]:
+            if scenarios and scenario not in list(scenarios):
+                continue
+            base = base_class(benchmark, scenario, gpu)
+            if base is None:
+                kind = "GPUs" if gpu else "processors"
+                change.remarks.append(f"no configs for {benchmark} {scenario} on {kind} to inherit from: none written")
+                continue
+            path = config_path(benchmark, scenario)
+            place = _configured(name, benchmark, scenario)
+            if place:
+                change.remarks.append(f"{place} has a config for {name} already: it is used, none written")
+                continue
+            text = _text(path)
+            if text is not None and name in blocks(text):
+                continue  # written before, and perhaps tuned since
+            change.texts[path] = with_block(text, name, stub(name, benchmark, scenario, target, base))
+    for path in [path for path, text in change.texts.items() if text == _text(path)]:
+        del change.texts[path]
+    return change
+
+
+def _configured(name: str, benchmark: Benchmark, scenario: Scenario) -> str:
+    """Where somebody has written a config for a system by hand, "" if nobody has."""
+    packaged = project_root() / "configs" / config_folder(benchmark, scenario)
+    for path in dict.fromkeys((packaged / "__init__.py", packaged / "custom.py", config_path(benchmark, scenario))):
+        text = _text(path)
+        try:
+            line = None if text is None else own_class(text, path, name)
+        except UsageError:
+            if path == config_path(benchmark, scenario):
+                raise
+            continue  # a broken file that is not written to here costs itself alone
+        if line is not None:
+            return f"{shown(path)}:{line}"
+    return ""
+
+
+def add(name: str, detected: DetectedSystem, change: Change) -> Change:
+    """Write a planned addition. Raises RunError where a file cannot be written."""
+    _write(change)
+    if change.description is not None:
+        write_description(change.description, describe(detected, name))
+        change.todo = unfinished(read_description(change.description))
+    KnownSystem.forget()
+    return change
+
+
+def plan_removal(name: str) -> Change:
+    """What removing an added system would change. Raises MissingError for one that was not added here."""
+    change = Change()
+    path = list_path()
+    text = _text(path)
+    if text is not None:
+        left = without_entry(text, path, name)
+        if left != text:
+            change.texts[path] = left
+    for benchmark, scenarios in BENCHMARKS.items():
+        for scenario in scenarios:
+            path = config_path(benchmark, scenario)
+            text = _text(path)
+            if text is not None and name in blocks(text):
+                change.texts[path] = without_block(text, name)
+    description = description_path(name)
+    if description.is_file():
+        content = read_description(description)
+        if any(content.get(name) not in ("", None, NOT_APPLICABLE) for name in BY_HAND):
+            change.remarks.append(f"{shown(description)} is kept: somebody filled it in; remove it by hand if it is not needed")
+        else:
+            change.texts[description] = None
+    if not change.texts:
+        added = [system.name for system in KnownSystem if system.custom]
+        like = nearest(name, added)
+        if name in KnownSystem and name not in added:
+            why = f"{name} is one of the project's own, and no configs were added for it"
+            raise MissingError(f"nothing was added for {name}", why, "see what was added with: make list_systems")
+        why = f"added systems: {', '.join(added) or 'none'}"
+        step = f"did you mean NAME={like}?" if like else "see them with: make list_systems"
+        raise MissingError(f"no added system is called {name!r}", why, step)
+    return change
+
+
+def remove(change: Change) -> None:
+    """Carry out a planned removal. Raises RunError where a file cannot be changed."""
+    _write(change)
+    KnownSystem.forget()
+
+
+def _text(path: Path) -> str | None:
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return None
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"cannot read {shown(path)}", str(error), "mend the file", str(path)) from error
+
+
+def _write(change: Change) -> None:
+    for path, text in change.texts.items():
+        if text is None:
+            path.unlink(missing_ok=True)
+            continue
+        with atomic_write(path) as out:
+            out.write(text)

@@ -1,0 +1,125 @@
+"""Systems that a user added, read from `custom_list.py` files.
+
+Two places are read, the second wins over the first: `code/common/systems/custom_list.py`, and
+`$MLPINF_CUSTOM_DEFINITION_PATH/custom_systems/custom_list.py`. What fails in a file costs itself and nothing else.
+"""
+
+from __future__ import annotations
+
+import os
+import types
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from code.common.paths import project_root
+from code.machine.systems import SystemConfiguration
+
+DEFINITION_PATH = "MLPINF_CUSTOM_DEFINITION_PATH"
+
+
+@dataclass(frozen=True)
+class LoadProblem:
+    """Why a file, or a part of it, was not read."""
+
+    path: Path
+    line: int
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.path}:{self.line}: {self.message}"
+
+
+def project_list() -> Path:
+    """The file that `make add_system` writes."""
+    return project_root() / "code/common/systems/custom_list.py"
+
+
+def custom_files() -> tuple[list[Path], list[LoadProblem]]:
+    """The files to read, in order, and a problem if the environment names a folder that is not there."""
+    files = [project_list()] if project_list().is_file() else []
+    folder = os.environ.get(DEFINITION_PATH, "")
+    if folder:
+        given = Path(folder) / "custom_systems" / "custom_list.py"
+        if not Path(folder).is_dir():
+            return files, [LoadProblem(Path(folder), 0, f"{DEFINITION_PATH} names a folder that does not exist")]
+        if given.is_file():
+            files.append(given)
+    return files, []
+
+
+def error_line(error: BaseException, path: Path) -> int:
+    """The line of `path` that an error comes from: the syntax error's own, or the innermost frame in that file."""
+    import traceback
+
+    if isinstance(error, SyntaxError) and error.lineno:
+        return error.lineno
+    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]
+    return (lines[-1] or 0) if lines else 0
+
+
+def read_custom_list(path: Path) -> tuple[dict[str, SystemConfiguration], list[LoadProblem]]:
+    """Run one file and take its `custom_systems`: system name to SystemConfiguration.
+
+    A statement that fails is reported and left out, the others count; a file that does not parse is left out whole.
+    """
+    module = types.ModuleType("custom_list")
+    module.__file__ = str(path)
+    problems: list[LoadProblem] = []
+    for statement in _statements(path, problems):
+        problem = _run(statement, module.__dict__, path)
+        if problem is not None:
+            problems.append(problem)
+    systems: dict[str, SystemConfiguration] = {}
+    listed: Any = getattr(module, "custom_systems", {})
+    if not isinstance(listed, dict):
+        problems.append(LoadProblem(path, 0, f"custom_systems is a {type(listed).__name__}, not a dict"))
+        listed = {}
+    for name, value in listed.items():
+        if isinstance(value, SystemConfiguration) and isinstance(name, str) and name.isidentifier():
+            systems[name] = value
+        else:
+            kind = type(value).__name__
+            text = f"custom_systems[{name!r}] is a {kind}: names must be identifiers and values SystemConfiguration"
+            problems.append(LoadProblem(path, 0, text))
+    return systems, problems
+
+
+def _run(statement: types.CodeType, namespace: dict[str, Any], path: Path) -> LoadProblem | None:
+    try:
+        exec(statement, namespace)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # the file is a user's: whatever it raises, even SystemExit, costs that statement alone
+        return LoadProblem(path, error_line(error, path), f"{type(error).__name__}: {error}")
+    return None
+
+
+def _statements(path: Path, problems: list[LoadProblem]) -> Iterator[types.CodeType]:
+    """The file's statements, each compiled by itself with the file's own line numbers."""
+    import ast
+
+    try:
+        tree = ast.parse(path.read_bytes(), str(path))
+    except (OSError, SyntaxError, ValueError) as error:
+        text = f"syntax error: {error.msg}" if isinstance(error, SyntaxError) else str(error)
+        if isinstance(error, SyntaxError) and "\u00a0" in (error.text or ""):
+            text += " (replace the non-breaking space by an ordinary one)"
+        problems.append(LoadProblem(path, error_line(error, path), text))
+        return
+    future = [node for node in tree.body if isinstance(node, ast.ImportFrom) and node.module == "__future__"]
+    for node in tree.body:
+        if node not in future:
+            yield compile(ast.Module([*future, node], []), str(path), "exec", dont_inherit=True)
+
+
+def read_all() -> tuple[dict[str, tuple[SystemConfiguration, Path]], list[LoadProblem]]:
+    """Every custom system with the file it comes from, and every problem met."""
+    files, problems = custom_files()
+    found: dict[str, tuple[SystemConfiguration, Path]] = {}
+    for path in files:
+        systems, met = read_custom_list(path)
+        found.update({name: (value, path) for name, value in systems.items()})
+        problems.extend(met)
+    return found, problems

@@ -1,0 +1,99 @@
+"""First configs of a new system, with estimated values, as the text of classes."""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass
+from pathlib import Path
+from textwrap import wrap
+
+from code.common.constants import Benchmark, Scenario
+from code.common.paths import project_root
+from code.machine.accelerator import GPU
+from code.machine.detect import DetectedSystem
+from code.systems.estimate import estimate
+from code.systems.system_list import System
+
+BENCHMARKS: dict[Benchmark, tuple[Scenario, ...]] = {
+    Benchmark.BERT: (Scenario.Offline, Scenario.Server, Scenario.SingleStream, Scenario.MultiStream),
+    Benchmark.GPTJ: (Scenario.Offline, Scenario.Server, Scenario.SingleStream),
+    Benchmark.UNET3D: (Scenario.Offline, Scenario.SingleStream),
+}
+"""Scenarios that MLPerf defines for each benchmark."""
+
+HIGH_ACCURACY: dict[Benchmark, str] = {Benchmark.BERT: "fp16"}
+"""GPU precision with which 99.9 % of the reference accuracy is kept, where it is not the default's."""
+
+REGISTER = "@ConfigRegistry.register(HarnessType.Custom, AccuracyTarget.{target}, PowerSetting.MaxP)"
+WIDTH = 110
+
+
+@dataclass(frozen=True)
+class Target:
+    """What a stub is for: so many accelerators of one kind (None: processors alone), with their bandwidth in GB/s if known."""
+
+    accelerator: str | GPU | None
+    count: int
+    bandwidth: float | None = None
+
+    @classmethod
+    def of_machine(cls, detected: DetectedSystem) -> Target:
+        """A detected machine's visible accelerators."""
+        if not detected.gpus:
+            return cls(None, 0)
+        device = detected.gpus[0]
+        return cls(device.kind, len(detected.gpus), device.facts.get("memory_bandwidth_gb_s"))
+
+    @classmethod
+    def of_system(cls, system: System) -> Target:
+        """A known system's accelerators."""
+        return cls(system.accelerator or None, system.accelerators)
+
+
+def config_folder(benchmark: Benchmark, scenario: Scenario) -> str:
+    """Where a workload's configs are, below configs/."""
+    return f"{benchmark.valstr}/{scenario.valstr}"
+
+
+def base_class(benchmark: Benchmark, scenario: Scenario, gpu: bool) -> str | None:
+    """The class that a stub inherits, or None where the project has no configs for such a system."""
+    path = project_root() / "configs" / config_folder(benchmark, scenario) / "__init__.py"
+    name = f"{scenario.valstr}{'GPU' if gpu else 'CPU'}BaseConfig"
+    return name if name in _classes(path) else None
+
+
+def _classes(path: Path) -> list[str]:
+    try:
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+    except (OSError, SyntaxError):
+        return []
+    return [node.name for node in tree.body if isinstance(node, ast.ClassDef)]
+
+
+def stub(name: str, benchmark: Benchmark, scenario: Scenario, target: Target, base: str) -> str:
+    """The classes of one workload, both accuracy targets."""
+    gpu = target.accelerator is not None
+    lines = [REGISTER.format(target="k_99"), f"class {name}({base}):", f"    system = KnownSystem.{name}"]
+    lines += _expected(benchmark, "99", scenario, target) if gpu else _measured()
+    lines += ["", "", REGISTER.format(target="k_99_9"), f"class {name}_HighAccuracy({name}):"]
+    precision = HIGH_ACCURACY.get(benchmark) if gpu else "fp32"
+    own = [f'    precision = "{precision}"'] if precision else []
+    own += _expected(benchmark, "99.9", scenario, target) if gpu else []
+    return "\n".join(lines + (own or ["    pass"])) + "\n"
+
+
+def _expected(benchmark: Benchmark, accuracy: str, scenario: Scenario, target: Target) -> list[str]:
+    assert target.accelerator is not None
+    short = str(benchmark.valstr)
+    found = estimate(short, f"{short}-{accuracy}", str(scenario.valstr), target.accelerator, target.count, target.bandwidth)
+    if found is None:
+        return ["    # No public result to estimate from: the base class's values are used."]
+    comment = [f"    # {line}" for line in wrap(found.sentence[0].upper() + found.sentence[1:], WIDTH)]
+    return [*comment, f"    {found.field} = {found.rounded}"]
+
+
+def _measured() -> list[str]:
+    return [
+        "    # Streams and threads come from the cores that are found, the expected value from a short measurement at the first",
+        "    # run; write a number here to fix one, such as: cpu_inference_streams = 2",
+    ]
