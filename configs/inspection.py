@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from code.benchmarks.benchmark import ROOMS
+from code.benchmarks.benchmark import BENCHMARKS
 from code.common.constants import Benchmark, Scenario
 from code.common.errors import HarnessError, UsageError, nearest
 from code.fields.table import field_table
@@ -56,7 +56,7 @@ def faults(entry: Registered) -> list[HarnessError]:
         for name in CLASS_ONLY
         if not hasattr(entry.cls, name)
     ]
-    if str(getattr(entry.cls, "benchmark", "")) not in ROOMS:
+    if str(getattr(entry.cls, "benchmark", "")) not in BENCHMARKS:
         return found
     for name, (raw, owner) in fields_of(entry.cls).items():
         try:

@@ -12,7 +12,7 @@ from code.actions import Context
 from code.backends.tensorrt.check import check
 from code.backends.tensorrt.profiles import most_batch
 from code.backends.tensorrt.sdk import TENSORRT, TENSORRT_RTX, Flavour, version
-from code.benchmarks.benchmark import room_of
+from code.benchmarks.benchmark import definition_of
 from code.common import console
 from code.common.errors import HarnessError, MissingError, RunError, UsageError
 from code.harness.python.datasets import open_dataset
@@ -45,7 +45,7 @@ def run(workload: Workload, context: Context) -> None:
 def longest_batch(workload: Workload, values: Mapping[str, Any]) -> dict[str, Any] | None:
     """The largest batch that a harness can make of the data set; None when the data are not here."""
     try:
-        dataset = open_dataset(room_of(workload.benchmark).dataset(values))
+        dataset = open_dataset(definition_of(workload.benchmark).dataset(values))
     except MissingError:
         return None
     try:

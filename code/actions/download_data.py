@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from code.actions import Context
-from code.benchmarks.benchmark import room_of
+from code.benchmarks.benchmark import definition_of
 
 SCOPE = "request"
 
@@ -11,11 +11,11 @@ SCOPE = "request"
 def run(context: Context) -> int:
     """All of them; the first that cannot be had is the error."""
     for benchmark in context.request.benchmarks():
-        room, source = room_of(benchmark), context.request["cnndm_source"]
-        if source and room.import_data(source):
+        definition, source = definition_of(benchmark), context.request["cnndm_source"]
+        if source and definition.import_data(source):
             continue
         for variant in variants(context):
-            room.download_data(variant)
+            definition.download_data(variant)
     return 0
 
 

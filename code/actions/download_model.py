@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from code.actions import Context
 from code.actions.download_data import variants
-from code.benchmarks.benchmark import room_of
+from code.benchmarks.benchmark import definition_of
 
 SCOPE = "request"
 
@@ -13,5 +13,5 @@ def run(context: Context) -> int:
     """All of them; the first that cannot be had is the error."""
     for benchmark in context.request.benchmarks():
         for variant in variants(context):
-            room_of(benchmark).download_model(variant)
+            definition_of(benchmark).download_model(variant)
     return 0

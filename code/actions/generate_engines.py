@@ -5,7 +5,7 @@ from __future__ import annotations
 from code.actions import Context
 from code.backends import store
 from code.backends.base import Backend, backend
-from code.benchmarks.benchmark import room_of
+from code.benchmarks.benchmark import definition_of
 from code.common import console
 from code.fields.table import FIELDS
 from code.plan.workload import Workload
@@ -38,11 +38,11 @@ def run(workload: Workload, context: Context) -> None:
     """Build, or say that it is there. MissingError without the model, RunError with the runtime's words when it cannot be built."""
     runtime = backend(workload["backend"])
     say_ignored(workload, runtime, context)
-    room = room_of(workload.benchmark)
+    definition = definition_of(workload.benchmark)
     model = graph_for(
         workload, make=True, again=bool(workload["force_calibration"]) and context.once(f"again {workload.full_name}")
     )
-    where = store.address(runtime, room.name, model, workload.plain())
+    where = store.address(runtime, definition.name, model, workload.plain())
     if where.exists and not context.request["force_build"]:
         line = f"engine {where.folder.name}: already built"
         if context.once(line):

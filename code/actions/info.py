@@ -9,7 +9,7 @@ import subprocess
 
 from code.actions import Context
 from code.backends.base import BACKENDS, backend
-from code.benchmarks.benchmark import ROOMS
+from code.benchmarks.benchmark import BENCHMARKS
 from code.common import console, paths
 from code.common.errors import HarnessError
 from code.machine.detect import detect
@@ -47,7 +47,7 @@ def collect() -> list[tuple[str, str]]:
         rows.append(("system", f"{error.what}: {error.why}"))
     rows.append(("processor", repr(detect().config.host_cpu_conf)))
     rows.append(("usable cores", str(detect().usable_cores)))
-    rows.append(("benchmarks", ", ".join(sorted(ROOMS))))
+    rows.append(("benchmarks", ", ".join(sorted(BENCHMARKS))))
     rows.append(("build folder", str(paths.build_dir())))
     rows.append(("scratch path", str(paths.scratch_dir())))
     return rows

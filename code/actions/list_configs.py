@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from code.actions import Context
-from code.benchmarks.benchmark import ROOMS, room_of
+from code.benchmarks.benchmark import BENCHMARKS, definition_of
 from code.common import console
 from code.common.constants import Benchmark, Scenario
 from code.plan.request import Request, parse_benchmark
@@ -38,14 +38,14 @@ def run(context: Context) -> int:
 
 def wanted_benchmarks(request: Request) -> list[Benchmark]:
     """Those asked for, or all of which there are configs."""
-    return request.benchmarks() if request["benchmarks"] else [parse_benchmark(name) for name in sorted(ROOMS)]
+    return request.benchmarks() if request["benchmarks"] else [parse_benchmark(name) for name in sorted(BENCHMARKS)]
 
 
 def _scenarios(request: Request, benchmark: Benchmark) -> list[Scenario]:
     """Those asked for; without a benchmark named, those that each benchmark has of them."""
     if request["benchmarks"]:
         return request.scenarios(benchmark)
-    return [scenario for scenario in request.scenarios(Benchmark.BERT) if scenario in room_of(benchmark).scenarios]
+    return [scenario for scenario in request.scenarios(Benchmark.BERT) if scenario in definition_of(benchmark).scenarios]
 
 
 def _wanted(request: Request, entry: Registered) -> bool:

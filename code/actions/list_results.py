@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from code.actions import Context
-from code.benchmarks.benchmark import room_of
+from code.benchmarks.benchmark import definition_of
 from code.common import console, paths
 from code.submission.stage import runs
 from code.submission.stage.runs import ACCURACY, Run
@@ -20,7 +20,7 @@ def run(context: Context) -> int:
     root = runs.log_folder(request["log_dir"])
     found = runs.find_runs(root)
     if request["benchmarks"]:
-        short = {room_of(b).name for b in request.benchmarks()}
+        short = {definition_of(b).name for b in request.benchmarks()}
         found = [one for one in found if one.benchmark.rsplit("-", 1)[0] in short]
     if request["json"]:
         console.say(json.dumps([as_json(one) for one in found], indent=4))

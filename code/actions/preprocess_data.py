@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from code.actions import Context
 from code.actions.download_data import variants
-from code.benchmarks.benchmark import room_of
+from code.benchmarks.benchmark import definition_of
 from code.fields.table import FIELDS
 
 SCOPE = "request"
@@ -16,5 +16,5 @@ def run(context: Context) -> int:
     given = {name: item.value for name, item in context.request.overrides().items()}
     for benchmark in context.request.benchmarks():
         for variant in variants(context):
-            room_of(benchmark).prepare({**defaults, **given, "model_variant": variant})
+            definition_of(benchmark).prepare({**defaults, **given, "model_variant": variant})
     return 0

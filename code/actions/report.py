@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from code.actions import Context
-from code.benchmarks.benchmark import room_of
+from code.benchmarks.benchmark import definition_of
 from code.common import console, paths
 from code.common.errors import HarnessError, MissingError
 from code.common.paths import build_dir
@@ -24,7 +24,7 @@ def run(context: Context) -> int:
     root = runs.log_folder(request["log_dir"])
     found = [one for one in runs.find_runs(root) if one.complete]
     if request["benchmarks"]:
-        short = {room_of(b).name for b in request.benchmarks()}
+        short = {definition_of(b).name for b in request.benchmarks()}
         found = [one for one in found if one.benchmark.rsplit("-", 1)[0] in short]
     if not found:
         raise MissingError(f"there is no complete run in {paths.shown(root)}", "", "make one with `make run`, then `make report`")

@@ -7,7 +7,7 @@ from pathlib import Path
 from code.actions import Context
 from code.actions.run_harness import log_root, new_log_folder, run_identity
 from code.backends.base import backend
-from code.benchmarks.benchmark import room_of
+from code.benchmarks.benchmark import definition_of
 from code.common import console, paths
 from code.common.errors import RunError
 from code.plan.workload import Workload
@@ -23,7 +23,7 @@ SCOPE = "workload"
 def run(workload: Workload, context: Context) -> None:
     """Every test of one workload. RunError where one fails for good."""
     audit_config.refuse_leftover(paths.project_root(), Path.cwd(), log_root(workload))
-    short = room_of(workload.benchmark).name
+    short = definition_of(workload.benchmark).name
     round_ = chosen_round(workload, short)
     tests = audit_run.tests_for(short, list(context.request["audit_test"] or ()), round_)
     say_needed(short, round_, tests)
@@ -71,7 +71,7 @@ def _attempts(workload: Workload, context: Context, short: str, test: str, round
         label = f"{workload.label} {test}"
         console.say(f"{label}: attempt {attempt} of {most}, logs in {paths.shown(folder)}")
         audit_run.run(audit, folder, label, sampling)
-        outcome = audit_run.verify(audit, folder, room_of(workload.benchmark), workload.plain())
+        outcome = audit_run.verify(audit, folder, definition_of(workload.benchmark), workload.plain())
         say_outcome(label, outcome)
         if outcome.passed or not outcome.performance_failed:
             return outcome

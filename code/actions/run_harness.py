@@ -15,7 +15,7 @@ from code.actions import Context, explain
 from code.actions.generate_engines import say_ignored
 from code.backends import store
 from code.backends.base import Backend, backend
-from code.benchmarks.benchmark import Room, room_of
+from code.benchmarks.benchmark import BenchmarkDefinition, definition_of
 from code.common import console, paths
 from code.common.errors import UsageError
 from code.common.files import atomic_write, storage_error, write_json
@@ -40,24 +40,24 @@ def run(workload: Workload, context: Context) -> list[report.ReportRow]:
     audit_config.refuse_leftover(paths.project_root(), Path.cwd(), log_root(workload))
     runtime = backend(workload["backend"])
     say_ignored(workload, runtime, context)
-    room = room_of(workload.benchmark)
-    room.prepare(workload.plain())
-    engine = store.address(runtime, room.name, graph_for(workload), workload.plain()).require()
-    workload = with_harness(workload, runtime, room, context)
-    workload = with_probed_values(workload, runtime, room, engine)
+    definition = definition_of(workload.benchmark)
+    definition.prepare(workload.plain())
+    engine = store.address(runtime, definition.name, graph_for(workload), workload.plain()).require()
+    workload = with_harness(workload, runtime, definition, context)
+    workload = with_probed_values(workload, runtime, definition, engine)
     asked = workload["test_mode"]
     modes = ["PerformanceOnly", "AccuracyOnly"] if asked == "SubmissionRun" else [asked]
-    return [_one_mode(workload, mode, runtime, room, engine) for mode in modes]
+    return [_one_mode(workload, mode, runtime, definition, engine) for mode in modes]
 
 
-def _one_mode(workload: Workload, mode: str, runtime: Backend, room: Room, engine: Path) -> report.ReportRow:
+def _one_mode(workload: Workload, mode: str, runtime: Backend, definition: BenchmarkDefinition, engine: Path) -> report.ReportRow:
     values = workload.plain()
-    dataset = room.dataset(values)
-    conf = user_conf(str(workload.scenario), values, int(dataset["count"]), int(dataset["usual_count"]), room.whole_passes)
+    dataset = definition.dataset(values)
+    conf = user_conf(str(workload.scenario), values, int(dataset["count"]), int(dataset["usual_count"]), definition.whole_passes)
     folder = new_log_folder(log_root(workload), workload)
     console.say(f"{workload.label} {mode}: logs in {paths.shown(folder)}")
     with atomic_write(folder / "user.conf") as out:
-        out.write(conf_text(room.name, str(workload.scenario), conf))
+        out.write(conf_text(definition.name, str(workload.scenario), conf))
     write_json(folder / provenance.FILE_NAME, provenance.collect(explain.as_json(workload), mode, engine))
     spec = run_spec(workload, mode, runtime, engine, dataset, folder, conf)
     launch.run(spec, f"{workload.label} {mode}", values["harness_lang"])
@@ -66,7 +66,7 @@ def _one_mode(workload: Workload, mode: str, runtime: Backend, room: Room, engin
     verdict = judge(log)
     identity = run_identity(workload, mode, runtime, int(dataset["count"]))
     if mode == "AccuracyOnly":
-        scores = room.check_accuracy(folder, values, workload.setting.accuracy_target)
+        scores = definition.check_accuracy(folder, values, workload.setting.accuracy_target)
         content = metadata.accuracy_metadata(identity, log, scores, verdict)
         row = report.accuracy_row(identity, scores, verdict)
     else:
@@ -99,7 +99,7 @@ def run_spec(
     recorded = {name: value for name, value in values.items() if value is not None and not isinstance(value, Probed)}
     recorded["effective_min_duration_ms"] = conf.get("min_duration", RULES_MIN_DURATION_MS)
     return RunSpec(
-        benchmark=room_of(workload.benchmark).name,
+        benchmark=definition_of(workload.benchmark).name,
         scenario=str(workload.scenario),
         test_mode=mode,
         output_dir=str(folder),
@@ -120,7 +120,7 @@ def run_spec(
             "padding": float(values["batch_padding"]),
         },
         dataset=dataset,
-        seeds=seeds(values, room_of(workload.benchmark).name),
+        seeds=seeds(values, definition_of(workload.benchmark).name),
         log={
             "enable_trace": bool(values["log_enable_trace"]),
             "copy_summary_to_stdout": not values["disable_log_copy_summary_to_stdout"],
@@ -208,9 +208,9 @@ def new_log_folder(root: Path, workload: Workload) -> Path:
             raise storage_error(error, folder) from error
 
 
-def with_harness(workload: Workload, runtime: Backend, room: Room, context: Context) -> Workload:
+def with_harness(workload: Workload, runtime: Backend, definition: BenchmarkDefinition, context: Context) -> Workload:
     """The workload with its harness decided, which is said once."""
-    choice = language.choose(workload["harness_lang"], runtime.name, str(room.dataset(workload.plain())["kind"]))
+    choice = language.choose(workload["harness_lang"], runtime.name, str(definition.dataset(workload.plain())["kind"]))
     if choice.language == language.PYTHON:
         for name, instead in sorted(runtime.cpp_only.items()):
             line = (
@@ -226,7 +226,7 @@ def with_harness(workload: Workload, runtime: Backend, room: Room, context: Cont
     return workload.with_values({"harness_lang": Value(choice.language, f"auto: {choice.why}")})
 
 
-def with_probed_values(workload: Workload, runtime: Backend, room: Room, engine: Path) -> Workload:
+def with_probed_values(workload: Workload, runtime: Backend, definition: BenchmarkDefinition, engine: Path) -> Workload:
     """The workload with its `Probed` values replaced by what a short measurement gives; it is made once per engine and lanes."""
     probed = {name: item for name, item in workload.values.items() if isinstance(item.value, Probed)}
     if not probed:
@@ -244,7 +244,7 @@ def with_probed_values(workload: Workload, runtime: Backend, room: Room, engine:
     if measured is None:
         console.say(f"{workload.label}: measuring this machine for values that its config leaves open")
         with tempfile.TemporaryDirectory() as scratch:
-            spec = run_spec(workload, "PerformanceOnly", runtime, engine, room.dataset(values), Path(scratch), {})
+            spec = run_spec(workload, "PerformanceOnly", runtime, engine, definition.dataset(values), Path(scratch), {})
             measured = launch.probe(spec, f"{workload.label} probe", values["harness_lang"], Path(scratch))
         measured["when"] = time.time()
         write_json(memory, measured)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from code.actions import Context
-from code.benchmarks.benchmark import room_of
+from code.benchmarks.benchmark import definition_of
 from code.common import console, paths
 from code.plan.request import Request
 from code.rules.rounds import Round
@@ -55,8 +55,8 @@ def collect(request: Request, round_: Round | None = None) -> tuple[list[Candida
         found, findings = candidates.from_logs(runs.log_folder(request["log_dir"]), request["runs"] or (), round_)
     if request["benchmarks"]:
         asked = request.benchmarks()
-        wanted = {(room_of(b).name, str(s)) for b in asked for s in request.scenarios(b)}
-        short = {room_of(b).name for b in asked}
+        wanted = {(definition_of(b).name, str(s)) for b in asked for s in request.scenarios(b)}
+        short = {definition_of(b).name for b in asked}
         found = [one for one in found if (one.benchmark.rsplit("-", 1)[0], one.scenario) in wanted]
         findings = [f for f in findings if any(f"/{name}" in str(f.path) for name in short)]
     return found, findings

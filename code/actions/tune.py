@@ -8,7 +8,7 @@ from typing import Any
 from code.actions import Context
 from code.actions.run_harness import with_harness
 from code.backends.base import backend
-from code.benchmarks.benchmark import room_of
+from code.benchmarks.benchmark import definition_of
 from code.common import console, paths
 from code.common.constants import Scenario
 from code.common.errors import RunError
@@ -26,9 +26,9 @@ def run(workload: Workload, context: Context) -> None:
 
     A search that was stopped goes on with the trials it has. MissingError without Optuna, RunError when no point could be measured.
     """
-    room, runtime = room_of(workload.benchmark), backend(workload["backend"])
-    room.prepare(workload.plain())
-    workload = with_harness(workload, runtime, room, context)
+    definition, runtime = definition_of(workload.benchmark), backend(workload["backend"])
+    definition.prepare(workload.plain())
+    workload = with_harness(workload, runtime, definition, context)
     kind = "cpu" if runtime.device == "CPU" else "gpu"
     space = search_space(workload, kind)
     aim = measure.AIMS[workload.scenario]

@@ -1,6 +1,6 @@
-"""What a benchmark's room offers to the rest of the house, and where each one is.
+"""What a benchmark offers to the rest of the harness, and where each one is.
 
-A new benchmark is a package with a `room.py` that has `ROOM`, and one entry here.
+A new benchmark is a package with a `benchmark.py` that has `BENCHMARK`, and one entry here.
 """
 
 from __future__ import annotations
@@ -14,16 +14,18 @@ from code.common.constants import AccuracyTarget, Benchmark, Scenario
 from code.common.errors import UsageError
 from code.results.accuracy import AccuracyResult
 
-ROOMS: dict[str, str] = {
+BENCHMARKS: dict[str, str] = {
     "bert": "code.benchmarks.bert.benchmark",
     "gptj": "code.benchmarks.gptj.benchmark",
     "3d-unet": "code.benchmarks.unet3d.benchmark",
 }
-"""Benchmark name → the module that has its ROOM."""
+"""Benchmark name → the module that has its BENCHMARK."""
 
 
-class Room(Protocol):
-    """One benchmark: its data, its model, its inputs and its score. Rooms inherit what most of them have nothing of their own for.
+class BenchmarkDefinition(Protocol):
+    """One benchmark: its data, its model, its inputs and its score.
+
+    A definition inherits what most benchmarks have nothing of their own for.
 
     `values` is always a workload's resolved fields, name → value.
     """
@@ -77,13 +79,13 @@ class Room(Protocol):
         """The scores of an accuracy log that holds only some samples (audit tests), and the text accuracy.txt would have."""
 
 
-def room_of(benchmark: Benchmark) -> Room:
-    """The room of a benchmark that runs here; UsageError for one that does not."""
-    module = ROOMS.get(benchmark.valstr)
+def definition_of(benchmark: Benchmark) -> BenchmarkDefinition:
+    """The definition of a benchmark that runs here; UsageError for one that does not."""
+    module = BENCHMARKS.get(benchmark.valstr)
     if module is None:
         raise UsageError(
             f"{benchmark} does not run in this harness",
             "its configs load, but there is no code for it here",
-            f"run one of {', '.join(sorted(ROOMS))}",
+            f"run one of {', '.join(sorted(BENCHMARKS))}",
         )
-    return cast(Room, importlib.import_module(module).ROOM)
+    return cast(BenchmarkDefinition, importlib.import_module(module).BENCHMARK)

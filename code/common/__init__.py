@@ -1,1 +1,1 @@
-"""The vocabulary that every room shares: constants, fields, errors, paths and the console."""
+"""The vocabulary that all packages share: constants, fields, errors, paths and the console."""

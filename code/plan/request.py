@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from code.benchmarks.benchmark import ROOMS, room_of
+from code.benchmarks.benchmark import BENCHMARKS, definition_of
 from code.common.constants import ALL_SETTINGS, AccuracyTarget, Benchmark, HarnessType, PowerSetting, Scenario, WorkloadSetting
 from code.common.errors import UsageError, nearest, unknown
 from code.fields.field import FALSE, TRUE, Field
@@ -57,15 +57,15 @@ class Request:
             raise UsageError(
                 "no benchmark was named",
                 "nothing runs by default, so that a typing error cannot start everything",
-                f"add --benchmarks=… with one or more of {', '.join(sorted(ROOMS))}, or all",
+                f"add --benchmarks=… with one or more of {', '.join(sorted(BENCHMARKS))}, or all",
             )
         if "all" in [w.lower() for w in words]:
-            return [parse_benchmark(name) for name in sorted(ROOMS)]
+            return [parse_benchmark(name) for name in sorted(BENCHMARKS)]
         return _unique([parse_benchmark(word) for word in words])
 
     def scenarios(self, benchmark: Benchmark) -> list[Scenario]:
         """The scenarios asked for, or all of the benchmark's; UsageError for an unknown one or one that it does not have."""
-        has = room_of(benchmark).scenarios
+        has = definition_of(benchmark).scenarios
         words = self["scenarios"]
         if not words or [w.lower() for w in words] == ["all"]:
             return list(has)
@@ -106,12 +106,12 @@ def parse_benchmark(word: str) -> Benchmark:
     """The benchmark that `word` means, if it can run here; UsageError otherwise."""
     benchmark = Benchmark.get_match(word)
     if benchmark is None:
-        raise unknown("benchmark", word, sorted(ROOMS), "--benchmarks")
-    if benchmark.valstr not in ROOMS:
+        raise unknown("benchmark", word, sorted(BENCHMARKS), "--benchmarks")
+    if benchmark.valstr not in BENCHMARKS:
         raise UsageError(
             f"{benchmark} does not run in this harness",
             "its configs load, but there is no code for it here",
-            f"run one of {', '.join(sorted(ROOMS))}",
+            f"run one of {', '.join(sorted(BENCHMARKS))}",
         )
     return benchmark
 

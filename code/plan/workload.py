@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
 
-from code.benchmarks.benchmark import room_of
+from code.benchmarks.benchmark import definition_of
 from code.common.constants import Benchmark, CPUArchitecture, HarnessType, Scenario, WorkloadSetting
 from code.common.errors import HarnessError, MissingError, UsageError, nearest
 from code.fields.table import FIELDS, field_table, require_applicable
@@ -63,7 +63,7 @@ class Workload:
     @property
     def full_name(self) -> str:
         """'bert-99.9'."""
-        return room_of(self.benchmark).full_name(self.setting.accuracy_target)
+        return definition_of(self.benchmark).full_name(self.setting.accuracy_target)
 
     @property
     def label(self) -> str:
@@ -81,7 +81,7 @@ class Workload:
         reasons = [
             "" if self.variant == "reference" else f"the model or data is {self.variant}",
             "a shortened run" if self["test_query_count"] else "",
-            room_of(self.benchmark).open_reason(self.plain()),
+            definition_of(self.benchmark).open_reason(self.plain()),
         ]
         return "; ".join(reason for reason in reasons if reason)
 
@@ -112,7 +112,7 @@ def build(request: Request) -> tuple[list[Workload], list[Unplanned]]:
     workloads: list[Workload] = []
     failed: list[Unplanned] = []
     for benchmark, scenario, alternatives in wanted:
-        label = f"{room_of(benchmark).full_name(alternatives[0].accuracy_target)} {scenario}"
+        label = f"{definition_of(benchmark).full_name(alternatives[0].accuracy_target)} {scenario}"
         try:
             config = select(benchmark, scenario, system_name, alternatives)
             if every and (config is None or config.setting.harness_type not in HARNESS_TYPES):
@@ -137,7 +137,7 @@ def named(
     values: Mapping[str, Value], benchmark: Benchmark, scenario: Scenario, system_name: str, config: Registered
 ) -> Mapping[str, Value]:
     """The values with the workload's own names among them, for whoever gets values alone."""
-    own = {"benchmark": room_of(benchmark).name, "scenario": str(scenario), "system": system_name}
+    own = {"benchmark": definition_of(benchmark).name, "scenario": str(scenario), "system": system_name}
     return MappingProxyType({**values, **{name: Value(value, f"config {config.where}") for name, value in own.items()}})
 
 

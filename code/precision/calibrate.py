@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from code.benchmarks.benchmark import Room
+from code.benchmarks.benchmark import BenchmarkDefinition
 from code.common import console
 from code.common.errors import RunError
 from code.precision import quantise, score, sensitivity
@@ -24,7 +24,7 @@ MOST_HIGH = 0.5
 
 
 def calibrate(
-    room: Room,
+    definition: BenchmarkDefinition,
     values: Mapping[str, Any],
     file: Path,
     model: Any,
@@ -40,30 +40,30 @@ def calibrate(
         RunError: the model's fp32 score is zero, or the target cannot be met.
     """
     scoring = len(samples.scoring) > 0
-    metric, reference = _reference(room, values, file, samples) if scoring else ("", None)
-    report = Report(room.name, precision, metric, file.name, samples.origin, reference, share, len(samples.scoring))
+    metric, reference = _reference(definition, values, file, samples) if scoring else ("", None)
+    report = Report(definition.name, precision, metric, file.name, samples.origin, reference, share, len(samples.scoring))
     kept: list[str] = []
     ranking: list[str] | None = None
     while True:
-        quantised = quantise.quantise(model, samples, kept, f"{room.name} {precision} calibration")
+        quantised = quantise.quantise(model, samples, kept, f"{definition.name} {precision} calibration")
         if ranking is None:
             measured = sensitivity.MEASURED_LAYERS if scoring else 0
             report.tensors, report.layers = sensitivity.measure(model, quantised, samples, measured)
             ranking = [row.name for row in report.layers]
         _write(quantised, precision, out, report)
-        trial = _trial(room, values, out, precision, samples, kept, reference)
+        trial = _trial(definition, values, out, precision, samples, kept, reference)
         report.trials.append(trial)
         console.say(report.verdict())
         if trial.share is None or trial.share >= share:
             return report
         wanted = max(1, 2 * len(kept))
         if wanted > MOST_HIGH * len(ranking):
-            raise _missed(report, room, precision)
+            raise _missed(report, definition, precision)
         kept = ranking[:wanted]
 
 
-def _reference(room: Room, values: Mapping[str, Any], file: Path, samples: Samples) -> tuple[str, float]:
-    scores = score.reference_score(room, values, file, samples)
+def _reference(definition: BenchmarkDefinition, values: Mapping[str, Any], file: Path, samples: Samples) -> tuple[str, float]:
+    scores = score.reference_score(definition, values, file, samples)
     metric, reference = next(iter(scores.items()))
     if reference <= 0:
         raise RunError(
@@ -83,7 +83,7 @@ def _write(quantised: Any, precision: str, out: Path, report: Report) -> None:
 
 
 def _trial(
-    room: Room,
+    definition: BenchmarkDefinition,
     values: Mapping[str, Any],
     graph: Path,
     precision: str,
@@ -93,15 +93,15 @@ def _trial(
 ) -> Trial:
     if reference is None:
         return Trial(list(kept), None, None)
-    scores = score.score(room, values, graph, precision, samples, f"{room.name} {precision} score")
+    scores = score.score(definition, values, graph, precision, samples, f"{definition.name} {precision} score")
     value = next(iter(scores.values()))
     return Trial(list(kept), value, value / reference)
 
 
-def _missed(report: Report, room: Room, precision: str) -> RunError:
+def _missed(report: Report, definition: BenchmarkDefinition, precision: str) -> RunError:
     best = max(report.trials, key=lambda t: t.share or 0.0)
     return RunError(
-        f"{room.name} in {precision} does not keep {100 * report.target:g} % of its fp32 score",
+        f"{definition.name} in {precision} does not keep {100 * report.target:g} % of its fp32 score",
         f"the best of {len(report.trials)} graphs keeps {100 * (best.share or 0):.2f} % with {len(best.kept)} layers in {REST}; "
         f"the costliest layers are {', '.join(row.name for row in report.layers[:3])}",
         f"run with --precision={REST}, or calibrate with more samples (--calib_max_batches)",

@@ -18,7 +18,7 @@ from typing import Any
 from code.backends.base import backend
 from code.backends.locks import locked
 from code.backends.store import model_digest
-from code.benchmarks.benchmark import Room, room_of
+from code.benchmarks.benchmark import BenchmarkDefinition, definition_of
 from code.common import console, paths
 from code.common.errors import MissingError, RunError, UsageError
 from code.common.files import atomic_directory, sha256, write_json
@@ -64,15 +64,15 @@ def graph_for(workload: Workload, make: bool = False, again: bool = False) -> Pa
         UsageError: there is no graph in this precision, or the backend cannot build an engine of it.
         RunError: the graph cannot be made, or no choice of layers reaches the accuracy target.
     """
-    room = room_of(workload.benchmark)
+    definition = definition_of(workload.benchmark)
     values = workload.plain()
-    model = room.model(values)
+    model = definition.model(values)
     precision = precision_of(values)
     own = backend(values["backend"]).makes_precision
     if model.is_dir() and not own:
         raise UsageError(
             f"{values['backend']} does not generate text",
-            f"{room.name}'s model is the folder {model}, and {values['backend']} runs an ONNX file",
+            f"{definition.name}'s model is the folder {model}, and {values['backend']} runs an ONNX file",
             "leave --backend out, or name one that does, such as openvino_genai",
         )
     if precision == "fp32" or own:
@@ -84,11 +84,11 @@ def graph_for(workload: Workload, make: bool = False, again: bool = False) -> Pa
     share = workload.setting.accuracy_target.value
     if precision in CALIBRATED:
         if make:
-            room.prepare(values)
-        samples = open_samples(room, values)
+            definition.prepare(values)
+        samples = open_samples(definition, values)
     else:
         samples = None
-    where = _address(room, model, precision, samples, share)
+    where = _address(definition, model, precision, samples, share)
     if where.exists and not again:
         return where.file
     if not make:
@@ -100,7 +100,7 @@ def graph_for(workload: Workload, make: bool = False, again: bool = False) -> Pa
     backend(workload["backend"]).build_settings(values)  # an engine that cannot be had is refused before hours of calibration
     with locked(paths.build_dir() / "graphs" / ".locks" / where.folder.name):
         if not where.exists or again:
-            _make(where, room, values, model, precision, samples, share)
+            _make(where, definition, values, model, precision, samples, share)
     return where.file
 
 
@@ -109,9 +109,9 @@ def report_of(graph: Path) -> Path:
     return graph.parent / "report.md"
 
 
-def _address(room: Room, model: Path, precision: str, samples: Samples | None, share: float) -> GraphAddress:
+def _address(definition: BenchmarkDefinition, model: Path, precision: str, samples: Samples | None, share: float) -> GraphAddress:
     identity: dict[str, Any] = {
-        "benchmark": room.name,
+        "benchmark": definition.name,
         "model": {"file": model.name, "sha256": model_digest(model)},
         "precision": precision,
         "version": VERSION,
@@ -126,12 +126,18 @@ def _address(room: Room, model: Path, precision: str, samples: Samples | None, s
             "rest": REST,
         }
     key = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:16]
-    folder = paths.build_dir() / "graphs" / f"{room.name}-{model.stem}-{precision}-{key}"
+    folder = paths.build_dir() / "graphs" / f"{definition.name}-{model.stem}-{precision}-{key}"
     return GraphAddress(folder, folder / model.name, identity)
 
 
 def _make(
-    where: GraphAddress, room: Room, values: Mapping[str, Any], model: Path, precision: str, samples: Samples | None, share: float
+    where: GraphAddress,
+    definition: BenchmarkDefinition,
+    values: Mapping[str, Any],
+    model: Path,
+    precision: str,
+    samples: Samples | None,
+    share: float,
 ) -> None:
     import onnx
 
@@ -149,7 +155,7 @@ def _make(
             if samples is not None:
                 came_of["calibration"] = "the model is quantised already; its own scales are kept"
         else:
-            report = calibrate.calibrate(room, values, model, source, precision, samples, share, folder / model.name)
+            report = calibrate.calibrate(definition, values, model, source, precision, samples, share, folder / model.name)
             write_json(folder / "report.json", report.as_json())
             (folder / "report.md").write_text(report.markdown() + "\n", encoding="utf-8")
             came_of |= {"report": "report.json", "verdict": report.verdict(), "kept_high": report.trials[-1].kept}

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from code.benchmarks.benchmark import Room
+from code.benchmarks.benchmark import BenchmarkDefinition
 from code.common import paths
 from code.common.errors import MissingError, UsageError
 from code.harness.python.datasets import Dataset, open_dataset
@@ -52,18 +52,18 @@ class Samples:
         return sum(len(batch) for batch in self.calibration)
 
 
-def open_samples(room: Room, values: Mapping[str, Any]) -> Samples:
+def open_samples(definition: BenchmarkDefinition, values: Mapping[str, Any]) -> Samples:
     """The samples of a workload.
 
     Raises MissingError when the data set or the list is not there, UsageError for a list that does not fit it.
     """
-    dataset = open_dataset(room.dataset(values))
+    dataset = open_dataset(definition.dataset(values))
     size = max(1, int(values["calib_batch_size"] or 1))
-    own = room.calibration_dataset(values)
+    own = definition.calibration_dataset(values)
     apart = None if own is None or values["calib_data_map"] else open_dataset(own)
     source = apart or dataset
     wanted = min(size * max(1, int(values["calib_max_batches"] or 1)), source.count)
-    listed, origin = _listed(room, values, source.count)
+    listed, origin = _listed(definition, values, source.count)
     if apart is not None:
         listed, origin = np.arange(wanted), f"{wanted} of the benchmark's {source.count} calibration samples"
     elif listed is None:
@@ -85,10 +85,10 @@ def _spread(free: NDArray[np.int64], wanted: int, count: int) -> NDArray[np.int6
     return pool[np.linspace(0, len(pool) - 1, wanted).astype(np.int64)] if wanted else pool[:0]
 
 
-def _listed(room: Room, values: Mapping[str, Any], count: int) -> tuple[NDArray[np.int64] | None, str]:
+def _listed(definition: BenchmarkDefinition, values: Mapping[str, Any], count: int) -> tuple[NDArray[np.int64] | None, str]:
     given = values["calib_data_map"]
     own = values["model_path"] or values["data_path"] or values["model_variant"] != "reference"
-    usual = None if own or room.name not in LISTS else Path(values["data_dir"] or paths.data_dir()) / LISTS[room.name]
+    usual = None if own or definition.name not in LISTS else Path(values["data_dir"] or paths.data_dir()) / LISTS[definition.name]
     if not given and (usual is None or not usual.is_file()):
         return None, ""
     file = Path(given) if given else Path(str(usual))

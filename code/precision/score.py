@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from code.backends.base import EngineSpec, Stream, backend
-from code.benchmarks.benchmark import Room
+from code.benchmarks.benchmark import BenchmarkDefinition
 from code.common import console, paths
 from code.common.errors import HarnessError, RunError, last_words
 from code.common.files import sha256, write_json
@@ -28,7 +28,9 @@ RUNS_ON = {"fp32": "openvino", "fp16": "openvino", "bf16": "openvino", "int8": "
 """Precision → the backend that computes it on a processor. fp8 numbers are emulated: exact in fp8, multiplied in fp32."""
 
 
-def score(room: Room, values: Mapping[str, Any], graph: Path, precision: str, samples: Samples, label: str) -> dict[str, float]:
+def score(
+    definition: BenchmarkDefinition, values: Mapping[str, Any], graph: Path, precision: str, samples: Samples, label: str
+) -> dict[str, float]:
     """The graph's scores on the scoring samples, as the benchmark defines them; samples that are left out count as wrong.
 
     Raises RunError when the graph cannot be run or answers with what is not a number.
@@ -38,11 +40,13 @@ def score(room: Room, values: Mapping[str, Any], graph: Path, precision: str, sa
         log = Path(folder) / "mlperf_log_accuracy.json"
         lines = [json.dumps({"seq_id": n, "qsl_idx": i, "data": a.tobytes().hex()}) for n, (i, a) in enumerate(answers.items())]
         log.write_text("[" + ",\n".join(lines) + "]\n", encoding="ascii")
-        scores, _ = room.partial_scores(Path(folder), values)
+        scores, _ = definition.partial_scores(Path(folder), values)
     return scores
 
 
-def reference_score(room: Room, values: Mapping[str, Any], model: Path, samples: Samples) -> dict[str, float]:
+def reference_score(
+    definition: BenchmarkDefinition, values: Mapping[str, Any], model: Path, samples: Samples
+) -> dict[str, float]:
     """The fp32 model's scores on the same samples; measured once and remembered."""
     runtime = backend(RUNS_ON["fp32"])
     key = f"{sha256(model)[:16]}-{samples.digest[:16]}-{len(samples.scoring)}-{runtime.name}-{runtime.version()}.json"
@@ -50,7 +54,7 @@ def reference_score(room: Room, values: Mapping[str, Any], model: Path, samples:
     try:
         return {str(name): float(value) for name, value in json.loads(memory.read_text(encoding="utf-8")).items()}
     except (OSError, ValueError, AttributeError):
-        scores = score(room, values, model, "fp32", samples, f"{room.name} fp32 score")
+        scores = score(definition, values, model, "fp32", samples, f"{definition.name} fp32 score")
         write_json(memory, scores)
         return scores
 

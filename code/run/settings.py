@@ -24,8 +24,8 @@ def user_conf(
         values: resolved fields; a field that is None is left to mlperf.conf.
         count: samples of the data set in use.
         usual_count: samples of the benchmark's own data set, which mlperf.conf assumes.
-        whole_passes: mlperf.conf has whole passes over the data set made, whatever min_query_count says (Room.whole_passes); a run that
-            is asked to be short (test_query_count, fast) is to be short.
+        whole_passes: mlperf.conf has whole passes over the data set made, whatever min_query_count says (whole_passes of the
+            definition); a run that is asked to be short (test_query_count, fast) is to be short.
     """
     conf: dict[str, int | float] = {}
     for field in FIELDS:

@@ -12,7 +12,7 @@ from code.actions import Context, generate_engines
 from code.actions.run_harness import run_spec
 from code.backends import store
 from code.backends.base import backend
-from code.benchmarks.benchmark import room_of
+from code.benchmarks.benchmark import definition_of
 from code.common.constants import Scenario
 from code.common.files import atomic_write
 from code.plan.request import Value
@@ -53,26 +53,26 @@ def at(workload: Workload, point: Mapping[str, Any]) -> Workload:
 def probe(workload: Workload, context: Context) -> dict[str, float]:
     """What the harness measures of the workload's engine, which is built where it is not there. Raises what the engine raises."""
     generate_engines.run(workload, context)
-    runtime, room = backend(workload["backend"]), room_of(workload.benchmark)
-    engine = store.address(runtime, room.name, graph_for(workload), workload.plain()).require()
+    runtime, definition = backend(workload["backend"]), definition_of(workload.benchmark)
+    engine = store.address(runtime, definition.name, graph_for(workload), workload.plain()).require()
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
-        spec = run_spec(workload, "PerformanceOnly", runtime, engine, room.dataset(workload.plain()), folder, {})
+        spec = run_spec(workload, "PerformanceOnly", runtime, engine, definition.dataset(workload.plain()), folder, {})
         return launch.probe(spec, f"{workload.label} trial", workload["harness_lang"], folder)
 
 
 def server_is_valid(workload: Workload, rate: float, seconds: float) -> bool:
     """Whether a Server run of `seconds` at `rate` queries/s is VALID."""
-    runtime, room = backend(workload["backend"]), room_of(workload.benchmark)
+    runtime, definition = backend(workload["backend"]), definition_of(workload.benchmark)
     changed = {"server_target_qps": rate, "min_duration": int(seconds * 1000), "min_query_count": max(1, int(rate))}
     workload = workload.with_values({name: Value(value, ORIGIN) for name, value in changed.items()})
-    engine = store.address(runtime, room.name, graph_for(workload), workload.plain()).require()
-    dataset = room.dataset(workload.plain())
-    conf = user_conf("Server", workload.plain(), int(dataset["count"]), int(dataset["usual_count"]), room.whole_passes)
+    engine = store.address(runtime, definition.name, graph_for(workload), workload.plain()).require()
+    dataset = definition.dataset(workload.plain())
+    conf = user_conf("Server", workload.plain(), int(dataset["count"]), int(dataset["usual_count"]), definition.whole_passes)
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         with atomic_write(folder / "user.conf") as out:
-            out.write(conf_text(room.name, "Server", conf))
+            out.write(conf_text(definition.name, "Server", conf))
         spec = run_spec(workload, "PerformanceOnly", runtime, engine, dataset, folder, conf)
         launch.run(spec, f"{workload.label} at {rate:,.1f} queries/s", workload["harness_lang"])
         return judge(loadgen_log.read_detail(folder / "mlperf_log_detail.txt")).valid

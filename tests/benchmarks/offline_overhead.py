@@ -20,7 +20,7 @@ import numpy as np
 
 from code.backends import store
 from code.backends.base import Engine, EngineSpec, backend
-from code.benchmarks.bert.benchmark import ROOM
+from code.benchmarks.bert.benchmark import BENCHMARK
 from code.fields.table import FIELDS
 from code.harness.python.batcher import by_length
 from code.harness.python.datasets import Dataset, open_dataset
@@ -92,14 +92,14 @@ def under_loadgen(engine: Engine, dataset: Dataset, samples: int, streams: int) 
 def main(arguments: list[str]) -> None:
     """Measure and print one JSON object."""
     values = {**{f.name: f.default for f in FIELDS}, "model_variant": "tiny", "model_path": arguments[0] if arguments else None}
-    ROOM.prepare(values)
+    BENCHMARK.prepare(values)
     runtime = backend("openvino")
-    where = store.address(runtime, ROOM.name, ROOM.model(values), values)
+    where = store.address(runtime, BENCHMARK.name, BENCHMARK.model(values), values)
     if not where.exists:
-        store.build(where, runtime, ROOM.model(values), values)
+        store.build(where, runtime, BENCHMARK.model(values), values)
     cores = max(1, detect().usable_cores)
     engine = runtime.load(where.folder, EngineSpec(cores, cores, "fp32"))
-    dataset = open_dataset(ROOM.dataset(values))
+    dataset = open_dataset(BENCHMARK.dataset(values))
     indices = np.random.default_rng(0).permutation(dataset.count).tolist()
     bare(engine, dataset, indices, cores)
     pairs = [

@@ -30,7 +30,7 @@ import numpy as np
 from code.backends.base import Engine, EngineSpec, backend
 from code.backends.openvino import OpenVino
 from code.benchmarks.unet3d import data, facts, preprocess, tiny
-from code.benchmarks.unet3d.benchmark import ROOM
+from code.benchmarks.unet3d.benchmark import BENCHMARK
 from code.benchmarks.unet3d.windows import Windows
 from code.common.errors import HarnessError
 from code.fields.table import FIELDS
@@ -62,7 +62,7 @@ def chosen(dataset: Dataset, count: int) -> list[int]:
 
 def cpp_rate(precision: str, dataset: Dataset, cases: list[int], scratch: Path) -> Callable[[], float]:
     """Windows a second of an Offline query under LoadGen, by the C++ harness."""
-    spec = ROOM.dataset(VALUES)
+    spec = BENCHMARK.dataset(VALUES)
     (scratch / "engine").mkdir()
     backend("openvino").build(tiny.MODEL, {"precision": precision}, scratch / "engine")
     path = run_json(
@@ -120,7 +120,7 @@ def harness_rate(engine: Engine, dataset: Dataset, cases: list[int]) -> Callable
 
 def bare_rate(engine: Engine, dataset: Dataset, cases: list[int]) -> Callable[[], float]:
     """Windows a second of nothing but engine calls on the same windows, cut beforehand."""
-    spec = ROOM.dataset(VALUES)
+    spec = BENCHMARK.dataset(VALUES)
     windows = Windows(tiny.ROI, facts.OVERLAP, facts.GAUSSIAN_SIGMA)
     cut = []
     for case in sorted(cases, key=lambda c: -int(dataset.lengths[c])):
@@ -153,7 +153,7 @@ def reference_rate(dataset: Dataset, cases: list[int]) -> Callable[[], float]:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = CORES
     session = onnxruntime.InferenceSession(str(tiny.MODEL), options, providers=["CPUExecutionProvider"])
-    spec = ROOM.dataset(VALUES)
+    spec = BENCHMARK.dataset(VALUES)
     windows = Windows(tiny.ROI, facts.OVERLAP, facts.GAUSSIAN_SIGMA)
     weights = windows.weights()
 
@@ -177,7 +177,7 @@ def reference_rate(dataset: Dataset, cases: list[int]) -> Callable[[], float]:
 
 def harness(arguments: argparse.Namespace) -> list[Figure]:
     """Both harnesses over the bare loop, in each precision."""
-    dataset, out = open_dataset(ROOM.dataset(VALUES)), []
+    dataset, out = open_dataset(BENCHMARK.dataset(VALUES)), []
     cases = chosen(dataset, arguments.cases)
     for precision in arguments.precisions:
         engine = engine_of(precision)
@@ -197,7 +197,7 @@ def harness(arguments: argparse.Namespace) -> list[Figure]:
 
 def reference(arguments: argparse.Namespace) -> list[Figure]:
     """The C++ harness over the reference's way."""
-    dataset, out = open_dataset(ROOM.dataset(VALUES)), []
+    dataset, out = open_dataset(BENCHMARK.dataset(VALUES)), []
     cases = chosen(dataset, arguments.cases)
     for precision in arguments.precisions:
         with tempfile.TemporaryDirectory() as scratch:
@@ -210,13 +210,13 @@ def reference(arguments: argparse.Namespace) -> list[Figure]:
 
 def peak(case: int) -> None:
     """In a process of its own: bytes that answering a case adds to the engine's, and the case's own."""
-    dataset = open_dataset(ROOM.dataset(VALUES))
+    dataset = open_dataset(BENCHMARK.dataset(VALUES))
     stream = engine_of("fp32", 1).stream()
     dataset.meet(stream, case)
     before = _most_resident()
     dataset.answer(stream, np.array([case]))
     after = _most_resident()
-    spec = ROOM.dataset(VALUES)
+    spec = BENCHMARK.dataset(VALUES)
     size = np.load(Path(spec["folder"]) / f"{spec['cases'][case]}.npy", mmap_mode="r").nbytes
     print(json.dumps([(after - before) / 1024, size / 2**20]))
 
@@ -229,7 +229,7 @@ def _most_resident() -> int:
 
 def memory(arguments: argparse.Namespace) -> list[Figure]:
     """Resident memory that the largest case takes, itself and its answer included, over its size."""
-    dataset = open_dataset(ROOM.dataset(VALUES))
+    dataset = open_dataset(BENCHMARK.dataset(VALUES))
     case = int(np.argmax(dataset.lengths))
     command = [sys.executable, "-m", "tests.benchmarks.unet3d_figures", "--peak", str(case)]
     pairs = [
@@ -318,7 +318,7 @@ def main() -> int:
         return 0
     arguments.precisions = arguments.precisions.split(",")
     OpenVino().version()
-    ROOM.prepare(VALUES)
+    BENCHMARK.prepare(VALUES)
     print("| what | goal | here | against | ratio | spread |\n| --- | --- | --- | --- | --- | --- |")
     for name in arguments.only.split(","):
         for row in FIGURES[name](arguments):

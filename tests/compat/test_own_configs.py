@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from code.actions import Context, dry_run, list_configs
-from code.benchmarks.benchmark import ROOMS, room_of
+from code.benchmarks.benchmark import BENCHMARKS, definition_of
 from code.common.constants import Benchmark, HarnessType, PowerSetting
 from code.plan.request import parse, parse_benchmark
 from code.plan.workload import build
@@ -24,7 +24,7 @@ LISTED = (
     *("H200_SXM_141GBx1", "H200_SXM_141GBx8", "GH200_96GB_ARMx1", "L4x1", "L40x1", "L40Sx1", "L40Sx8"),
     *("CPU_x86_64", "CPU_aarch64"),
 )
-BENCHMARKS = tuple(parse_benchmark(name) for name in sorted(ROOMS))
+BENCHMARKS = tuple(parse_benchmark(name) for name in sorted(BENCHMARKS))
 EXPECTED = tuple(FIELD_OF.values())
 
 
@@ -36,7 +36,7 @@ def _own_configs_alone(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def own(benchmark: Benchmark) -> list[Registered]:
     """The classes of the files that come with the project, not of a custom.py beside them."""
-    files = [loading.load(benchmark, scenario)[0] for scenario in room_of(benchmark).scenarios]
+    files = [loading.load(benchmark, scenario)[0] for scenario in definition_of(benchmark).scenarios]
     assert all(file.problems == () for file in files)
     return [entry for file in files for entry in file.entries]
 
@@ -56,7 +56,7 @@ def test_every_class_is_sound(benchmark: Benchmark) -> None:
 @pytest.mark.parametrize("benchmark", BENCHMARKS, ids=str)
 def test_every_listed_system_has_every_scenario_and_target(benchmark: Benchmark) -> None:
     have = {(getattr(e.cls, "scenario", None), system_of(e), e.setting.accuracy_target.name) for e in own(benchmark)}
-    for scenario in room_of(benchmark).scenarios:
+    for scenario in definition_of(benchmark).scenarios:
         for system in LISTED:
             for target in ("k_99", "k_99_9"):
                 assert (scenario, system, target) in have, (scenario, system, target)
@@ -64,7 +64,7 @@ def test_every_listed_system_has_every_scenario_and_target(benchmark: Benchmark)
 
 @pytest.mark.parametrize("benchmark", BENCHMARKS, ids=str)
 def test_classes_stand_where_they_belong(benchmark: Benchmark) -> None:
-    for scenario in room_of(benchmark).scenarios:
+    for scenario in definition_of(benchmark).scenarios:
         for entry in loading.load(benchmark, scenario)[0].entries:
             assert misplaced(entry, benchmark, scenario) is None
 
@@ -83,7 +83,7 @@ def test_every_workload_of_a_listed_system_resolves_by_dry_run(system: str, caps
     request = parse(["--action=run", "--dry_run", "--benchmarks=all", "--config_ver=all", f"--system={system}"], {})
     workloads, unplanned = build(request)
     assert unplanned == []
-    assert len(workloads) == 2 * sum(len(room_of(benchmark).scenarios) for benchmark in BENCHMARKS)
+    assert len(workloads) == 2 * sum(len(definition_of(benchmark).scenarios) for benchmark in BENCHMARKS)
     context = Context(request)
     for workload in workloads:
         value = workload[FIELD_OF[str(workload.scenario)]]
@@ -93,7 +93,7 @@ def test_every_workload_of_a_listed_system_resolves_by_dry_run(system: str, caps
     assert said.count("LoadGen") == len(workloads)
 
 
-@pytest.mark.parametrize("name", sorted(ROOMS))
+@pytest.mark.parametrize("name", sorted(BENCHMARKS))
 def test_all_means_every_benchmark(name: str) -> None:
     runs = parse(["--action=run", "--benchmarks=all"], {}).benchmarks()
     looks = parse(["--action=run", "--benchmarks=all", "--dry_run"], {}).benchmarks()
@@ -104,7 +104,7 @@ def test_all_means_every_benchmark(name: str) -> None:
 def test_list_configs(capsys: pytest.CaptureFixture[str]) -> None:
     assert list_configs.run(Context(parse(["--action=list_configs", "--system=ND_H100_v5"], {}))) == 0
     out = capsys.readouterr().out
-    assert out.count("ND_H100_v5") == len(ROOMS) and "L4x1" not in out
+    assert out.count("ND_H100_v5") == len(BENCHMARKS) and "L4x1" not in out
     arguments = ["--action=list_configs", "--benchmarks=bert", "--scenarios=server", "--json"]
     assert list_configs.run(Context(parse(arguments, {}))) == 0
     content = json.loads(capsys.readouterr().out)

@@ -15,7 +15,7 @@ import pytest
 from code.backends.generators.base import Event
 from code.backends.generators.openvino_genai import BACKEND
 from code.benchmarks.gptj import bpe, checkpoint, cnndm, facts, tiny
-from code.benchmarks.gptj.benchmark import ROOM, generation, require_fit
+from code.benchmarks.gptj.benchmark import BENCHMARK, generation, require_fit
 from code.benchmarks.gptj.tiny import record
 from code.common.errors import HarnessError, MissingError, RunError, UsageError
 from code.harness.python.generation_sut import GenerationSut, in_order
@@ -263,14 +263,14 @@ def test_arrays_that_do_not_belong_together_are_said(prompts: Any) -> None:
 def test_generation_is_the_benchmarks_unless_fields_say_otherwise(tmp_path: Path) -> None:
     usual = generation({}, 7)
     assert usual == {"num_beams": 4, "min_new_tokens": 30, "max_new_tokens": 128, "early_stopping": True, "eos": 7}
-    assert ROOM.open_reason({}) == "" and ROOM.open_reason({"num_beams": 4, "max_new_tokens": 128}) == ""
-    assert "num_beams is 1" in ROOM.open_reason({"num_beams": 1})
-    assert "int4" in ROOM.open_reason({"precision": "int4"})
+    assert BENCHMARK.open_reason({}) == "" and BENCHMARK.open_reason({"num_beams": 4, "max_new_tokens": 128}) == ""
+    assert "num_beams is 1" in BENCHMARK.open_reason({"num_beams": 1})
+    assert "int4" in BENCHMARK.open_reason({"precision": "int4"})
     file = tmp_path / "gen.json"
     file.write_text('{"generation_config": {"runtime_beam_width": 1, "min_output_len": 5, "max_output_len": 64}}')
     assert generation({"llm_gen_config_path": str(file), "max_new_tokens": 70}, 7)["max_new_tokens"] == 70
     assert generation({"llm_gen_config_path": str(file)}, 7)["num_beams"] == 1
-    assert "num_beams is 1" in ROOM.open_reason({"llm_gen_config_path": str(file)})
+    assert "num_beams is 1" in BENCHMARK.open_reason({"llm_gen_config_path": str(file)})
     for wrong in ({"num_beams": 0}, {"max_new_tokens": 0}, {"min_new_tokens": 200}, {"min_new_tokens": -1}):
         with pytest.raises(UsageError):
             generation(wrong, 7)

@@ -23,7 +23,7 @@ NAMES = ("input_ids", "input_mask", "segment_ids")
 COUNT = 40
 
 
-class Room:
+class BenchmarkDefinition:
     """A benchmark over random token sequences; its score says how near the answers are to those of the fp32 model."""
 
     name = "bert"
@@ -56,57 +56,57 @@ class Room:
 
 
 @pytest.fixture
-def room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Room:
+def definition(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> BenchmarkDefinition:
     monkeypatch.setenv("BUILD_DIR", str(tmp_path / "build"))
-    return Room(tmp_path)
+    return BenchmarkDefinition(tmp_path)
 
 
 def few(**given: Any) -> dict[str, Any]:
     return values(**{"calib_max_batches": 6, "calib_score_samples": 12, "model_variant": "tiny", **given})
 
 
-def test_samples_are_drawn_the_same_way_every_time_and_score_on_others(room: Room) -> None:
-    first, again = open_samples(room, few()), open_samples(room, few())  # type: ignore[arg-type]
+def test_samples_are_drawn_the_same_way_every_time_and_score_on_others(definition: BenchmarkDefinition) -> None:
+    first, again = open_samples(definition, few()), open_samples(definition, few())  # type: ignore[arg-type]
     assert first.digest == again.digest and first.count == 6 and len(first.scoring) == 12
     assert not set(np.concatenate(first.calibration)) & set(first.scoring)
-    assert open_samples(room, few(calib_max_batches=7)).digest != first.digest  # type: ignore[arg-type]
+    assert open_samples(definition, few(calib_max_batches=7)).digest != first.digest  # type: ignore[arg-type]
 
 
-def test_batches_hold_samples_of_like_length(room: Room) -> None:
-    found = open_samples(room, few(calib_batch_size=3, calib_max_batches=4))  # type: ignore[arg-type]
+def test_batches_hold_samples_of_like_length(definition: BenchmarkDefinition) -> None:
+    found = open_samples(definition, few(calib_batch_size=3, calib_max_batches=4))  # type: ignore[arg-type]
     assert [len(b) for b in found.calibration] == [3, 3, 3, 3]
     lengths = [found.dataset.lengths[b] for b in found.calibration]
     assert all(a.max() <= b.min() for a, b in pairwise(lengths))
 
 
-def test_a_list_of_samples_is_read_and_its_mistakes_have_a_line(room: Room, tmp_path: Path) -> None:
+def test_a_list_of_samples_is_read_and_its_mistakes_have_a_line(definition: BenchmarkDefinition, tmp_path: Path) -> None:
     file = tmp_path / "list.txt"
     file.write_text("3\n\n7  # the seventh\n3\n")
-    found = open_samples(room, few(calib_data_map=str(file)))  # type: ignore[arg-type]
+    found = open_samples(definition, few(calib_data_map=str(file)))  # type: ignore[arg-type]
     assert sorted(np.concatenate(found.calibration)) == [3, 7] and "list.txt" in found.origin
     file.write_text("3\nseven\n")
     with pytest.raises(UsageError, match="'seven' is no sample") as caught:
-        open_samples(room, few(calib_data_map=str(file)))  # type: ignore[arg-type]
+        open_samples(definition, few(calib_data_map=str(file)))  # type: ignore[arg-type]
     assert caught.value.where.endswith("list.txt:2")
     file.write_text("40\n")
     with pytest.raises(UsageError, match="'40' is no sample"):
-        open_samples(room, few(calib_data_map=str(file)))  # type: ignore[arg-type]
+        open_samples(definition, few(calib_data_map=str(file)))  # type: ignore[arg-type]
     with pytest.raises(MissingError, match="no list of calibration samples"):
-        open_samples(room, few(calib_data_map="/nowhere"))  # type: ignore[arg-type]
+        open_samples(definition, few(calib_data_map="/nowhere"))  # type: ignore[arg-type]
 
 
-def calibrated(room: Room, folder: Path, share: float, **given: Any) -> tuple[Report, Path]:
+def calibrated(definition: BenchmarkDefinition, folder: Path, share: float, **given: Any) -> tuple[Report, Path]:
     pytest.importorskip("nncf", reason="NNCF is not installed; run `make calibration`")
     model = small_bert(folder)
     wanted = few(**given)
-    samples = open_samples(room, wanted)  # type: ignore[arg-type]
+    samples = open_samples(definition, wanted)  # type: ignore[arg-type]
     out = folder / "int8.onnx"
     proto = onnx.load(str(model))
-    return calibrate.calibrate(room, wanted, model, proto, "int8", samples, share, out), out  # type: ignore[arg-type]
+    return calibrate.calibrate(definition, wanted, model, proto, "int8", samples, share, out), out  # type: ignore[arg-type]
 
 
-def test_the_graph_is_symmetric_int8_and_its_score_is_measured(room: Room, tmp_path: Path) -> None:
-    report, out = calibrated(room, tmp_path, 0.8)
+def test_the_graph_is_symmetric_int8_and_its_score_is_measured(definition: BenchmarkDefinition, tmp_path: Path) -> None:
+    report, out = calibrated(definition, tmp_path, 0.8)
     made = onnx.load(str(out))
     assert is_quantised(made)
     zeros = {n.input[2] for n in made.graph.node if n.op_type in ("QuantizeLinear", "DequantizeLinear")}
@@ -123,31 +123,33 @@ def test_the_graph_is_symmetric_int8_and_its_score_is_measured(room: Room, tmp_p
     assert "| layer | cost | noise (dB) |" in report.markdown() and report.as_json()["trials"]
 
 
-def test_a_target_out_of_reach_leaves_layers_high_and_then_says_so(room: Room, tmp_path: Path) -> None:
+def test_a_target_out_of_reach_leaves_layers_high_and_then_says_so(definition: BenchmarkDefinition, tmp_path: Path) -> None:
     with pytest.raises(RunError, match=r"does not keep 99\.9999 %") as caught:
-        calibrated(room, tmp_path, 0.999999)
+        calibrated(definition, tmp_path, 0.999999)
     assert "layers in fp16" in caught.value.why and "--precision=fp16" in caught.value.next_step
 
 
-def test_layers_that_are_left_out_stay_out(room: Room, tmp_path: Path) -> None:
+def test_layers_that_are_left_out_stay_out(definition: BenchmarkDefinition, tmp_path: Path) -> None:
     pytest.importorskip("nncf", reason="NNCF is not installed; run `make calibration`")
     model = onnx.load(str(small_bert(tmp_path)))
-    samples = open_samples(room, few())  # type: ignore[arg-type]
+    samples = open_samples(definition, few())  # type: ignore[arg-type]
     whole = quantise.quantise(model, samples, [], "test")
     less = quantise.quantise(model, samples, ["layer.0/intermediate/MatMul"], "test")
     rows = [{row.name for row in sensitivity.measure(model, graph, samples)[1]} for graph in (whole, less)]
     assert "layer.0/intermediate/MatMul" in rows[0] - rows[1]
 
 
-def test_without_scoring_samples_nothing_is_scored(room: Room, tmp_path: Path) -> None:
-    report, _ = calibrated(room, tmp_path, 0.99, calib_score_samples=0)
+def test_without_scoring_samples_nothing_is_scored(definition: BenchmarkDefinition, tmp_path: Path) -> None:
+    report, _ = calibrated(definition, tmp_path, 0.99, calib_score_samples=0)
     assert report.reference is None and report.verdict().endswith("not scored")
 
 
-def test_a_model_without_a_score_is_refused(room: Room, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Room, "partial_scores", lambda self, log_dir, values: ({"F1": 0.0}, ""))
+def test_a_model_without_a_score_is_refused(
+    definition: BenchmarkDefinition, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(BenchmarkDefinition, "partial_scores", lambda self, log_dir, values: ({"F1": 0.0}, ""))
     with pytest.raises(RunError, match=r"scores F1 0\.0 in fp32") as caught:
-        calibrated(room, tmp_path, 0.99)
+        calibrated(definition, tmp_path, 0.99)
     assert "--calib_score_samples=0" in caught.value.next_step
 
 

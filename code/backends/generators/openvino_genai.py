@@ -186,13 +186,13 @@ class OpenVinoGenAi:
                 f"OpenVINO would compute in fp32 instead, and the result would say {precision}",
                 "run with --precision=fp32, or --precision=int8 for smaller weights",
             )
-        from code.benchmarks.gptj import benchmark as room
+        from code.benchmarks.gptj import benchmark as gptj
         from code.benchmarks.gptj import graph
 
         return {
             "precision": precision,
             "inference_precision_hint": INFERENCE_PRECISION[precision],
-            "max_beam_width": max(NUM_BEAMS, int(room.asked(values)["num_beams"] or 1)),
+            "max_beam_width": max(NUM_BEAMS, int(gptj.asked(values)["num_beams"] or 1)),
             "graph": graph.VERSION,
         }
 

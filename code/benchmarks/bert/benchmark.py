@@ -1,4 +1,4 @@
-"""BERT's room: question answering on SQuAD v1.1, as the rest of the house sees it (code/benchmarks/benchmark.py)."""
+"""BERT: question answering on SQuAD v1.1 (the protocol is in code/benchmarks/benchmark.py)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from code.benchmarks.benchmark import Room
+from code.benchmarks.benchmark import BenchmarkDefinition
 from code.benchmarks.bert import data, facts
 from code.benchmarks.bert.data import Sources
 from code.common import console, paths
@@ -21,7 +21,7 @@ INPUTS = ("input_ids", "input_mask", "segment_ids")
 OUTPUTS = ("output_start_logits", "output_end_logits")
 
 
-class BertRoom(Room):
+class Bert(BenchmarkDefinition):
     """BERT."""
 
     name = facts.NAME
@@ -135,4 +135,4 @@ def _require(path: Path, what: str, target: str, values: Mapping[str, Any], opti
     return path
 
 
-ROOM = BertRoom()
+BENCHMARK = Bert()

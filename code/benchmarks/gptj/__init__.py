@@ -1,1 +1,1 @@
-"""GPT-J's room: news summarisation on CNN/DailyMail."""
+"""GPT-J: news summarisation on CNN/DailyMail."""

@@ -1,4 +1,4 @@
-"""GPT-J's room: news summarisation on CNN/DailyMail, as the rest of the house sees it (code/benchmarks/benchmark.py)."""
+"""GPT-J: news summarisation on CNN/DailyMail (the protocol is in code/benchmarks/benchmark.py)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from code.benchmarks.benchmark import Room
+from code.benchmarks.benchmark import BenchmarkDefinition
 from code.benchmarks.gptj import data, facts
 from code.benchmarks.gptj.checkpoint import Checkpoint, open_checkpoint
 from code.benchmarks.gptj.data import Sources
@@ -23,7 +23,7 @@ LENGTH_SHARE = 0.9
 SCORED = ("ROUGE1", "ROUGE2", "ROUGEL")
 
 
-class GptjRoom(Room):
+class GptJ(BenchmarkDefinition):
     """GPT-J."""
 
     name = facts.NAME
@@ -244,5 +244,5 @@ def _missing(what: str, path: Path, target: str, values: Mapping[str, Any], opti
     return MissingError(f"gptj's {what} is not there: {path}", "", f"run `{command}`, or name another with {option}=FILE")
 
 
-ROOM = GptjRoom()
+BENCHMARK = GptJ()
 """The object that code/benchmarks/benchmark.py finds."""

@@ -23,7 +23,7 @@ PUNKT_URL = "https://raw.githubusercontent.com/nltk/nltk_data/gh-pages/packages/
 CALIBRATION_URL = "https://raw.githubusercontent.com/mlcommons/inference/v4.1/calibration/CNNDailyMail/calibration-list.txt"
 CALIBRATION_LIST = "cnn-daily-mail/calibration-list.txt"
 UNPACKED_GB = 48
-"""Room for the archive and for the checkpoint unpacked beside it."""
+"""BenchmarkDefinition for the archive and for the checkpoint unpacked beside it."""
 
 
 @dataclass(frozen=True)

@@ -1,1 +1,1 @@
-"""3D-UNet's room: segmentation of kidneys and their tumours on KiTS19."""
+"""3D-UNet: segmentation of kidneys and their tumours on KiTS19."""

@@ -1,4 +1,4 @@
-"""3D-UNet's room: segmentation of kidneys and their tumours on KiTS19, as the rest of the house sees it (code/benchmarks/benchmark.py)."""
+"""3D-UNet: segmentation of kidneys and their tumours on KiTS19 (the protocol is in code/benchmarks/benchmark.py)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from code.benchmarks.benchmark import Room
+from code.benchmarks.benchmark import BenchmarkDefinition
 from code.benchmarks.unet3d import data, facts, tiny
 from code.benchmarks.unet3d.windows import Windows
 from code.common import paths
@@ -18,7 +18,7 @@ from code.common.files import atomic_write, write_json
 from code.results.accuracy import AccuracyResult
 
 
-class UNetRoom(Room):
+class UNet3D(BenchmarkDefinition):
     """3D-UNet."""
 
     name = facts.NAME
@@ -199,4 +199,4 @@ def _missing(path: Path, what: str, target: str, values: Mapping[str, Any], opti
     return MissingError(f"3d-unet's {what} is not there: {path}", "", f"run `{command}`, or name another with {option}")
 
 
-ROOM = UNetRoom()
+BENCHMARK = UNet3D()

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from code.fields.field import Field
-from code.fields.rows.words import BATCH, BERT, GPTJ, LOADGEN, MS, OFF, ROOM, SRV, SS, UNET, row
+from code.fields.rows.words import BATCH, BERT, GPTJ, LOADGEN, MODEL_DATA, MS, OFF, SRV, SS, UNET, row
 from code.rules.rounds import ROUNDS
 
 ROWS: tuple[Field, ...] = (
     # ── model and data ────────────────────────────────────────────────────────────
-    row(ROOM, "benchmark", "str", "The benchmark a config class is for; set by its base class.", ""),
-    row(ROOM, "scenario", "str", "The scenario a config class is for; set by its base class.", ""),
+    row(MODEL_DATA, "benchmark", "str", "The benchmark a config class is for; set by its base class.", ""),
+    row(MODEL_DATA, "scenario", "str", "The scenario a config class is for; set by its base class.", ""),
     row(
-        ROOM,
+        MODEL_DATA,
         "model_variant",
         "str",
         "The MLPerf model, or the project's own small one.",
@@ -20,9 +20,9 @@ ROWS: tuple[Field, ...] = (
         choices=("reference", "tiny"),
         affects_engine=True,
     ),
-    row(ROOM, "backend", "str", "The runtime that builds and runs engines.", "ehc", default="tensorrt"),
+    row(MODEL_DATA, "backend", "str", "The runtime that builds and runs engines.", "ehc", default="tensorrt"),
     row(
-        ROOM,
+        MODEL_DATA,
         "harness_lang",
         "str",
         "The harness's language; auto is cpp where `make build` has built it with what the workload needs, else python.",
@@ -30,7 +30,7 @@ ROWS: tuple[Field, ...] = (
         choices=("auto", "cpp", "python"),
     ),
     row(
-        ROOM,
+        MODEL_DATA,
         "precision",
         "str",
         "Numeric format of the network.",
@@ -39,17 +39,17 @@ ROWS: tuple[Field, ...] = (
         affects_engine=True,
         choices=("fp32", "bf16", "fp16", "fp8", "int8", "int4"),
     ),
-    row(ROOM, "model_path", "str", "The model file to use instead of the benchmark's own.", "ehc", affects_engine=True),
+    row(MODEL_DATA, "model_path", "str", "The model file to use instead of the benchmark's own.", "ehc", affects_engine=True),
     row(
-        ROOM,
+        MODEL_DATA,
         "data_path",
         "str",
         "The data set file to use instead of the benchmark's own (bert: a SQuAD v1.1 file; 3d-unet: a folder of cases or one image).",
         "hc",
     ),
-    row(ROOM, "vocab_path", "str", "The vocabulary that belongs to model_path.", "hc", benchmarks=(BERT, GPTJ)),
+    row(MODEL_DATA, "vocab_path", "str", "The vocabulary that belongs to model_path.", "hc", benchmarks=(BERT, GPTJ)),
     row(
-        ROOM,
+        MODEL_DATA,
         "cnndm_source",
         "str",
         "A CSV, JSON or Parquet file with the columns article and highlights to make the data set of.",
@@ -57,7 +57,7 @@ ROWS: tuple[Field, ...] = (
         benchmarks=(GPTJ,),
     ),
     row(
-        ROOM,
+        MODEL_DATA,
         "unet3d_roi",
         "list",
         "Edges of the model's window: one number, or three; default: the model's own.",
@@ -66,7 +66,7 @@ ROWS: tuple[Field, ...] = (
         unit="voxels",
     ),
     row(
-        ROOM,
+        MODEL_DATA,
         "unet3d_segmentation_path",
         "str",
         "The labels that belong to data_path where that is one image.",
@@ -74,20 +74,22 @@ ROWS: tuple[Field, ...] = (
         benchmarks=(UNET,),
     ),
     row(
-        ROOM,
+        MODEL_DATA,
         "unet3d_label_map",
         "list",
         "Classes of other data's labels, such as 2:1,3:1; the rest is background.",
         "hc",
         benchmarks=(UNET,),
     ),
-    row(ROOM, "accuracy_reference", "float", "The fp32 score of model_path on data_path, which targets are a share of."),
-    row(ROOM, "data_dir", "str", "Folder of the published data set, instead of build/data.", "hc"),
-    row(ROOM, "preprocessed_data_dir", "str", "Folder of the preprocessed arrays, instead of build/preprocessed_data.", "hc"),
-    row(ROOM, "tensor_path", "str", "Preprocessed inputs as older harnesses name them.", "h"),
-    row(ROOM, "map_path", "str", "List of samples as older harnesses name it.", "h", benchmarks=(UNET,)),
-    row(ROOM, "input_dtype", "str", "Type of the network's inputs as older harnesses name it.", "eh"),
-    row(ROOM, "input_format", "str", "Memory layout of the network's inputs as older harnesses name it.", "eh"),
+    row(MODEL_DATA, "accuracy_reference", "float", "The fp32 score of model_path on data_path, which targets are a share of."),
+    row(MODEL_DATA, "data_dir", "str", "Folder of the published data set, instead of build/data.", "hc"),
+    row(
+        MODEL_DATA, "preprocessed_data_dir", "str", "Folder of the preprocessed arrays, instead of build/preprocessed_data.", "hc"
+    ),
+    row(MODEL_DATA, "tensor_path", "str", "Preprocessed inputs as older harnesses name them.", "h"),
+    row(MODEL_DATA, "map_path", "str", "List of samples as older harnesses name it.", "h", benchmarks=(UNET,)),
+    row(MODEL_DATA, "input_dtype", "str", "Type of the network's inputs as older harnesses name it.", "eh"),
+    row(MODEL_DATA, "input_format", "str", "Memory layout of the network's inputs as older harnesses name it.", "eh"),
     # ── LoadGen ────────────────────────────────────────────────────────────
     row(
         LOADGEN,

@@ -9,7 +9,7 @@ OFF, SRV, SS, MS = "Offline", "Server", "SingleStream", "MultiStream"
 JETSON, TRITON = "Jetson only", "Triton Inference Server harnesses only"
 
 REQUEST = "The request"
-ROOM = "Model and data"
+MODEL_DATA = "Model and data"
 LOADGEN = "LoadGen"
 BATCH = "Batches, streams and devices"
 ENGINE = "Engine"

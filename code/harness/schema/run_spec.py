@@ -34,7 +34,7 @@ class RunSpec:
             (seconds that loading takes), fault ('throw', 'short' or 'hang') and fault_after (batches).
         batch: max_samples in a batch, timeout_us that a Server batch may wait to fill, padding (share of a batch's longest sample
             that a shorter one may be padded by before it goes into another batch).
-        dataset: kind, folder, count, arrays, … as the kind needs (the benchmark's room makes it); for sequences pad_to_multiple_of,
+        dataset: kind, folder, count, arrays, … as the kind needs (the benchmark makes it); for sequences pad_to_multiple_of,
             where a batch's length is to be rounded up. The C++ harness also has the kind
             'synthetic' for its null and simulated backends: count, lengths (a list that repeats over the samples) and outputs.
         seeds: LoadGen seeds other than its own mlperf.conf's: qsl_rng_seed, sample_index_rng_seed, schedule_rng_seed.

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from code.benchmarks.benchmark import Room
+from code.benchmarks.benchmark import BenchmarkDefinition
 from code.common.errors import MissingError, RunError, UsageError, unknown
 from code.common.files import atomic_directory, atomic_write, write_json
 from code.harness.schema import run_spec as contract
@@ -163,7 +163,7 @@ def _require_taken(log: LoadGenLog, wanted: Mapping[str, int]) -> None:
             )
 
 
-def verify(audit: Audit, folder: Path, room: Room, values: Mapping[str, Any]) -> Outcome:
+def verify(audit: Audit, folder: Path, definition: BenchmarkDefinition, values: Mapping[str, Any]) -> Outcome:
     """Verify the audit run in `folder` and store it under build/compliance_logs, passed or not."""
     reference, audited = loadgen_log.read_detail(audit.performance.folder), loadgen_log.read_detail(folder)
     target = compliance.test_dir(audit.performance, audit.test)
@@ -179,7 +179,7 @@ def verify(audit: Audit, folder: Path, room: Room, values: Mapping[str, Any]) ->
                 lines += [f"the audit run is INVALID: {reason.what}" for reason in judge(audited).reasons]
             _copy(folder, fresh / "performance" / "run_1", layout.PERFORMANCE_FILES)
         if audit.test == "TEST01":
-            answers = _test01(audit, folder, fresh, room, values, lines)
+            answers = _test01(audit, folder, fresh, definition, values, lines)
         elif audit.test == "TEST06":
             answers = audits.accuracy_test06(
                 folder / layout.ACCURACY_LOG, audited.scenario, _end_token(audit), audits.DTYPES[audit.short]
@@ -199,7 +199,9 @@ def _end_token(audit: Audit) -> int:
     return int(generation.get("eos", EOS_TOKEN[audit.short]))
 
 
-def _test01(audit: Audit, folder: Path, fresh: Path, room: Room, values: Mapping[str, Any], lines: list[str]) -> Verdict:
+def _test01(
+    audit: Audit, folder: Path, fresh: Path, definition: BenchmarkDefinition, values: Mapping[str, Any], lines: list[str]
+) -> Verdict:
     """TEST01's accuracy part: response by response, else by the score on the same samples, as the rules allow."""
     reference, audited = audit.accuracy.folder / layout.ACCURACY_LOG, folder / layout.ACCURACY_LOG
     verdict = audits.accuracy_test01(reference, audited, audits.DTYPES[audit.short])
@@ -214,8 +216,8 @@ def _test01(audit: Audit, folder: Path, fresh: Path, room: Room, values: Mapping
         for number, entry in enumerate(audits.baseline(reference, audited)):
             out.write((",\n" if number else "[\n") + json.dumps(entry))
         out.write("\n]\n")
-    base, base_text = room.partial_scores(subset, values)
-    other, other_text = room.partial_scores(folder, values)
+    base, base_text = definition.partial_scores(subset, values)
+    other, other_text = definition.partial_scores(folder, values)
     (fresh / "accuracy").mkdir(exist_ok=True)
     _write(fresh / "accuracy" / BASELINE, base_text)
     _write(fresh / "accuracy" / COMPLIANCE, other_text)

@@ -149,7 +149,7 @@ def test_which_tests_a_benchmark_needs_is_the_rounds_business() -> None:
         audit_run.tests_for("bert", ["TEST1"], round_named("v6.1"))
 
 
-class Room:
+class BenchmarkDefinition:
     """Scores that depend on nothing but the log, in place of a benchmark's."""
 
     def partial_scores(self, folder: Path, values: dict[str, Any]) -> tuple[dict[str, float], str]:
@@ -210,7 +210,7 @@ def test_each_round_keeps_its_own_audits(audited: tuple[Audit, Path], tmp_path: 
     for audit, logs, round_ in ((newest, folder, "v6.1"), (older, other, "v5.0")):
         same_speed(logs, audit.performance.folder)
         (logs / "audit.json").write_text(json.dumps({"test": "TEST01", "performance_run": str(audit.performance.folder)}))
-        assert audit_run.verify(audit, logs, Room(), {}).passed  # type: ignore[arg-type]
+        assert audit_run.verify(audit, logs, BenchmarkDefinition(), {}).passed  # type: ignore[arg-type]
         assert audit_run.newest_audit(tmp_path, audit) == (logs, audit)
         one = Candidate(*audit.performance.key, audit.performance.folder, audit.accuracy.folder, audit.performance)
         [(test, stored)] = compliance.stored_tests(one, round_named(round_)).items()
@@ -221,7 +221,7 @@ def test_each_round_keeps_its_own_audits(audited: tuple[Audit, Path], tmp_path: 
 def test_a_passed_audit_is_stored_as_a_submission_carries_it(audited: tuple[Audit, Path]) -> None:
     audit, folder = audited
     same_speed(folder, audit.performance.folder)
-    outcome = audit_run.verify(audit, folder, Room(), {})  # type: ignore[arg-type]
+    outcome = audit_run.verify(audit, folder, BenchmarkDefinition(), {})  # type: ignore[arg-type]
     assert outcome.passed, outcome.lines
     names = {str(path.relative_to(outcome.folder)) for path in outcome.folder.rglob("*") if path.is_file()}
     assert names == {
@@ -281,7 +281,7 @@ def test_answers_that_vary_are_judged_by_their_score(audited: tuple[Audit, Path]
     content = json.loads(log.read_text())
     content[0]["data"] = "00000000" * 2 if not content[0]["data"].startswith("0000") else "0000803F" * 2
     log.write_text(json.dumps(content))
-    outcome = audit_run.verify(audit, folder, Room(), {})  # type: ignore[arg-type]
+    outcome = audit_run.verify(audit, folder, BenchmarkDefinition(), {})  # type: ignore[arg-type]
     assert outcome.passed and any("by score" in line for line in outcome.lines)
     assert (outcome.folder / "accuracy" / "baseline_accuracy.txt").is_file()
     assert "TEST FAIL" in (outcome.folder / "verify_accuracy.txt").read_text()

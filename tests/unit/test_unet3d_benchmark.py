@@ -12,9 +12,9 @@ import pytest
 from numpy.typing import NDArray
 
 from code.backends.base import Arrays
-from code.benchmarks.benchmark import room_of
+from code.benchmarks.benchmark import definition_of
 from code.benchmarks.unet3d import data, facts, tiny
-from code.benchmarks.unet3d.benchmark import ROOM, label_map, window_edges
+from code.benchmarks.unet3d.benchmark import BENCHMARK, label_map, window_edges
 from code.benchmarks.unet3d.sliding_window import SlidingWindow
 from code.benchmarks.unet3d.tiny import cases as tiny_cases
 from code.benchmarks.unet3d.tiny.phantom import Phantom
@@ -67,16 +67,16 @@ def values(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
         "unet3d_roi": ["32"],
         "accuracy_reference": 0.5,
     }
-    ROOM.prepare(given)
+    BENCHMARK.prepare(given)
     return given
 
 
 def test_it_runs_here_now() -> None:
     assert parse_benchmark(facts.NAME) is room_benchmark()
     assert parse_benchmark("3d-unet-99.9") is room_benchmark()
-    assert room_of(room_benchmark()) is ROOM
-    assert ROOM.scenarios == (Scenario.Offline, Scenario.SingleStream)
-    assert ROOM.full_name(AccuracyTarget.k_99_9) == "3d-unet-99.9"
+    assert definition_of(room_benchmark()) is BENCHMARK
+    assert BENCHMARK.scenarios == (Scenario.Offline, Scenario.SingleStream)
+    assert BENCHMARK.full_name(AccuracyTarget.k_99_9) == "3d-unet-99.9"
 
 
 def room_benchmark() -> Any:
@@ -84,7 +84,7 @@ def room_benchmark() -> Any:
 
 
 def test_run_json_says_all_that_a_harness_needs(values: dict[str, Any]) -> None:
-    spec = ROOM.dataset(values)
+    spec = BENCHMARK.dataset(values)
     assert spec == json.loads(json.dumps(spec))
     folder = Path(spec.pop("folder"))
     assert [(folder / f"{name}.npy").is_file() for name in spec["cases"]] == [True] * 3
@@ -103,9 +103,9 @@ def test_run_json_says_all_that_a_harness_needs(values: dict[str, Any]) -> None:
 
 
 def test_a_sample_is_answered_with_a_class_a_voxel(values: dict[str, Any]) -> None:
-    dataset = open_dataset(ROOM.dataset(values))
+    dataset = open_dataset(BENCHMARK.dataset(values))
     windows = Windows((32, 32, 32), facts.OVERLAP, facts.GAUSSIAN_SIGMA)
-    folder = Path(ROOM.dataset(values)["folder"])
+    folder = Path(BENCHMARK.dataset(values)["folder"])
     volumes = [np.load(folder / f"{name}.npy") for name in NAMES]
     assert dataset.lengths.tolist() == [windows.count(v.shape) for v in volumes]
     assert dataset.proportional
@@ -122,7 +122,7 @@ def test_a_sample_is_answered_with_a_class_a_voxel(values: dict[str, Any]) -> No
 
 
 def test_offline_takes_the_largest_first_and_the_score_is_that_of_the_answers(values: dict[str, Any], tmp_path: Path) -> None:
-    dataset = open_dataset(ROOM.dataset(values))
+    dataset = open_dataset(BENCHMARK.dataset(values))
     order: list[int] = []
     log: dict[int, str] = {}
 
@@ -145,10 +145,10 @@ def test_offline_takes_the_largest_first_and_the_score_is_that_of_the_answers(va
     assert order == np.argsort(-dataset.lengths, kind="stable").tolist()
     lines = [json.dumps({"seq_id": i, "qsl_idx": i, "data": text}) for i, text in log.items()]
     (tmp_path / "mlperf_log_accuracy.json").write_text("[\n" + ",\n".join(lines) + "\n]\n")
-    (result,) = ROOM.check_accuracy(tmp_path, values, AccuracyTarget.k_99)
+    (result,) = BENCHMARK.check_accuracy(tmp_path, values, AccuracyTarget.k_99)
     assert result.name == "DICE"
     assert result.threshold == pytest.approx(0.495)
-    partial, text = ROOM.partial_scores(tmp_path, values)
+    partial, text = BENCHMARK.partial_scores(tmp_path, values)
     assert partial == {"DICE": result.value}
     assert (tmp_path / "accuracy.txt").read_text() == text
     assert json.loads((tmp_path / "accuracy.json").read_text())["DICE"] == result.value
@@ -158,7 +158,7 @@ def test_the_probe_counts_in_windows(values: dict[str, Any]) -> None:
     """Whichever cases it meets, its rate is that of the mean case."""
     from code.harness.python.batcher import Batch
 
-    dataset = open_dataset(ROOM.dataset(values))
+    dataset = open_dataset(BENCHMARK.dataset(values))
     small = [Batch([1], np.array([int(np.argmin(dataset.lengths))]))]
     large = [Batch([1], np.array([int(np.argmax(dataset.lengths))]))]
     rates = [_throughput(Engine(), dataset, batches, 1, 0.2) for batches in (small, large)]
@@ -171,21 +171,21 @@ def test_a_network_of_another_window_is_told(values: dict[str, Any]) -> None:
             return {"output": np.zeros((len(inputs["input"]), 3, 16, 16, 16), np.float32)}
 
     with pytest.raises(RunError, match="--unet3d_roi"):
-        open_dataset(ROOM.dataset(values)).answer(Other(), np.array([0]))
+        open_dataset(BENCHMARK.dataset(values)).answer(Other(), np.array([0]))
 
 
 def test_arrays_that_are_gone_or_of_another_window_are_told(values: dict[str, Any], tmp_path: Path) -> None:
-    spec = ROOM.dataset(values)
+    spec = BENCHMARK.dataset(values)
     with pytest.raises(MissingError, match="tile"):
         open_dataset({**spec, "roi": [48, 48, 48]})
     with pytest.raises(MissingError, match="cannot be read as an array"):
         open_dataset({**spec, "folder": str(tmp_path)})
     with pytest.raises(MissingError, match="make preprocess_data"):
-        ROOM.dataset({**values, "unet3d_roi": ["64"]})
+        BENCHMARK.dataset({**values, "unet3d_roi": ["64"]})
 
 
 def test_calibration_reads_windows(values: dict[str, Any]) -> None:
-    dataset = open_dataset(ROOM.dataset(values))
+    dataset = open_dataset(BENCHMARK.dataset(values))
     inputs: Mapping[str, NDArray[Any]] = dataset.inputs(np.array([0, 2]))
     assert inputs["input"].shape == (2, 1, 32, 32, 32)
     assert inputs["input"].flags.c_contiguous
@@ -216,30 +216,30 @@ def test_labels_of_other_data() -> None:
 
 def test_own_data_needs_its_own_reference(values: dict[str, Any], tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="accuracy_reference"):
-        ROOM._reference({**values, "accuracy_reference": None})
-    assert ROOM._reference({**values, "accuracy_reference": None, "data_path": None, "model_variant": "reference"}) == 0.8617
+        BENCHMARK._reference({**values, "accuracy_reference": None})
+    assert BENCHMARK._reference({**values, "accuracy_reference": None, "data_path": None, "model_variant": "reference"}) == 0.8617
 
 
 def test_what_is_missing_says_how_to_get_it(values: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BUILD_DIR", str(tmp_path))
     wanted = {**values, "model_variant": "reference", "data_path": None, "unet3d_roi": None}
     for ask, words in (
-        (ROOM.prepare, "make download_data BENCHMARKS=3d-unet"),
-        (ROOM.model, "make download_model BENCHMARKS=3d-unet"),
+        (BENCHMARK.prepare, "make download_data BENCHMARKS=3d-unet"),
+        (BENCHMARK.model, "make download_model BENCHMARKS=3d-unet"),
     ):
         with pytest.raises(MissingError) as raised:
             ask(wanted)
         assert words in raised.value.next_step
     assert data.sources("reference").cases.is_relative_to(tmp_path)
     with pytest.raises(MissingError, match="no"):
-        ROOM.prepare({**wanted, "data_path": str(tmp_path / "none")})
+        BENCHMARK.prepare({**wanted, "data_path": str(tmp_path / "none")})
 
 
 def test_a_window_is_the_network_s_own_unless_told(values: dict[str, Any]) -> None:
     unset = {**values, "unet3d_roi": None}
-    assert ROOM._windows(unset).roi == (64, 64, 64)
-    assert ROOM._windows({**unset, "model_variant": "reference"}).roi == (128, 128, 128)
-    assert SlidingWindow(ROOM._windows(values)).weights.shape == (32, 32, 32)
+    assert BENCHMARK._windows(unset).roi == (64, 64, 64)
+    assert BENCHMARK._windows({**unset, "model_variant": "reference"}).roi == (128, 128, 128)
+    assert SlidingWindow(BENCHMARK._windows(values)).weights.shape == (32, 32, 32)
 
 
 def test_mlperf_s_calibration_cases_calibrate_the_reference_model(
@@ -247,15 +247,15 @@ def test_mlperf_s_calibration_cases_calibrate_the_reference_model(
 ) -> None:
     from code.precision.samples import open_samples
 
-    assert ROOM.calibration_dataset(values) is None
+    assert BENCHMARK.calibration_dataset(values) is None
     given = {**values, "model_variant": "reference", "data_path": None, "preprocessed_data_dir": str(tmp_path / "arrays")}
     monkeypatch.setenv("BUILD_DIR", str(tmp_path))
     monkeypatch.setattr(facts, "EVALUATION_CASES", NAMES[:2])
     monkeypatch.setattr(facts, "CALIBRATION_CASES", NAMES[2:])
     (tmp_path / facts.DATA_PATH).parent.mkdir(parents=True)
     (tmp_path / facts.DATA_PATH).symlink_to(values["data_path"])
-    ROOM.prepare(given)
-    samples = open_samples(ROOM, given)
+    BENCHMARK.prepare(given)
+    samples = open_samples(BENCHMARK, given)
     assert samples.source is not samples.dataset
     assert (samples.source.count, samples.dataset.count, samples.count) == (1, 2, 1)
     assert samples.scoring.tolist() == [0, 1]
