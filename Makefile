@@ -13,8 +13,11 @@ include $(dir $(abspath $(lastword $(MAKEFILE_LIST))))Makefile.const
 MLPERF_SCRATCH_PATH ?= $(DEFAULT_SCRATCH)
 RUN_ARGS ?=
 BENCHMARKS ?=
+# Passed on as they are written: `@RUN_ARGS` tells the harness to read them from the environment, so that neither make nor a shell
+# takes a `$`, `&` or `;` in them for its own.
+override RUN_ARGS := $(value RUN_ARGS)
 
-export BUILD_DIR MLPERF_SCRATCH_PATH
+export BUILD_DIR MLPERF_SCRATCH_PATH RUN_ARGS
 ifdef LOG_DIR
 export LOG_DIR
 endif
@@ -102,15 +105,15 @@ NAMED_PACKAGES = $(if $(findstring tensorrt_rtx,$(RUN_ARGS)),$(VENV)/.tensorrt_r
 
 .PHONY: download_data
 download_data: $(READY) ## Fetch the data sets (tiny: generate them)
-	@$(HARNESS) --action=download_data $(EVERY) $(RUN_ARGS)
+	@$(HARNESS) --action=download_data $(EVERY) @RUN_ARGS
 
 .PHONY: download_model
 download_model: $(READY) ## Fetch the models (tiny: they are in the repository)
-	@$(HARNESS) --action=download_model $(EVERY) $(RUN_ARGS)
+	@$(HARNESS) --action=download_model $(EVERY) @RUN_ARGS
 
 .PHONY: preprocess_data
 preprocess_data: $(READY) ## Turn the data sets into arrays that a harness maps into memory
-	@$(HARNESS) --action=preprocess_data $(EVERY) $(RUN_ARGS)
+	@$(HARNESS) --action=preprocess_data $(EVERY) @RUN_ARGS
 
 .PHONY: build
 build: $(VENV)/.build-installed link_dirs ## Build the C++ harness, which runs use from then on (SANITIZE=thread|address)
@@ -120,33 +123,33 @@ build: $(VENV)/.build-installed link_dirs ## Build the C++ harness, which runs u
 
 .PHONY: run
 run: $(READY) $(NAMED_PACKAGES) ## Generate the engines, then run the harness
-	@$(HARNESS) --action=run $(NAMED_BENCHMARKS) $(RUN_ARGS)
+	@$(HARNESS) --action=run $(NAMED_BENCHMARKS) @RUN_ARGS
 
 .PHONY: generate_engines
 generate_engines: $(READY) $(NAMED_PACKAGES) ## Build the engines that RUN_ARGS need
-	@$(HARNESS) --action=generate_engines $(NAMED_BENCHMARKS) $(RUN_ARGS)
+	@$(HARNESS) --action=generate_engines $(NAMED_BENCHMARKS) @RUN_ARGS
 
 .PHONY: run_harness
 run_harness: $(READY) ## Run LoadGen with the engines that are built
-	@$(HARNESS) --action=run_harness $(NAMED_BENCHMARKS) $(RUN_ARGS)
+	@$(HARNESS) --action=run_harness $(NAMED_BENCHMARKS) @RUN_ARGS
 
 .PHONY: calibrate
 calibrate: $(READY) $(VENV)/.calibration-installed ## Calibrate for int8
-	@$(HARNESS) --action=calibrate $(NAMED_BENCHMARKS) $(RUN_ARGS)
+	@$(HARNESS) --action=calibrate $(NAMED_BENCHMARKS) @RUN_ARGS
 
 .PHONY: tune
 tune: $(READY) $(VENV)/.tune-installed ## Search streams, batches and Server's rate on this machine (--trials=N, --write)
-	@$(HARNESS) --action=tune $(NAMED_BENCHMARKS) $(RUN_ARGS)
+	@$(HARNESS) --action=tune $(NAMED_BENCHMARKS) @RUN_ARGS
 
 .PHONY: explain
 explain: $(READY) ## Show every value of the plan and where it came from
-	@$(HARNESS) --action=explain $(NAMED_BENCHMARKS) $(RUN_ARGS)
+	@$(HARNESS) --action=explain $(NAMED_BENCHMARKS) @RUN_ARGS
 
 ##@ Looking around
 
 .PHONY: info
 info: $(READY) ## Show versions, the detected system and the folders in use
-	@$(HARNESS) --action=info $(RUN_ARGS)
+	@$(HARNESS) --action=info @RUN_ARGS
 
 .PHONY: shell
 shell: $(READY) ## Open a shell in the Python environment
@@ -154,7 +157,7 @@ shell: $(READY) ## Open a shell in the Python environment
 
 ##@ Systems
 
-SYSTEM_ARGS = $(if $(NAME),--name=$(NAME)) $(if $(CAPTURE),--capture=$(CAPTURE)) $(if $(YES),--yes=1) $(NAMED_BENCHMARKS) $(RUN_ARGS)
+SYSTEM_ARGS = $(if $(NAME),--name=$(NAME)) $(if $(CAPTURE),--capture=$(CAPTURE)) $(if $(YES),--yes=1) $(NAMED_BENCHMARKS) @RUN_ARGS
 
 .PHONY: doctor
 doctor: $(READY) ## Check this machine for what keeps runs from being good, with the command that mends it
@@ -162,15 +165,15 @@ doctor: $(READY) ## Check this machine for what keeps runs from being good, with
 
 .PHONY: list_engines
 list_engines: $(READY) ## List the engines that are built
-	@$(HARNESS) --action=list_engines $(RUN_ARGS)
+	@$(HARNESS) --action=list_engines @RUN_ARGS
 
 .PHONY: clean_engines
 clean_engines: $(READY) ## Remove engines (RUN_ARGS=--backend=… and BENCHMARKS=… pick some)
-	@$(HARNESS) --action=clean_engines $(NAMED_BENCHMARKS) $(RUN_ARGS)
+	@$(HARNESS) --action=clean_engines $(NAMED_BENCHMARKS) @RUN_ARGS
 
 .PHONY: check_engines
 check_engines: $(READY) $(NAMED_PACKAGES) ## Check graphs, profiles and memory for a GPU system without its GPU
-	@$(HARNESS) --action=check_engines $(NAMED_BENCHMARKS) $(RUN_ARGS)
+	@$(HARNESS) --action=check_engines $(NAMED_BENCHMARKS) @RUN_ARGS
 
 .PHONY: list_systems
 list_systems: $(READY) ## List the known systems
@@ -178,7 +181,7 @@ list_systems: $(READY) ## List the known systems
 
 .PHONY: list_configs
 list_configs: $(READY) ## List every config (RUN_ARGS="--system=NAME --verbose")
-	@$(HARNESS) --action=list_configs $(NAMED_BENCHMARKS) $(RUN_ARGS)
+	@$(HARNESS) --action=list_configs $(NAMED_BENCHMARKS) @RUN_ARGS
 
 .PHONY: check_configs
 check_configs: $(READY) ## Check a folder of config files written for other harnesses (DIR=…)
@@ -204,61 +207,61 @@ WHO = $(if $(SUBMITTER),--submitter="$(SUBMITTER)") $(if $(DIVISION),--division=
 
 .PHONY: run_audit_harness
 run_audit_harness: $(READY) ## Run and verify the audit tests that the round asks for (ROUND=…)
-	@$(HARNESS) --action=run_audit_harness $(NAMED_BENCHMARKS) $(if $(ROUND),--round=$(ROUND)) $(RUN_ARGS)
+	@$(HARNESS) --action=run_audit_harness $(NAMED_BENCHMARKS) $(if $(ROUND),--round=$(ROUND)) @RUN_ARGS
 
 .PHONY: run_audit_test01 run_audit_test04 run_audit_test06
 run_audit_test01: $(READY) ## Run and verify TEST01, accuracy in performance mode
-	@$(HARNESS) --action=run_audit_harness --audit_test=TEST01 $(NAMED_BENCHMARKS) $(if $(ROUND),--round=$(ROUND)) $(RUN_ARGS)
+	@$(HARNESS) --action=run_audit_harness --audit_test=TEST01 $(NAMED_BENCHMARKS) $(if $(ROUND),--round=$(ROUND)) @RUN_ARGS
 run_audit_test04: $(READY) ## Run and verify TEST04, detection of caching
-	@$(HARNESS) --action=run_audit_harness --audit_test=TEST04 $(NAMED_BENCHMARKS) $(if $(ROUND),--round=$(ROUND)) $(RUN_ARGS)
+	@$(HARNESS) --action=run_audit_harness --audit_test=TEST04 $(NAMED_BENCHMARKS) $(if $(ROUND),--round=$(ROUND)) @RUN_ARGS
 run_audit_test06: $(READY) ## Run and verify TEST06, consistency of an LLM's output
-	@$(HARNESS) --action=run_audit_harness --audit_test=TEST06 $(NAMED_BENCHMARKS) $(if $(ROUND),--round=$(ROUND)) $(RUN_ARGS)
+	@$(HARNESS) --action=run_audit_harness --audit_test=TEST06 $(NAMED_BENCHMARKS) $(if $(ROUND),--round=$(ROUND)) @RUN_ARGS
 
 .PHONY: run_audit_verification
 run_audit_verification: $(READY) ## Verify the newest audit runs again, without running them
-	@$(HARNESS) --action=run_audit_verification $(NAMED_BENCHMARKS) $(if $(ROUND),--round=$(ROUND)) $(RUN_ARGS)
+	@$(HARNESS) --action=run_audit_verification $(NAMED_BENCHMARKS) $(if $(ROUND),--round=$(ROUND)) @RUN_ARGS
 
 .PHONY: stage_results
 stage_results: $(READY) ## Lay out the newest complete runs for a round (SUBMITTER= DIVISION= CATEGORY= STATUS= ROUND=)
-	@$(HARNESS) --action=stage_results $(NAMED_BENCHMARKS) $(WHO) $(RUN_ARGS)
+	@$(HARNESS) --action=stage_results $(NAMED_BENCHMARKS) $(WHO) @RUN_ARGS
 
 .PHONY: populate_readme
 populate_readme: $(READY) ## Write the READMEs of the staged results again
-	@$(HARNESS) --action=populate_readme $(WHO) $(RUN_ARGS)
+	@$(HARNESS) --action=populate_readme $(WHO) @RUN_ARGS
 
 .PHONY: truncate_results
 truncate_results: $(READY) ## Cut accuracy logs to the checker's limit; whole ones are kept in build/full_results
-	@$(HARNESS) --action=truncate_results $(RUN_ARGS)
+	@$(HARNESS) --action=truncate_results @RUN_ARGS
 
 .PHONY: check_submission
 check_submission: $(READY) ## Check the staged tree: own preflight, then the official checker (MLPERF_INFERENCE_DIR=…)
-	@$(HARNESS) --action=check_submission $(WHO) $(RUN_ARGS)
+	@$(HARNESS) --action=check_submission $(WHO) @RUN_ARGS
 
 .PHONY: pack_submission
 pack_submission: $(READY) ## Write mlperf_submission.tar.gz, its manifest, summary.csv and summary.json
-	@$(HARNESS) --action=pack_submission $(WHO) $(RUN_ARGS)
+	@$(HARNESS) --action=pack_submission $(WHO) @RUN_ARGS
 
 .PHONY: encrypt_submission
 encrypt_submission: $(READY) ## Encrypt the tarball with a passphrase (PASSPHRASE_FILE=…)
-	@$(HARNESS) --action=encrypt_submission $(WHO) $(RUN_ARGS)
+	@$(HARNESS) --action=encrypt_submission $(WHO) @RUN_ARGS
 
 .PHONY: submission
 submission: $(READY) ## The whole way: run, audits, stage, truncate, check, pack
-	@$(HARNESS) --action=submission $(NAMED_BENCHMARKS) $(WHO) $(RUN_ARGS)
+	@$(HARNESS) --action=submission $(NAMED_BENCHMARKS) $(WHO) @RUN_ARGS
 
 ##@ Results
 
 .PHONY: list_results
 list_results: $(READY) ## List the runs there are, complete or not
-	@$(HARNESS) --action=list_results $(RUN_ARGS)
+	@$(HARNESS) --action=list_results @RUN_ARGS
 
 .PHONY: compare
 compare: $(READY) ## Compare two runs, or a run with a public result (A=… B=…)
-	@$(HARNESS) --action=compare $(if $(A),--a="$(A)") $(if $(B),--b="$(B)") $(RUN_ARGS)
+	@$(HARNESS) --action=compare $(if $(A),--a="$(A)") $(if $(B),--b="$(B)") @RUN_ARGS
 
 .PHONY: report
 report: $(READY) ## Write one HTML page for each run, and an index, into build/report
-	@$(HARNESS) --action=report $(RUN_ARGS)
+	@$(HARNESS) --action=report @RUN_ARGS
 
 ##@ Containers (documentation/containers.md)
 

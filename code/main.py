@@ -6,27 +6,27 @@ Request → plan → action → report. Actions raise; only this module prints e
 from __future__ import annotations
 
 import os
+import shlex
 import signal
 import sys
 import traceback
-from collections.abc import Sequence
-from types import FrameType, ModuleType
+from collections.abc import Mapping, Sequence
+from types import FrameType
 
 from code import actions
 from code.actions import Context
 from code.common import console
-from code.common.errors import HarnessError
-from code.plan.request import Request, parse
-from code.results.report import Outcome, ReportRow, error_row, print_report
+from code.common.errors import HarnessError, UsageError
+from code.plan.request import parse
 
-INVALID_STATUS = 5
 INTERRUPTED_STATUS = 130
-REPORTING = ("run", "run_harness")
 
 
 def main(arguments: Sequence[str]) -> int:
     """Do what the command line says and return the exit status (documentation/commands.md)."""
     try:
+        arguments = expanded(arguments)
+        sys.argv[1:] = arguments  # what provenance.json keeps as the command
         if any(word in ("-h", "--help") for word in arguments):
             from code.fields.page import usage
 
@@ -35,13 +35,7 @@ def main(arguments: Sequence[str]) -> int:
         request = parse(arguments)
         for warning in request.warnings:
             console.warn(warning)
-        action = actions.load(request["action"])
-        context = Context(request)
-        if action.SCOPE == "request":
-            return int(action.run(context))
-        if request["dry_run"]:
-            action = actions.load("dry_run")
-        return _each_workload(action, context, request)
+        return actions.load(request["action"]).perform(Context(request))
     except HarnessError as error:
         console.fail(error.lines())
         return error.exit_status
@@ -57,35 +51,22 @@ def main(arguments: Sequence[str]) -> int:
         return _internal(error)
 
 
-def _each_workload(action: ModuleType, context: Context, request: Request) -> int:
-    """Run the action for every workload; one that fails does not stop the rest. The status is the first failure's."""
-    from code.plan.workload import build
+def expanded(arguments: Sequence[str], environment: Mapping[str, str] = os.environ) -> list[str]:
+    """The arguments with `@NAME` replaced by the words of that environment variable, quoted as in a shell.
 
-    workloads, unplanned = build(request)
-    status = 0
-    rows: list[ReportRow] = []
-    for missed in unplanned:
-        name, scenario = missed.label.rsplit(" ", 1)
-        console.fail(missed.error.lines())
-        rows.append(error_row(name, scenario, request["action"], missed.error))
-        status = status or missed.error.exit_status
-    for workload in workloads:
-        for note in workload.notes:
-            if context.once(note):
-                console.warn(note)
+    UsageError where the variable's quotes do not match.
+    """
+    out: list[str] = []
+    for word in arguments:
+        if not word.startswith("@"):
+            out.append(word)
+            continue
+        text = environment.get(word[1:], "")
         try:
-            rows.extend(action.run(workload, context) or [])
-        except HarnessError as error:
-            console.fail(error.lines())
-            rows.append(error_row(workload.full_name, str(workload.scenario), request["action"], error))
-            status = status or error.exit_status
-            if error.exit_status == INTERRUPTED_STATUS:
-                break
-    if request["action"] in REPORTING and not request["dry_run"] and rows and not (len(rows) == 1 and rows[0].error):
-        print_report(rows)
-    if not status and request["strict"] and any(row.outcome in (Outcome.INVALID, Outcome.FAILED) for row in rows):
-        status = INVALID_STATUS
-    return status
+            out += shlex.split(text)
+        except ValueError as error:
+            raise UsageError(f"{word[1:]} cannot be read: {text}", str(error), "close the quote", word[1:]) from error
+    return out
 
 
 def _internal(error: Exception) -> int:

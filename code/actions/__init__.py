@@ -1,18 +1,26 @@
-"""Actions: one module per verb.
+"""Actions: one module per verb, each with an `ACTION`.
 
-A module has `SCOPE` and `run`. SCOPE 'workload': `run(workload, context)` is called for each workload of the plan and returns a
-ReportRow or None. SCOPE 'request': `run(context)` is called once and returns an exit status. Actions raise; only main prints errors.
+An action raises; only main prints errors. `OncePerRequest` is called once and gives an exit status; `EachWorkload` is called with a job
+for each workload of the plan, and one that fails does not stop the rest.
 """
 
 from __future__ import annotations
 
 import importlib
 import pkgutil
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from types import ModuleType
+from typing import Protocol, cast
 
-from code.common.errors import UsageError, unknown
+from code.common import console
+from code.common.errors import HarnessError, Interrupted, UsageError, unknown
+from code.common.notices import Notices
 from code.plan.request import Request
+from code.plan.workload import Workload, build
+from code.results.report import Outcome, ReportRow, error_row, print_report
+from code.run.job import Job
+
+INVALID_STATUS = 5
 
 
 @dataclass
@@ -21,17 +29,79 @@ class Context:
 
     Args:
         request: the request as it was made.
-        said: lines that are said once per invocation, however many workloads they concern.
+        notices: what was printed already in this invocation.
     """
 
     request: Request
-    said: set[str] = field(default_factory=set)
+    notices: Notices = field(default_factory=Notices)
 
-    def once(self, line: str) -> bool:
-        """Whether `line` has not been said yet."""
-        fresh = line not in self.said
-        self.said.add(line)
-        return fresh
+    def job(self, workload: Workload) -> Job:
+        """The job of a workload of this invocation."""
+        return Job(workload, self.notices)
+
+
+class Action(Protocol):
+    """A verb of the command line."""
+
+    def perform(self, context: Context) -> int:
+        """Do it for a request; the exit status."""
+
+
+@dataclass(frozen=True)
+class OncePerRequest:
+    """An action that is called once."""
+
+    run: Callable[[Context], int]
+
+    def perform(self, context: Context) -> int:
+        """Call it."""
+        return self.run(context)
+
+
+Verb = Callable[[Job, Context], "Sequence[ReportRow] | None"]
+
+
+@dataclass(frozen=True)
+class EachWorkload:
+    """An action that is called for each workload of the plan.
+
+    Args:
+        run: the verb; the rows that it returns are reported at the end.
+        reports: whether its rows, and its errors among them, end in a table.
+    """
+
+    run: Verb
+    reports: bool = False
+
+    def perform(self, context: Context) -> int:
+        """Call it for every workload. The status is the first failure's; with --strict 5 where a result is not good."""
+        request = context.request
+        rehearsing = bool(request["dry_run"])
+        verb = cast(EachWorkload, load("dry_run")).run if rehearsing else self.run
+        workloads, unplanned = build(request)
+        status = 0
+        rows: list[ReportRow] = []
+        for missed in unplanned:
+            name, scenario = missed.label.rsplit(" ", 1)
+            console.fail(missed.error.lines())
+            rows.append(error_row(name, scenario, request["action"], missed.error))
+            status = status or missed.error.exit_status
+        for workload in workloads:
+            for note in workload.notes:
+                context.notices.warn(note)
+            try:
+                rows.extend(verb(context.job(workload), context) or [])
+            except HarnessError as error:
+                console.fail(error.lines())
+                rows.append(error_row(workload.full_name, str(workload.scenario), request["action"], error))
+                status = status or error.exit_status
+                if isinstance(error, Interrupted):
+                    break
+        if self.reports and not rehearsing and rows and not (len(rows) == 1 and rows[0].error):
+            print_report(rows)
+        if not status and request["strict"] and any(row.outcome in (Outcome.INVALID, Outcome.FAILED) for row in rows):
+            status = INVALID_STATUS
+        return status
 
 
 def names() -> list[str]:
@@ -39,11 +109,11 @@ def names() -> list[str]:
     return sorted(module.name for module in pkgutil.iter_modules(__path__))
 
 
-def load(name: str | None) -> ModuleType:
+def load(name: str | None) -> Action:
     """The action called `name`; UsageError for an unknown one."""
     if not name:
         raise UsageError("no action was named", "", "use a make target (see `make help`), or add --action=run")
     name = name.replace("-", "_")
     if name not in names():
         raise unknown("action", name, names(), "--action")
-    return importlib.import_module(f"code.actions.{name}")
+    return cast(Action, importlib.import_module(f"code.actions.{name}").ACTION)

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from code.actions import Context
+from code.actions import Context, OncePerRequest
 from code.common import console
 from code.common.constants import Benchmark, Scenario
 from code.common.errors import UsageError, unknown
@@ -15,8 +15,6 @@ from code.machine.detect import DetectedSystem, detect
 from code.plan.request import parse_benchmark
 from code.systems.adding import Change, add, check_name, plan_addition
 from code.systems.stubs import BENCHMARKS
-
-SCOPE = "request"
 
 
 def run(context: Context) -> int:
@@ -109,3 +107,6 @@ def _show(name: str, detected: DetectedSystem, change: Change) -> None:
         console.warn(note)
     for line in change.lines():
         console.say(f"  {line}")
+
+
+ACTION = OncePerRequest(run)

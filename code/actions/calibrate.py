@@ -4,26 +4,25 @@ from __future__ import annotations
 
 import json
 
-from code.actions import Context
+from code.actions import Context, EachWorkload
 from code.common import console, paths
 from code.plan.request import Value
-from code.plan.workload import Workload
 from code.precision.graphs import CALIBRATED, graph_for, precision_of, report_of
+from code.run.job import Job
 
-SCOPE = "workload"
 
-
-def run(workload: Workload, context: Context) -> None:
+def run(job: Job, context: Context) -> None:
     """Calibrate unless the very same calibration is there; force_calibration makes it again.
 
     A workload of another precision is calibrated for int8. MissingError without NNCF or the data, RunError when the accuracy
     target cannot be met.
     """
+    workload = job.workload
     if precision_of(workload.plain()) not in CALIBRATED:
         workload = workload.with_values({"precision": Value("int8", "calibrate")})
     values = workload.plain()
     key = f"{workload.full_name} {precision_of(values)} {values['model_path']}"
-    if not context.once(f"calibrated {key}"):
+    if not context.notices.first(f"calibrated {key}"):
         return
     graph = graph_for(workload, make=True, again=bool(values["force_calibration"]))
     console.say(f"{workload.full_name}: the {precision_of(values)} graph is {paths.shown(graph)}")
@@ -49,3 +48,6 @@ def run(workload: Workload, context: Context) -> None:
     provenance = json.loads((graph.parent / "graph.json").read_text(encoding="utf-8"))
     console.say(provenance["result"]["verdict"])
     console.say(f"every tensor and layer: {paths.shown(report)}")
+
+
+ACTION = EachWorkload(run)

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from code.actions import Context
+from code.actions import Context, OncePerRequest
 from code.common import console
 from code.common.errors import UsageError
 from code.machine.detect import capture
-
-SCOPE = "request"
 
 
 def run(context: Context) -> int:
@@ -21,3 +19,6 @@ def run(context: Context) -> int:
     console.say(f"wrote {path}: {found.processors.model}, {len(found.gpus)} accelerators")
     console.say("Host name, UUIDs and serial numbers were replaced; look it over before you share it.")
     return 0
+
+
+ACTION = OncePerRequest(run)

@@ -2,36 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from code.actions import Context
+from code.actions import Context, EachWorkload
 from code.backends.tensorrt.check import check
-from code.backends.tensorrt.profiles import most_batch
 from code.backends.tensorrt.sdk import TENSORRT, TENSORRT_RTX, Flavour, version
-from code.benchmarks.benchmark import definition_of
 from code.common import console
 from code.common.errors import HarnessError, MissingError, RunError, UsageError
 from code.harness.python.datasets import open_dataset
-from code.plan.workload import Workload
 from code.precision import graph_for
+from code.run.job import Job
 
-SCOPE = "workload"
 BY_NAME = {f.name: f for f in (TENSORRT, TENSORRT_RTX)}
 
 
-def run(workload: Workload, context: Context) -> None:
+def run(job: Job, context: Context) -> None:
     """A table of findings; RunError when one of them is an error.
 
     The parser is the workload's own TensorRT, or the other one where that is not installed: both read the same graphs.
     """
-    values = workload.plain()
+    workload, values = job.workload, job.values
     graph = graph_for(workload, make=True)
     parser = _parser(str(values["backend"]))
-    findings = check(parser, graph, values, longest_batch(workload, values))
+    findings = check(parser, graph, values, longest_batch(job))
     console.table(
         f"{workload.label} on {workload.system_name}: {_short(graph)} read by {parser.label} {version(parser)}",
         ("", "What", "Found"),
@@ -42,16 +38,13 @@ def run(workload: Workload, context: Context) -> None:
         raise RunError(f"{workload.label} cannot be built as it is", first, "change what the table names, and check again")
 
 
-def longest_batch(workload: Workload, values: Mapping[str, Any]) -> dict[str, Any] | None:
+def longest_batch(job: Job) -> dict[str, Any] | None:
     """The largest batch that a harness can make of the data set; None when the data are not here."""
     try:
-        dataset = open_dataset(definition_of(workload.benchmark).dataset(values))
+        dataset = open_dataset(job.dataset)
     except MissingError:
         return None
-    try:
-        size = min(most_batch(values), dataset.count)
-    except UsageError:
-        size = 1
+    size = min(job.placement.batch or 1, dataset.count)
     return dataset.inputs(np.argsort(-dataset.lengths, kind="stable")[:size].astype(np.int64))
 
 
@@ -74,3 +67,6 @@ def _parser(backend: str) -> Flavour:
 
 def _short(graph: Path) -> str:
     return f"{graph.parent.name}/{graph.name}"
+
+
+ACTION = EachWorkload(run)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from code.actions import Context
+from code.actions import Context, OncePerRequest
 from code.actions.stage_results import say_findings, tree
 from code.common import console, paths
 from code.common.errors import MissingError
@@ -16,7 +16,6 @@ from code.submission.check import official, tree_checks
 from code.submission.check.finding import errors
 from code.submission.stage import identity, staging
 
-SCOPE = "request"
 FAILED_STATUS = 4
 
 
@@ -66,3 +65,6 @@ def _official(root: Path, round_: Round, submitter: str) -> int:
         console.say(f"  {line}")
     console.say(f"  its whole output: {paths.shown(log)}")
     return 0 if said.passed else FAILED_STATUS
+
+
+ACTION = OncePerRequest(run)

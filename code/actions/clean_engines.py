@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import shutil
 
-from code.actions import Context
+from code.actions import Context, OncePerRequest
 from code.backends import store
 from code.common import console
 from code.common.files import storage_error
-
-SCOPE = "request"
 
 
 def run(context: Context) -> int:
@@ -31,3 +29,6 @@ def run(context: Context) -> int:
             raise storage_error(error, folder) from error
     console.say(f"{len(doomed)} engines removed, {freed / 1e6:.1f} MB freed")
     return 0
+
+
+ACTION = OncePerRequest(run)

@@ -5,13 +5,11 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from code.actions import Context
+from code.actions import Context, OncePerRequest
 from code.common import console
 from code.common.errors import UsageError
 from code.submission.audit import comparison
 from code.submission.audit.comparison import Side
-
-SCOPE = "request"
 
 
 def run(context: Context) -> int:
@@ -59,3 +57,6 @@ def _value(value: float | None, unit: str) -> str:
 
 def _text(value: Any) -> str:
     return "unset" if value is None else json.dumps(value) if isinstance(value, (dict, list)) else str(value)
+
+
+ACTION = OncePerRequest(run)

@@ -7,13 +7,11 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from code.actions import Context
+from code.actions import Context, OncePerRequest
 from code.actions.add_system import wanted_benchmarks
 from code.common import console
 from code.machine.detect import detect
 from code.preflight import Finding, Level, run_checks
-
-SCOPE = "request"
 
 FAULTY_STATUS = 3
 """Exit status when a check found an error: something that a run needs is not there or not right."""
@@ -62,3 +60,6 @@ def lines_of(finding: Finding) -> list[str]:
     if finding.mend:
         lines.append(f"  {'':<9} mend: {finding.mend}")
     return lines
+
+
+ACTION = OncePerRequest(run)

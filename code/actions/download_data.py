@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from code.actions import Context
+from code.actions import Context, OncePerRequest
 from code.benchmarks.benchmark import definition_of
-
-SCOPE = "request"
 
 
 def run(context: Context) -> int:
@@ -28,3 +26,6 @@ def variants(context: Context) -> list[str]:
 
     name, *_ = resolve_system(context.request)
     return ["tiny" if name.startswith("CPU_") else "reference"]
+
+
+ACTION = OncePerRequest(run)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from code.actions import Context
+from code.actions import Context, OncePerRequest
 from code.actions.download_data import variants
 from code.benchmarks.benchmark import definition_of
-
-SCOPE = "request"
 
 
 def run(context: Context) -> int:
@@ -15,3 +13,6 @@ def run(context: Context) -> int:
         for variant in variants(context):
             definition_of(benchmark).download_model(variant)
     return 0
+
+
+ACTION = OncePerRequest(run)

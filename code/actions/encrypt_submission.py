@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from code.actions import Context
+from code.actions import Context, OncePerRequest
 from code.common import console, paths
 from code.common.paths import build_dir
 from code.submission.pack import packing
 from code.submission.stage import identity
-
-SCOPE = "request"
 
 
 def run(context: Context) -> int:
@@ -20,3 +18,6 @@ def run(context: Context) -> int:
     console.say(f"SHA-256 {digest}   <- send this apart from the file, and the passphrase apart from both")
     console.say(f"whoever gets it opens it with: {packing.decryption_command(path)}")
     return 0
+
+
+ACTION = OncePerRequest(run)

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import json
-from typing import Any
 
-from code.actions import Context
+from code.actions import Context, EachWorkload
 from code.common import console
-from code.plan.workload import Workload
-from configs.configuration import Probed
-
-SCOPE = "workload"
+from code.plan.explain import as_json, shown
+from code.run.job import Job
 
 
-def run(workload: Workload, context: Context) -> None:
+def run(job: Job, context: Context) -> None:
     """One workload's values as a table; with --verbose also those that are unset."""
+    workload = job.workload
     if context.request["json"]:
         console.say(json.dumps(as_json(workload), indent=4))
         return
@@ -24,34 +22,14 @@ def run(workload: Workload, context: Context) -> None:
         if item.origin != "default" or (context.request["verbose"] and item.value is not None)
     ]
     console.table(
-        f"{workload.label} on {workload.system_name} ({workload.setting.config_ver()}, {workload.config.where})",
+        f"{job.label} on {workload.system_name} ({workload.setting.config_ver()}, {workload.config.where})",
         ("Field", "Value", "Origin"),
         rows,
     )
+    for device in job.placement.devices:
+        console.say(f"device {device.number}: {device.words()}")
     for note in workload.notes:
         console.warn(note)
 
 
-def shown(value: Any) -> str:
-    """A value as the table shows it."""
-    if isinstance(value, Probed):
-        return f"{value.factor:g} × {value.what}, measured at the first run"
-    return json.dumps(value) if isinstance(value, (dict, list)) else str(value)
-
-
-def as_json(workload: Workload) -> dict[str, Any]:
-    """The workload for machines."""
-    return {
-        "benchmark": str(workload.benchmark),
-        "benchmark_full": workload.full_name,
-        "scenario": str(workload.scenario),
-        "system": workload.system_name,
-        "system_id": workload.system_id,
-        "setting": workload.setting.shortname(),
-        "config_ver": workload.setting.config_ver(),
-        "config": {"class": workload.config.cls.__name__, "where": workload.config.where},
-        "values": {
-            name: {"value": shown(v.value) if isinstance(v.value, Probed) else v.value, "origin": v.origin}
-            for name, v in workload.values.items()
-        },
-    }
+ACTION = EachWorkload(run)

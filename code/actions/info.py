@@ -7,15 +7,13 @@ import json
 import platform
 import subprocess
 
-from code.actions import Context
+from code.actions import Context, OncePerRequest
 from code.backends.base import BACKENDS, backend
 from code.benchmarks.benchmark import BENCHMARKS
 from code.common import console, paths
 from code.common.errors import HarnessError
 from code.machine.detect import detect
 from code.systems.matching import match
-
-SCOPE = "request"
 
 
 def run(context: Context) -> int:
@@ -84,3 +82,6 @@ def _package(name: str) -> str:
         return importlib.metadata.version(name)
     except importlib.metadata.PackageNotFoundError:
         return "not installed (run `make venv`)"
+
+
+ACTION = OncePerRequest(run)

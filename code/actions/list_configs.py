@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from code.actions import Context
+from code.actions import Context, OncePerRequest
 from code.benchmarks.benchmark import BENCHMARKS, definition_of
 from code.common import console
 from code.common.constants import Benchmark, Scenario
@@ -13,8 +13,6 @@ from code.systems.system_list import KnownSystem
 from configs.configuration import Registered
 from configs.inspection import duplicates, faults, misplaced, system_of
 from configs.loading import LoadedFile, load
-
-SCOPE = "request"
 
 
 def run(context: Context) -> int:
@@ -96,3 +94,6 @@ def as_json(entries: list[tuple[Benchmark, Scenario, Registered]], loaded: list[
         ],
         "problems": _complaints(entries, loaded),
     }
+
+
+ACTION = OncePerRequest(run)

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import json
 
-from code.actions import Context
+from code.actions import Context, OncePerRequest
 from code.backends import store
 from code.common import console
-
-SCOPE = "request"
 
 
 def run(context: Context) -> int:
@@ -43,3 +41,6 @@ def _device(sidecar: dict[str, object]) -> str:
     if isinstance(details, dict) and "compute_capability" in details:
         return f"{details.get('gpu')} ({details['compute_capability']})"
     return str(sidecar.get("device", "")).split(" ")[0]
+
+
+ACTION = OncePerRequest(run)

@@ -5,13 +5,11 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from code.actions import Context
+from code.actions import Context, OncePerRequest
 from code.benchmarks.benchmark import definition_of
 from code.common import console, paths
 from code.submission.stage import runs
 from code.submission.stage.runs import ACCURACY, Run
-
-SCOPE = "request"
 
 
 def run(context: Context) -> int:
@@ -65,6 +63,8 @@ def verdict(one: Run) -> str:
     if one.mode == ACCURACY:
         return "PASSED" if one.metadata.get("accuracy_pass") else "FAILED"
     word = str(one.metadata.get("result_validity", "?"))
+    if one.simulated:
+        return f"{word}, SIMULATED"
     return f"{word}, open only" if one.open_only else word
 
 
@@ -82,3 +82,6 @@ def as_json(one: Run) -> dict[str, Any]:
         "verdict": verdict(one),
         "engine": one.engine,
     }
+
+
+ACTION = OncePerRequest(run)

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import json
 
-from code.actions import Context
+from code.actions import Context, OncePerRequest
 from code.common import console
 from code.common.errors import HarnessError
 from code.machine.detect import detect
 from code.systems.matching import match
 from code.systems.system_list import KnownSystem, System
-
-SCOPE = "request"
 
 
 def run(context: Context) -> int:
@@ -67,3 +65,6 @@ def _row(system: System, here: str, system_id: str) -> tuple[str, str, str, str,
     shown_id = system.value.system_id or (system_id if system.name == here else "<processor>x<sockets>")
     name = "any" if architecture is None else architecture.name
     return system.name, shown_id, accelerators, name, ", ".join(mark for mark in marks if mark)
+
+
+ACTION = OncePerRequest(run)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from code.actions import Context
+from code.actions import Context, OncePerRequest
 from code.actions.check_submission import subject
 from code.actions.stage_results import say_findings, tree
 from code.common import console, paths
@@ -11,8 +11,6 @@ from code.common.paths import build_dir
 from code.submission.check import report_columns, tree_checks
 from code.submission.check.finding import errors
 from code.submission.pack import packing
-
-SCOPE = "request"
 
 
 def run(context: Context) -> int:
@@ -32,3 +30,6 @@ def run(context: Context) -> int:
     for path in (done.manifest, *summaries):
         console.say(f"wrote {paths.shown(path)}")
     return 0
+
+
+ACTION = OncePerRequest(run)

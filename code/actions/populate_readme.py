@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from code.actions import Context
+from code.actions import Context, OncePerRequest
 from code.actions.stage_results import tree
 from code.common import console, paths
 from code.common.errors import MissingError
@@ -14,8 +14,6 @@ from code.submission.stage import measurements, runs, staging
 from code.submission.stage.candidates import Candidate
 from code.submission.stage.identity import Identity
 from code.submission.stage.layout import LAYOUTS, Place
-
-SCOPE = "request"
 
 
 def run(context: Context) -> int:
@@ -58,3 +56,6 @@ def run(context: Context) -> int:
         written.append(path)
     console.say(f"wrote {len(written)} pages in {paths.shown(root)}")
     return 0
+
+
+ACTION = OncePerRequest(run)

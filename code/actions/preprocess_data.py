@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from code.actions import Context
+from code.actions import Context, OncePerRequest
 from code.actions.download_data import variants
 from code.benchmarks.benchmark import definition_of
 from code.fields.table import FIELDS
-
-SCOPE = "request"
 
 
 def run(context: Context) -> int:
@@ -18,3 +16,6 @@ def run(context: Context) -> int:
         for variant in variants(context):
             definition_of(benchmark).prepare({**defaults, **given, "model_variant": variant})
     return 0
+
+
+ACTION = OncePerRequest(run)

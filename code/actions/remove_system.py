@@ -5,12 +5,10 @@ from __future__ import annotations
 import json
 import sys
 
-from code.actions import Context
+from code.actions import Context, OncePerRequest
 from code.common import console
 from code.common.errors import UsageError
 from code.systems.adding import plan_removal, remove
-
-SCOPE = "request"
 
 
 def run(context: Context) -> int:
@@ -38,3 +36,6 @@ def run(context: Context) -> int:
         console.warn(remark)
     console.say(f"{name} was removed")
     return 0
+
+
+ACTION = OncePerRequest(run)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from code.actions import Context
+from code.actions import Context, OncePerRequest
 from code.benchmarks.benchmark import definition_of
 from code.common import console, paths
 from code.common.errors import HarnessError, MissingError
@@ -14,7 +14,6 @@ from code.results.page.write import RunPage
 from code.submission.stage import runs
 from code.submission.stage.runs import Run
 
-SCOPE = "request"
 FAILED_STATUS = 4
 
 
@@ -48,3 +47,6 @@ def run(context: Context) -> int:
 def page_of(one: Run) -> RunPage:
     """What a run's page is made of."""
     return RunPage(one.folder, one.metadata, one.spec, one.provenance, one.started)
+
+
+ACTION = OncePerRequest(run)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from code.actions import Context, generate_engines, run_harness
-from code.plan.workload import Workload
+from code.actions import Context, EachWorkload, generate_engines, run_harness
 from code.results.report import ReportRow
+from code.run.job import Job
 
-SCOPE = "workload"
 
-
-def run(workload: Workload, context: Context) -> list[ReportRow]:
+def run(job: Job, context: Context) -> list[ReportRow]:
     """Both, in order."""
-    generate_engines.run(workload, context)
-    return run_harness.run(workload, context)
+    generate_engines.run(job, context)
+    return run_harness.run(job, context)
+
+
+ACTION = EachWorkload(run, reports=True)

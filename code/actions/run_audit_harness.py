@@ -4,30 +4,30 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from code.actions import Context
-from code.actions.run_harness import log_root, new_log_folder, run_identity
-from code.backends.base import backend
-from code.benchmarks.benchmark import definition_of
+from code.actions import Context, EachWorkload
 from code.common import console, paths
-from code.common.errors import RunError
+from code.common.errors import RunError, UsageError
 from code.plan.workload import Workload
 from code.rules.rounds import NEWEST, Round, newest_with, round_named
 from code.run import audit_config
+from code.run.folders import log_root, new_log_folder
+from code.run.identity import run_identity
+from code.run.job import Job
 from code.submission.audit import audit_run
 from code.submission.audit.audit_run import Audit, Outcome
 from code.submission.stage import runs
 
-SCOPE = "workload"
 
-
-def run(workload: Workload, context: Context) -> None:
+def run(job: Job, context: Context) -> None:
     """Every test of one workload. RunError where one fails for good."""
+    workload = job.workload
+    require_computing(job)
     audit_config.refuse_leftover(paths.project_root(), Path.cwd(), log_root(workload))
-    short = definition_of(workload.benchmark).name
+    short = job.definition.name
     round_ = chosen_round(workload, short)
     tests = audit_run.tests_for(short, list(context.request["audit_test"] or ()), round_)
     say_needed(short, round_, tests)
-    failed = [outcome for test in tests if not (outcome := _attempts(workload, context, short, test, round_)).passed]
+    failed = [outcome for test in tests if not (outcome := _attempts(job, context, test, round_)).passed]
     require_passed(workload, failed)
 
 
@@ -45,24 +45,30 @@ def say_needed(short: str, round_: Round, tests: list[str]) -> None:
     console.say(f"{round_.name} asks {wanted} of {short} in closed; running {', '.join(tests) or 'none'}")
 
 
-def system_name(workload: Workload) -> str:
-    """The system's name in results: of the tiny and of custom models and data, too."""
-    return run_identity(workload, runs.PERFORMANCE, backend(workload["backend"]), 0).system_name
+def require_computing(job: Job) -> None:
+    """UsageError for a simulated engine: an audit verifies answers."""
+    if not job.backend.computes:
+        raise UsageError(
+            f"{job.label} cannot be audited", "a simulated engine computes no answers", "name a real runtime with --backend=…"
+        )
 
 
-def pair_of(workload: Workload, short: str, test: str, round_: Round) -> Audit:
+def pair_of(job: Job, test: str, round_: Round) -> Audit:
     """The audit with the runs it is compared with."""
-    key = (system_name(workload), workload.full_name, str(workload.scenario))
-    performance, accuracy = audit_run.find_pair(runs.log_folder(workload["log_dir"]), key, short, round_)
-    return Audit(test, short, performance, accuracy)
+    workload = job.workload
+    system = run_identity(workload, runs.PERFORMANCE, job.backend, 0).system_name
+    key = (system, workload.full_name, str(workload.scenario))
+    performance, accuracy = audit_run.find_pair(runs.log_folder(workload["log_dir"]), key, job.definition.name, round_)
+    return Audit(test, job.definition.name, performance, accuracy)
 
 
-def _attempts(workload: Workload, context: Context, short: str, test: str, round_: Round) -> Outcome:
+def _attempts(job: Job, context: Context, test: str, round_: Round) -> Outcome:
     """Run a test until its performance part passes, as often as --audit_attempts allows.
 
     From the second attempt on TEST01 logs half as many samples: its README allows that, since logging costs time.
     """
-    audit = pair_of(workload, short, test, round_)
+    workload, short = job.workload, job.definition.name
+    audit = pair_of(job, test, round_)
     audit_run.require_valid(audit)
     sampling = audit_config.SAMPLING[short] if test == "TEST01" else None
     most = max(1, int(context.request["audit_attempts"]))
@@ -71,7 +77,7 @@ def _attempts(workload: Workload, context: Context, short: str, test: str, round
         label = f"{workload.label} {test}"
         console.say(f"{label}: attempt {attempt} of {most}, logs in {paths.shown(folder)}")
         audit_run.run(audit, folder, label, sampling)
-        outcome = audit_run.verify(audit, folder, definition_of(workload.benchmark), workload.plain())
+        outcome = audit_run.verify(audit, folder, job.definition, job.values)
         say_outcome(label, outcome)
         if outcome.passed or not outcome.performance_failed:
             return outcome
@@ -95,3 +101,6 @@ def require_passed(workload: Workload, failed: list[Outcome]) -> None:
             " | ".join(failed[0].lines),
             "see the verify_*.txt in the folder named above; a noisy machine fails the performance part: stop other work and run again",
         )
+
+
+ACTION = EachWorkload(run)

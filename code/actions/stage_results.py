@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from code.actions import Context
+from code.actions import Context, OncePerRequest
 from code.benchmarks.benchmark import definition_of
 from code.common import console, paths
 from code.plan.request import Request
@@ -13,7 +13,6 @@ from code.submission.check.finding import Finding, errors
 from code.submission.stage import candidates, identity, inference, runs, staging
 from code.submission.stage.candidates import Candidate
 
-SCOPE = "request"
 FAILED_STATUS = 4
 
 
@@ -76,3 +75,6 @@ def say_findings(findings: list[Finding], root: Path | None) -> None:
 def _shown(one: Candidate, folder: Path) -> str:
     run = one.performance_run if folder == one.performance else one.accuracy_run
     return run.started if run else paths.shown(folder)
+
+
+ACTION = OncePerRequest(run)

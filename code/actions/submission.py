@@ -10,6 +10,7 @@ from dataclasses import replace
 
 from code.actions import (
     Context,
+    OncePerRequest,
     check_submission,
     pack_submission,
     run_audit_harness,
@@ -24,14 +25,12 @@ from code.plan.workload import build
 from code.results.report import Outcome, print_report
 from code.submission.stage import identity
 
-SCOPE = "request"
-
 
 def run(context: Context) -> int:
     """Do all of it; the status of the first step that fails."""
     who = identity.read(context.request)
     request = with_round(context.request, who)
-    context = Context(request, context.said)
+    context = Context(request, context.notices)
     console.say("1/6 run")
     _run_all(context)
     if who.division == "closed":
@@ -43,7 +42,7 @@ def run(context: Context) -> int:
         console.say(f"{number}/6 {name}")
         status = step.run(context)
         if status:
-            console.say(f"stopped at {name}; mend what it says, then go on with: make {name}")
+            console.say(f"stopped at {name}; fix the errors above, then continue with: make {name}")
             return int(status)
     return 0
 
@@ -69,15 +68,18 @@ def _run_all(context: Context) -> None:
     workloads, unplanned = build(context.request)
     if unplanned:
         raise unplanned[0].error
-    rows = [row for workload in workloads for row in run_both.run(workload, context)]
+    rows = [row for workload in workloads for row in run_both.run(context.job(workload), context)]
     print_report(rows)
     failed = [row for row in rows if row.outcome in (Outcome.ERROR, Outcome.FAILED)]
     if failed:
         what = "; ".join(f"{row.benchmark_full} {row.scenario} {row.mode}: {row.outcome.value}" for row in failed)
-        raise RunError("not every run succeeded", what, "mend what the table says, then run `make submission` again")
+        raise RunError("not every run succeeded", what, "fix what the table says, then run `make submission` again")
 
 
 def _audit_all(context: Context) -> None:
     workloads, _ = build(context.request)
     for workload in workloads:
-        run_audit_harness.run(workload, context)
+        run_audit_harness.run(context.job(workload), context)
+
+
+ACTION = OncePerRequest(run)

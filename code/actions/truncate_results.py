@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from code.actions import Context
+from code.actions import Context, OncePerRequest
 from code.actions.stage_results import tree
 from code.common import console, paths
 from code.submission.pack import truncation
-
-SCOPE = "request"
 
 
 def run(context: Context) -> int:
@@ -19,3 +17,6 @@ def run(context: Context) -> int:
     if not done:
         console.say(f"nothing to truncate in {paths.shown(root)}")
     return 0
+
+
+ACTION = OncePerRequest(run)

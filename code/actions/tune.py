@@ -5,31 +5,26 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from code.actions import Context
-from code.actions.run_harness import with_harness
-from code.backends.base import backend
-from code.benchmarks.benchmark import definition_of
+from code.actions import Context, EachWorkload
 from code.common import console, paths
 from code.common.constants import Scenario
 from code.common.errors import RunError
 from code.plan.workload import Workload
+from code.run.job import Job
 from code.tuning import config_class, measure
 from code.tuning.server_rate import highest_valid
 from code.tuning.space import point_of, search_space, values_of
 from code.tuning.study import Study, study_path
 
-SCOPE = "workload"
 
-
-def run(workload: Workload, context: Context) -> None:
+def run(job: Job, context: Context) -> None:
     """Search, then print the config class to paste; with --write it is written where it stands.
 
     A search that was stopped goes on with the trials it has. MissingError without Optuna, RunError when no point could be measured.
     """
-    definition, runtime = definition_of(workload.benchmark), backend(workload["backend"])
-    definition.prepare(workload.plain())
-    workload = with_harness(workload, runtime, definition, context)
-    kind = "cpu" if runtime.device == "CPU" else "gpu"
+    job.prepare_data()
+    kind = "gpu" if job.placement.batch_field.startswith("gpu") else "cpu"
+    workload = job.workload
     space = search_space(workload, kind)
     aim = measure.AIMS[workload.scenario]
     path = study_path(workload, space)
@@ -38,7 +33,7 @@ def run(workload: Workload, context: Context) -> None:
     console.say(f"{workload.label}: {trials} of {study.size} points, {len(study.known())} known already ({paths.shown(path)})")
 
     def trial(point: dict[str, Any]) -> float:
-        value = measure.probe(measure.at(workload, point), context)[aim.key]
+        value = measure.probe(context.job(measure.at(workload, point)))[aim.key]
         words = ", ".join(f"{name} {_short(value)}" for name, value in point.items())
         console.say(f"{workload.label}: trial {len(study.known()) + 1}/{trials}: {value:,.6g} {aim.unit} with {words}")
         return value
@@ -47,15 +42,19 @@ def run(workload: Workload, context: Context) -> None:
     best = study.best()
     if best is None:
         raise RunError(
-            f"{workload.label}: no point could be measured", "each trial failed as told above", "mend that, then tune again"
+            f"{workload.label}: no point could be measured",
+            "every trial failed (see the errors above)",
+            "fix the cause and run tune again",
         )
     point, value = best
     found: dict[str, Any] = values_of(workload, point)
     if workload.scenario == Scenario.Offline:
         found["offline_expected_qps"] = float(f"{value:.4g}")
     if workload.scenario == Scenario.Server:
-        found["server_target_qps"] = _server_rate(measure.at(workload, point), value, float(context.request["tune_duration"]))
-    remark = f"Tuned {time.strftime('%Y-%m-%d')} on {workload.system_id}: {value:,.6g} {aim.unit} in a probe of {runtime.label}."
+        found["server_target_qps"] = _server_rate(context, measure.at(workload, point), value)
+    remark = (
+        f"Tuned {time.strftime('%Y-%m-%d')} on {workload.system_id}: {value:,.6g} {aim.unit} in a probe of {job.backend.label}."
+    )
     console.say(f"\n{config_class.class_text(workload, found, remark)}\n")
     if context.request["write"]:
         console.say(f"written to {paths.shown(config_class.write_class(workload, found))}")
@@ -63,9 +62,11 @@ def run(workload: Workload, context: Context) -> None:
         console.say(f"it stands at {workload.config.where}; --write writes it there")
 
 
-def _server_rate(workload: Workload, throughput: float, seconds: float) -> float:
+def _server_rate(context: Context, workload: Workload, throughput: float) -> float:
+    seconds = float(context.request["tune_duration"])
+
     def is_valid(rate: float) -> bool:
-        valid = measure.server_is_valid(workload, rate, seconds)
+        valid = measure.server_is_valid(context.job(measure.at_rate(workload, rate, seconds)), rate)
         console.say(f"{workload.label}: {rate:,.1f} queries/s for {seconds:g} s: {'VALID' if valid else 'INVALID'}")
         return valid
 
@@ -84,3 +85,6 @@ def _server_rate(workload: Workload, throughput: float, seconds: float) -> float
 
 def _short(value: Any) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+ACTION = EachWorkload(run)

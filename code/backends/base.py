@@ -23,6 +23,7 @@ BACKENDS: dict[str, str] = {
     "tensorrt": "code.backends.tensorrt.backend",
     "tensorrt_rtx": "code.backends.tensorrt.rtx",
     "tensorrt_llm": "code.backends.generators.tensorrt_llm",
+    "simulated": "code.backends.simulated",
 }
 """Backend name → the module that has its BACKEND."""
 
@@ -78,7 +79,13 @@ class Backend(Protocol):
     cpp_only: Mapping[str, str]
     """Of the fields it honours, those that only the C++ harness acts on, and what the Python harness does instead."""
     device: str
-    """'CPU' or 'GPU'."""
+    """'CPU' or 'GPU'; 'ANY' for a backend that takes the devices of whichever system it is for."""
+    places_streams: bool = False
+    """Whether the runtime itself places its streams on NUMA nodes, so that a machine is one device to it."""
+    harness_languages: tuple[str, ...] = ("cpp", "python")
+    """The languages of harnesses that can run it; the C++ harness also has to be built with it."""
+    computes: bool = True
+    """Whether its engines compute answers. One that does not needs no model and no data, and its results are simulated."""
     makes_precision: bool
     """Whether its engines take the model as it is and hold the precision themselves; otherwise a graph is made in it first."""
 
@@ -97,8 +104,8 @@ class Backend(Protocol):
         RunError with the runtime's own words when it cannot.
         """
 
-    def load(self, folder: Path, spec: EngineSpec) -> Engine:
-        """Load the engine in `folder`."""
+    def load(self, folder: Path, spec: EngineSpec) -> Any:
+        """Load the engine in `folder`: an Engine, or a TextGenerator (code/backends/generators/base.py)."""
 
 
 ON_PROCESSOR = {"sliding_window_on_device": "windows are cut and added up on the processor that computes them"}

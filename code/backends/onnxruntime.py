@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from code.backends.base import ON_PROCESSOR, Arrays, EngineSpec, missing_sdk
+from code.backends.base import ON_PROCESSOR, Arrays, Backend, EngineSpec, missing_sdk
 from code.common.errors import RunError, UsageError
 
 
@@ -29,15 +29,15 @@ class OrtEngine:
 
     def __init__(self, session: Any) -> None:
         self._session = session
-        self.inputs = [i.name for i in session.get_inputs()]
-        self.outputs = [o.name for o in session.get_outputs()]
+        self.inputs: Sequence[str] = [i.name for i in session.get_inputs()]
+        self.outputs: Sequence[str] = [o.name for o in session.get_outputs()]
 
     def stream(self) -> OrtStream:
         """A new lane."""
         return OrtStream(self._session, self.outputs)
 
 
-class OnnxRuntime:
+class OnnxRuntime(Backend):
     """The ONNX Runtime backend."""
 
     name = "onnxruntime"

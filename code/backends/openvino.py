@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from code.backends.base import ON_PROCESSOR, Arrays, EngineSpec, missing_sdk
+from code.backends.base import ON_PROCESSOR, Arrays, Backend, EngineSpec, missing_sdk
 from code.common import console
 from code.common.errors import RunError, UsageError, last_words
 from code.machine.detect import detect
@@ -81,15 +81,15 @@ class OpenVinoEngine:
 
     def __init__(self, compiled: Any) -> None:
         self._compiled = compiled
-        self.inputs = [port.get_any_name() for port in compiled.inputs]
-        self.outputs = [port.get_any_name() for port in compiled.outputs]
+        self.inputs: Sequence[str] = [port.get_any_name() for port in compiled.inputs]
+        self.outputs: Sequence[str] = [port.get_any_name() for port in compiled.outputs]
 
     def stream(self) -> OpenVinoStream:
         """A new infer request."""
         return OpenVinoStream(self._compiled.create_infer_request(), self.outputs)
 
 
-class OpenVino:
+class OpenVino(Backend):
     """The OpenVINO backend."""
 
     name = "openvino"

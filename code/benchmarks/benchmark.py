@@ -39,6 +39,9 @@ class BenchmarkDefinition(Protocol):
     samples: int
     """Samples of the benchmark's own data set, which LoadGen's mlperf.conf assumes."""
 
+    length_spread: tuple[int, ...] = (1,)
+    """Lengths of the samples of the benchmark's own data set in its own unit (tokens, windows), or quantiles of them."""
+
     whole_passes: bool = False
     """Whether mlperf.conf has whole passes over the data set made (sample_concatenate_permutation = 1)."""
 

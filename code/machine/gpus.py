@@ -117,9 +117,12 @@ def _sysfs_address(bus_id: Any) -> str:
 
 
 def _visible(devices: tuple[Device, ...], machine: Machine, notes: list[str]) -> tuple[Device, ...]:
-    if machine.environ("NVIDIA_VISIBLE_DEVICES") in ("none", "void"):
+    allowed = machine.environ("NVIDIA_VISIBLE_DEVICES")
+    if allowed in ("none", "void"):
         notes.append("NVIDIA_VISIBLE_DEVICES hides every GPU")
         return ()
+    if allowed not in (None, "", "all"):
+        devices = _left_by_runtime(devices, str(allowed), notes)
     wanted = machine.environ("CUDA_VISIBLE_DEVICES")
     if wanted is None:
         return devices
@@ -135,6 +138,25 @@ def _visible(devices: tuple[Device, ...], machine: Machine, notes: list[str]) ->
             break
         chosen.extend(hit for hit in hits if hit not in chosen)
     return tuple(chosen)
+
+
+def _left_by_runtime(devices: tuple[Device, ...], allowed: str, notes: list[str]) -> tuple[Device, ...]:
+    """The devices that NVIDIA_VISIBLE_DEVICES leaves. In a container NVML lists no others, and its numbers are the host's."""
+    items = [part.strip() for part in allowed.split(",") if part.strip()]
+    if len(items) >= len(devices):
+        return devices  # the container runtime has applied it
+    by_number = {int(item) for item in items if item.isascii() and item.isdigit()}
+    by_uuid = tuple(item for item in items if not item.isdigit())
+    left = tuple(
+        device
+        for device in devices
+        if device.index in by_number
+        or any(device.uuid.startswith(item) or str(device.facts.get("uuid", "")).startswith(item) for item in by_uuid)
+    )
+    if not left:
+        notes.append(f"NVIDIA_VISIBLE_DEVICES={allowed} names none of this machine's GPUs, so it is ignored")
+        return devices
+    return left
 
 
 def _nvidia_on_bus(machine: Machine) -> list[str]:

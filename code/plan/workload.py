@@ -143,7 +143,7 @@ def named(
 
 def resolve_system(request: Request) -> tuple[str, str, DetectedSystem, list[str]]:
     """(known system's name, system ID, the machine, notes) for --system, or for the detected machine."""
-    detected = detect()
+    detected = _machine(request)
     name = request["system"]
     if name:
         known = KnownSystem.get(name)
@@ -153,6 +153,19 @@ def resolve_system(request: Request) -> tuple[str, str, DetectedSystem, list[str
         return known.name, matched_id, detected, []
     found = match(detected)
     return found.system.name, found.system_id, detected, list(found.warnings)
+
+
+def _machine(request: Request) -> DetectedSystem:
+    """This machine, or where nothing is run the one that a capture describes. UsageError where something would be run."""
+    if not request["capture"]:
+        return detect()
+    if not request["dry_run"] and request["action"] != "explain":
+        raise UsageError(
+            f"--capture describes another machine, and {request['action']} works on this one",
+            "a capture can be planned for, not run on",
+            "add --dry_run, or leave --capture out",
+        )
+    return detect(request["capture"])
 
 
 def _unknown_system(name: str, request: Request) -> UsageError:

@@ -21,6 +21,7 @@ from code.results.verdict import Verdict
 from code.rules.metrics import METRICS, MIN_QUERY_COUNT, OFFLINE_SAMPLES_CAP
 
 METADATA_NAME = "metadata.json"
+SIMULATED_NOTE = ", SIMULATED: no engine computed anything"
 TOKEN_RATES = (
     "result_tokens_per_second",
     "result_completed_tokens_per_second",
@@ -47,6 +48,7 @@ class RunIdentity:
         model_variant: 'reference' or 'tiny'.
         dataset_samples: samples of the benchmark's data set; None for what the QSL reported.
         extras: more keys for metadata.json (precision, division_note, …); they may not repeat one of the above.
+        simulated: whether the engine computed nothing, which every line then says.
     """
 
     benchmark_full: str
@@ -61,6 +63,7 @@ class RunIdentity:
     model_variant: str = "reference"
     dataset_samples: int | None = None
     extras: Mapping[str, Any] = field(default_factory=dict)
+    simulated: bool = False
 
 
 def performance_metadata(identity: RunIdentity, log: LoadGenLog, verdict: Verdict) -> dict[str, Any]:
@@ -85,7 +88,7 @@ def performance_metadata(identity: RunIdentity, log: LoadGenLog, verdict: Verdic
         "result_validity": verdict.word,
         "loadgen_result_validity": log.get("result_validity"),
         "summary_string": f"{metric.key}: {value}, Result is {verdict.word}, "
-        f"10-min runtime requirement met: {verdict.ten_minutes_met}",
+        f"10-min runtime requirement met: {verdict.ten_minutes_met}{SIMULATED_NOTE if identity.simulated else ''}",
         "submission_key": metric.submission_key,
         metric.submission_key: log.get(metric.submission_key),
         "reasons": [reason.as_json() for reason in verdict.reasons],
@@ -164,6 +167,7 @@ def _head(identity: RunIdentity, log: LoadGenLog) -> dict[str, Any]:
         count_key: log.need(count_key),
         "satisfies_query_constraint": satisfies_query_constraint(log, identity.dataset_samples),
         "loadgen_version": log.version,
+        **({"simulated": True} if identity.simulated else {}),
     }
 
 

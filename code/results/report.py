@@ -71,7 +71,7 @@ def performance_row(identity: RunIdentity, log: LoadGenLog, verdict: Verdict) ->
         identity.scenario,
         "PerformanceOnly",
         outcome,
-        shown_value(log),
+        shown_value(log) + (" SIMULATED" if identity.simulated else ""),
         verdict.reasons,
         verdict.notes,
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -30,16 +30,19 @@ def binary() -> Path:
     return paths.build_dir() / "bin" / "harness"
 
 
-def choose(asked: str, backend: str, kind: str) -> Choice:
+def choose(asked: str, backend: str, kind: str, languages: Sequence[str] = (CPP, PYTHON)) -> Choice:
     """The language for a backend and a kind of data set.
 
     Args:
         asked: the field harness_lang: 'auto', 'cpp' or 'python'.
         backend: the workload's backend.
         kind: run.json's dataset.kind.
+        languages: those that the backend runs in at all.
     """
     if asked != AUTO:
         return Choice(asked, f"harness_lang is {asked}")
+    if PYTHON not in languages:
+        return Choice(CPP, f"the {backend} backend runs in it only")
     if not binary().is_file():
         return Choice(PYTHON, "the C++ harness is not built; `make build` builds it")
     offers = _capabilities(str(binary()), binary().stat().st_mtime_ns)

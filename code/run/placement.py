@@ -6,11 +6,13 @@ engines, profiles, windows, tuning, estimates and the harness read what stands h
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from code.common.errors import UsageError
+from code.run import slots
+from code.run.slots import Slot
 
 if TYPE_CHECKING:
     from code.backends.base import Backend
@@ -41,6 +43,12 @@ class Device:
     threads: int = 0
     engine: int = 0
 
+    def words(self) -> str:
+        """'node 0: cores 0-31, 16 streams, 32 threads'."""
+        cores = f"cores {slots.ranges(self.cores)}" if self.cores else "any core"
+        threads = f", {self.threads} threads" if self.threads else ""
+        return f"{self.name} ({self.kind}): {cores}, {self.streams} stream{'s' if self.streams > 1 else ''}{threads}"
+
 
 @dataclass(frozen=True)
 class Placement:
@@ -48,15 +56,21 @@ class Placement:
 
     Args:
         devices: in the harness's order; never empty.
-        batch: most samples in a batch.
+        batch: most samples in a batch; None where no field says.
+        batch_field: the field that says it.
+        system_devices: how many devices the system has in all.
         environment: variables that the harness process gets, so that it sees the chosen devices only, numbered from 0.
         processes: which process drives which devices, as indices into `devices`.
+        notes: what a user should know about the choice, a sentence each.
     """
 
     devices: tuple[Device, ...]
-    batch: int
+    batch: int | None
+    batch_field: str
+    system_devices: int = 1
     environment: Mapping[str, str] = field(default_factory=dict)
-    processes: tuple[tuple[int, ...], ...] = ()
+    processes: tuple[tuple[int, ...], ...] = ((0,),)
+    notes: tuple[str, ...] = ()
 
     @property
     def kinds(self) -> tuple[str, ...]:
@@ -70,17 +84,46 @@ class Placement:
 
 
 def place(workload: Workload, backend: Backend) -> Placement:
-    """The placement of a workload. UsageError for a batch size that has no entry for the benchmark."""
-    kind = "cpu" if backend.device == "CPU" else "gpu"
-    cores = max(1, workload.detected.usable_cores)
-    streams = int(workload[f"{kind}_inference_streams"] or 1)
-    threads = int(workload["cpu_threads_per_stream"] or 0) * streams or cores
-    device = Device(0, 0, "node 0" if kind == "cpu" else "GPU 0", kind, (), streams, threads if kind == "cpu" else 0)
-    return Placement((device,), batch_of(workload, f"{kind}_batch_size"), processes=((0,),))
+    """The placement of a workload.
+
+    The default is every device of the system that a run may use: all visible GPUs, or one device for each NUMA node in reach.
+    SingleStream has one query in flight, so it uses the first device only.
+
+    UsageError for devices that are not there, a numa_config that cannot be, and a batch size without an entry for the benchmark.
+    """
+    on_gpus = backend.device == "GPU" or (backend.device == "ANY" and slots.has_accelerators(workload.system_name))
+    kind = "gpu" if on_gpus else "cpu"
+    found = slots.of_gpus(workload, backend) if on_gpus else slots.of_processors(workload, backend.places_streams)
+    chosen = slots.chosen(found, workload["devices"], workload.values["devices"].origin)
+    notes: list[str] = []
+    if str(workload.scenario) == "SingleStream" and len(chosen) > 1:
+        notes.append(f"SingleStream has one query in flight: {chosen[0].name} answers it, {len(chosen) - 1} more are not used")
+        chosen = chosen[:1]
+    if on_gpus:
+        streams = [int(workload["gpu_inference_streams"] or 1)] * len(chosen)
+        threads = [0] * len(chosen)
+    else:
+        chosen, streams = _share(chosen, int(workload["cpu_inference_streams"] or 1), notes)
+        per_stream = int(workload["cpu_threads_per_stream"] or 0)
+        threads = [per_stream * s or slot.compute for s, slot in zip(streams, chosen, strict=True)]
+    kinds = list(dict.fromkeys(slot.kind for slot in chosen))
+    devices = tuple(
+        Device(i, slot.number, slot.name, slot.kind, slot.cores, streams[i], threads[i], kinds.index(slot.kind))
+        for i, slot in enumerate(chosen)
+    )
+    return Placement(
+        devices,
+        batch_of(workload, f"{kind}_batch_size"),
+        f"{kind}_batch_size",
+        len(found),
+        _environment(chosen),
+        _processes(chosen),
+        tuple(notes),
+    )
 
 
-def batch_of(workload: Workload, name: str) -> int:
-    """The batch size that a field gives the workload's network; 1 where it is not set. UsageError where its entry is missing."""
+def batch_of(workload: Workload, name: str) -> int | None:
+    """The batch size that a field gives the workload's network; None where it is not set. UsageError where its entry is missing."""
     size = workload[name]
     if isinstance(size, dict):
         network = str(workload.benchmark)
@@ -92,4 +135,32 @@ def batch_of(workload: Workload, name: str) -> int:
                 workload.values[name].origin,
             )
         size = size[network]
-    return int(size or 1)
+    return int(size) if size else None
+
+
+def _share(nodes: Sequence[Slot], streams: int, notes: list[str]) -> tuple[list[Slot], list[int]]:
+    """The streams shared out among nodes by their cores, the larger remainders first; nodes without a stream are left out."""
+    cores = sum(node.compute for node in nodes)
+    exact = [streams * node.compute / cores for node in nodes]
+    whole = [int(share) for share in exact]
+    for i in sorted(range(len(nodes)), key=lambda i: (whole[i] - exact[i], i))[: streams - sum(whole)]:
+        whole[i] += 1
+    used = [i for i, count in enumerate(whole) if count]
+    if len(used) < len(nodes):
+        idle = ", ".join(node.name for i, node in enumerate(nodes) if i not in used)
+        notes.append(f"cpu_inference_streams is {streams}, fewer than the NUMA nodes: no stream for {idle}")
+    return [replace(nodes[i]) for i in used], [whole[i] for i in used]
+
+
+def _environment(chosen: Sequence[Slot]) -> dict[str, str]:
+    """CUDA numbers the devices that it sees in the order they are named in; UUIDs mean the same GPU to NVML and to CUDA."""
+    if not chosen or not all(slot.uuid for slot in chosen):
+        return {}
+    return {"CUDA_VISIBLE_DEVICES": ",".join(slot.uuid for slot in chosen), "CUDA_DEVICE_ORDER": "PCI_BUS_ID"}
+
+
+def _processes(chosen: Sequence[Slot]) -> tuple[tuple[int, ...], ...]:
+    """One process for all devices; one for each MIG slice, because CUDA shows a process a single one."""
+    if any(slot.slice for slot in chosen):
+        return tuple((i,) for i in range(len(chosen)))
+    return (tuple(range(len(chosen))),)

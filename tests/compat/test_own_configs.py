@@ -88,7 +88,7 @@ def test_every_workload_of_a_listed_system_resolves_by_dry_run(system: str, caps
     for workload in workloads:
         value = workload[FIELD_OF[str(workload.scenario)]]
         assert isinstance(value, Probed) if system.startswith("CPU_") else value > 0
-        dry_run.run(workload, context)
+        dry_run.run(context.job(workload), context)
     said = capsys.readouterr().out
     assert said.count("LoadGen") == len(workloads)
 

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from code.backends import memory
-from code.backends.base import EngineSpec, missing_sdk
+from code.backends.base import Backend, EngineSpec, missing_sdk
 from code.backends.generators.base import Event, Generation, TextGenerator, require_text_benchmark
 from code.backends.generators.streams import GeneratorStreams
 from code.benchmarks.gptj.checkpoint import IR, IR_WEIGHTS, open_checkpoint
@@ -136,7 +136,7 @@ class OpenVinoGenerator:
         self._running.clear()
 
 
-class OpenVinoGenAi:
+class OpenVinoGenAi(Backend):
     """The OpenVINO GenAI backend."""
 
     name = "openvino_genai"
@@ -144,6 +144,7 @@ class OpenVinoGenAi:
     runtime_key = "openvino_genai_version"
     device = "CPU"
     makes_precision = True
+    places_streams = True
     ignored_because: Mapping[str, str] = {}
     cpp_only: Mapping[str, str] = {}
     honours = frozenset(

@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from code.backends.base import EngineSpec, missing_sdk
+from code.backends.base import Backend, EngineSpec, missing_sdk
 from code.backends.generators.base import Event, Generation, require_text_benchmark
 from code.common.errors import MissingError, RunError, UsageError, last_words, unknown
 
@@ -109,7 +109,7 @@ class TrtLlmGenerator:
         return self._generation.stream and self._generation.num_beams == 1
 
 
-class TrtLlm:
+class TrtLlm(Backend):
     """The TensorRT-LLM backend."""
 
     name = "tensorrt_llm"

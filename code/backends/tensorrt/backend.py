@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from code.backends.base import EngineSpec
+from code.backends.base import Backend, EngineSpec
 from code.backends.tensorrt.profiles import as_settings, profiles_of
 from code.backends.tensorrt.sdk import TENSORRT, Flavour, sdk
 from code.backends.tensorrt.sdk import version as version_of
@@ -46,7 +46,7 @@ CPP_ONLY: dict[str, str] = {
 """What the Python harness does instead where the C++ harness acts on a field."""
 
 
-class TensorRt:
+class TensorRt(Backend):
     """One flavour of TensorRT as a backend."""
 
     device = "GPU"

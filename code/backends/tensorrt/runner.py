@@ -145,8 +145,8 @@ class TrtEngine:
         self._cuda = cuda
         self._graphs = graphs
         names = [engine.get_tensor_name(i) for i in range(engine.num_io_tensors)]
-        self.inputs = [n for n in names if engine.get_tensor_mode(n) == module.TensorIOMode.INPUT]
-        self.outputs = [n for n in names if n not in self.inputs]
+        self.inputs: Sequence[str] = [n for n in names if engine.get_tensor_mode(n) == module.TensorIOMode.INPUT]
+        self.outputs: Sequence[str] = [n for n in names if n not in self.inputs]
 
     def stream(self) -> TrtStream:
         """A new lane with its own context; RunError when the device's memory does not hold one more."""

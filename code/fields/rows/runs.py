@@ -39,6 +39,12 @@ ROWS: tuple[Field, ...] = (
         affects_engine=True,
         choices=("fp32", "bf16", "fp16", "fp8", "int8", "int4"),
     ),
+    row(
+        MODEL_DATA,
+        "simulated_table",
+        "str",
+        "File of service times for --backend=simulated; default: derived from the config's own expected value.",
+    ),
     row(MODEL_DATA, "model_path", "str", "The model file to use instead of the benchmark's own.", "ehc", affects_engine=True),
     row(
         MODEL_DATA,

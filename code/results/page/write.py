@@ -86,7 +86,8 @@ class RunPage:
             return ", ".join(f"{e['name']} {float(e['value']):.3f}" for e in self.metadata.get("accuracy", []))
         metric = METRICS[str(self.metadata["scenario"])]
         found = self.metadata.get(metric.key)
-        return f"{float(found) * metric.scale:,.4g} {metric.unit}" if isinstance(found, (int, float)) else "no result"
+        simulated = " SIMULATED" if self.metadata.get("simulated") else ""
+        return f"{float(found) * metric.scale:,.4g} {metric.unit}{simulated}" if isinstance(found, (int, float)) else "no result"
 
 
 def write_run(run: RunPage, folder: Path) -> Path:

@@ -105,6 +105,14 @@ def _valid(folder: Path, log: LoadGenLog, claim: Claim) -> Iterator[Finding]:
         yield Finding(log.path, f"LoadGen calls the run INVALID: {reasons}", step, error=claim.closed, check="valid")
 
 
+def _not_simulated(folder: Path, log: LoadGenLog, claim: Claim) -> Iterator[Finding]:
+    """LoadGen logs the SUT's name, which names the engine."""
+    if "simulated" in str(log.get("sut_name", "")).lower():
+        yield Finding(
+            log.path, "its engine is simulated: nothing was computed", claim.rerun("PerformanceOnly"), check="simulated"
+        )
+
+
 def _not_audited(folder: Path, log: LoadGenLog, claim: Claim) -> Iterator[Finding]:
     if log.audited:
         yield Finding(
@@ -183,6 +191,7 @@ PERFORMANCE_CHECKS: tuple[Check, ...] = (
     _complete,
     _valid,
     _not_audited,
+    _not_simulated,
     _seeds,
     _duration,
     _sample_counts,

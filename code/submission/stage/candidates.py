@@ -80,9 +80,13 @@ def from_logs(root: Path, named: Iterable[str] = (), round_: Round | None = None
         raise MissingError(
             f"there is no run in {root}", "", 'make one with `make run RUN_ARGS="--benchmarks=bert --test_mode=SubmissionRun"`'
         )
-    ordered = [*chosen, *runs.for_round(found, round_)]
     candidates: list[Candidate] = []
-    findings: list[Finding] = []
+    findings = [
+        Finding(run.folder, "left out: it is simulated, and nothing simulated can be staged", error=False, check="simulated")
+        for run in found
+        if run.simulated
+    ]
+    ordered = [*chosen, *runs.for_round([run for run in found if not run.simulated], round_)]
     for key in dict.fromkeys(run.key for run in ordered):
         performance = runs.newest(ordered, key, PERFORMANCE)
         accuracy = runs.newest(ordered, key, ACCURACY)
@@ -121,6 +125,8 @@ def _named_run(folder: Path) -> Run:
         raise UsageError(
             f"{folder} holds no run", f"there is no {runs.METADATA} of a run in it", "name the folder of a run's logs"
         )
+    if run.simulated:
+        raise UsageError(f"the run in {folder} is simulated", "nothing simulated can be staged", "name a run of a real engine")
     if not run.complete:
         raise UsageError(f"the run in {folder} is not complete", "; ".join(run.missing()), "name another, or run it again")
     return run

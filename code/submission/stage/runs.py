@@ -70,6 +70,11 @@ class Run:
         return self.metadata.get("model_variant") == "tiny"
 
     @property
+    def simulated(self) -> bool:
+        """Whether its engine computed nothing."""
+        return bool(self.metadata.get("simulated"))
+
+    @property
     def open_only(self) -> str:
         """Why it can only go to open; '' where it need not."""
         return str(self.metadata.get("division_note") or ("open division only: the model is the tiny one" if self.tiny else ""))

@@ -118,7 +118,7 @@ def stage(found: list[Candidate], findings: list[Finding], identity: Identity, r
             "these results belong into trees of different layouts", names, "stage them one round at a time with ROUND=…"
         )
     if not good:
-        first = next(iter(errors(findings)), None)
+        first = next(iter([*errors(findings), *findings]), None)
         raise UsageError(
             "nothing could be staged",
             f"{first.path}: {first.what}" if first else "there is no pair of complete runs",

@@ -1,0 +1,65 @@
+"""The simulated backend: an engine that takes as long as a table says and computes nothing.
+
+LoadGen, queues, batches and lanes are the real ones; only the answers and the time of the devices are not. It shows how a system that
+is not there would be driven, and how the harness behaves on it. Nothing it measures is a result: every line says SIMULATED.
+
+The engine is the table itself: JSON with `batches` [B] and `lengths` [L], both ascending, and `microseconds` [B][L], which the harness
+interpolates; where wanted also `slowdown` (a factor for each device), `load_s`, `fault` ('throw', 'short' or 'hang') and `fault_after`.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from code.backends.base import Backend, Engine, EngineSpec
+from code.common.errors import UsageError
+
+TABLE_FILE = "table.json"
+VERSION = "1"
+
+
+class Simulated(Backend):
+    """The simulated backend."""
+
+    name = "simulated"
+    label = "SIMULATED"
+    runtime_key = "simulated_version"
+    device = "ANY"
+    makes_precision = True
+    computes = False
+    harness_languages = ("cpp",)
+    honours = frozenset(
+        {"precision", "cpu_batch_size", "cpu_inference_streams", "gpu_batch_size", "gpu_inference_streams", "simulated_table"}
+    )
+    ignored_because: Mapping[str, str] = {}
+    cpp_only: Mapping[str, str] = {}
+
+    def version(self) -> str:
+        """The version of the table's form."""
+        return VERSION
+
+    def build_settings(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """The precision that results name; the table is the model."""
+        return {"precision": values["precision"]}
+
+    def device_identity(self) -> str:
+        """No device."""
+        return "none"
+
+    def build(self, model: Path, values: Mapping[str, Any], folder: Path) -> None:
+        """Keep the table."""
+        shutil.copyfile(model, folder / TABLE_FILE)
+
+    def load(self, folder: Path, spec: EngineSpec) -> Engine:
+        """UsageError: only the C++ harness simulates."""
+        raise UsageError(
+            "the Python harness does not simulate",
+            "its own overhead would be part of what is measured",
+            "run with --harness_lang=cpp after `make build`",
+        )
+
+
+BACKEND = Simulated()

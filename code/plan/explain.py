@@ -1,0 +1,34 @@
+"""A workload in words and as JSON: every value and where it came from."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from code.plan.workload import Workload
+from configs.configuration import Probed
+
+
+def shown(value: Any) -> str:
+    """A value as tables show it."""
+    if isinstance(value, Probed):
+        return f"{value.factor:g} × {value.what}, measured at the first run"
+    return json.dumps(value) if isinstance(value, (dict, list)) else str(value)
+
+
+def as_json(workload: Workload) -> dict[str, Any]:
+    """The workload for machines."""
+    return {
+        "benchmark": str(workload.benchmark),
+        "benchmark_full": workload.full_name,
+        "scenario": str(workload.scenario),
+        "system": workload.system_name,
+        "system_id": workload.system_id,
+        "setting": workload.setting.shortname(),
+        "config_ver": workload.setting.config_ver(),
+        "config": {"class": workload.config.cls.__name__, "where": workload.config.where},
+        "values": {
+            name: {"value": shown(v.value) if isinstance(v.value, Probed) else v.value, "origin": v.origin}
+            for name, v in workload.values.items()
+        },
+    }

@@ -1,0 +1,77 @@
+"""What each device did in a run: devices.json, which the harness writes beside LoadGen's logs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+DEVICES_FILE = "devices.json"
+LAG = 1 / 3
+"""A device that answers less than the others by this share is named."""
+LEAST_SAMPLES = 64
+"""Fewer samples a device than this say nothing about its speed."""
+
+
+@dataclass(frozen=True)
+class DeviceShare:
+    """One device's part of a run.
+
+    Args:
+        index: its number in the harness process.
+        name: its UUID or node.
+        samples, batches: what it answered.
+        busy: the share of the run that its streams were inside the engine, from 0 to 1.
+    """
+
+    index: int
+    name: str
+    samples: int
+    batches: int
+    busy: float
+
+    def as_json(self) -> dict[str, Any]:
+        """As metadata.json holds it."""
+        return {
+            "index": self.index,
+            "name": self.name,
+            "samples": self.samples,
+            "batches": self.batches,
+            "busy_share": round(self.busy, 4),
+        }
+
+
+def read(folder: Path) -> list[DeviceShare]:
+    """The devices of the run in `folder`; [] where the harness wrote nothing of them."""
+    try:
+        content = json.loads((folder / DEVICES_FILE).read_text(encoding="utf-8"))
+        return [
+            DeviceShare(
+                int(one["index"]),
+                str(one["name"]),
+                int(one["samples"]),
+                int(one["batches"]),
+                float(one["busy_s"]) / max(1e-9, float(one["elapsed_s"])),
+            )
+            for one in content
+        ]
+    except (OSError, ValueError, KeyError, TypeError):
+        return []
+
+
+def laggards(devices: Sequence[DeviceShare]) -> list[str]:
+    """A line for each device that answered less than the others' median by a third."""
+    if len(devices) < 2:
+        return []
+    lines = []
+    for one in devices:
+        others = median(other.samples for other in devices if other is not one)
+        if others >= LEAST_SAMPLES and one.samples < (1 - LAG) * others:
+            lines.append(
+                f"{one.name} answered {one.samples:,} samples, the other devices {others:,.0f} each: "
+                "it is slower, or was busy with other work"
+            )
+    return lines

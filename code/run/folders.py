@@ -1,0 +1,50 @@
+"""Where a run's logs go: a new folder for each LoadGen test, marked INCOMPLETE until its result is whole."""
+
+from __future__ import annotations
+
+import os
+import time
+from functools import cache
+from pathlib import Path
+
+from code.common import paths
+from code.common.errors import UsageError
+from code.common.files import storage_error
+from code.plan.workload import Workload
+
+INCOMPLETE = "INCOMPLETE"
+
+
+def log_root(workload: Workload) -> Path:
+    """The folder of this invocation's results: --log_dir, else $LOG_DIR, else build/logs/<timestamp>."""
+    given = workload["log_dir"] or os.environ.get("LOG_DIR", "")
+    return Path(given).absolute() if given else paths.build_dir() / "logs" / _started()
+
+
+@cache
+def _started() -> str:
+    return time.strftime("%Y.%m.%d-%H.%M.%S")
+
+
+def new_log_folder(root: Path, workload: Workload) -> Path:
+    """A new folder <root>/<system_id>/<benchmark_full>/<scenario>, with '.2', '.3', … behind it where that one is taken.
+
+    It holds an INCOMPLETE marker until its result is whole.
+    """
+    parent = root / workload.system_id / workload.full_name
+    number = 1
+    while True:
+        folder = parent / (str(workload.scenario) + (f".{number}" if number > 1 else ""))
+        try:
+            parent.mkdir(parents=True, exist_ok=True)
+            folder.mkdir()
+            (folder / INCOMPLETE).write_text(
+                "This run has not ended, or ended badly. Its logs are not a result.\n", encoding="utf-8"
+            )
+            return folder
+        except FileExistsError:
+            if not parent.is_dir():
+                raise UsageError(f"{root} is not a directory", "results go there", "choose another place with LOG_DIR") from None
+            number += 1
+        except OSError as error:
+            raise storage_error(error, folder) from error

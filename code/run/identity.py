@@ -1,0 +1,36 @@
+"""Which run a result is of: the names that metadata.json and a submission carry."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from code.backends.base import Backend
+from code.plan.workload import Workload
+from code.results.metadata import RunIdentity
+
+
+def run_identity(workload: Workload, mode: str, runtime: Backend, samples: int, language: str = "") -> RunIdentity:
+    """The identity of a workload's run in `mode` on a data set of `samples` samples."""
+    variant = workload.variant if runtime.computes else "simulated"
+    suffix = "" if variant in ("reference", "simulated") else f"_{variant}"
+    system = f"{workload.system_id}_{runtime.label}{suffix}"
+    extras: dict[str, Any] = {"precision": workload["precision"], "system_id": workload.system_id}
+    if not runtime.computes:
+        extras["division_note"] = "not for any division: the engine is simulated"
+    elif workload.open_only:
+        extras["division_note"] = f"open division only: {workload.open_reason}"
+    return RunIdentity(
+        benchmark_full=workload.full_name,
+        benchmark_short=str(workload.benchmark),
+        config_name=f"{system}-{workload.setting.shortname()}-{workload.scenario}",
+        system_name=system,
+        detected_system=repr(workload.detected.config),
+        scenario=str(workload.scenario),
+        test_mode=mode,
+        runtime_key=runtime.runtime_key,
+        runtime_version=runtime.version(),
+        model_variant=variant,
+        dataset_samples=samples,
+        extras=extras,
+        simulated=not runtime.computes,
+    )

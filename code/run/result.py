@@ -1,0 +1,48 @@
+"""One LoadGen test, judged and stored with its metadata.json."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from code.common import console, paths
+from code.common.files import write_json
+from code.plan import explain
+from code.results import devices, metadata, provenance, report
+from code.results.verdict import judge
+from code.run.folders import INCOMPLETE, log_root, new_log_folder
+from code.run.identity import run_identity
+
+if TYPE_CHECKING:
+    from code.run.job import Job
+
+
+def run(job: Job, mode: str) -> report.ReportRow:
+    """Run, judge and store; what came of it as a row of the report.
+
+    The folder keeps its INCOMPLETE marker until all of it is written.
+    """
+    workload = job.workload
+    folder = new_log_folder(log_root(workload), workload)
+    console.say(f"{job.label} {mode}: logs in {paths.shown(folder)}")
+    write_json(folder / provenance.FILE_NAME, provenance.collect(explain.as_json(workload), mode, job.engine.folder))
+    log = job.test(mode, folder, f"{job.label} {mode}")
+    verdict = judge(log)
+    identity = run_identity(workload, mode, job.backend, int(job.dataset["count"]))
+    of_devices = devices.read(folder)
+    for line in devices.laggards(of_devices):
+        console.warn(f"{job.label} {mode}: {line}")
+    if mode == "AccuracyOnly":
+        scores = job.definition.check_accuracy(folder, job.values, workload.setting.accuracy_target)
+        content = metadata.accuracy_metadata(identity, log, scores, verdict)
+        row = report.accuracy_row(identity, scores, verdict)
+    else:
+        content = metadata.performance_metadata(identity, log, verdict)
+        row = report.performance_row(identity, log, verdict)
+    if of_devices:
+        content["devices"] = [device.as_json() for device in of_devices]
+    if not workload["log_enable_trace"]:
+        (folder / "mlperf_log_trace.json").unlink(missing_ok=True)  # LoadGen leaves an empty one
+    metadata.write_metadata(folder, content)
+    (folder / INCOMPLETE).unlink()
+    console.say(f"{job.label} {mode}: {content['summary_string']}")
+    return row

@@ -1,0 +1,156 @@
+"""What a simulated run computes on: a table of service times, and a data set that has lengths and nothing else."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from code.common import paths
+from code.common.errors import MissingError, UsageError
+from code.common.files import write_json
+from code.plan.workload import Workload
+from code.run.placement import Placement
+from configs.configuration import Probed
+
+SERVER_SHARE = 0.85
+"""The share of a system's Offline throughput that its Server rate is taken for: what published pairs of results show, about."""
+PER_CORE = 10.0
+"""Samples/s of one core where a config leaves its rate to a measurement: a simulated engine has nothing to measure."""
+MULTI_STREAM_SAMPLES = 8
+REQUIRED, OPTIONAL = ("batches", "lengths", "microseconds"), ("slowdown", "load_s", "fault", "fault_after")
+FAULTS = ("", "throw", "short", "hang")
+
+
+def table_file(workload: Workload, placement: Placement, lengths: Sequence[int]) -> Path:
+    """The file of the workload's table: --simulated_table, else one derived from the config's own expected rate.
+
+    Args:
+        lengths: of the samples of the benchmark's data set, or quantiles of them.
+
+    MissingError without the file, UsageError for one that holds no table.
+    """
+    given = workload["simulated_table"]
+    table = read_table(Path(given)) if given else derived_table(workload, placement, lengths)
+    text = json.dumps(table, sort_keys=True)
+    name = f"table-{hashlib.sha256(text.encode()).hexdigest()[:12]}.json"
+    file = paths.build_dir() / "graphs" / "simulated" / name
+    if not file.is_file():
+        write_json(file, table)
+    return file
+
+
+def derived_table(workload: Workload, placement: Placement, lengths: Sequence[int]) -> dict[str, Any]:
+    """A table by which the system's devices together reach the config's expected rate: a batch takes its samples times their lengths.
+
+    The rate is a Server config's target over SERVER_SHARE, and for SingleStream and MultiStream follows from the expected latency.
+    """
+    rate = _rate_of_device(workload, placement)
+    batch = max(2, placement.batch or 1)
+    shortest, longest = min(lengths), max(max(lengths), min(lengths) + 1)
+    per_unit = 1e6 / rate / (sum(lengths) / len(lengths))  # µs
+    return {
+        "batches": [1, batch],
+        "lengths": [shortest, longest],
+        "microseconds": [[round(n * length * per_unit, 3) for length in (shortest, longest)] for n in (1, batch)],
+    }
+
+
+def _rate_of_device(workload: Workload, placement: Placement) -> float:
+    """Samples/s that one device computes. UsageError where the config has no expected value."""
+    name, value = _expected(workload)
+    if isinstance(value, Probed):
+        return PER_CORE * max(1, workload.detected.usable_cores) / placement.system_devices
+    if not value:
+        raise UsageError(
+            f"{name} is not set, so the time that a simulated engine takes is not known",
+            "it is derived from the config's own expected value",
+            f"set {name}, or give a table with --simulated_table=FILE",
+        )
+    scenario = str(workload.scenario)
+    if scenario == "SingleStream":
+        return 1e9 / float(value)
+    if scenario == "MultiStream":
+        return int(workload["multi_stream_samples_per_query"] or MULTI_STREAM_SAMPLES) * 1e9 / float(value)
+    share = SERVER_SHARE if scenario == "Server" else 1.0
+    factor = float(workload["server_target_qps_adj_factor"] or 1.0) if scenario == "Server" else 1.0
+    return float(value) * factor / share / placement.system_devices
+
+
+def _expected(workload: Workload) -> tuple[str, Any]:
+    name = {
+        "Offline": "offline_expected_qps",
+        "Server": "server_target_qps",
+        "SingleStream": "single_stream_expected_latency_ns",
+        "MultiStream": "multi_stream_expected_latency_ns",
+    }[str(workload.scenario)]
+    return name, workload[name]
+
+
+def without_probes(workload: Workload, placement: Placement) -> dict[str, Any]:
+    """Field → value for those that a config leaves to a measurement: what the derived table will give."""
+    out: dict[str, Any] = {}
+    for name, item in workload.values.items():
+        if not isinstance(item.value, Probed):
+            continue
+        rate = PER_CORE * max(1, workload.detected.usable_cores)
+        latency = placement.system_devices * 1e9 / rate
+        measured = {
+            "samples_per_second": rate,
+            "latency_ns": latency,
+            "query_latency_ns": latency * MULTI_STREAM_SAMPLES / placement.system_devices,
+        }
+        value = measured[item.value.what] * item.value.factor
+        out[name] = int(value) if name.endswith("_ns") else value
+    return out
+
+
+def synthetic(count: int, usual_count: int, lengths: Sequence[int]) -> dict[str, Any]:
+    """The `dataset` part of run.json: `count` samples of these lengths in turn."""
+    return {"kind": "synthetic", "count": count, "usual_count": usual_count, "lengths": list(lengths), "outputs": ["answer"]}
+
+
+def read_table(file: Path) -> dict[str, Any]:
+    """The table in a file. MissingError without it, UsageError for anything that is not one."""
+    step = "it is JSON with batches, lengths and microseconds: see documentation/simulation.md"
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise MissingError(f"cannot read {file}", error.strerror or str(error), "correct --simulated_table") from error
+    except ValueError as error:
+        raise UsageError(f"{file} is not valid JSON", str(error), step) from error
+    problem = _problem(content)
+    if problem:
+        raise UsageError(f"{file} is not a table of service times", problem, step)
+    return dict(content)
+
+
+def _problem(content: Any) -> str:
+    if not isinstance(content, Mapping):
+        return "it holds no object"
+    missing = [name for name in REQUIRED if name not in content]
+    unknown = sorted(set(content) - {*REQUIRED, *OPTIONAL})
+    if missing or unknown:
+        return f"missing: {', '.join(missing) or 'nothing'}; unknown: {', '.join(unknown) or 'nothing'}"
+    axes = [content["batches"], content["lengths"]]
+    if not all(_numbers(axis) and list(axis) == sorted(set(axis)) and axis[0] > 0 for axis in axes):
+        return "batches and lengths are rising lists of numbers above 0"
+    rows = content["microseconds"]
+    if not isinstance(rows, list) or len(rows) != len(axes[0]) or not all(_numbers(r) and len(r) == len(axes[1]) for r in rows):
+        return "microseconds has a row for each batch with a number of 0 or more for each length"
+    if not _numbers(content.get("slowdown", [1])) or not _numbers([content.get("load_s", 0)]):
+        return "slowdown is a list of factors and load_s a number of seconds"
+    if content.get("fault", "") not in FAULTS or not _numbers([content.get("fault_after", 0)]):
+        return f"fault is one of {', '.join(FAULTS[1:])}, and fault_after a number of batches"
+    return ""
+
+
+def _numbers(items: Any) -> bool:
+    return (
+        isinstance(items, list)
+        and bool(items)
+        and all(isinstance(n, (int, float)) and not isinstance(n, bool) and math.isfinite(n) and n >= 0 for n in items)
+    )

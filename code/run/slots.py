@@ -1,0 +1,216 @@
+"""The devices that a system offers a run: GPUs and MIG slices as detection or the system's description has them, NUMA nodes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from code.common.errors import UsageError
+from code.machine.accelerator import MIG
+from code.machine.detect import DetectedSystem
+from code.machine.gpus import Device as DetectedDevice
+from code.machine.systems import intervals
+from code.systems.estimate import known_name
+from code.systems.system_list import KnownSystem
+
+if TYPE_CHECKING:
+    from code.backends.base import Backend
+    from code.plan.workload import Workload
+
+
+@dataclass(frozen=True)
+class Slot:
+    """A device that a run may use.
+
+    Args:
+        number: as `--devices` takes it.
+        name: what logs call it.
+        kind: what an engine is built for.
+        cores: logical processors near it, ascending; () where any will do.
+        compute: physical cores that it computes on, for NUMA nodes.
+        uuid: of a GPU or MIG slice; '' where it is not known.
+        slice: whether it is a MIG slice.
+    """
+
+    number: int
+    name: str
+    kind: str
+    cores: tuple[int, ...] = ()
+    compute: int = 0
+    uuid: str = ""
+    slice: bool = False
+
+
+def has_accelerators(system_name: str) -> bool:
+    """Whether a known system has GPUs or MIG slices."""
+    system = KnownSystem.get(system_name)
+    return system is not None and system.accelerators > 0
+
+
+def of_gpus(workload: Workload, backend: Backend) -> list[Slot]:
+    """The system's GPUs: those that are visible here, up to the system's count; without any, those of its description.
+
+    UsageError for a system without GPUs.
+    """
+    system = KnownSystem.get(workload.system_name)
+    seen = workload.detected.gpus if backend.device == "GPU" else ()
+    if seen:
+        most = system.accelerators if system is not None and system.accelerators else len(seen)
+        return _with_numa_config(_visible(seen[:most], workload.detected), workload)
+    layout = system.value.accelerator_conf.layout if system is not None else {}
+    if system is None or not layout:
+        raise UsageError(
+            f"{workload.system_name} has no GPU",
+            f"{backend.label} runs on GPUs",
+            "name a GPU system with --system=…, or run with --backend=openvino",
+        )
+    kinds = [(kind, system.accelerator if len(layout) == 1 else "") for kind, count in layout.items() for _ in range(count)]
+    listed = [
+        Slot(i, f"GPU {i}", name or known_name(kind) or str(kind.name), slice=isinstance(kind, MIG))
+        for i, (kind, name) in enumerate(kinds)
+    ]
+    return _with_numa_config(listed, workload)
+
+
+def _visible(devices: Sequence[DetectedDevice], detected: DetectedSystem) -> list[Slot]:
+    whole = not any(isinstance(device.kind, MIG) for device in devices)
+    usable = set(detected.usable_cpus)
+    out = []
+    for position, device in enumerate(devices):
+        near = set(device.facts.get("cpu_affinity") or ()) & usable
+        number = device.index if whole else position
+        name = device.uuid or f"GPU {number}"
+        cores = tuple(sorted(near)) if near and near != usable else ()
+        kind = known_name(device.kind) or str(device.kind.name)
+        out.append(Slot(number, name, kind, cores, uuid=device.uuid, slice=isinstance(device.kind, MIG)))
+    return out
+
+
+def _with_numa_config(listed: list[Slot], workload: Workload) -> list[Slot]:
+    """The GPUs with the cores that numa_config gives them. It speaks of the devices by number, as `--devices` does."""
+    given = workload["numa_config"]
+    if not given:
+        return listed
+    origin = workload.values["numa_config"].origin
+    near: dict[int, tuple[int, ...]] = {}
+    for numbers, cores in parse_numa_config(str(given), origin):
+        near.update(dict.fromkeys(numbers, cores))
+    return [Slot(s.number, s.name, s.kind, near.get(s.number, s.cores), s.compute, s.uuid, s.slice) for s in listed]
+
+
+def of_processors(workload: Workload, runtime_places_streams: bool) -> list[Slot]:
+    """The NUMA nodes in reach, with their cores; one for the whole machine where the runtime itself places streams by node.
+
+    A machine without nodes, or with one, is one device whose threads are bound to nothing.
+    """
+    detected = workload.detected
+    given = workload["numa_config"]
+    if given:
+        return _nodes_of_config(str(given), workload.values["numa_config"].origin, detected)
+    nodes = _nodes_in_reach(detected)
+    if len(nodes) < 2 or runtime_places_streams:
+        name = "node 0" if len(nodes) < 2 else f"nodes {ranges(tuple(nodes))}, by the runtime"
+        return [Slot(0, name, "CPU", (), max(1, detected.usable_cores))]
+    physical = {number: _physical(cores, detected) for number, cores in nodes.items()}
+    # A container's quota may leave fewer cores busy than the nodes have.
+    share = min(1.0, detected.usable_cores / max(1, sum(physical.values())))
+    return [
+        Slot(number, f"node {number}", "CPU", cores, max(1, int(physical[number] * share))) for number, cores in nodes.items()
+    ]
+
+
+def _nodes_of_config(text: str, origin: str, detected: DetectedSystem) -> list[Slot]:
+    usable = set(detected.usable_cpus)
+    out: list[Slot] = []
+    for position, (numbers, cores) in enumerate(parse_numa_config(text, origin)):
+        absent = sorted(set(cores) - usable)
+        if absent:
+            raise UsageError(
+                f"numa_config names processors that a run may not use: {ranges(tuple(absent))}",
+                f"it may use {ranges(tuple(sorted(usable)))}",
+                "correct it, or leave it out: NUMA nodes are found without it",
+                origin,
+            )
+        number = numbers[0] if len(numbers) == 1 else position
+        out.append(Slot(number, f"node {number}", "CPU", cores, max(1, _physical(cores, detected))))
+    return out
+
+
+def _nodes_in_reach(detected: DetectedSystem) -> dict[int, tuple[int, ...]]:
+    usable = set(detected.usable_cpus)
+    both = {number: tuple(sorted(set(cpus) & usable)) for number, cpus in detected.numa_nodes.items()}
+    return {number: cpus for number, cpus in both.items() if cpus}
+
+
+def _physical(cpus: Sequence[int], detected: DetectedSystem) -> int:
+    """How many physical cores these logical processors are."""
+    return len({detected.processors.cores.get(cpu, (0, cpu)) for cpu in cpus})
+
+
+def parse_numa_config(text: str, origin: str) -> list[tuple[tuple[int, ...], tuple[int, ...]]]:
+    """(device numbers, logical processors) of each node of '0-3:0-31&4-7:32-63'. UsageError for anything else."""
+    out = []
+    for part in text.split("&"):
+        left, colon, right = part.partition(":")
+        try:
+            cores = numbers_of(right)
+            if not colon or not cores:
+                raise ValueError
+            out.append((numbers_of(left), cores))
+        except ValueError:
+            raise UsageError(
+                f"numa_config cannot be {text!r}",
+                f"{part!r} is not DEVICES:PROCESSORS",
+                "write a part for each NUMA node, joined by &: 0-3:0-31&4-7:32-63",
+                origin,
+            ) from None
+    return out
+
+
+def numbers_of(text: str) -> tuple[int, ...]:
+    """'0,2-5' → (0, 2, 3, 4, 5); () for ''. ValueError for anything else, or a range that runs backwards."""
+    out: list[int] = []
+    for word in (part.strip() for part in text.split(",") if part.strip()):
+        first, dash, last = word.partition("-")
+        if not (first.isascii() and first.isdigit()) or (dash and not (last.isascii() and last.isdigit())):
+            raise ValueError(word)
+        start, end = int(first), int(last) if dash else int(first)
+        if end < start or end - start > 65_536:
+            raise ValueError(word)
+        out += range(start, end + 1)
+    return tuple(dict.fromkeys(out))
+
+
+def chosen(found: Sequence[Slot], asked: object, origin: str) -> list[Slot]:
+    """The devices that the field `devices` picks: all by default. UsageError for one that is not there, listing those that are."""
+    text = str(asked if asked is not None else "").strip()
+    if text.lower() in ("", "all"):
+        return list(found)
+    there = {slot.number: slot for slot in found}
+    try:
+        numbers = numbers_of(text)
+    except ValueError as error:
+        raise UsageError(
+            f"devices cannot be {text!r}",
+            f"{error.args[0]!r} is not a device number or a range of them",
+            "write --devices=0,2-5 or --devices=all",
+            origin,
+        ) from None
+    absent = [str(number) for number in numbers if number not in there]
+    if absent or not numbers:
+        listed = ", ".join(
+            f"{slot.number} ({slot.name})" if slot.name != f"GPU {slot.number}" else str(slot.number) for slot in found
+        )
+        raise UsageError(
+            f"there is no device {', '.join(absent)}" if absent else f"devices is {text!r} and names no device",
+            f"the devices that a run may use are {listed}",
+            f"choose among them, such as --devices={found[0].number}, or leave --devices out for all",
+            origin,
+        )
+    return [there[number] for number in numbers]
+
+
+def ranges(numbers: Sequence[int]) -> str:
+    """(0, 1, 2, 7) → '0-2,7'."""
+    return ",".join(str(span) for span in intervals(list(numbers)))

@@ -1,0 +1,108 @@
+"""Simulated runs: their table follows from the config's own expected value, and nothing they measure passes for a result."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from code.backends.base import backend
+from code.common.errors import HarnessError, MissingError, UsageError
+from code.plan import workload as plan
+from code.plan.request import parse
+from code.plan.workload import Workload
+from code.run import simulation
+from code.run.placement import place
+
+LENGTHS = [64, 128, 384]
+
+
+def planned(scenario: str, *words: str) -> Workload:
+    given = [
+        "--action=run",
+        "--benchmarks=bert",
+        f"--scenarios={scenario}",
+        "--system=A100_SXM4_40GBx8",
+        "--backend=simulated",
+        *words,
+    ]
+    return plan.build(parse(given, {}))[0][0]
+
+
+def table(scenario: str, *words: str) -> dict[str, Any]:
+    workload = planned(scenario, *words)
+    return simulation.derived_table(workload, place(workload, backend("simulated")), LENGTHS)
+
+
+def rate(found: dict[str, Any]) -> float:
+    """Samples/s of one device at the mean length."""
+    mean = sum(LENGTHS) / len(LENGTHS)
+    (short, long), (least, most) = found["lengths"], found["microseconds"][-1]
+    return float(found["batches"][-1] * 1e6 / (least + (most - least) * (mean - short) / (long - short)))
+
+
+def test_all_devices_together_reach_the_configs_rate() -> None:
+    assert rate(table("offline")) * 8 == pytest.approx(planned("offline")["offline_expected_qps"], rel=1e-3)
+
+
+def test_fewer_devices_do_not_get_faster() -> None:
+    assert rate(table("offline", "--devices=0")) == pytest.approx(rate(table("offline")), rel=1e-6)
+
+
+def test_a_server_target_leaves_the_devices_some_air() -> None:
+    assert rate(table("server")) * 8 * simulation.SERVER_SHARE == pytest.approx(planned("server")["server_target_qps"], rel=1e-3)
+
+
+def test_single_stream_takes_its_expected_latency() -> None:
+    assert rate(table("singlestream")) == pytest.approx(
+        1e9 / planned("singlestream")["single_stream_expected_latency_ns"], rel=1e-3
+    )
+
+
+def good() -> dict[str, Any]:
+    return {"batches": [1, 8], "lengths": [1, 384], "microseconds": [[10, 20], [40, 90]]}
+
+
+def test_a_table_of_ones_own(tmp_path: Path) -> None:
+    file = tmp_path / "table.json"
+    file.write_text(json.dumps(good()))
+    assert simulation.read_table(file) == good()
+
+
+BAD: dict[str, Any] = {
+    "missing key": {k: v for k, v in good().items() if k != "lengths"},
+    "unknown key": {**good(), "colour": 1},
+    "falling": {**good(), "batches": [8, 1]},
+    "rows": {**good(), "microseconds": [[10, 20]]},
+    "columns": {**good(), "microseconds": [[10], [40]]},
+    "negative": {**good(), "microseconds": [[-1, 20], [40, 90]]},
+    "not a number": {**good(), "microseconds": [[float("nan"), 20], [40, 90]]},
+    "text": {**good(), "lengths": ["1", "384"]},
+    "fault": {**good(), "fault": "explode"},
+    "a list": [1],
+}
+
+
+@pytest.mark.parametrize("name", sorted(BAD))
+def test_what_is_not_a_table_is_refused_with_its_reason(name: str, tmp_path: Path) -> None:
+    file = tmp_path / "table.json"
+    file.write_text(json.dumps(BAD[name]))
+    with pytest.raises(UsageError, match="not a table") as caught:
+        simulation.read_table(file)
+    assert caught.value.why and caught.value.next_step
+
+
+def test_a_table_that_is_not_there_and_one_that_is_not_json(tmp_path: Path) -> None:
+    with pytest.raises(MissingError):
+        simulation.read_table(tmp_path / "none.json")
+    (tmp_path / "cut.json").write_text("{")
+    with pytest.raises(UsageError, match="not valid JSON"):
+        simulation.read_table(tmp_path / "cut.json")
+
+
+def test_only_the_cpp_harness_simulates(tmp_path: Path) -> None:
+    assert "python" not in backend("simulated").harness_languages
+    with pytest.raises(HarnessError, match="does not simulate"):
+        backend("simulated").load(tmp_path, None)  # type: ignore[arg-type]
