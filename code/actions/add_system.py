@@ -14,7 +14,7 @@ from code.common.errors import UsageError, unknown
 from code.machine.detect import DetectedSystem, detect
 from code.plan.request import parse_benchmark
 from code.systems.adding import Change, add, check_name, plan_addition
-from code.systems.stubs import BENCHMARKS
+from code.systems.stubs import benchmarks as known_benchmarks
 
 
 def run(context: Context) -> int:
@@ -27,7 +27,7 @@ def run(context: Context) -> int:
     benchmarks = wanted_benchmarks(request["benchmarks"] or [])
     scenarios = wanted_scenarios(request["scenarios"] or [])
     if interactive and not benchmarks:
-        names = ", ".join(benchmark.valstr for benchmark in BENCHMARKS)
+        names = ", ".join(benchmark.valstr for benchmark in known_benchmarks())
         benchmarks = wanted_benchmarks(_ask(f"Benchmarks to make configs for [{names}]: ").replace(",", " ").split())
     change = plan_addition(name, detected, benchmarks, scenarios)
     if not request["json"]:
@@ -65,7 +65,7 @@ def result(name: str, change: Change) -> dict[str, Any]:
 def wanted_benchmarks(words: Sequence[str]) -> list[Benchmark]:
     """The benchmarks that words name; all for "all". Raises UsageError for an unknown one."""
     if "all" in [word.lower() for word in words]:
-        return list(BENCHMARKS)
+        return list(known_benchmarks())
     return [parse_benchmark(word) for word in words]
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from code.actions import Context, OncePerRequest
 from code.benchmarks.benchmark import definition_of
 
@@ -9,8 +11,10 @@ from code.benchmarks.benchmark import definition_of
 def run(context: Context) -> int:
     """All of them; the first that cannot be had is the error."""
     for benchmark in context.request.benchmarks():
-        definition, source = definition_of(benchmark), context.request["cnndm_source"]
-        if source and definition.import_data(source):
+        definition = definition_of(benchmark)
+        source = context.request[definition.facts.import_field] if definition.facts.import_field else None
+        if source:
+            definition.import_data(Path(source))
             continue
         for variant in variants(context):
             definition.download_data(variant)

@@ -43,7 +43,7 @@ def _scenarios(request: Request, benchmark: Benchmark) -> list[Scenario]:
     """Those asked for; without a benchmark named, those that each benchmark has of them."""
     if request["benchmarks"]:
         return request.scenarios(benchmark)
-    return [scenario for scenario in request.scenarios(Benchmark.BERT) if scenario in definition_of(benchmark).scenarios]
+    return request.scenarios_among(definition_of(benchmark).scenarios)
 
 
 def _wanted(request: Request, entry: Registered) -> bool:

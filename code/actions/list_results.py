@@ -7,6 +7,7 @@ from typing import Any
 
 from code.actions import Context, OncePerRequest
 from code.benchmarks.benchmark import definition_of
+from code.benchmarks.lookup import short_name
 from code.common import console, paths
 from code.submission.stage import runs
 from code.submission.stage.runs import ACCURACY, Run
@@ -19,7 +20,7 @@ def run(context: Context) -> int:
     found = runs.find_runs(root)
     if request["benchmarks"]:
         short = {definition_of(b).name for b in request.benchmarks()}
-        found = [one for one in found if one.benchmark.rsplit("-", 1)[0] in short]
+        found = [one for one in found if short_name(one.benchmark) in short]
     if request["json"]:
         console.say(json.dumps([as_json(one) for one in found], indent=4))
         return 0

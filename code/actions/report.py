@@ -6,6 +6,7 @@ from pathlib import Path
 
 from code.actions import Context, OncePerRequest
 from code.benchmarks.benchmark import definition_of
+from code.benchmarks.lookup import short_name
 from code.common import console, paths
 from code.common.errors import HarnessError, MissingError
 from code.common.paths import build_dir
@@ -24,7 +25,7 @@ def run(context: Context) -> int:
     found = [one for one in runs.find_runs(root) if one.complete]
     if request["benchmarks"]:
         short = {definition_of(b).name for b in request.benchmarks()}
-        found = [one for one in found if one.benchmark.rsplit("-", 1)[0] in short]
+        found = [one for one in found if short_name(one.benchmark) in short]
     if not found:
         raise MissingError(f"there is no complete run in {paths.shown(root)}", "", "make one with `make run`, then `make report`")
     folder = Path(request["report_dir"]).absolute() if request["report_dir"] else build_dir() / "report"

@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from code.actions import Context, EachWorkload
+from code.benchmarks.lookup import facts_of, newest_with, required_audits
 from code.common import console, paths
 from code.common.errors import RunError, UsageError
 from code.plan.workload import Workload
-from code.rules.rounds import NEWEST, Round, newest_with, round_named
+from code.rules.rounds import Round, round_named
 from code.run import audit_config
 from code.run.folders import log_root, new_log_folder
 from code.run.identity import run_identity
@@ -33,15 +34,12 @@ def run(job: Job, context: Context) -> None:
 
 def chosen_round(workload: Workload, short: str) -> Round:
     """The round named, else the newest that has the benchmark."""
-    if workload["round"]:
-        return round_named(workload["round"])
-    newest = round_named(NEWEST)
-    return newest if short in newest.required else newest_with(short)
+    return round_named(workload["round"]) if workload["round"] else newest_with(short)
 
 
 def say_needed(short: str, round_: Round, tests: list[str]) -> None:
     """Which tests the round asks for, and which run now."""
-    wanted = ", ".join(round_.tests(short)) or "no audit test"
+    wanted = ", ".join(required_audits(round_, short)) or "no audit test"
     console.say(f"{round_.name} asks {wanted} of {short} in closed; running {', '.join(tests) or 'none'}")
 
 
@@ -70,7 +68,7 @@ def _attempts(job: Job, context: Context, test: str, round_: Round) -> Outcome:
     workload, short = job.workload, job.definition.name
     audit = pair_of(job, test, round_)
     audit_run.require_valid(audit)
-    sampling = audit_config.SAMPLING[short] if test == "TEST01" else None
+    sampling = facts_of(short).audits.sampling[test] if test == "TEST01" else None
     most = max(1, int(context.request["audit_attempts"]))
     for attempt in range(1, most + 1):
         folder = new_log_folder(log_root(workload) / "audit" / test, workload)

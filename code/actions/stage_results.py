@@ -6,6 +6,7 @@ from pathlib import Path
 
 from code.actions import Context, OncePerRequest
 from code.benchmarks.benchmark import definition_of
+from code.benchmarks.lookup import short_name
 from code.common import console, paths
 from code.plan.request import Request
 from code.rules.rounds import Round
@@ -56,7 +57,7 @@ def collect(request: Request, round_: Round | None = None) -> tuple[list[Candida
         asked = request.benchmarks()
         wanted = {(definition_of(b).name, str(s)) for b in asked for s in request.scenarios(b)}
         short = {definition_of(b).name for b in asked}
-        found = [one for one in found if (one.benchmark.rsplit("-", 1)[0], one.scenario) in wanted]
+        found = [one for one in found if (short_name(one.benchmark), one.scenario) in wanted]
         findings = [f for f in findings if any(f"/{name}" in str(f.path) for name in short)]
     return found, findings
 

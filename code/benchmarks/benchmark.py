@@ -1,6 +1,7 @@
 """What a benchmark offers to the rest of the harness, and where each one is.
 
-A new benchmark is a package with a `benchmark.py` that has `BENCHMARK`, and one entry here.
+A new benchmark is a package with `facts.py`, which has `FACTS`, and `benchmark.py`, which has `BENCHMARK`; and one entry here.
+Code that needs no more than facts asks code/benchmarks/lookup.py, which imports nothing else of the package.
 """
 
 from __future__ import annotations
@@ -8,18 +9,21 @@ from __future__ import annotations
 import importlib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from code.common.constants import AccuracyTarget, Benchmark, Scenario
 from code.common.errors import UsageError
-from code.results.accuracy import AccuracyResult
+from code.rules.benchmark_facts import BenchmarkFacts
+
+if TYPE_CHECKING:
+    from code.results.accuracy import AccuracyResult
 
 BENCHMARKS: dict[str, str] = {
-    "bert": "code.benchmarks.bert.benchmark",
-    "gptj": "code.benchmarks.gptj.benchmark",
-    "3d-unet": "code.benchmarks.unet3d.benchmark",
+    "bert": "code.benchmarks.bert",
+    "gptj": "code.benchmarks.gptj",
+    "3d-unet": "code.benchmarks.unet3d",
 }
-"""Benchmark name → the module that has its BENCHMARK."""
+"""Benchmark name → its package."""
 
 
 class BenchmarkDefinition(Protocol):
@@ -30,30 +34,38 @@ class BenchmarkDefinition(Protocol):
     `values` is always a workload's resolved fields, name → value.
     """
 
-    name: str
-    """Short name, which is also LoadGen's model name."""
+    facts: BenchmarkFacts
 
-    scenarios: tuple[Scenario, ...]
-    """The scenarios MLPerf defines for it."""
+    @property
+    def name(self) -> str:
+        """Short name, which is also LoadGen's model name."""
+        return self.facts.name
 
-    samples: int
-    """Samples of the benchmark's own data set, which LoadGen's mlperf.conf assumes."""
+    @property
+    def scenarios(self) -> tuple[Scenario, ...]:
+        """The scenarios MLPerf defines for it."""
+        return tuple(Scenario[name] for name in self.facts.scenarios)
 
-    length_spread: tuple[int, ...] = (1,)
-    """Lengths of the samples of the benchmark's own data set in its own unit (tokens, windows), or quantiles of them."""
+    @property
+    def samples(self) -> int:
+        """Samples of the benchmark's own data set, which LoadGen's mlperf.conf assumes."""
+        return self.facts.samples
 
-    whole_passes: bool = False
-    """Whether mlperf.conf has whole passes over the data set made (sample_concatenate_permutation = 1)."""
+    @property
+    def whole_passes(self) -> bool:
+        """Whether mlperf.conf makes whole passes over the data set (sample_concatenate_permutation = 1)."""
+        return self.facts.whole_passes
 
     def full_name(self, target: AccuracyTarget) -> str:
         """The name results carry, such as 'bert-99.9'."""
+        return self.facts.targets[target.name].full_name
 
     def download_data(self, variant: str) -> None:
         """Fetch (reference) or generate (tiny) the data set. MissingError with manual steps where it cannot."""
 
-    def import_data(self, source: str) -> bool:
-        """Make the data set of a file of the user's (--cnndm_source); False where the benchmark knows no such file."""
-        return False
+    def import_data(self, source: Path) -> None:
+        """Make the data set of a file of the user's own, which the field `facts.import_field` names."""
+        return None
 
     def download_model(self, variant: str) -> None:
         """Fetch (reference) or check (tiny) the model. MissingError with manual steps where it cannot."""
@@ -82,13 +94,13 @@ class BenchmarkDefinition(Protocol):
         """The scores of an accuracy log that holds only some samples (audit tests), and the text accuracy.txt would have."""
 
 
-def definition_of(benchmark: Benchmark) -> BenchmarkDefinition:
+def definition_of(benchmark: Benchmark | str) -> BenchmarkDefinition:
     """The definition of a benchmark that runs here; UsageError for one that does not."""
-    module = BENCHMARKS.get(benchmark.valstr)
-    if module is None:
+    package = BENCHMARKS.get(str(benchmark))
+    if package is None:
         raise UsageError(
             f"{benchmark} does not run in this harness",
             "its configs load, but there is no code for it here",
             f"run one of {', '.join(sorted(BENCHMARKS))}",
         )
-    return cast(BenchmarkDefinition, importlib.import_module(module).BENCHMARK)
+    return cast(BenchmarkDefinition, importlib.import_module(f"{package}.benchmark").BENCHMARK)

@@ -66,22 +66,33 @@ class Request:
     def scenarios(self, benchmark: Benchmark) -> list[Scenario]:
         """The scenarios asked for, or all of the benchmark's; UsageError for an unknown one or one that it does not have."""
         has = definition_of(benchmark).scenarios
-        words = self["scenarios"]
-        if not words or [w.lower() for w in words] == ["all"]:
-            return list(has)
-        out = []
-        for word in words:
-            scenario = Scenario.get_match(word)
-            if scenario is None:
-                raise unknown("scenario", word, Scenario.spellings(), "--scenarios")
+        named = self._named_scenarios()
+        for scenario in named:
             if scenario not in has:
                 raise UsageError(
                     f"{benchmark} has no {scenario} scenario",
                     f"MLPerf defines {', '.join(str(s) for s in has)} for it",
                     f"leave {scenario} out of --scenarios, or run it for another benchmark",
                 )
-            out.append(scenario)
-        return _unique(out)
+        return named or list(has)
+
+    def scenarios_among(self, has: Sequence[Scenario]) -> list[Scenario]:
+        """Those of `has` that were asked for, or all of them; UsageError for an unknown one."""
+        named = self._named_scenarios()
+        return [scenario for scenario in named if scenario in has] if named else list(has)
+
+    def _named_scenarios(self) -> list[Scenario]:
+        """The scenarios asked for by name; [] where none was, or all were."""
+        words = self["scenarios"]
+        if not words or [w.lower() for w in words] == ["all"]:
+            return []
+        found = []
+        for word in words:
+            scenario = Scenario.get_match(word)
+            if scenario is None:
+                raise unknown("scenario", word, Scenario.spellings(), "--scenarios")
+            found.append(scenario)
+        return _unique(found)
 
     def settings(self) -> list[list[WorkloadSetting]]:
         """The config versions asked for, each as the settings that can satisfy it, best first.

@@ -88,7 +88,7 @@ class Workload:
     @property
     def variant(self) -> str:
         """'reference', 'tiny', or 'custom' where the user named a model or data of their own."""
-        own = self["model_path"] or self["data_path"] or self["cnndm_source"]
+        own = any(self[name] for name in definition_of(self.benchmark).facts.source_fields)
         return "custom" if own else str(self["model_variant"])
 
 

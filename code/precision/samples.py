@@ -16,9 +16,6 @@ from code.common import paths
 from code.common.errors import MissingError, UsageError
 from code.harness.python.datasets import Dataset, open_dataset
 
-LISTS = {"bert": "bert_calibration_features.txt"}
-"""MLPerf's own list of calibration samples by benchmark, used where it lies beside the published data set."""
-
 SEED = 20250
 
 
@@ -88,7 +85,8 @@ def _spread(free: NDArray[np.int64], wanted: int, count: int) -> NDArray[np.int6
 def _listed(definition: BenchmarkDefinition, values: Mapping[str, Any], count: int) -> tuple[NDArray[np.int64] | None, str]:
     given = values["calib_data_map"]
     own = values["model_path"] or values["data_path"] or values["model_variant"] != "reference"
-    usual = None if own or definition.name not in LISTS else Path(values["data_dir"] or paths.data_dir()) / LISTS[definition.name]
+    name = definition.facts.calibration_list
+    usual = None if own or not name else Path(values["data_dir"] or paths.data_dir()) / name
     if not given and (usual is None or not usual.is_file()):
         return None, ""
     file = Path(given) if given else Path(str(usual))

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from code.benchmarks.benchmark import BENCHMARKS
+from code.benchmarks.lookup import facts_of
 from code.preflight.finding import Finding, Reporter, Subject
-from code.preflight.requirements import FILES
 
 report = Reporter("files")
 
@@ -17,7 +18,7 @@ def check(subject: Subject) -> Iterator[Finding]:
             yield report.ok(benchmark, "the tiny variant's data and model come with the project or are made by the first run")
             continue
         found = {item["path"]: item for item in subject.machine.probe("files", benchmark) or []}
-        for wanted in FILES.get(benchmark, ()):
+        for wanted in facts_of(benchmark).files if benchmark in BENCHMARKS else ():
             state = found.get(wanted.path)
             mend = f"make download_{wanted.kind} BENCHMARKS={benchmark}"
             name = f"{benchmark} {wanted.kind}"

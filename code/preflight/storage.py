@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from code.benchmarks.benchmark import BENCHMARKS
+from code.benchmarks.lookup import facts_of
 from code.preflight.finding import Finding, Reporter, Subject
-from code.preflight.requirements import GB, SPACE
+from code.rules.benchmark_facts import GB
 
 report = Reporter("storage")
 
@@ -35,8 +37,8 @@ def check(subject: Subject) -> Iterator[Finding]:
 
 
 def _space(subject: Subject, free: int | None) -> Finding:
-    names = [name for name in subject.benchmarks if name in SPACE] or list(SPACE)
-    needed = sum(SPACE[name][subject.variant].total for name in names)
+    names = [name for name in subject.benchmarks if name in BENCHMARKS] or list(BENCHMARKS)
+    needed = sum(facts_of(name).space[subject.variant].total for name in names)
     what = f"{', '.join(names)} ({subject.variant})"
     if free is None:
         return report.unseen("space", "the scratch path's free space cannot be seen")

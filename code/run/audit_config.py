@@ -10,13 +10,12 @@ import contextlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from code.benchmarks.lookup import facts_of
 from code.common.errors import UsageError
 from code.common.files import atomic_write
 
 NAME = "audit.config"
 LOG_SEED = 720381539243781796
-SAMPLING: dict[str, int] = {"bert": 4096, "3d-unet": 64, "gptj": 100}
-"""Short benchmark → accuracy_log_sampling_target of TEST01 (gptj: TEST06's). Source: mlcommons/inference, compliance/."""
 SCENARIOS = ("Offline", "Server", "SingleStream", "MultiStream")
 
 
@@ -32,10 +31,8 @@ def settings(test: str, benchmark: str, sampling: int | None = None) -> dict[str
         issue = {"performance_issue_unique": 0, "performance_issue_same": 1, "performance_issue_same_index": 3}
         return {f"{name}.{key}": value for name in SCENARIOS for key, value in {"mode": 2, **issue}.items()}
     keys = {"mode": 2, "accuracy_log_rng_seed": LOG_SEED}
-    if test == "TEST01":
-        keys["accuracy_log_sampling_target"] = sampling or SAMPLING[benchmark]
-    else:
-        keys["accuracy_log_sampling_target"] = sampling or 100
+    keys["accuracy_log_sampling_target"] = sampling or facts_of(benchmark).audits.sampling[test]
+    if test == "TEST06":
         keys.update(min_query_count=100, min_duration=0, sample_concatenate_permutation=0)
     return {f"*.{key}": value for key, value in keys.items()}
 

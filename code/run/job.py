@@ -98,7 +98,7 @@ class Job:
 
     @property
     def _lengths(self) -> list[int]:
-        return list(self.definition.length_spread)
+        return list(self.definition.facts.length_spread or (1,))
 
     @cached_property
     def language(self) -> language.Choice:

@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from code.benchmarks.lookup import newest_with
 from code.fields.table import FIELDS
-from code.rules.rounds import newest_with, round_seeds
+from code.rules.rounds import round_seeds
 
 NS_PER_MS = 1_000_000
 SEEDS = ("qsl_rng_seed", "sample_index_rng_seed", "schedule_rng_seed")

@@ -66,7 +66,7 @@ def run_spec(
         engine=engine_part,
         # Where windows fill the engine's batches, a sample is a batch of its own.
         batch={
-            "max_samples": 1 if "windows_per_batch" in dataset else placement.batch or 1,
+            "max_samples": 1 if definition_of(workload.benchmark).facts.family == "volume" else placement.batch or 1,
             "timeout_us": float(values["deque_timeout_usec"] or 0),
             "padding": float(values["batch_padding"]),
         },

@@ -22,7 +22,8 @@ from code.systems import custom
 from code.systems.custom_files import blocks, own_class, with_block, with_entry, without_block, without_entry
 from code.systems.data.description_fields import BY_HAND
 from code.systems.description import NOT_APPLICABLE, describe, description_path, read_description, unfinished, write_description
-from code.systems.stubs import BENCHMARKS, Target, base_class, config_folder, stub
+from code.systems.stubs import Target, base_class, config_folder, stub
+from code.systems.stubs import benchmarks as known_benchmarks
 from code.systems.system_list import KnownSystem
 
 
@@ -93,8 +94,8 @@ def plan_addition(
         change.texts[path] = with_entry(_text(path), path, name, repr(configuration))
         change.description = description_path(name)
     gpu = target.accelerator is not None
-    for benchmark in benchmarks or BENCHMARKS:
-        for scenario in BENCHMARKS[benchmark]:
+    for benchmark in benchmarks or known_benchmarks():
+        for scenario in known_benchmarks()[benchmark]:
             if scenarios and scenario not in list(scenarios):
                 continue
             base = base_class(benchmark, scenario, gpu)
@@ -151,7 +152,7 @@ def plan_removal(name: str) -> Change:
         left = without_entry(text, path, name)
         if left != text:
             change.texts[path] = left
-    for benchmark, scenarios in BENCHMARKS.items():
+    for benchmark, scenarios in known_benchmarks().items():
         for scenario in scenarios:
             path = config_path(benchmark, scenario)
             text = _text(path)

@@ -11,6 +11,7 @@ import math
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from code.benchmarks.lookup import facts_of
 from code.common.constants import Memory
 from code.machine.accelerator import GPU, MIG
 from code.systems.data.gpus import GPUS
@@ -23,9 +24,6 @@ SERVER_MARGIN = 0.9
 
 MIG_COMPUTE_SLICES = 7
 MIG_MEMORY_SLICES = 8
-
-LONE_SAMPLE: dict[str, float] = {"bert": 8.0, "gptj": 36.0, "3d-unet": 1.2}
-"""How many times longer one sample alone takes than its share of a full batch, by benchmark: roughly what GPUs show."""
 
 STREAM_QUERY = 12.0
 """How many shares of a full batch one MultiStream query of 8 samples takes."""
@@ -135,7 +133,7 @@ def estimate(
         f"({best.samples_per_second:g} samples/s)"
     )
     if latency:
-        factor = LONE_SAMPLE.get(benchmark, 1.0) if scenario == "SingleStream" else STREAM_QUERY
+        factor = facts_of(benchmark).lone_sample if scenario == "SingleStream" else STREAM_QUERY
         text = f"estimated: {factor:g} samples' share of {source}{words}"
         return Estimate(field, factor / rate * 1e9, text, False)
     if scenario == "Server":
@@ -146,7 +144,8 @@ def estimate(
 def _rows(benchmark: str, full_name: str, scenario: str) -> list[Published]:
     """Results of that accuracy target, else of the benchmark's other one."""
     rows = [row for row in PUBLISHED if row.scenario == scenario and row.benchmark == full_name]
-    return rows or [row for row in PUBLISHED if row.scenario == scenario and row.benchmark.startswith(f"{benchmark}-")]
+    full_names = {target.full_name for target in facts_of(benchmark).targets.values()}
+    return rows or [row for row in PUBLISHED if row.scenario == scenario and row.benchmark in full_names]
 
 
 def _distance(row: Published, name: str, here: Speed, count: int) -> tuple[float, float]:

@@ -7,25 +7,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from textwrap import wrap
 
+from code.benchmarks.lookup import every_facts, facts_of
 from code.common.constants import Benchmark, Scenario
 from code.common.paths import project_root
 from code.machine.accelerator import GPU
 from code.machine.detect import DetectedSystem
+from code.rules.benchmark_facts import BenchmarkFacts
 from code.systems.estimate import estimate
 from code.systems.system_list import System
 
-BENCHMARKS: dict[Benchmark, tuple[Scenario, ...]] = {
-    Benchmark.BERT: (Scenario.Offline, Scenario.Server, Scenario.SingleStream, Scenario.MultiStream),
-    Benchmark.GPTJ: (Scenario.Offline, Scenario.Server, Scenario.SingleStream),
-    Benchmark.UNET3D: (Scenario.Offline, Scenario.SingleStream),
-}
-"""Scenarios that MLPerf defines for each benchmark."""
-
-HIGH_ACCURACY: dict[Benchmark, str] = {Benchmark.BERT: "fp16"}
-"""GPU precision with which 99.9 % of the reference accuracy is kept, where it is not the default's."""
-
 REGISTER = "@ConfigRegistry.register(HarnessType.Custom, AccuracyTarget.{target}, PowerSetting.MaxP)"
 WIDTH = 110
+
+
+def benchmarks() -> dict[Benchmark, tuple[Scenario, ...]]:
+    """The benchmarks that run here, each with the scenarios that MLPerf defines for it."""
+    known = {str(benchmark.valstr): benchmark for benchmark in Benchmark}
+    return {known[facts.name]: tuple(Scenario[name] for name in facts.scenarios) for facts in every_facts()}
 
 
 @dataclass(frozen=True)
@@ -74,18 +72,19 @@ def stub(name: str, benchmark: Benchmark, scenario: Scenario, target: Target, ba
     """The classes of one workload, both accuracy targets."""
     gpu = target.accelerator is not None
     lines = [REGISTER.format(target="k_99"), f"class {name}({base}):", f"    system = KnownSystem.{name}"]
-    lines += _expected(benchmark, "99", scenario, target) if gpu else _measured()
+    facts = facts_of(benchmark.valstr)
+    lines += _expected(facts, "k_99", scenario, target) if gpu else _measured()
     lines += ["", "", REGISTER.format(target="k_99_9"), f"class {name}_HighAccuracy({name}):"]
-    precision = HIGH_ACCURACY.get(benchmark) if gpu else "fp32"
+    precision = facts.high_accuracy_precision if gpu else "fp32"
     own = [f'    precision = "{precision}"'] if precision else []
-    own += _expected(benchmark, "99.9", scenario, target) if gpu else []
+    own += _expected(facts, "k_99_9", scenario, target) if gpu else []
     return "\n".join(lines + (own or ["    pass"])) + "\n"
 
 
-def _expected(benchmark: Benchmark, accuracy: str, scenario: Scenario, target: Target) -> list[str]:
+def _expected(facts: BenchmarkFacts, accuracy: str, scenario: Scenario, target: Target) -> list[str]:
     assert target.accelerator is not None
-    short = str(benchmark.valstr)
-    found = estimate(short, f"{short}-{accuracy}", str(scenario.valstr), target.accelerator, target.count, target.bandwidth)
+    full_name = facts.targets[accuracy].full_name
+    found = estimate(facts.name, full_name, str(scenario.valstr), target.accelerator, target.count, target.bandwidth)
     if found is None:
         return ["    # No public result to estimate from: the base class's values are used."]
     comment = [f"    # {line}" for line in wrap(found.sentence[0].upper() + found.sentence[1:], WIDTH)]

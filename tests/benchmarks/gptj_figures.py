@@ -52,7 +52,7 @@ class Subject:
         folder = self.scratch / f"engine-{precision}"
         if not folder.is_dir():
             folder.mkdir()
-            BACKEND.build(self.model, {"precision": precision}, folder)
+            BACKEND.build(self.model, {"precision": precision, "benchmark": facts.NAME}, folder)
         return folder
 
     def load(self, precision: str, beams: int, streams: int = 1) -> Any:
@@ -214,7 +214,7 @@ def peak(subject: Subject, options: argparse.Namespace) -> None:
     say(
         "memory",
         f"{(after - before) / 2**20:,.0f} MiB more at the peak, weights {weights / 2**20:,.0f} MiB, "
-        f"a token's keys and values {found.kv_bytes * 4 / 2**10:,.1f} KiB; {memory.available() / 2**30:.1f} GiB available",
+        f"a token's keys and values {found.kv_numbers * 4 / 2**10:,.1f} KiB; {memory.available() / 2**30:.1f} GiB available",
     )
     generator.close()
 

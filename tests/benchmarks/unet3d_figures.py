@@ -31,11 +31,11 @@ from code.backends.base import Engine, EngineSpec, backend
 from code.backends.openvino import OpenVino
 from code.benchmarks.unet3d import data, facts, preprocess, tiny
 from code.benchmarks.unet3d.benchmark import BENCHMARK
-from code.benchmarks.unet3d.windows import Windows
 from code.common.errors import HarnessError
 from code.fields.table import FIELDS
 from code.harness.python.datasets import Dataset, open_dataset
 from code.harness.python.sut import Sut
+from code.harness.python.windows import Windows
 from tests.benchmarks.harness_figures import Figure, execute, figure, in_turn, programs, run_json, summary
 
 CORES = len(os.sched_getaffinity(0))

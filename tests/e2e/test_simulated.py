@@ -90,18 +90,8 @@ def test_nothing_simulated_has_an_accuracy_an_audit_or_a_place_in_a_submission(p
     assert "computes nothing" in run(project, tmp_path, *base, "--test_mode=AccuracyOnly").stderr
     assert run(project, tmp_path / "logs", *base).returncode == 0
     assert "cannot be audited" in run(project, tmp_path / "logs", *base, target="run_audit_harness").stderr
-    staged = subprocess.run(
-        [
-            "make",
-            "stage_results",
-            "SUBMITTER=Somebody",
-            "DIVISION=open",
-            "CATEGORY=edge",
-            "STATUS=available",
-            f"RUN_ARGS=--log_dir={tmp_path / 'logs'} --submission_dir={tmp_path / 'tree'}",
-        ],
-        cwd=project,
-        capture_output=True,
-        text=True,
-    )
+    words = f"--log_dir={tmp_path / 'logs'} --submission_dir={tmp_path / 'tree'}"
+    who = ("SUBMITTER=Somebody", "DIVISION=open", "CATEGORY=edge", "STATUS=available")
+    command = ["make", "stage_results", *who, f"RUN_ARGS={words}"]
+    staged = subprocess.run(command, cwd=project, capture_output=True, text=True)
     assert "simulated" in staged.stdout + staged.stderr and not list((tmp_path / "tree").rglob("mlperf_log_detail.txt"))

@@ -17,6 +17,7 @@ from code.benchmarks.bert import data
 from code.common import download
 from code.common.download import Patience
 from code.common.errors import HarnessError, MissingError, RunError, UsageError
+from code.rules.benchmark_facts import PublishedFile
 from tests.download_server import BODY, OTHER, Answer, Handler, Server, chunked, silent, status, whole
 
 QUICK = Patience(offline=3.0, silence=2.0, attempts=3, pause=0.01, longest_pause=0.02)
@@ -330,7 +331,7 @@ def test_the_reference_data_set_comes_from_its_published_place(
     server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("BUILD_DIR", str(tmp_path / "build"))
-    published = data.facts.PublishedFile("data/squad/dev-v1.1.json", server.url, "a data set", size=len(BODY))
+    published = PublishedFile("data/squad/dev-v1.1.json", server.url, "a data set", size=len(BODY))
     monkeypatch.setattr(data.facts, "DEV_SET", published)
     data.download_data("reference")
     assert (tmp_path / "build/data/squad/dev-v1.1.json").read_bytes() == BODY

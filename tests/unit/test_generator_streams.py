@@ -31,7 +31,7 @@ COUNT = 24
 @pytest.fixture(scope="module")
 def engine(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("engine")
-    BACKEND.build(tiny.MODEL, {"precision": "fp32"}, folder)
+    BACKEND.build(tiny.MODEL, {"precision": "fp32", "benchmark": "gptj"}, folder)
     return folder
 
 

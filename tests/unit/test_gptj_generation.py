@@ -135,7 +135,7 @@ class Collected:
 def load(tmp_path: Path, opened: Any, **fields: Any) -> Any:
     from code.backends.base import EngineSpec
 
-    BACKEND.build(tiny.MODEL, {"precision": "fp32"}, tmp_path)
+    BACKEND.build(tiny.MODEL, {"precision": "fp32", "benchmark": "gptj"}, tmp_path)
     usual = {"generation": generation({}, opened.end), "requests_in_flight": 16, "longest_prompt": int(opened.lengths.max())}
     return BACKEND.load(tmp_path, EngineSpec(1, 2, "fp32", {**usual, **fields}))
 

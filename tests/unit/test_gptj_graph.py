@@ -100,7 +100,7 @@ def test_equal_logits_and_one_certain_token_are_no_trouble() -> None:
 
 def engine(folder: Path, rewritten: bool) -> Path:
     folder.mkdir()
-    BACKEND.build(tiny.MODEL, {"precision": "fp32"}, folder)
+    BACKEND.build(tiny.MODEL, {"precision": "fp32", "benchmark": "gptj"}, folder)
     if not rewritten:
         export.to_openvino(checkpoint.open_checkpoint(tiny.MODEL), "fp32", folder)
     return folder
@@ -130,8 +130,8 @@ def test_an_engine_searches_with_no_more_beams_than_it_was_made_for(tmp_path: Pa
     end = bpe.read(tiny.MODEL).end
     with pytest.raises(UsageError, match="at most 4 beams"):
         generated(folder, 5, [], end)
-    assert BACKEND.build_settings({"precision": "fp32", "num_beams": 6})["max_beam_width"] == 6
-    assert BACKEND.build_settings({"precision": "fp32", "num_beams": 1})["max_beam_width"] == facts.NUM_BEAMS
+    assert BACKEND.build_settings({"precision": "fp32", "num_beams": 6, "benchmark": "gptj"})["max_beam_width"] == 6
+    assert BACKEND.build_settings({"precision": "fp32", "num_beams": 1, "benchmark": "gptj"})["max_beam_width"] == facts.NUM_BEAMS
     settings = json.loads((folder / FILE).read_text())
     del settings["max_beam_width"]
     (folder / FILE).write_text(json.dumps(settings))
@@ -141,7 +141,7 @@ def test_an_engine_searches_with_no_more_beams_than_it_was_made_for(tmp_path: Pa
 
 def test_compressing_weights_prints_nothing(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     pytest.importorskip("nncf", reason="NNCF is not installed")
-    made = BACKEND.build(tiny.MODEL, {"precision": "int8"}, tmp_path)
+    made = BACKEND.build(tiny.MODEL, {"precision": "int8", "benchmark": "gptj"}, tmp_path)
     assert "NNCF" in made["made"] and "candidates" in made["made"]
     captured = capfd.readouterr()
     assert captured.out == "" and captured.err == ""

@@ -106,7 +106,7 @@ def test_what_is_no_gptj_is_said(model: Path, tmp_path: Path) -> None:
 def test_too_little_memory_is_said_before_anything_is_read(model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(memory, "available", lambda: 1_000_000)
     with pytest.raises(MissingError, match="too little memory to export gptj in fp32") as caught:
-        BACKEND.build(model, {"precision": "fp32"}, tmp_path)
+        BACKEND.build(model, {"precision": "fp32", "benchmark": "gptj"}, tmp_path)
     assert "--precision=bf16" in caught.value.next_step and "GiB are available" in caught.value.why
 
 
@@ -114,7 +114,7 @@ def test_loading_refuses_too_little_memory_for_the_precision(tmp_path: Path, mon
     from code.backends.base import EngineSpec
     from code.benchmarks.gptj.benchmark import generation
 
-    BACKEND.build(tiny.MODEL, {"precision": "fp32"}, tmp_path)
+    BACKEND.build(tiny.MODEL, {"precision": "fp32", "benchmark": "gptj"}, tmp_path)
     monkeypatch.setattr(memory, "available", lambda: 2_000_000)
     with pytest.raises(MissingError, match="too little memory to load gptj in fp32"):
         BACKEND.load(tmp_path, EngineSpec(1, 1, "fp32", {"generation": generation({}, 1279)}))
@@ -129,7 +129,7 @@ def test_a_whole_gptj_in_fp32_asks_for_what_it_takes() -> None:
 def test_an_engine_that_is_not_whole_is_said(tmp_path: Path) -> None:
     from code.backends.base import EngineSpec
 
-    BACKEND.build(tiny.MODEL, {"precision": "fp32"}, tmp_path)
+    BACKEND.build(tiny.MODEL, {"precision": "fp32", "benchmark": "gptj"}, tmp_path)
     (tmp_path / "openvino_model.bin").unlink()
     with pytest.raises(RunError, match="is not whole"):
         BACKEND.load(tmp_path, EngineSpec(1, 1, "fp32", {}))
@@ -161,7 +161,7 @@ def test_export_without_its_packages_says_what_to_install(model: Path, tmp_path:
     shutil.rmtree(model / "openvino")
     monkeypatch.setattr(export, "has_exporter", lambda: False)
     with pytest.raises(MissingError, match="optimum-intel") as caught:
-        BACKEND.build(model, {"precision": "fp32"}, tmp_path)
+        BACKEND.build(model, {"precision": "fp32", "benchmark": "gptj"}, tmp_path)
     assert "[export]" in caught.value.next_step
 
 

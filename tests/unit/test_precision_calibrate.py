@@ -12,6 +12,7 @@ import numpy as np
 import onnx
 import pytest
 
+from code.benchmarks.lookup import facts_of
 from code.common.errors import MissingError, RunError, UsageError
 from code.precision import calibrate, quantise, sensitivity
 from code.precision.convert import is_quantised
@@ -26,7 +27,8 @@ COUNT = 40
 class BenchmarkDefinition:
     """A benchmark over random token sequences; its score says how near the answers are to those of the fp32 model."""
 
-    name = "bert"
+    facts = facts_of("bert")
+    name = facts.name
 
     def __init__(self, folder: Path) -> None:
         random = np.random.default_rng(1)

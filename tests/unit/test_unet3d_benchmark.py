@@ -15,16 +15,16 @@ from code.backends.base import Arrays
 from code.benchmarks.benchmark import definition_of
 from code.benchmarks.unet3d import data, facts, tiny
 from code.benchmarks.unet3d.benchmark import BENCHMARK, label_map, window_edges
-from code.benchmarks.unet3d.sliding_window import SlidingWindow
 from code.benchmarks.unet3d.tiny import cases as tiny_cases
 from code.benchmarks.unet3d.tiny.phantom import Phantom
-from code.benchmarks.unet3d.windows import Windows
 from code.common.constants import AccuracyTarget, Scenario
 from code.common.errors import HarnessError, MissingError, RunError, UsageError
 from code.fields.table import FIELDS
 from code.harness.python.datasets import open_dataset
 from code.harness.python.probe import _throughput
+from code.harness.python.sliding_window import SlidingWindow
 from code.harness.python.sut import Sut
+from code.harness.python.windows import Windows
 from code.plan.request import parse_benchmark
 
 NAMES = ("case_00003", "case_00005", "case_00006")

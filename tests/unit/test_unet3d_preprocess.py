@@ -20,8 +20,8 @@ from code.benchmarks.unet3d import data, facts, manifest, nifti, preprocess, res
 from code.benchmarks.unet3d.manifest import Case
 from code.benchmarks.unet3d.tiny import cases as tiny_cases
 from code.benchmarks.unet3d.tiny.phantom import Phantom, phantom
-from code.benchmarks.unet3d.windows import Windows
 from code.common.errors import HarnessError, MissingError, RunError, UsageError
+from code.harness.python.windows import Windows
 
 WINDOWS = Windows((32, 32, 32), 0.5, 0.125)
 SPACING = (2.5, 0.8, 0.8)

@@ -9,8 +9,8 @@ import pytest
 from numpy.typing import NDArray
 
 from code.benchmarks.unet3d import facts
-from code.benchmarks.unet3d.sliding_window import Infer, SlidingWindow
-from code.benchmarks.unet3d.windows import Windows
+from code.harness.python.sliding_window import Infer, SlidingWindow
+from code.harness.python.windows import Windows
 
 Floats = NDArray[np.float32]
 
@@ -52,7 +52,7 @@ def test_equals_the_plain_sum(shape: tuple[int, int, int], roi: tuple[int, int, 
     wanted = plain(volume, infer, windows)
     assert len(np.unique(wanted)) > 1
     for together in (1, 5):
-        got = SlidingWindow(windows).segment(volume, infer, together)
+        got = SlidingWindow(windows, facts.PADDING_VALUE).segment(volume, infer, together)
         assert got.dtype == np.uint8
         assert got.flags.c_contiguous
         assert np.array_equal(got, wanted)

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from code.common.errors import RunError, UsageError, last_words
+from code.common.errors import RunError, last_words
 
 WAIT_S = 0.05
 """How long whoever drives a generator waits in `advance` where nothing is submitted."""
@@ -102,18 +102,3 @@ def failure(error: Exception) -> RunError:
         said if said == name else f"{name}: {said}",
         "build the engine again with --force_build; if that does not help, lower the batch size",
     )
-
-
-def require_text_benchmark(backend: str, values: Mapping[str, Any]) -> None:
-    """UsageError where a text generator is asked to run another kind of network."""
-    benchmark = str(values.get("benchmark") or "gptj")
-    if benchmark not in TEXT_BENCHMARKS:
-        raise UsageError(
-            f"{backend} generates text and does not run {benchmark}",
-            f"it is for {', '.join(TEXT_BENCHMARKS)}",
-            "leave --backend out, or name the benchmark's own",
-        )
-
-
-TEXT_BENCHMARKS = ("gptj",)
-"""Benchmarks whose backend is a text generator."""

@@ -21,10 +21,9 @@ from numpy.typing import NDArray
 
 from code.backends import memory
 from code.backends.base import Backend, EngineSpec, missing_sdk
-from code.backends.generators.base import Event, Generation, TextGenerator, require_text_benchmark
+from code.backends.generators.base import Event, Generation, TextGenerator
 from code.backends.generators.streams import GeneratorStreams
-from code.benchmarks.gptj.checkpoint import IR, IR_WEIGHTS, open_checkpoint
-from code.benchmarks.gptj.facts import NUM_BEAMS
+from code.benchmarks.text import IR, IR_WEIGHTS, require_text, text_definition
 from code.common.errors import RunError, UsageError, last_words
 from code.machine.detect import detect
 
@@ -173,7 +172,7 @@ class OpenVinoGenAi(Backend):
 
     def build_settings(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """The precision of the weights and of the computation; everything else is set when the engine is loaded."""
-        require_text_benchmark(self.name, values)
+        facts, text = require_text(self.name, values)
         precision = str(values["precision"])
         if precision not in INFERENCE_PRECISION:
             raise UsageError(
@@ -187,14 +186,12 @@ class OpenVinoGenAi(Backend):
                 f"OpenVINO would compute in fp32 instead, and the result would say {precision}",
                 "run with --precision=fp32, or --precision=int8 for smaller weights",
             )
-        from code.benchmarks.gptj import benchmark as gptj
-        from code.benchmarks.gptj import graph
-
+        definition = text_definition(facts.name)
         return {
             "precision": precision,
             "inference_precision_hint": INFERENCE_PRECISION[precision],
-            "max_beam_width": max(NUM_BEAMS, int(gptj.asked(values)["num_beams"] or 1)),
-            "graph": graph.VERSION,
+            "max_beam_width": max(text.num_beams, definition.num_beams(values) or 1),
+            "graph": definition.graph_version,
         }
 
     def device_identity(self) -> str:
@@ -203,17 +200,14 @@ class OpenVinoGenAi(Backend):
 
     def build(self, model: Path, values: Mapping[str, Any], folder: Path) -> dict[str, Any]:
         """Write the model in OpenVINO's format with weights of the precision asked for; a checkpoint is exported for it first."""
-        from code.benchmarks.gptj import export
-
-        checkpoint = open_checkpoint(model)
+        name = require_text(self.name, values)[0].name
+        opened = text_definition(name).open_model(model)
         precision = str(values["precision"])
-        memory.require(
-            memory.to_export(checkpoint.parameters, precision, checkpoint.exported is not None), f"export gptj in {precision}"
-        )
-        beams = int(self.build_settings({"precision": precision, **values})["max_beam_width"])
-        details = export.to_openvino(checkpoint, precision, folder, candidates=2 * beams)
-        sizes = {"positions": checkpoint.positions, "kv_numbers": checkpoint.kv_bytes, "parameters": checkpoint.parameters}
-        settings = {**sizes, "precision": precision, "max_beam_width": beams}
+        memory.require(memory.to_export(opened.parameters, precision, opened.is_exported), f"export {name} in {precision}")
+        beams = int(self.build_settings(values)["max_beam_width"])
+        details = opened.to_openvino(precision, folder, candidates=2 * beams)
+        sizes = {"positions": opened.positions, "kv_numbers": opened.kv_numbers, "parameters": opened.parameters}
+        settings = {"benchmark": name, **sizes, "precision": precision, "max_beam_width": beams}
         (folder / FILE).write_text(json.dumps(settings, indent=4) + "\n", encoding="utf-8")
         return details
 
@@ -227,6 +221,7 @@ class OpenVinoGenAi(Backend):
         except ImportError as error:
             raise missing_sdk("openvino-genai", "", error) from error
         sizes = _sizes(folder)
+        name = str(sizes.get("benchmark") or "the model")
         fields = spec.fields
         generation = Generation.of(fields["generation"])
         if generation.num_beams > int(sizes["max_beam_width"]):
@@ -250,13 +245,13 @@ class OpenVinoGenAi(Backend):
             fit = memory.available() // one
             memory.require(
                 one * spec.streams,
-                f"load gptj {spec.streams} times in {spec.precision}",
+                f"load {name} {spec.streams} times in {spec.precision}",
                 f"run with --cpu_inference_streams={fit}" if fit else "",
             )
             share = {**fields, "kv_cache_gb": room / spec.streams / 2**30}
             part = replace(spec, streams=1, threads=max(1, spec.threads // spec.streams), fields=share)
             return GeneratorStreams(self.name, folder, [part] * spec.streams)
-        memory.require(one, f"load gptj in {spec.precision}")
+        memory.require(one, f"load {name} in {spec.precision}")
         blocks = max(least, min(blocks, room // block_bytes))
         scheduler = genai.SchedulerConfig()
         scheduler.num_kv_blocks = blocks

@@ -4,7 +4,7 @@ Nothing here has been executed: it is written against the Python bindings of Ten
 (tensorrt_llm.bindings.executor) and its command trtllm-build, and needs an NVIDIA GPU with that package.
 
 An engine is made of a TensorRT-LLM checkpoint, which TensorRT-LLM's own scripts make of the Hugging Face one (convert_checkpoint.py of
-its GPT-J example; quantize.py for fp8). It is looked for inside the model's folder, as trtllm-<precision>-tp<N>-pp<N>.
+its example for the architecture; quantize.py for fp8). It is looked for inside the model's folder, as trtllm-<precision>-tp<N>-pp<N>.
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from code.backends.base import Backend, EngineSpec, missing_sdk
-from code.backends.generators.base import Event, Generation, require_text_benchmark
+from code.backends.generators.base import Event, Generation
+from code.benchmarks.text import require_text
 from code.common.errors import MissingError, RunError, UsageError, last_words, unknown
 
 DTYPES = {"fp32": "float32", "fp16": "float16", "bf16": "bfloat16", "fp8": "float16", "int8": "float16", "int4": "float16"}
@@ -38,7 +39,6 @@ POLICIES = {
     "static_batch": "STATIC_BATCH",
 }
 KV_FRACTION = 0.9
-LONGEST_INPUT, LONGEST_TEXT = 1919, 128
 FILE = "generator.json"
 
 
@@ -151,23 +151,23 @@ class TrtLlm(Backend):
 
     def build_settings(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """What trtllm-build is told."""
-        require_text_benchmark(self.name, values)
+        facts, text = require_text(self.name, values)
         precision = _precision(values)
         if precision not in DTYPES:
             raise unknown("precision", precision, DTYPES, "--precision")
         _choice("trtllm_batching_mode", values, BATCHING_MODES)
         _choice("trtllm_batch_sched_policy", values, POLICIES)
         size = values.get("gpu_batch_size")
-        batch = size.get("gptj", 1) if isinstance(size, dict) else size
-        beams = int(values.get("num_beams") or 4)
+        batch = size.get(facts.name, 1) if isinstance(size, dict) else size
+        beams = int(values.get("num_beams") or text.num_beams)
         return {
             "precision": precision,
             "tensor_parallelism": int(values.get("tensor_parallelism") or 1),
             "pipeline_parallelism": int(values.get("pipeline_parallelism") or 1),
             "max_batch_size": int(batch or 1),
             "max_beam_width": beams,
-            "max_input_len": LONGEST_INPUT,
-            "max_seq_len": LONGEST_INPUT + int(values.get("max_new_tokens") or LONGEST_TEXT),
+            "max_input_len": text.longest_input,
+            "max_seq_len": text.longest_input + int(values.get("max_new_tokens") or text.max_new_tokens),
             "max_num_tokens": values.get("max_num_tokens"),
         }
 
@@ -178,6 +178,7 @@ class TrtLlm(Backend):
     def build(self, model: Path, values: Mapping[str, Any], folder: Path) -> dict[str, Any]:
         """Run trtllm-build on the TensorRT-LLM checkpoint inside `model`."""
         settings = self.build_settings(values)
+        _, text = require_text(self.name, values)
         tp, pp, precision = settings["tensor_parallelism"], settings["pipeline_parallelism"], settings["precision"]
         checkpoint = model / f"trtllm-{precision}-tp{tp}-pp{pp}"
         if not (checkpoint / "config.json").is_file():
@@ -185,7 +186,7 @@ class TrtLlm(Backend):
                 "examples/quantization/quantize.py --qformat fp8 --kv_cache_dtype fp8"
                 if precision == "fp8"
                 else (
-                    "examples/gptj/convert_checkpoint.py"
+                    f"examples/{text.architecture}/convert_checkpoint.py"
                     + (f" --use_weight_only --weight_only_precision {precision}" if precision in ("int8", "int4") else "")
                 )
             )

@@ -6,13 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from code.benchmarks.lookup import facts_of
 from code.common.errors import UsageError
-
-LONGEST = {"bert": 384}
-"""Longest sequence of a benchmark's samples (MLPerf Inference rules, model table: max_seq_length)."""
-
-OPTIMAL_LENGTH_FIELD = {"bert": "bert_opt_seqlen"}
-"""The field that says what length an engine is tuned for."""
 
 
 @dataclass(frozen=True)
@@ -43,27 +38,27 @@ Shape = tuple[int, ...]
 def profiles_of(values: Mapping[str, Any]) -> list[Profile]:
     """The profiles that a workload's fields ask for.
 
-    `gpu_batch_size` is the most and the optimum of the batch. `bert_opt_seqlen` is the optimum of the length, whose most is the
-    benchmark's own. `length_buckets` cuts the lengths into ranges, each a profile tuned for its longest; with it,
-    `bert_opt_seqlen` tunes nothing.
+    `gpu_batch_size` is the most and the optimum of the batch. The field that the benchmark names for it (optimal_length_field) is the
+    optimum of the length, whose most is the benchmark's own. `length_buckets` cuts the lengths into ranges, each a profile tuned for
+    its longest; with it, that field tunes nothing.
 
     Raises UsageError for values that contradict each other.
     """
-    benchmark = str(values["benchmark"])
+    facts = facts_of(str(values["benchmark"]))
     batch = Range(1, most_batch(values), most_batch(values))
-    longest = LONGEST.get(benchmark)
+    longest = facts.longest_input
     if longest is None:
         return [Profile(batch)]
-    name = OPTIMAL_LENGTH_FIELD[benchmark]
+    name = facts.optimal_length_field
     buckets = values.get("length_buckets")
     if buckets:
         ends = _bucket_ends(buckets, longest)
         return [Profile(batch, Range(start, end, end)) for start, end in zip([1, *[e + 1 for e in ends]], ends, strict=False)]
-    optimal = int(values.get(name) or longest)
+    optimal = int((values.get(name) if name else None) or longest)
     if not 1 <= optimal <= longest:
         raise UsageError(
             f"{name} cannot be {optimal}",
-            f"{benchmark}'s sequences have 1 to {longest} tokens",
+            f"{facts.name}'s sequences have 1 to {longest} tokens",
             f"choose {name} in that range; {longest} is usual for throughput",
         )
     return [Profile(batch, Range(1, optimal, longest))]

@@ -12,25 +12,16 @@ from code.benchmarks.benchmark import BenchmarkDefinition
 from code.benchmarks.bert import data, facts
 from code.benchmarks.bert.data import Sources
 from code.common import console, paths
-from code.common.constants import AccuracyTarget, Scenario
+from code.common.constants import AccuracyTarget
 from code.common.errors import MissingError, UsageError
 from code.common.files import write_json
 from code.results.accuracy import AccuracyResult
-
-INPUTS = ("input_ids", "input_mask", "segment_ids")
-OUTPUTS = ("output_start_logits", "output_end_logits")
 
 
 class Bert(BenchmarkDefinition):
     """BERT."""
 
-    name = facts.NAME
-    scenarios = tuple(Scenario[name] for name in facts.SCENARIOS)
-    samples = facts.DATASET_SAMPLES
-
-    def full_name(self, target: AccuracyTarget) -> str:
-        """'bert-99' or 'bert-99.9'."""
-        return facts.FULL_NAMES[target.name]
+    facts = facts.FACTS
 
     def download_data(self, variant: str) -> None:
         """The SQuAD dev set, fetched or generated."""
@@ -68,9 +59,9 @@ class Bert(BenchmarkDefinition):
             "folder": str(folder),
             "count": len(arrays),
             "usual_count": facts.DATASET_SAMPLES,
-            "arrays": {name: f"{name}.npy" for name in INPUTS},
+            "arrays": {name: f"{name}.npy" for name in facts.INPUT_NAMES},
             "lengths": "lengths.npy",
-            "outputs": list(OUTPUTS),
+            "outputs": list(facts.OUTPUT_NAMES),
             "input_dtype": "int64",
         }
 

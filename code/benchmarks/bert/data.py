@@ -13,6 +13,7 @@ from pathlib import Path
 from code.benchmarks.bert import facts, tiny
 from code.common import download, paths
 from code.common.errors import MissingError, unknown
+from code.rules.benchmark_facts import PublishedFile
 
 VARIANTS = ("reference", "tiny")
 
@@ -114,11 +115,11 @@ def preprocess_data(
     return True
 
 
-def _place(file: facts.PublishedFile) -> Path:
+def _place(file: PublishedFile) -> Path:
     return paths.build_dir() / file.path
 
 
-def _fetch(file: facts.PublishedFile) -> None:
+def _fetch(file: PublishedFile) -> None:
     target = _place(file)
     download.fetch(
         file.url,

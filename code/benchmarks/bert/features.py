@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from code.benchmarks.bert import facts
 from code.benchmarks.bert.answer_text import basic_tokens
 from code.benchmarks.bert.squad import Squad, words
 from code.benchmarks.bert.vocabulary import UNKNOWN, Vocabulary
@@ -44,9 +45,9 @@ _CHUNK = 4096
 class Settings:
     """What features depend on besides data and vocabulary; the defaults are MLPerf's."""
 
-    max_seq_length: int = 384
-    doc_stride: int = 128
-    max_query_length: int = 64
+    max_seq_length: int = facts.MAX_SEQUENCE
+    doc_stride: int = facts.DOC_STRIDE
+    max_query_length: int = facts.MAX_QUESTION
 
     def __post_init__(self) -> None:
         room = self.max_seq_length - 3

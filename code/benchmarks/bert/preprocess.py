@@ -22,6 +22,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from code.benchmarks.bert import facts
 from code.benchmarks.bert import manifest as manifests
 from code.benchmarks.bert.manifest import ArrayRecord, Manifest
 from code.common.files import atomic_directory, sha256
@@ -184,7 +185,11 @@ def _named(settings: Settings | None) -> dict[str, Any]:
 
 
 # `features.Settings()` by name, so that a warm check need not import numpy; a test keeps the two equal.
-MLPERF_SETTINGS = {"max_seq_length": 384, "doc_stride": 128, "max_query_length": 64}
+MLPERF_SETTINGS = {
+    "max_seq_length": facts.MAX_SEQUENCE,
+    "doc_stride": facts.DOC_STRIDE,
+    "max_query_length": facts.MAX_QUESTION,
+}
 
 
 def _write_array(path: Path, array: npt.NDArray[Any]) -> ArrayRecord:

@@ -8,12 +8,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from code.benchmarks.benchmark import BenchmarkDefinition
 from code.benchmarks.gptj import data, facts
 from code.benchmarks.gptj.checkpoint import Checkpoint, open_checkpoint
 from code.benchmarks.gptj.data import Sources
+from code.benchmarks.text import TextDefinition
 from code.common import console, paths
-from code.common.constants import AccuracyTarget, Scenario
+from code.common.constants import AccuracyTarget
 from code.common.errors import MissingError, UsageError
 from code.common.files import write_json
 from code.results.accuracy import AccuracyResult
@@ -23,17 +23,10 @@ LENGTH_SHARE = 0.9
 SCORED = ("ROUGE1", "ROUGE2", "ROUGEL")
 
 
-class GptJ(BenchmarkDefinition):
+class GptJ(TextDefinition):
     """GPT-J."""
 
-    name = facts.NAME
-    scenarios = tuple(Scenario[name] for name in facts.SCENARIOS)
-    samples = facts.DATASET_SAMPLES
-    whole_passes = True
-
-    def full_name(self, target: AccuracyTarget) -> str:
-        """'gptj-99' or 'gptj-99.9'."""
-        return facts.FULL_NAMES[target.name]
+    facts = facts.FACTS
 
     def open_reason(self, values: Mapping[str, Any]) -> str:
         """Why a result with these values is for the open division only; '' where it need not be."""
@@ -47,10 +40,9 @@ class GptJ(BenchmarkDefinition):
         """CNN/DailyMail, fetched or generated."""
         data.download_data(variant)
 
-    def import_data(self, source: str) -> bool:
+    def import_data(self, source: Path) -> None:
         """Make the reference's cnn_eval.json of a local file (--cnndm_source)."""
-        data.import_data(Path(source))
-        return True
+        data.import_data(source)
 
     def download_model(self, variant: str) -> None:
         """The checkpoint and its vocabulary."""
@@ -98,6 +90,22 @@ class GptJ(BenchmarkDefinition):
             "positions": checkpoint.positions,
             "generation": generation(values, prompts.end),
         }
+
+    @property
+    def graph_version(self) -> int:
+        """Raised with every change that makes other graphs of the same model."""
+        from code.benchmarks.gptj import graph
+
+        return graph.VERSION
+
+    def num_beams(self, values: Mapping[str, Any]) -> int | None:
+        """Width of the beam search where the workload says one."""
+        given = asked(values)["num_beams"]
+        return None if given is None else int(given)
+
+    def open_model(self, folder: Path) -> Checkpoint:
+        """The checkpoint in `folder`, or the model exported of it."""
+        return open_checkpoint(folder)
 
     def check_accuracy(self, log_dir: Path, values: Mapping[str, Any], target: AccuracyTarget) -> list[AccuracyResult]:
         """ROUGE and GEN_LEN against their targets; accuracy.txt holds them as the reference's evaluation prints them."""

@@ -14,11 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from code.benchmarks.text import IR, IR_WEIGHTS
 from code.common.errors import MissingError, RunError, UsageError
 
 CONFIG = "config.json"
 EXPORTED = "openvino"
-IR, IR_WEIGHTS = "openvino_model.xml", "openvino_model.bin"
 WHOLE_FILES = ("model.safetensors", "pytorch_model.bin")
 INDEXES = ("model.safetensors.index.json", "pytorch_model.bin.index.json")
 AGAIN = (
@@ -55,9 +55,20 @@ class Checkpoint:
         return layers * (4 * hidden * hidden + 2 * hidden * inner) + 2 * int(self.config["vocab_size"]) * hidden
 
     @property
-    def kv_bytes(self) -> int:
+    def kv_numbers(self) -> int:
         """Keys and values of one token, in numbers."""
         return 2 * int(self.config["n_layer"]) * int(self.config["n_embd"])
+
+    @property
+    def is_exported(self) -> bool:
+        """Whether it is in OpenVINO's format already."""
+        return self.exported is not None
+
+    def to_openvino(self, precision: str, folder: Path, candidates: int) -> dict[str, Any]:
+        """Write the model in OpenVINO's format; see export.to_openvino."""
+        from code.benchmarks.gptj import export
+
+        return export.to_openvino(self, precision, folder, candidates)
 
 
 def open_checkpoint(folder: Path) -> Checkpoint:

@@ -10,25 +10,18 @@ from typing import Any
 
 from code.benchmarks.benchmark import BenchmarkDefinition
 from code.benchmarks.unet3d import data, facts, tiny
-from code.benchmarks.unet3d.windows import Windows
 from code.common import paths
-from code.common.constants import AccuracyTarget, Scenario
+from code.common.constants import AccuracyTarget
 from code.common.errors import MissingError, UsageError
 from code.common.files import atomic_write, write_json
+from code.harness.python.windows import Windows
 from code.results.accuracy import AccuracyResult
 
 
 class UNet3D(BenchmarkDefinition):
     """3D-UNet."""
 
-    name = facts.NAME
-    scenarios = tuple(Scenario[name] for name in facts.SCENARIOS)
-    samples = facts.DATASET_SAMPLES
-    whole_passes = True
-
-    def full_name(self, target: AccuracyTarget) -> str:
-        """'3d-unet-99' or '3d-unet-99.9'."""
-        return facts.FULL_NAMES[target.name]
+    facts = facts.FACTS
 
     def download_data(self, variant: str) -> None:
         """KiTS19's cases, fetched or generated."""

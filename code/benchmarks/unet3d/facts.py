@@ -5,16 +5,17 @@ Sources: the MLPerf Inference rules and mlperf.conf (v5.0 to v6.1), and the refe
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from code.rules.benchmark_facts import GB, Audits, BenchmarkFacts, PublishedFile, RoundRules, Space, Target
+from code.rules.rounds import BOTH, DATACENTER, EDGE, OFFLINE, SINGLE
 
 NAME = "3d-unet"  # LoadGen's model name, too
 FULL_NAMES = {"k_99": "3d-unet-99", "k_99_9": "3d-unet-99.9"}
-SCENARIOS = ("Offline", "SingleStream")
+SCENARIOS = (OFFLINE, SINGLE)
 COMPLIANCE_TESTS = ("TEST01",)
 
 # KiTS19: 42 cases and case_00400, a copy of case_00185.
 DATASET_SAMPLES = 43
-PERFORMANCE_SAMPLE_COUNT = 43
+PERFORMANCE_SAMPLE_COUNT = DATASET_SAMPLES
 
 METRIC = "DICE"  # the mean of kidney and tumour
 REFERENCE_DICE = 0.8617
@@ -63,26 +64,41 @@ SEGMENTATION_URL = "https://raw.githubusercontent.com/neheller/kits19/master/dat
 DATA_MEGABYTES = 7_500  # of the 62 volumes that MLPerf uses of KiTS19's 300 (30 GB), about
 
 
-@dataclass(frozen=True)
-class PublishedFile:
-    """A model file that MLPerf's reference names.
-
-    Attributes:
-        path: where it belongs, below the build folder.
-        url: where it is published.
-        label: what people call it.
-        megabytes: about how large it is.
-    """
-
-    path: str
-    url: str
-    label: str
-    megabytes: int
-
-
 MODEL = PublishedFile(
     "models/3d-unet-kits19/3dUNetKiTS19.onnx",
     "https://zenodo.org/record/5597155/files/3dunet_kits19_128x128x128_dynbatch.onnx?download=1",
     "3D U-Net for KiTS19, fp32",
+    kind="model",
     megabytes=124,
+)
+
+_REQUIRED = {DATACENTER: (OFFLINE,), EDGE: (SINGLE, OFFLINE), BOTH: (SINGLE, OFFLINE)}
+
+# Windows of a case. KiTS19's own counts need its 43 volumes; these are the tiny set's, whose cases are smaller and as unlike each other.
+# fmt: off
+_WINDOWS = (
+    4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 6, 6, 6, 6, 6, 6, 6, 8, 8, 8, 8, 8, 8, 8, 8, 8, 9, 9, 9, 9, 9, 9,
+    12, 12, 12, 12, 12, 12, 12, 12, 12, 16, 16, 16, 16, 16, 16, 16, 18, 18, 18, 18, 18, 18, 18, 18, 18, 18,
+)
+# fmt: on
+
+FACTS = BenchmarkFacts(
+    name=NAME,
+    family="volume",
+    scenarios=SCENARIOS,
+    samples=DATASET_SAMPLES,
+    targets={name: Target(FULL_NAMES[name], {METRIC: least}) for name, least in TARGET_DICE.items()},
+    rounds={
+        "v4.1": RoundRules(_REQUIRED, ("TEST01", "TEST05")),
+        **{name: RoundRules(_REQUIRED, COMPLIANCE_TESTS) for name in ("v5.0", "v5.1", "v6.0", "v6.1")},
+    },
+    audits=Audits(tests=("TEST01", "TEST04"), element="int8", sampling={"TEST01": 64}),
+    space={
+        "reference": Space(data=30 * GB, model=GB // 5, preprocessed=12 * GB, engines=GB),
+        "tiny": Space(data=GB // 2, model=GB // 50, preprocessed=GB, engines=GB // 20),
+    },
+    files=(PublishedFile(DATA_PATH, label="KiTS19"), MODEL),
+    whole_passes=True,
+    lone_sample=1.2,
+    length_spread=_WINDOWS,
 )

@@ -27,11 +27,11 @@ from numpy.typing import NDArray
 
 from code.benchmarks.unet3d import facts, manifest, nifti, processes, volume
 from code.benchmarks.unet3d.manifest import Case, CaseRecord, Manifest
-from code.benchmarks.unet3d.windows import Windows
 from code.common import console
 from code.common.errors import HarnessError, RunError
 from code.common.files import atomic_write, storage_error, write_json
 from code.common.stamp import Stamp
+from code.harness.python.windows import Windows
 
 MEMORY_SHARE = 0.6
 """Of the memory that is free: what all cases under way may take together."""

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from code.benchmarks.unet3d import facts, resample
-from code.benchmarks.unet3d.windows import Windows
+from code.harness.python.windows import Windows
 
 Triple = tuple[int, int, int]
 

@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from code.backends.base import Arrays, Stream
-from code.benchmarks.unet3d.sliding_window import SlidingWindow
-from code.benchmarks.unet3d.windows import Windows
 from code.common.errors import MissingError, RunError
 from code.harness.python.arrays import open_array
+from code.harness.python.sliding_window import SlidingWindow
+from code.harness.python.windows import Windows
 
 
 class VolumeDataset:
@@ -23,7 +23,7 @@ class VolumeDataset:
     `windows_per_batch` at a time.
 
     Args:
-        spec: folder; count; cases: names, of which each is <name>.npy; roi, overlap, sigma: code/benchmarks/unet3d/windows.py;
+        spec: folder; count; cases: names, of which each is <name>.npy; roi, overlap, sigma: code/harness/python/windows.py;
             windows_per_batch: most windows in one call into the engine; input, output: the engine's names.
     """
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from code.benchmarks.benchmark import BenchmarkDefinition
+from code.benchmarks.lookup import every_facts, facts_of, required_audits
 from code.common.errors import MissingError, RunError, UsageError, unknown
 from code.common.files import atomic_directory, atomic_write, write_json
 from code.harness.schema import run_spec as contract
@@ -29,14 +30,9 @@ from code.submission.audit.audits import Verdict
 from code.submission.stage import layout, runs
 from code.submission.stage.runs import ACCURACY, AUDIT_FILE, INCOMPLETE, PERFORMANCE, Run
 
-OFFERED: dict[str, tuple[str, ...]] = {
-    "TEST01": ("bert", "3d-unet"),
-    "TEST04": ("bert", "3d-unet", "gptj"),
-    "TEST06": ("gptj",),
-}
-"""Test → the benchmarks it can be run for. TEST04 is required of none of these; it is there for whoever wants it."""
+OFFERED = ("TEST01", "TEST04", "TEST06")
+"""The tests that can be run; which of them for a benchmark is among its facts. No round requires TEST04 of these benchmarks."""
 NOT_OFFERED = {"TEST05": "it was asked for up to v4.1 only; public results of that round carry it"}
-EOS_TOKEN = {"gptj": 50256}
 TOKENS = "use_token_latencies"
 BASELINE, COMPLIANCE = "baseline_accuracy.txt", "compliance_accuracy.txt"
 
@@ -67,14 +63,15 @@ def tests_for(short: str, asked: list[str], round_: Round) -> list[str]:
     Raises UsageError for a test that does not exist or is not one for this benchmark.
     """
     if not asked:
-        return [name for name in round_.tests(short) if name in OFFERED]
+        return [name for name in required_audits(round_, short) if name in OFFERED]
     for name in asked:
         if name in NOT_OFFERED:
             raise UsageError(f"{name} is not offered", NOT_OFFERED[name], f"choose among {', '.join(OFFERED)}")
         if name not in OFFERED:
             raise unknown("audit test", name, OFFERED, "--audit_test")
-        if short not in OFFERED[name]:
-            raise UsageError(f"{name} is not a test for {short}", f"it is one for {', '.join(OFFERED[name])}", "leave it out")
+        if name not in facts_of(short).audits.tests:
+            others = ", ".join(facts.name for facts in every_facts() if name in facts.audits.tests)
+            raise UsageError(f"{name} is not a test for {short}", f"it is one for {others}", "leave it out")
     return asked
 
 
@@ -125,7 +122,7 @@ def run(audit: Audit, folder: Path, label: str, sampling: int | None = None) -> 
     conf = Path(spec.user_conf).read_text(encoding="utf-8")
     fields = spec.fields
     if audit.test == "TEST06":
-        # First tokens and lengths stand in LoadGen's log only with token latencies, which mlperf.conf leaves off for GPT-J.
+        # First tokens and lengths stand in LoadGen's log only with token latencies, which mlperf.conf may leave off.
         conf += f"{spec.benchmark}.{spec.scenario}.{TOKENS} = 1\n"
         fields = {**fields, TOKENS: True}
     (folder / "user.conf").write_text(conf, encoding="utf-8")
@@ -182,7 +179,7 @@ def verify(audit: Audit, folder: Path, definition: BenchmarkDefinition, values: 
             answers = _test01(audit, folder, fresh, definition, values, lines)
         elif audit.test == "TEST06":
             answers = audits.accuracy_test06(
-                folder / layout.ACCURACY_LOG, audited.scenario, _end_token(audit), audits.DTYPES[audit.short]
+                folder / layout.ACCURACY_LOG, audited.scenario, _end_token(audit), facts_of(audit.short).audits.element
             )
             _write(fresh / "verify_accuracy.txt", answers.text)
             _copy(folder, fresh / "accuracy", (layout.ACCURACY_LOG,))
@@ -196,7 +193,8 @@ def verify(audit: Audit, folder: Path, definition: BenchmarkDefinition, values: 
 def _end_token(audit: Audit) -> int:
     """The end token of the model that ran: a tiny or custom one has a tokenizer of its own."""
     generation = contract.read(audit.performance.folder / runs.RUN_FILE).dataset.get("generation") or {}
-    return int(generation.get("eos", EOS_TOKEN[audit.short]))
+    text = facts_of(audit.short).text
+    return int(generation.get("eos", text.end_token if text else -1))
 
 
 def _test01(
@@ -204,7 +202,7 @@ def _test01(
 ) -> Verdict:
     """TEST01's accuracy part: response by response, else by the score on the same samples, as the rules allow."""
     reference, audited = audit.accuracy.folder / layout.ACCURACY_LOG, folder / layout.ACCURACY_LOG
-    verdict = audits.accuracy_test01(reference, audited, audits.DTYPES[audit.short])
+    verdict = audits.accuracy_test01(reference, audited, facts_of(audit.short).audits.element)
     _write(fresh / "verify_accuracy.txt", verdict.text)
     _copy(folder, fresh / "accuracy", (layout.ACCURACY_LOG,))
     lines.append(f"accuracy, response by response: {_verdict_line(verdict)}")

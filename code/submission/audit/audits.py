@@ -26,8 +26,6 @@ SCORES = {
     "MultiStream": "early_stopping_latency_ms",
 }
 """Scenario → the log key that the scripts compare."""
-DTYPES: dict[str, str] = {"bert": "float32", "3d-unet": "int8", "gptj": "int32"}
-"""Short benchmark → the type of the first element of a response, which TEST01 compares."""
 THRESHOLD, QUICK_THRESHOLD = 0.10, 0.20
 QUICK_NS = {"SingleStream": 200_000, "MultiStream": 1_600_000}
 """Latencies up to these vary so much from run to run that the threshold is doubled."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from code.benchmarks.lookup import short_name
 from code.common.errors import UsageError, nearest
 from code.rules.metrics import METRICS
 from code.submission.stage import runs
@@ -143,7 +144,7 @@ def read_pair(a: str, b: str) -> tuple[Side, Side]:
         of_run(run) if run is not None else of_public(name, known.benchmark, known.scenario)
         for name, run in zip((a, b), ran, strict=True)
     )
-    if first.scenario != second.scenario or first.benchmark.rsplit("-", 1)[0] != second.benchmark.rsplit("-", 1)[0]:
+    if first.scenario != second.scenario or short_name(first.benchmark) != short_name(second.benchmark):
         raise UsageError(
             "these are results of different workloads",
             f"{first.benchmark} {first.scenario} and {second.benchmark} {second.scenario}",

@@ -6,8 +6,9 @@ import json
 from pathlib import Path
 from typing import Any
 
+from code.benchmarks.lookup import newest_with, result_named
 from code.common.paths import build_dir
-from code.rules.rounds import BENCHMARKS, Round, newest_with
+from code.rules.rounds import Round
 from code.submission.stage import runs
 from code.submission.stage.candidates import Candidate
 from code.submission.stage.runs import Run
@@ -23,8 +24,8 @@ def compliance_dir() -> Path:
 def test_dir(run: Run, test: str) -> Path:
     """The folder of one test of a run's workload: TEST01, or TEST01.v5.0 where the run's seeds are those of another round than its
     benchmark's newest, so that no round's audits replace another's."""
-    rules = BENCHMARKS.get(run.benchmark)
-    other = runs.other_round(run, newest_with(rules.short)) if rules else ""
+    result = result_named(run.benchmark)
+    other = runs.other_round(run, newest_with(result.name)) if result else ""
     return compliance_dir().joinpath(*run.key, f"{test}.{other}" if other else test)
 
 

@@ -6,12 +6,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from code.common.errors import RunError
+from code.benchmarks.lookup import ResultFacts, result_named, rules_in
+from code.common.errors import RunError, UsageError
 from code.results import loadgen_log
 from code.results.loadgen_log import LoadGenLog
 from code.results.verdict import judge
 from code.rules.metrics import TEN_MINUTES_MS
-from code.rules.rounds import BENCHMARKS, BenchmarkRules, Round
+from code.rules.rounds import Round
 from code.submission.check import accuracy_text, summary_log
 from code.submission.check.finding import Finding
 from code.submission.stage import layout
@@ -37,13 +38,16 @@ class Claim:
         return self.division == "closed"
 
     @property
-    def rules(self) -> BenchmarkRules:
-        """The benchmark's rules."""
-        return BENCHMARKS[self.benchmark]
+    def result(self) -> ResultFacts:
+        """The facts of the result's benchmark; UsageError for an unknown one."""
+        found = result_named(self.benchmark)
+        if found is None:
+            raise UsageError(f"no benchmark has results called {self.benchmark}", "", "leave it out with --benchmarks")
+        return found
 
     def rerun(self, mode: str) -> str:
         """The command that makes such a run."""
-        words = f"--benchmarks={self.rules.short} --scenarios={self.scenario} --test_mode={mode} --round={self.round.name}"
+        words = f"--benchmarks={self.result.name} --scenarios={self.scenario} --test_mode={mode} --round={self.round.name}"
         return f'make run RUN_ARGS="{words}"'
 
 
@@ -141,7 +145,7 @@ def _duration(folder: Path, log: LoadGenLog, claim: Claim) -> Iterator[Finding]:
 
 
 def _sample_counts(folder: Path, log: LoadGenLog, claim: Claim) -> Iterator[Finding]:
-    found, wanted = log.get("effective_performance_sample_count", 0), claim.rules.samples
+    found, wanted = log.get("effective_performance_sample_count", 0), claim.result.facts.samples
     if found < wanted:
         what = f"LoadGen drew from {found:,} samples; {claim.benchmark} has {wanted:,}"
         yield Finding(log.path, what, claim.rerun("PerformanceOnly"), check="samples")
@@ -166,10 +170,10 @@ def _latency(folder: Path, log: LoadGenLog, claim: Claim) -> Iterator[Finding]:
     if log.scenario != "Offline" and log.complete and not log.get("early_stopping_met"):
         what = f"early stopping was not met: {str(log.get('early_stopping_result', '')).strip()}"
         yield Finding(log.path, what, claim.rerun("PerformanceOnly"), check="early_stopping")
-    bound = claim.rules.server_latency_ns
-    served = "Server" in claim.round.scenarios(claim.benchmark, "datacenter")
+    rules = rules_in(claim.round, claim.benchmark)
+    bound = rules.server_latency_ns if rules else None
     asked = log.get("effective_target_latency_ns")
-    if log.scenario == "Server" and served and bound and asked and asked > bound:
+    if log.scenario == "Server" and bound and asked and asked > bound:
         what = f"the latency bound of the run is {asked / 1e6:g} ms; {claim.benchmark} allows {bound / 1e6:g} ms"
         yield Finding(log.path, what, claim.rerun("PerformanceOnly"), check="latency")
 
@@ -226,7 +230,7 @@ def _accuracy_log(folder: Path, log: LoadGenLog, claim: Claim) -> Iterator[Findi
         yield Finding(
             log.path, f"line {entry.row}: LoadGen logged an error: {entry.value}", claim.rerun("AccuracyOnly"), check="errors"
         )
-    found, wanted = log.accuracy_sample_count, claim.rules.samples
+    found, wanted = log.accuracy_sample_count, claim.result.facts.samples
     if found != wanted:
         what = (
             f"the accuracy run covers {found:,} samples; {claim.benchmark} has {wanted:,}" if found else "it logs no sample count"
@@ -237,8 +241,8 @@ def _accuracy_log(folder: Path, log: LoadGenLog, claim: Claim) -> Iterator[Findi
 
 
 def _scores(path: Path, claim: Claim) -> Iterator[Finding]:
-    found = accuracy_text.scores(path, tuple(claim.rules.targets))
-    for name, target in claim.rules.targets.items():
+    found = accuracy_text.scores(path, tuple(claim.result.target.least))
+    for name, target in claim.result.target.least.items():
         value = found[name]
         if value is None:
             yield Finding(

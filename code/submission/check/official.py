@@ -12,10 +12,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from code.benchmarks.lookup import result_named
 from code.common.errors import MissingError, RunError
 from code.common.paths import build_dir
 from code.results import loadgen_log
-from code.rules.rounds import BENCHMARKS, OfficialChecker, Round
+from code.rules.rounds import OfficialChecker, Round
 from code.submission.check.finding import Finding
 from code.submission.stage.layout import LAYOUTS
 
@@ -77,12 +78,13 @@ def faults(root: Path, round_: Round, submitter: str, checker: OfficialChecker) 
     others = [other for other in round_.checkers if other.commit != checker.commit]
     older = "".join(f"; or set {VARIABLE} to a checkout at {other.commit[:12]}, which {other.stricter}" for other in others)
     for place in shape.places(root):
-        rules = BENCHMARKS.get(place.benchmark)
-        if place.submitter != submitter or rules is None or rules.short not in dict(checker.trips_on):
+        result = result_named(place.benchmark)
+        refused = result.facts.checker_faults.get(checker.commit, ()) if result else ()
+        if place.submitter != submitter or result is None or not refused:
             continue
         log = shape.performance_dir(root, place) / "mlperf_log_detail.txt"
-        if (rules.short, loadgen_log.read_detail(log).scenario) in checker.trips_on:
-            what = f"the official checker fails on it by a fault of its own: it has lost what it needs for {rules.short}'s {place.scenario}"
+        if loadgen_log.read_detail(log).scenario in refused:
+            what = f"the official checker fails on it by a fault of its own: it has lost what it needs for {result.name}'s {place.scenario}"
             step = f"stage it again: on an edge system a SingleStream run stands for it, unless --infer=false{older}"
             found.append(Finding(log.parent, what, step, error=False, check="checker"))
     return found

@@ -9,11 +9,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from code.benchmarks.lookup import result_named, rules_in
 from code.common.files import atomic_write
 from code.results import loadgen_log
 from code.results.loadgen_log import LoadGenLog
 from code.rules.metrics import METRICS
-from code.rules.rounds import BENCHMARKS, Round
+from code.rules.rounds import Round
 from code.submission.check import accuracy_text
 from code.submission.stage.layout import LAYOUTS, Place
 
@@ -124,8 +125,9 @@ def result(log: LoadGenLog, place: Place, round_: Round) -> float | None:
 
 
 def _token_key(place: Place, round_: Round) -> str:
-    """gptj counts tokens in v5.0's Offline and Server."""
-    if BENCHMARKS[place.benchmark].short != "gptj" or round_.name not in ("v4.1", "v5.0"):
+    """The log key of a rate that the round's checker counts in tokens; '' for a rate in samples or queries, and for latencies."""
+    rules = rules_in(round_, place.benchmark)
+    if rules is None or not rules.counts_tokens:
         return ""
     keys = {"Offline": "result_inferred_tokens_per_second", "Server": "result_inferred_completed_tokens_per_second"}
     return keys.get(place.scenario, "")
@@ -140,9 +142,10 @@ def _number(value: object) -> float | None:
 
 
 def _accuracy(path: Path, place: Place) -> str:
-    if not path.is_file():
+    result = result_named(place.benchmark)
+    if result is None or not path.is_file():
         return ""
-    found = accuracy_text.scores(path, tuple(BENCHMARKS[place.benchmark].targets))
+    found = accuracy_text.scores(path, tuple(result.target.least))
     return "  ".join(f"{name}: {value}" for name, value in found.items() if value is not None)
 
 

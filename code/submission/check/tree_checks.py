@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from code.benchmarks.lookup import required_audits, required_scenarios, result_named, rules_in, short_name
 from code.common.errors import MissingError
 from code.common.files import sha256
-from code.rules.rounds import BENCHMARKS, Round
+from code.rules.rounds import Round
 from code.submission.check import accuracy_text, log_checks, tree_structure
 from code.submission.check.finding import Finding
 from code.submission.check.log_checks import Claim
@@ -45,7 +46,7 @@ def _unchanged(root: Path) -> Iterator[Finding]:
 
 
 def _result(root: Path, shape: Layout, round_: Round, place: Place) -> Iterator[Finding]:
-    if place.benchmark not in BENCHMARKS or not round_.has(place.benchmark):
+    if rules_in(round_, place.benchmark) is None:
         where = shape.results_dir(root, place).parent
         yield Finding(
             where, f"{round_.name} has no benchmark {place.benchmark}", "choose another ROUND, or remove it", check="round"
@@ -170,9 +171,9 @@ def _power(results: Path) -> Iterator[Finding]:
 
 
 def _audits(folder: Path, claim: Claim) -> Iterator[Finding]:
-    words = f"--benchmarks={claim.rules.short} --scenarios={claim.scenario}"
+    words = f"--benchmarks={claim.result.name} --scenarios={claim.scenario}"
     step = f'make run_audit_harness RUN_ARGS="{words}" ROUND={claim.round.name}, then {STAGE}'
-    for test in claim.round.tests(claim.rules.short):
+    for test in required_audits(claim.round, claim.result.name):
         for name in AUDIT_FILES[test]:
             path = folder / test / name
             if not path.is_file():
@@ -211,15 +212,17 @@ def _required_scenarios(root: Path, round_: Round, places: list[Place]) -> Itera
         same = [p for p in places if (p.system, p.benchmark, p.division) == (system, benchmark, "closed")]
         content, _ = _json(shape.system_json(root, same[0]), system)
         category = str(content.get("system_type", ""))
-        wanted = round_.scenarios(benchmark, category)
+        wanted = required_scenarios(round_, benchmark, category)
         where = shape.results_dir(root, same[0]).parent
-        if not wanted and benchmark in BENCHMARKS:
+        if not wanted and result_named(benchmark) is not None:
             yield Finding(
                 where, f"{round_.name} has no {benchmark} in closed {category}", "choose another CATEGORY", check="scenarios"
             )
         for scenario in wanted:
             if scenario not in {p.scenario for p in same}:
-                step = f'make run RUN_ARGS="--benchmarks={BENCHMARKS[benchmark].short} --scenarios={scenario} --test_mode=SubmissionRun"'
+                step = (
+                    f'make run RUN_ARGS="--benchmarks={short_name(benchmark)} --scenarios={scenario} --test_mode=SubmissionRun"'
+                )
                 yield Finding(where, f"closed {category} also wants {scenario}", f"{step}, then {STAGE}", check="scenarios")
         for place in same:
             if wanted and place.scenario not in wanted:

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from code.benchmarks.lookup import short_name
 from code.common.errors import MissingError, UsageError
 from code.rules.rounds import Round
 from code.submission.check.finding import Finding
@@ -141,7 +142,7 @@ def _unpaired(ordered: list[Run], key: tuple[str, str, str]) -> Iterable[Finding
             continue
         where = same[0].folder if same else next(run.folder for run in ordered if run.key == key)
         why = "; ".join(same[0].missing()) if same else f"there is no {mode} run of {benchmark} {scenario} on {system}"
-        short = benchmark.rsplit("-", 1)[0]
+        short = short_name(benchmark)
         step = f'make run RUN_ARGS="--benchmarks={short} --scenarios={scenario} --test_mode={mode}"'
         yield Finding(where, why, step, check="pair")
 
@@ -193,9 +194,7 @@ def pair_findings(one: Candidate) -> Iterable[Finding]:
     performance, accuracy = one.performance_run, one.accuracy_run
     if performance is None or accuracy is None:
         return
-    rerun = (
-        f'make run RUN_ARGS="--benchmarks={one.benchmark.rsplit("-", 1)[0]} --scenarios={one.scenario} --test_mode=SubmissionRun"'
-    )
+    rerun = f'make run RUN_ARGS="--benchmarks={short_name(one.benchmark)} --scenarios={one.scenario} --test_mode=SubmissionRun"'
     spec = accuracy.folder / runs.RUN_FILE
     if performance.engine != accuracy.engine:
         what = f"the accuracy run's engine is {accuracy.engine or 'not recorded'}, the performance run's is {performance.engine}"

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 
+from code.benchmarks.lookup import required_scenarios, result_named
 from code.rules.rounds import Round
 from code.submission.stage.candidates import Candidate
 
@@ -27,13 +28,14 @@ def inferred(
     out = [one for one in every if not replaced(one, every, round_of, category_of)]
     present = {one.key for one in out}
     for one in list(out):
-        low = one.benchmark.removesuffix(".9")
-        if one.benchmark.endswith("-99.9") and low in round_of and (one.system, low) not in {key[:2] for key in present}:
+        result = result_named(one.benchmark)
+        low = result.below if result else ""
+        if low in round_of and (one.system, low) not in {key[:2] for key in present}:
             out.append(replace(one, benchmark=low, stands_for=one.benchmark))
     present = {one.key for one in out}
     for one in list(out):
         category = category_of(one)
-        wanted = round_of[one.benchmark].scenarios(one.benchmark, category)
+        wanted = required_scenarios(round_of[one.benchmark], one.benchmark, category)
         key = (one.system, one.benchmark, "Offline")
         if one.scenario == "SingleStream" and "edge" in category and "Offline" in wanted and key not in present:
             out.append(replace(one, scenario="Offline", measured="SingleStream"))
@@ -45,7 +47,8 @@ def replaced(
 ) -> bool:
     """Whether a result of the harness's own gives way to an inferred one, since the official checker trips on it."""
     round_ = round_of[one.benchmark]
-    refused = (one.benchmark.rsplit("-", 1)[0], one.scenario) in round_.checkers[0].trips_on
+    result = result_named(one.benchmark)
+    refused = result is not None and one.scenario in result.facts.checker_faults.get(round_.checkers[0].commit, ())
     single = any(other.key == (one.system, one.benchmark, "SingleStream") for other in every)
     own = one.performance_run is not None
     return own and refused and one.scenario == "Offline" and single and "edge" in category_of(one)

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from code.benchmarks.lookup import short_name
 from code.common.paths import shown
 from code.results import provenance
 from code.rules.rounds import Round
@@ -112,7 +113,7 @@ def _result_line(run: Run) -> str:
 
 def _steps(one: Candidate, run: Run, accuracy: Run) -> list[str]:
     commit = str(run.provenance.get("commit") or "")
-    short = one.benchmark.rsplit("-", 1)[0]
+    short = short_name(one.benchmark)
     lines = ["```"]
     if commit:
         lines.append(f"git checkout {commit}")

@@ -11,9 +11,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from code.benchmarks.lookup import newest_with, result_named
 from code.common.paths import build_dir
 from code.results import provenance
-from code.rules.rounds import BENCHMARKS, ROUNDS, Round, newest_with
+from code.rules.rounds import ROUNDS, Round
 from code.submission.stage import layout
 
 METADATA = "metadata.json"
@@ -176,8 +177,8 @@ def for_round(runs: Iterable[Run], round_: Round | None) -> list[Run]:
 
 
 def _has_seeds(run: Run, round_: Round | None) -> bool:
-    rules = BENCHMARKS.get(run.benchmark)
-    wanted = round_ or (newest_with(rules.short) if rules else None)
+    result = result_named(run.benchmark)
+    wanted = round_ or (newest_with(result.name) if result else None)
     return wanted is not None and run.spec.get("seeds") == dict(wanted.seeds)
 
 

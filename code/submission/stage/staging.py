@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from code.benchmarks.lookup import newest_with, required_audits, required_scenarios, result_named, rules_in, short_name
 from code.common.errors import HarnessError, UsageError
 from code.common.files import atomic_directory, sha256, write_json
 from code.common.paths import build_dir, project_root
-from code.rules.rounds import NEWEST, Round, newest_with, round_named
+from code.rules.rounds import Round
 from code.submission.audit.compliance import stored_tests
 from code.submission.check import log_checks
 from code.submission.check.finding import Finding, errors
@@ -62,26 +63,24 @@ def rounds_for(found: Iterable[Candidate], identity: Identity) -> dict[str, Roun
     """Benchmark → the round it is staged for: the one named, else the newest that has it."""
     out = {}
     for one in found:
-        named = identity.round
-        out[one.benchmark] = named or (
-            round_named(NEWEST) if round_named(NEWEST).has(one.benchmark) else newest_with(one.benchmark.rsplit("-", 1)[0])
-        )
-        if one.benchmark.endswith("-99.9"):
-            out.setdefault(one.benchmark[: -len(".9")], out[one.benchmark])
+        out[one.benchmark] = identity.round or newest_with(short_name(one.benchmark))
+        result = result_named(one.benchmark)
+        if result is not None and result.below:
+            out.setdefault(result.below, out[one.benchmark])
     return out
 
 
 def check(one: Candidate, claim: Claim) -> list[Finding]:
     """Everything that speaks against staging a candidate."""
     found: list[Finding] = []
-    if not claim.round.has(one.benchmark):
+    if rules_in(claim.round, one.benchmark) is None:
         step = f"name a round that has it with ROUND=…, or leave {one.benchmark} out with --benchmarks"
         found.append(Finding(one.performance, f"{claim.round.name} has no {one.benchmark}", step, check="round"))
     if claim.closed and one.open_only:
         found.append(
             Finding(one.performance, f"it cannot go to closed: {one.open_only}", "stage it with DIVISION=open", check="open_only")
         )
-    if claim.closed and not claim.round.scenarios(one.benchmark, claim.category):
+    if claim.closed and not required_scenarios(claim.round, one.benchmark, claim.category):
         what = f"{claim.round.name} has no {one.benchmark} in closed {claim.category}"
         found.append(Finding(one.performance, what, "choose another CATEGORY, or DIVISION=open", check="category"))
     if any(finding.error for finding in found):
@@ -189,10 +188,10 @@ def _tests(root: Path, shape: Layout, place: Place, one: Candidate, claim: Claim
     found = stored_tests(one, claim.round)
     for name, folder in found.items():
         shutil.copytree(folder, target / name, ignore=shutil.ignore_patterns("audit.json"))
-    absent = [name for name in claim.round.tests(claim.rules.short) if name not in found]
+    absent = [name for name in required_audits(claim.round, claim.result.name) if name not in found]
     if not absent:
         return []
-    words = f"--benchmarks={claim.rules.short} --scenarios={one.measured or one.scenario}"
+    words = f"--benchmarks={claim.result.name} --scenarios={one.measured or one.scenario}"
     step = f'make run_audit_harness RUN_ARGS="{words}" ROUND={claim.round.name}'
     what = f"{', '.join(absent)} is not there" + ("" if claim.closed else " (open does not ask for it)")
     return [Finding(one.performance, what, step, error=claim.closed, check="audit")]

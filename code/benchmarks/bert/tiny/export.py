@@ -16,6 +16,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
+from code.benchmarks.bert import facts
 from code.common.files import atomic_write
 
 OPSET = 17
@@ -137,12 +138,11 @@ def build(weights: Weights, heads: int, epsilon: float = 1e-12) -> Any:
         hidden = _layer(graph, weights, index, hidden, mask, heads, epsilon)
     logits = graph.linear(weights, "qa_outputs", hidden)
     outputs = []
-    for position, name in enumerate(("output_start_logits", "output_end_logits")):
+    for position, name in enumerate(facts.OUTPUT_NAMES):
         column = graph.constant(f"logits.{position}", position, np.int64)
         graph.node("Gather", [logits, column], name, axis=2)
         outputs.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch", "length"]))
-    names = ("input_ids", "input_mask", "segment_ids")
-    inputs = [helper.make_tensor_value_info(name, TensorProto.INT64, ["batch", "length"]) for name in names]
+    inputs = [helper.make_tensor_value_info(name, TensorProto.INT64, ["batch", "length"]) for name in facts.INPUT_NAMES]
     body = helper.make_graph(graph.nodes, "bert_tiny", inputs, outputs, list(graph.initialisers.values()))
     model = helper.make_model(body, opset_imports=[helper.make_opsetid("", OPSET)], producer_name="code.benchmarks.bert.tiny")
     model.ir_version = IR_VERSION

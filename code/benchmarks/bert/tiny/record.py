@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from code.benchmarks.bert import facts
 from code.benchmarks.bert.tiny import generate_dev
 from code.benchmarks.bert.tiny.articles import DEV_SEED, GENERATOR_VERSION
 from code.common.files import sha256
 
-INPUTS = ("input_ids", "input_mask", "segment_ids")
-OUTPUTS = ["output_start_logits", "output_end_logits"]
+OUTPUTS = list(facts.OUTPUT_NAMES)
 BATCH = 8
 
 
@@ -35,7 +35,7 @@ def logits(model: Path, preprocessed: Any) -> NDArray[np.float32]:
 
     def answer(rows: NDArray[np.int64]) -> None:
         longest = int(lengths[rows].max())
-        feed = {name: getattr(preprocessed, name)[rows, :longest].astype(np.int64) for name in INPUTS}
+        feed = {name: getattr(preprocessed, name)[rows, :longest].astype(np.int64) for name in facts.INPUT_NAMES}
         result[rows, :longest] = np.stack(session.run(OUTPUTS, feed), axis=-1)
 
     order = np.argsort(lengths, kind="stable")

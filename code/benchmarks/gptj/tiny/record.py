@@ -47,7 +47,7 @@ def generated(model: Path, prompts: Sequence[Tokens], beams: int, end: int, prec
         "longest_prompt": max(len(prompt) for prompt in prompts),
     }
     with tempfile.TemporaryDirectory() as scratch:
-        BACKEND.build(model, {"precision": precision}, Path(scratch))
+        BACKEND.build(model, {"precision": precision, "benchmark": facts.NAME}, Path(scratch))
         threads = len(os.sched_getaffinity(0))
         generator = BACKEND.load(Path(scratch), EngineSpec(1, threads, precision, fields))
         found = texts(generator, [prompts[index] for index in order])

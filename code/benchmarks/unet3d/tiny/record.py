@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 
 from code.backends.base import EngineSpec, Stream, backend
 from code.benchmarks.unet3d import accuracy, facts, processes
-from code.benchmarks.unet3d.sliding_window import SlidingWindow
 from code.benchmarks.unet3d.tiny import ROI, cases
 from code.benchmarks.unet3d.volume import prepare
-from code.benchmarks.unet3d.windows import Windows
 from code.common.files import sha256
+from code.harness.python.sliding_window import SlidingWindow
+from code.harness.python.windows import Windows
 
 
 def measure(model: Path, names: Sequence[str] = facts.EVALUATION_CASES) -> dict[str, Any]:

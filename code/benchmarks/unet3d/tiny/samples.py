@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from code.benchmarks.unet3d import facts
 from code.benchmarks.unet3d.tiny.phantom import KIDNEY, TUMOR, phantom
 from code.benchmarks.unet3d.volume import prepare
-from code.benchmarks.unet3d.windows import Windows
+from code.harness.python.windows import Windows
 
 POOL = 48
 """Cases at hand at any time."""

@@ -13,8 +13,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from code.benchmarks.unet3d import facts
-from code.benchmarks.unet3d.windows import Windows
+from code.harness.python.windows import Windows
 
 Infer = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 """The network: windows [n, 1, d, h, w] → scores [n, classes, d, h, w], which it may overwrite at the next call."""
@@ -25,47 +24,50 @@ class SlidingWindow:
 
     Args:
         windows: the grid.
-        classes: the network's output channels.
+        padding: the value of voxels behind the far ends of a volume that windows do not tile.
     """
 
-    def __init__(self, windows: Windows, classes: int = len(facts.CLASSES)) -> None:
+    def __init__(self, windows: Windows, padding: float = 0.0) -> None:
         self.windows = windows
-        self.classes = classes
+        self.padding = padding
         self.weights = windows.weights()
 
     def segment(self, volume: NDArray[np.float32], infer: Infer, together: int = 1) -> NDArray[np.uint8]:
         """The class of each voxel, uint8 [D, H, W], of a volume float32 [D, H, W].
 
-        A volume that windows do not tile is continued with the padding value behind its far ends.
+        The network's output channels are the classes. A volume that windows do not tile is continued with the padding value.
 
         Args:
             together: most windows in one call of `infer`.
         """
         if not self.windows.tile(volume.shape):
             ends = [(0, more) for more in self.windows.lacking(volume.shape)]
-            whole = np.pad(volume, ends, constant_values=facts.PADDING_VALUE)
+            whole = np.pad(volume, ends, constant_values=self.padding)
             d, h, w = volume.shape
             return np.ascontiguousarray(self.segment(whole, infer, together)[:d, :h, :w])
-        sums = _Sums(self, volume.shape)
+        sums: _Sums | None = None
         corners = list(self.windows.corners(volume.shape))
         batch = np.empty((min(together, len(corners)), 1, *self.windows.roi), dtype=np.float32)
         for start in range(0, len(corners), len(batch)):
             group = corners[start : start + len(batch)]
             for place, corner in enumerate(group):
                 batch[place, 0] = volume[self.windows.box(corner)]
-            for corner, scores in zip(group, infer(batch[: len(group)]), strict=True):
+            answers = infer(batch[: len(group)])
+            sums = sums or _Sums(self, volume.shape, answers.shape[1])
+            for corner, scores in zip(group, answers, strict=True):
                 sums.add(scores, corner)
+        assert sums is not None  # a volume has a window at least
         return sums.finish()
 
 
 class _Sums:
     """The weighted sums of one volume, as deep as a window: plane p of the volume is at p modulo that depth."""
 
-    def __init__(self, sliding: SlidingWindow, shape: tuple[int, ...]) -> None:
+    def __init__(self, sliding: SlidingWindow, shape: tuple[int, ...], classes: int) -> None:
         self._sliding = sliding
         self._windows = sliding.windows
         depth, height, width = self._windows.roi[0], shape[1], shape[2]
-        self._sums = np.zeros((sliding.classes, depth, height, width), dtype=np.float32)
+        self._sums = np.zeros((classes, depth, height, width), dtype=np.float32)
         self._product = np.empty(self._windows.roi, dtype=np.float32)
         self._labels = np.zeros(shape, dtype=np.uint8)
         self._first = 0
@@ -96,7 +98,7 @@ class _Sums:
             best = sums[0]
             best /= summed[plane]
             label = self._labels[self._first + plane]
-            for kind in range(1, self._sliding.classes):
+            for kind in range(1, len(self._sums)):
                 other = sums[kind]
                 other /= summed[plane]
                 label[other > best] = kind

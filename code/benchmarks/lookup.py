@@ -1,0 +1,94 @@
+"""Facts of a benchmark by its name, or by the name that its results carry; imports nothing of a benchmark but its facts."""
+
+from __future__ import annotations
+
+import importlib
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import cast
+
+from code.benchmarks.benchmark import BENCHMARKS
+from code.common.errors import UsageError, unknown
+from code.rules.benchmark_facts import BenchmarkFacts, Family, RoundRules, Target
+from code.rules.rounds import ROUNDS, Round
+
+
+def facts_of(name: str) -> BenchmarkFacts:
+    """The facts of the benchmark called `name` ('bert'); UsageError for an unknown one."""
+    package = BENCHMARKS.get(name)
+    if package is None:
+        raise unknown("benchmark", name, BENCHMARKS)
+    return cast(BenchmarkFacts, importlib.import_module(f"{package}.facts").FACTS)
+
+
+def every_facts() -> Iterator[BenchmarkFacts]:
+    """The facts of every benchmark, in the order of BENCHMARKS."""
+    return map(facts_of, BENCHMARKS)
+
+
+def of_family(family: Family) -> tuple[str, ...]:
+    """The names of a family's benchmarks."""
+    return tuple(facts.name for facts in every_facts() if facts.family == family)
+
+
+@dataclass(frozen=True)
+class ResultFacts:
+    """What a result's name says: a benchmark at one of its accuracy targets.
+
+    Args:
+        below: the full name of the next lower target, which a result that meets this one meets too; '' for the lowest.
+    """
+
+    facts: BenchmarkFacts
+    target: Target
+    below: str = ""
+
+    @property
+    def name(self) -> str:
+        """The benchmark's short name."""
+        return self.facts.name
+
+
+def result_named(full_name: str) -> ResultFacts | None:
+    """The benchmark and target of a result's name ('bert-99.9'); None for an unknown one, as foreign trees have them."""
+    for facts in every_facts():
+        below = ""
+        for target in facts.targets.values():
+            if target.full_name == full_name:
+                return ResultFacts(facts, target, below)
+            below = target.full_name
+    return None
+
+
+def short_name(full_name: str) -> str:
+    """'bert' of 'bert-99.9'. Of an unknown benchmark the accuracy target is cut off."""
+    found = result_named(full_name)
+    return found.name if found else re.sub(r"-99(\.9)?$", "", full_name)
+
+
+def rules_in(round_: Round, full_name: str) -> RoundRules | None:
+    """What a round asks of a result's benchmark; None where the round does not have it."""
+    found = result_named(full_name)
+    return found.facts.rounds.get(round_.name) if found else None
+
+
+def required_scenarios(round_: Round, full_name: str, category: str) -> tuple[str, ...]:
+    """The scenarios that a closed submission must have; () where the round or the category does not have the benchmark."""
+    rules = rules_in(round_, full_name)
+    return rules.scenarios(category) if rules else ()
+
+
+def required_audits(round_: Round, name: str) -> tuple[str, ...]:
+    """The audit tests that a round asks of a benchmark, by its short name."""
+    rules = facts_of(name).rounds.get(round_.name)
+    return rules.audits if rules else ()
+
+
+def newest_with(name: str) -> Round:
+    """The newest round that has the benchmark called `name`; UsageError where none has."""
+    has = facts_of(name).rounds if name in BENCHMARKS else {}
+    for round_ in reversed(ROUNDS.values()):
+        if round_.name in has:
+            return round_
+    raise UsageError(f"no round has the benchmark {name}", f"known rounds: {', '.join(ROUNDS)}", "stage another benchmark")

@@ -1,0 +1,76 @@
+"""What a benchmark of the family "text" offers to text generators, beside what every benchmark does."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Protocol, cast
+
+from code.benchmarks.benchmark import BenchmarkDefinition, definition_of
+from code.benchmarks.lookup import facts_of, of_family
+from code.common.errors import UsageError
+from code.rules.benchmark_facts import BenchmarkFacts, TextFacts
+
+IR, IR_WEIGHTS = "openvino_model.xml", "openvino_model.bin"
+"""A model in OpenVINO's format, under the names that OpenVINO GenAI looks for."""
+
+
+class TextModel(Protocol):
+    """A model folder that was found whole."""
+
+    @property
+    def positions(self) -> int:
+        """The most tokens that prompt and text have together."""
+
+    @property
+    def parameters(self) -> int:
+        """About how many weights it has."""
+
+    @property
+    def kv_numbers(self) -> int:
+        """Keys and values of one token, in numbers."""
+
+    @property
+    def is_exported(self) -> bool:
+        """Whether it is in OpenVINO's format already."""
+
+    def to_openvino(self, precision: str, folder: Path, candidates: int) -> dict[str, Any]:
+        """Write IR, IR_WEIGHTS and config.json into `folder`; returns how they were made.
+
+        Args:
+            precision: of the weights.
+            candidates: how many of the best next tokens a search looks at.
+
+        Raises MissingError where a package is not installed, RunError where the model cannot be exported or written.
+        """
+
+
+class TextDefinition(BenchmarkDefinition, Protocol):
+    """A benchmark that a text generator runs."""
+
+    @property
+    def graph_version(self) -> int:
+        """Raised with every change that makes `to_openvino` write another graph of the same model."""
+
+    def num_beams(self, values: Mapping[str, Any]) -> int | None:
+        """Width of the beam search where the workload's fields say one; None for the benchmark's own."""
+
+    def open_model(self, folder: Path) -> TextModel:
+        """The model in `folder`. MissingError where a file is not there, RunError or UsageError where it is not the benchmark's kind."""
+
+
+def require_text(backend: str, values: Mapping[str, Any]) -> tuple[BenchmarkFacts, TextFacts]:
+    """The facts of the benchmark that `values` are for; UsageError where it is not of the family "text"."""
+    facts = facts_of(str(values["benchmark"]))
+    if facts.text is None:
+        raise UsageError(
+            f"{backend} generates text and does not run {facts.name}",
+            f"it is for {', '.join(of_family('text'))}",
+            "leave --backend out, or name the benchmark's own",
+        )
+    return facts, facts.text
+
+
+def text_definition(name: str) -> TextDefinition:
+    """The definition of a benchmark of the family "text"."""
+    return cast(TextDefinition, definition_of(name))

@@ -1,0 +1,179 @@
+"""The types in which a benchmark states its facts; each benchmark's package fills them in (code/benchmarks/<package>/facts.py)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from code.rules.rounds import BOTH, DATACENTER, EDGE
+
+Family = Literal["encoder", "text", "volume"]
+"""Kind of network: token sequences in one pass, generated text, or volumes that a window slides over."""
+
+Scenarios = Mapping[str, tuple[str, ...]]
+"""Category → the scenarios that a closed submission must have."""
+
+GB = 10**9
+
+
+@dataclass(frozen=True)
+class Target:
+    """One accuracy target.
+
+    Args:
+        full_name: the name that results carry: 'bert-99.9'.
+        least: metric → the least value that passes.
+    """
+
+    full_name: str
+    least: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class RoundRules:
+    """What one round asks of a benchmark in the closed division (inference_rules.adoc, tools/submission).
+
+    Args:
+        required: category → the scenarios that a submission must have.
+        audits: the audit tests that each result must have.
+        server_latency_ns: the most a Server run's latency bound may be; None where the round has no Server for it.
+        counts_tokens: the official checker reports Offline and Server in tokens per second.
+    """
+
+    required: Scenarios
+    audits: tuple[str, ...] = ()
+    server_latency_ns: int | None = None
+    counts_tokens: bool = False
+
+    def scenarios(self, category: str) -> tuple[str, ...]:
+        """The scenarios of a category; () where the benchmark is not in it. 'edge,datacenter' and its reverse mean the same."""
+        words = {word.strip() for word in category.split(",")}
+        return self.required.get(BOTH if words == {DATACENTER, EDGE} else category, ())
+
+
+@dataclass(frozen=True)
+class Audits:
+    """How a benchmark is audited (mlcommons/inference, compliance/).
+
+    Args:
+        tests: the audit tests that can be run for it, whether a round asks for them or not.
+        element: numpy's name for the type of a response's elements.
+        sampling: test → accuracy_log_sampling_target, for the tests that log responses.
+    """
+
+    tests: tuple[str, ...]
+    element: str
+    sampling: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Space:
+    """Bytes that a benchmark's parts take on the scratch disk, rounded up."""
+
+    data: int
+    model: int
+    preprocessed: int
+    engines: int
+
+    @property
+    def total(self) -> int:
+        """All parts together."""
+        return self.data + self.model + self.preprocessed + self.engines
+
+
+@dataclass(frozen=True)
+class PublishedFile:
+    """A file or folder that MLPerf's reference names.
+
+    Args:
+        path: where it belongs, below the build folder.
+        url: where it is published; '' for a folder that several downloads fill.
+        label: what people call it.
+        kind: the make target that fetches it: 'data' for download_data, 'model' for download_model.
+        size: bytes, where known.
+        sha256: its digest, where known; otherwise the first download's is kept.
+        md5: the digest that MLCommons or Zenodo publishes, where they give no other.
+        megabytes: about how large it is, to know what to expect.
+    """
+
+    path: str
+    url: str = ""
+    label: str = ""
+    kind: Literal["data", "model"] = "data"
+    size: int | None = None
+    sha256: str | None = None
+    md5: str | None = None
+    megabytes: int = 0
+
+
+@dataclass(frozen=True)
+class TextFacts:
+    """How a benchmark of the family "text" generates.
+
+    Args:
+        num_beams: width of the beam search; 1 is greedy search.
+        min_new_tokens, max_new_tokens: bounds of a text's length, the end of text counted.
+        longest_input: most tokens of a prompt, to which longer ones are cut.
+        end_token: the reference tokenizer's end of text.
+        architecture: `model_type` in the reference checkpoint's config.json.
+    """
+
+    num_beams: int
+    min_new_tokens: int
+    max_new_tokens: int
+    longest_input: int
+    end_token: int
+    architecture: str
+
+
+@dataclass(frozen=True)
+class BenchmarkFacts:
+    """Everything that is fixed for one benchmark and that code outside its package needs.
+
+    Args:
+        name: short name, which is also LoadGen's model name.
+        family: the kind of network, which decides what may run it.
+        scenarios: the scenarios that MLPerf defines for it.
+        samples: samples of the data set: a performance run holds at least as many, an accuracy run covers exactly as many.
+        targets: name of an AccuracyTarget → target, the lowest first.
+        rounds: round → its rules; a round that is absent does not have the benchmark.
+        audits: how it is audited.
+        space: model variant → disk space.
+        files: what the reference variant reads.
+        whole_passes: mlperf.conf makes whole passes over the data set (sample_concatenate_permutation = 1).
+        calibration_list: MLPerf's list of calibration samples, a file below the data folder; '' where samples are drawn.
+        longest_input: most tokens of a sample, for which engines are built; None where an engine has no such dimension.
+        optimal_length_field: the field that says which length an engine is tuned for; '' where it is the longest.
+        high_accuracy_precision: GPU precision that keeps 99.9 % of the reference accuracy; '' where the usual one does.
+        lone_sample: how many times longer one sample alone takes on a GPU than its share of a full batch, roughly.
+        length_spread: 65 quantiles (0, 1/64 … 1) of the samples' lengths in the data set's own unit (tokens, windows).
+        text: how it generates; only in the family "text".
+        import_field: the field that names a file of the user's own which the data set is made of; '' where there is none.
+        checker_faults: commit of an official checker → the scenarios, as they were run, that it refuses by a fault of its own.
+    """
+
+    name: str
+    family: Family
+    scenarios: tuple[str, ...]
+    samples: int
+    targets: Mapping[str, Target]
+    rounds: Mapping[str, RoundRules]
+    audits: Audits
+    space: Mapping[str, Space]
+    files: tuple[PublishedFile, ...] = ()
+    whole_passes: bool = False
+    calibration_list: str = ""
+    longest_input: int | None = None
+    optimal_length_field: str = ""
+    high_accuracy_precision: str = ""
+    lone_sample: float = 1.0
+    length_spread: tuple[int, ...] = ()
+    text: TextFacts | None = None
+    import_field: str = ""
+    checker_faults: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    @property
+    def source_fields(self) -> tuple[str, ...]:
+        """The fields that name a model or data of the user's own."""
+        return tuple(name for name in ("model_path", "data_path", self.import_field) if name)
