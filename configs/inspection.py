@@ -9,14 +9,17 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from code.benchmarks.benchmark import BENCHMARKS
 from code.common.constants import Benchmark, Scenario
 from code.common.errors import HarnessError, UsageError, nearest
+from code.fields.consumer import Consumer
 from code.fields.table import field_table
+from code.rules.benchmarks import BENCHMARKS
 from configs.configuration import BenchmarkConfiguration, ConfigRegistry, Detected, Probed, Registered, shown
 
 CLASS_ONLY = ("benchmark", "scenario", "system")
 """What says which workload a class is for, rather than how to run it."""
+
+READS = Consumer("config registry", ("benchmark", "scenario"))
 
 
 def fields_of(cls: type) -> dict[str, tuple[Any, type]]:
@@ -68,8 +71,8 @@ def faults(entry: Registered) -> list[HarnessError]:
 
 def misplaced(entry: Registered, benchmark: Benchmark, scenario: Scenario) -> UsageError | None:
     """The error for a class in the file of another benchmark or scenario than its own, None for one in its place."""
-    for name, wanted in (("benchmark", benchmark), ("scenario", scenario)):
-        own = getattr(entry.cls, name, None)
+    read = READS.of({name: getattr(entry.cls, name, None) for name in READS.fields})
+    for name, own, wanted in (("benchmark", read["benchmark"], benchmark), ("scenario", read["scenario"], scenario)):
         if own is not None and own is not wanted:
             return UsageError(
                 f"config class {entry.cls.__name__} is for {name} {own}, in a file of {wanted}",

@@ -7,7 +7,7 @@ import json
 from code.actions import Context, EachWorkload
 from code.common import console, paths
 from code.plan.request import Value
-from code.precision.graphs import CALIBRATED, graph_for, precision_of, report_of
+from code.precision.graphs import CALIBRATED, asked_again, graph_for, precision_of, report_of
 from code.run.job import Job
 
 
@@ -24,7 +24,7 @@ def run(job: Job, context: Context) -> None:
     key = f"{workload.full_name} {precision_of(values)} {values['model_path']}"
     if not context.notices.first(f"calibrated {key}"):
         return
-    graph = graph_for(workload, make=True, again=bool(values["force_calibration"]))
+    graph = graph_for(workload, make=True, again=asked_again(workload))
     console.say(f"{workload.full_name}: the {precision_of(values)} graph is {paths.shown(graph)}")
     report = report_of(graph)
     if not report.is_file():

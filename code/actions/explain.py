@@ -6,8 +6,11 @@ import json
 
 from code.actions import Context, EachWorkload
 from code.common import console
+from code.fields.consumer import Consumer
 from code.plan.explain import as_json, shown
 from code.run.job import Job
+
+READS = Consumer("make explain", ("verbose",))
 
 
 def run(job: Job, context: Context) -> None:
@@ -19,7 +22,7 @@ def run(job: Job, context: Context) -> None:
     rows = [
         (name, shown(item.value), item.origin)
         for name, item in sorted(workload.values.items())
-        if item.origin != "default" or (context.request["verbose"] and item.value is not None)
+        if item.origin != "default" or (READS.of(context.request)["verbose"] and item.value is not None)
     ]
     console.table(
         f"{job.label} on {workload.system_name} ({workload.setting.config_ver()}, {workload.config.where})",

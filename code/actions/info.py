@@ -9,10 +9,10 @@ import subprocess
 
 from code.actions import Context, OncePerRequest
 from code.backends.base import BACKENDS, backend
-from code.benchmarks.benchmark import BENCHMARKS
 from code.common import console, paths
 from code.common.errors import HarnessError
 from code.machine.detect import detect
+from code.rules.benchmarks import BENCHMARKS
 from code.systems.matching import match
 
 

@@ -5,14 +5,18 @@ from __future__ import annotations
 import json
 
 from code.actions import Context, OncePerRequest
-from code.benchmarks.benchmark import BENCHMARKS, definition_of
+from code.benchmarks.benchmark import definition_of
 from code.common import console
 from code.common.constants import Benchmark, Scenario
+from code.fields.consumer import Consumer
 from code.plan.request import Request, parse_benchmark
+from code.rules.benchmarks import BENCHMARKS
 from code.systems.system_list import KnownSystem
 from configs.configuration import Registered
 from configs.inspection import duplicates, faults, misplaced, system_of
 from configs.loading import LoadedFile, load
+
+READS = Consumer("make list_configs", ("verbose",))
 
 
 def run(context: Context) -> int:
@@ -24,7 +28,7 @@ def run(context: Context) -> int:
     if request["json"]:
         console.say(json.dumps(as_json(entries, loaded), indent=4))
         return 0
-    if request["verbose"]:
+    if READS.of(request)["verbose"]:
         rows = [(str(b), str(s), system_of(e), e.setting.config_ver(), e.cls.__name__, e.where) for b, s, e in entries]
         console.table("Configs", ("Benchmark", "Scenario", "System", "Version", "Class", "Where"), rows)
     else:

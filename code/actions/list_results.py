@@ -7,8 +7,8 @@ from typing import Any
 
 from code.actions import Context, OncePerRequest
 from code.benchmarks.benchmark import definition_of
-from code.benchmarks.lookup import short_name
 from code.common import console, paths
+from code.rules.benchmarks import short_name
 from code.submission.stage import runs
 from code.submission.stage.runs import ACCURACY, Run
 

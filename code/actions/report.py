@@ -6,12 +6,12 @@ from pathlib import Path
 
 from code.actions import Context, OncePerRequest
 from code.benchmarks.benchmark import definition_of
-from code.benchmarks.lookup import short_name
 from code.common import console, paths
 from code.common.errors import HarnessError, MissingError
 from code.common.paths import build_dir
 from code.results.page import write
 from code.results.page.write import RunPage
+from code.rules.benchmarks import short_name
 from code.submission.stage import runs
 from code.submission.stage.runs import Run
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from code.actions import Context, EachWorkload
-from code.benchmarks.lookup import facts_of, newest_with, required_audits
 from code.common import console, paths
 from code.common.errors import RunError, UsageError
 from code.plan.workload import Workload
+from code.rules.benchmarks import facts_of, newest_with, required_audits
 from code.rules.rounds import Round, round_named
 from code.run import audit_config
 from code.run.folders import log_root, new_log_folder

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from code.actions import Context, OncePerRequest
 from code.benchmarks.benchmark import definition_of
-from code.benchmarks.lookup import short_name
 from code.common import console, paths
 from code.plan.request import Request
+from code.rules.benchmarks import short_name
 from code.rules.rounds import Round
 from code.submission.check.finding import Finding, errors
 from code.submission.stage import candidates, identity, inference, runs, staging

@@ -23,7 +23,7 @@ def run(job: Job, context: Context) -> None:
     A search that was stopped goes on with the trials it has. MissingError without Optuna, RunError when no point could be measured.
     """
     job.prepare_data()
-    kind = "gpu" if job.placement.batch_field.startswith("gpu") else "cpu"
+    kind = "gpu" if job.placement.on_gpus else "cpu"
     workload = job.workload
     space = search_space(workload, kind)
     aim = measure.AIMS[workload.scenario]

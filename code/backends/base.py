@@ -15,6 +15,7 @@ from typing import Any, Protocol, cast
 from numpy.typing import NDArray
 
 from code.common.errors import MissingError, unknown
+from code.fields.consumer import Consumer
 
 BACKENDS: dict[str, str] = {
     "openvino": "code.backends.openvino",
@@ -72,12 +73,8 @@ class Backend(Protocol):
     """Its name in results, such as 'OpenVINO' or 'TRT'."""
     runtime_key: str
     """The key of its version in metadata.json."""
-    honours: frozenset[str]
-    """The fields it acts on. Any other that a config sets is listed once as ignored."""
-    ignored_because: Mapping[str, str]
-    """Why it does not act on a field, for those that a user may expect it to."""
-    cpp_only: Mapping[str, str]
-    """Of the fields it honours, those that only the C++ harness acts on, and what the Python harness does instead."""
+    reads: tuple[Consumer, ...]
+    """The consumers of options in its code, engines of the C++ harness included."""
     device: str
     """'CPU' or 'GPU'; 'ANY' for a backend that takes the devices of whichever system it is for."""
     places_streams: bool = False
@@ -106,10 +103,6 @@ class Backend(Protocol):
 
     def load(self, folder: Path, spec: EngineSpec) -> Any:
         """Load the engine in `folder`: an Engine, or a TextGenerator (code/backends/generators/base.py)."""
-
-
-ON_PROCESSOR = {"sliding_window_on_device": "windows are cut and added up on the processor that computes them"}
-"""Fields that a backend on processors does not act on, and why."""
 
 
 def backend(name: str) -> Backend:

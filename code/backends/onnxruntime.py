@@ -8,8 +8,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from code.backends.base import ON_PROCESSOR, Arrays, Backend, EngineSpec, missing_sdk
+from code.backends.base import Arrays, Backend, EngineSpec, missing_sdk
 from code.common.errors import RunError, UsageError
+from code.fields.consumer import Consumer
+
+READS = Consumer("ONNX Runtime", ("precision",), engine=True, backends=("onnxruntime",))
 
 
 class OrtStream:
@@ -45,9 +48,7 @@ class OnnxRuntime(Backend):
     runtime_key = "onnxruntime_version"
     device = "CPU"
     makes_precision = False
-    honours = frozenset({"precision", "cpu_batch_size", "cpu_inference_streams", "cpu_threads_per_stream"})
-    ignored_because: Mapping[str, str] = ON_PROCESSOR
-    cpp_only: Mapping[str, str] = {}
+    reads = (READS,)
 
     def version(self) -> str:
         """The installed package's version."""
@@ -58,13 +59,14 @@ class OnnxRuntime(Backend):
 
     def build_settings(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """The precision, which must be the graph's own."""
-        if values["precision"] not in ("fp32", "int8"):
+        precision = READS.of(values)["precision"]
+        if precision not in ("fp32", "int8"):
             raise UsageError(
-                f"ONNX Runtime is the fp32 reference here and does not run {values['precision']}",
+                f"ONNX Runtime is the fp32 reference here and does not run {precision}",
                 "it computes a graph as it stands",
                 "run with --precision=fp32, or with --backend=openvino",
             )
-        return {"precision": values["precision"]}
+        return {"precision": precision}
 
     def device_identity(self) -> str:
         """Any processor: the model itself is the engine."""

@@ -15,13 +15,16 @@ from typing import Any
 
 import numpy as np
 
-from code.backends.base import ON_PROCESSOR, Arrays, Backend, EngineSpec, missing_sdk
+from code.backends.base import Arrays, Backend, EngineSpec, missing_sdk
 from code.common import console
 from code.common.errors import RunError, UsageError, last_words
+from code.fields.consumer import Consumer
 from code.machine.detect import detect
 
 INFERENCE_PRECISION = {"fp32": "f32", "bf16": "bf16", "fp16": "f16", "int8": "f32"}
 """Field value → INFERENCE_PRECISION_HINT; an int8 graph carries its own Q/DQ nodes and computes the rest in f32."""
+
+READS = Consumer("OpenVINO", ("precision",), engine=True, backends=("openvino",))
 
 CAPABILITIES = "OPTIMIZATION_CAPABILITIES"
 
@@ -97,9 +100,7 @@ class OpenVino(Backend):
     runtime_key = "openvino_version"
     device = "CPU"
     makes_precision = False
-    honours = frozenset({"precision", "cpu_batch_size", "cpu_inference_streams", "cpu_threads_per_stream"})
-    ignored_because: Mapping[str, str] = ON_PROCESSOR
-    cpp_only: Mapping[str, str] = {}
+    reads = (READS,)
 
     def version(self) -> str:
         """The installed package's version."""
@@ -110,7 +111,7 @@ class OpenVino(Backend):
 
     def build_settings(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """The precision; everything else is set when the engine is loaded."""
-        precision = values["precision"]
+        precision = READS.of(values)["precision"]
         if precision not in INFERENCE_PRECISION:
             raise UsageError(
                 f"OpenVINO on a processor does not run {precision}",
@@ -136,7 +137,7 @@ class OpenVino(Backend):
         """Compile `model` for any batch and length, and write the blob."""
         core = _core()
         try:
-            compiled = core.compile_model(core.read_model(str(model)), "CPU", self._properties(values["precision"]))
+            compiled = core.compile_model(core.read_model(str(model)), "CPU", self._properties(READS.of(values)["precision"]))
             blob = compiled.export_model()
         except RuntimeError as error:
             raise RunError(

@@ -16,7 +16,9 @@ from typing import Any
 
 from code.backends.base import Backend, Engine, EngineSpec
 from code.common.errors import UsageError
+from code.fields.consumer import Consumer
 
+READS = Consumer("simulated engines", ("precision",), engine=True, backends=("simulated",))
 TABLE_FILE = "table.json"
 VERSION = "1"
 
@@ -31,11 +33,7 @@ class Simulated(Backend):
     makes_precision = True
     computes = False
     harness_languages = ("cpp",)
-    honours = frozenset(
-        {"precision", "cpu_batch_size", "cpu_inference_streams", "gpu_batch_size", "gpu_inference_streams", "simulated_table"}
-    )
-    ignored_because: Mapping[str, str] = {}
-    cpp_only: Mapping[str, str] = {}
+    reads = (READS,)
 
     def version(self) -> str:
         """The version of the table's form."""
@@ -43,7 +41,7 @@ class Simulated(Backend):
 
     def build_settings(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """The precision that results name; the table is the model."""
-        return {"precision": values["precision"]}
+        return {"precision": READS.of(values)["precision"]}
 
     def device_identity(self) -> str:
         """No device."""

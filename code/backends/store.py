@@ -19,10 +19,14 @@ from code.backends.locks import locked
 from code.common.errors import MissingError
 from code.common.files import atomic_directory, sha256, write_json
 from code.common.paths import engine_dir
+from code.fields.consumer import Consumer
 
 SIDECAR = "engine.json"
 NOTES = (".md", ".txt", ".log")
 """Files of a model folder that decide nothing about an engine."""
+
+
+READS = Consumer("engine store", ("precision",), engine=True)
 
 
 @dataclass(frozen=True)
@@ -60,7 +64,7 @@ def address(backend: Backend, benchmark: str, model: Path, values: Mapping[str, 
         "settings": settings,
     }
     key = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:16]
-    words = f"{benchmark}-{model.stem}-{backend.name}-{values['precision']}"
+    words = f"{benchmark}-{model.stem}-{backend.name}-{READS.of(values)['precision']}"
     return EngineAddress(engine_dir() / f"{words}-{key}", identity)
 
 

@@ -1,7 +1,7 @@
 """What a benchmark offers to the rest of the harness, and where each one is.
 
 A new benchmark is a package with `facts.py`, which has `FACTS`, and `benchmark.py`, which has `BENCHMARK`; and one entry here.
-Code that needs no more than facts asks code/benchmarks/lookup.py, which imports nothing else of the package.
+Code that needs no more than facts asks code/rules/benchmarks.py, which imports nothing else of the package.
 """
 
 from __future__ import annotations
@@ -13,17 +13,12 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from code.common.constants import AccuracyTarget, Benchmark, Scenario
 from code.common.errors import UsageError
+from code.fields.consumer import Consumer
 from code.rules.benchmark_facts import BenchmarkFacts
+from code.rules.benchmarks import BENCHMARKS
 
 if TYPE_CHECKING:
     from code.results.accuracy import AccuracyResult
-
-BENCHMARKS: dict[str, str] = {
-    "bert": "code.benchmarks.bert",
-    "gptj": "code.benchmarks.gptj",
-    "3d-unet": "code.benchmarks.unet3d",
-}
-"""Benchmark name → its package."""
 
 
 class BenchmarkDefinition(Protocol):
@@ -45,6 +40,9 @@ class BenchmarkDefinition(Protocol):
     def scenarios(self) -> tuple[Scenario, ...]:
         """The scenarios MLPerf defines for it."""
         return tuple(Scenario[name] for name in self.facts.scenarios)
+
+    reads: tuple[Consumer, ...] = ()
+    """The consumers of options in its code."""
 
     @property
     def samples(self) -> int:

@@ -7,9 +7,12 @@ from pathlib import Path
 from typing import Any, Protocol, cast
 
 from code.benchmarks.benchmark import BenchmarkDefinition, definition_of
-from code.benchmarks.lookup import facts_of, of_family
 from code.common.errors import UsageError
+from code.fields.consumer import Consumer
 from code.rules.benchmark_facts import BenchmarkFacts, TextFacts
+from code.rules.benchmarks import facts_of, of_family
+
+READS = Consumer("text generators", ("benchmark",), engine=True, backends=("openvino_genai", "tensorrt_llm"))
 
 IR, IR_WEIGHTS = "openvino_model.xml", "openvino_model.bin"
 """A model in OpenVINO's format, under the names that OpenVINO GenAI looks for."""
@@ -61,7 +64,7 @@ class TextDefinition(BenchmarkDefinition, Protocol):
 
 def require_text(backend: str, values: Mapping[str, Any]) -> tuple[BenchmarkFacts, TextFacts]:
     """The facts of the benchmark that `values` are for; UsageError where it is not of the family "text"."""
-    facts = facts_of(str(values["benchmark"]))
+    facts = facts_of(str(READS.of(values)["benchmark"]))
     if facts.text is None:
         raise UsageError(
             f"{backend} generates text and does not run {facts.name}",

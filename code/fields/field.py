@@ -1,8 +1,10 @@
-"""What one option is: its name, type, unit, help, and where it belongs. The options themselves are the rows of `field_rows`."""
+"""What one option is: its name, type, unit, range and help. The options themselves are in code/fields/rows."""
 
 from __future__ import annotations
 
 import json
+import math
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +12,12 @@ from code.common.errors import UsageError, nearest
 
 TRUE = ("1", "true", "yes", "on")
 FALSE = ("0", "false", "no", "off")
+NUMERIC = ("int", "float", "batch")
+WHOLE = re.compile(r"[+-]?[0-9]+")
+NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
+MOST_DIGITS = 400
+"""Python spends seconds on an int of a million digits; no field takes one of thirty."""
+MOST_SHOWN = 60
 
 
 @dataclass(frozen=True)
@@ -26,12 +34,12 @@ class Field:
         choices: the only values it takes.
         benchmarks: those it applies to; empty means all.
         scenarios: those it applies to; empty means all.
-        actions: those that read it, as letters: e(ngines), h(arness), c(alibrate), a(udit); empty means the request itself.
         loadgen: the user.conf key that carries it.
         aliases: older names.
         request: it steers the request and is no property of a config class.
-        elsewhere: it is accepted because public configs set it, and this says whose hardware or server it is for.
-        affects_engine: a change of its value means another engine.
+        class_only: only a config class can set it.
+        limits: least and most of a number, both allowed; every numeric field has them.
+        finite: whether a number must be finite.
     """
 
     name: str
@@ -43,12 +51,16 @@ class Field:
     choices: tuple[str, ...] = ()
     benchmarks: tuple[str, ...] = ()
     scenarios: tuple[str, ...] = ()
-    actions: str = ""
     loadgen: str = ""
     aliases: tuple[str, ...] = ()
     request: bool = False
-    elsewhere: str = ""
-    affects_engine: bool = False
+    class_only: bool = False
+    limits: tuple[float, float] | None = None
+    finite: bool = True
+
+    def __post_init__(self) -> None:
+        if self.numeric != (self.limits is not None):
+            raise ValueError(f"field {self.name}: numeric fields, and only those, have limits")
 
     @property
     def environment(self) -> str:
@@ -56,9 +68,24 @@ class Field:
         return f"MLPINF_{self.name.upper()}"
 
     @property
-    def class_only(self) -> bool:
-        """Whether only a config class can set it."""
-        return not self.request and not self.actions
+    def numeric(self) -> bool:
+        """Whether its value is a number, or numbers by network."""
+        return self.type in NUMERIC
+
+    @property
+    def least(self) -> float | None:
+        """The least value, which is allowed; None for what is not a number."""
+        return self.limits[0] if self.limits else None
+
+    @property
+    def most(self) -> float | None:
+        """The greatest value, which is allowed; None for what is not a number."""
+        return self.limits[1] if self.limits else None
+
+    @property
+    def range(self) -> str:
+        """'from 1 to 1,048,576'; '' for what is not a number."""
+        return f"from {_shown(self.limits[0])} to {_shown(self.limits[1])}" if self.limits else ""
 
     def parse(self, text: str, where: str) -> Any:
         """The value that `text` (from a command line or the environment) means; UsageError if none."""
@@ -70,15 +97,14 @@ class Field:
         if self.type == "list":
             return [word for word in (part.strip() for part in text.split(",")) if word]
         if self.type == "batch":
-            return self._batch(self._json(text, where) if text.lstrip().startswith("{") else self._int(text, where), where)
-        if self.type == "int":
-            return self._int(text, where)
-        if self.type == "float":
+            given = self._json(text, where) if text.lstrip().startswith("{") else self._number(text, where)
+            return self._batch(given, where)
+        if self.type in ("int", "float"):
             return self.check(self._number(text, where), where)
         return self.check(text, where)
 
     def check(self, value: Any, where: str) -> Any:
-        """`value` from a config class as this field's type; UsageError where it is of another type."""
+        """`value` from a config class as this field's type; UsageError where it is of another type or out of range."""
         if value is None:
             return None
         if self.type == "bool":
@@ -92,17 +118,15 @@ class Field:
         if self.type == "list":
             if isinstance(value, str):
                 return self.parse(value, where)
+            if not isinstance(value, (list, tuple, set)):
+                raise self.bad(value, where)
             return list(value)
         if self.type in ("int", "float"):
             if isinstance(value, bool) and self.type == "int":
-                return int(value)  # public configs write `gpu_copy_streams = True` for one
+                value = int(value)  # public configs write `gpu_copy_streams = True` for one
             if isinstance(value, bool) or not isinstance(value, (int, float)):
                 raise self.bad(value, where)
-            if self.type == "float":
-                return float(value)
-            if isinstance(value, float) and not value.is_integer():
-                raise self.bad(value, where)
-            return int(value)
+            return self._in_range(value, where)
         if isinstance(value, (dict, list, tuple, set)):
             raise self.bad(value, where)
         text = str(value) if not isinstance(value, str) else value
@@ -114,37 +138,54 @@ class Field:
         return text
 
     def bad(self, value: Any, where: str) -> UsageError:
-        """The error for a value of the wrong type."""
-        wanted = {"int": "a whole number", "float": "a number", "bool": "True or False", "str": "text"}.get(self.type, "")
+        """The error for a value that this field does not take."""
+        wanted = {"int": "a whole number", "float": "a number", "bool": "True or False", "str": "text", "list": "a list"}.get(
+            self.type, ""
+        )
         if self.type == "batch":
             wanted = "a whole number or a dict such as {'bert': 64}"
         if self.choices:
             wanted = "one of " + ", ".join(self.choices)
+        if self.numeric:
+            wanted += f" {self.range}"
         near = nearest(str(value), self.choices) if self.choices else None
         unit = f" ({self.unit})" if self.unit else ""
         return UsageError(
-            f"{self.name} cannot be {value!r}",
+            f"{self.name} cannot be {_shortened(value)}",
             f"it takes {wanted}{unit}" + (f"; the nearest is {near!r}" if near else ""),
-            f"see `{self.name}` in documentation/fields.md",
+            f"see `{self.name}` in documentation/{'commands' if self.request else 'fields'}.md",
             where,
         )
 
-    def _int(self, text: str, where: str) -> Any:
-        return self.check(self._number(text, where), where) if self.type == "int" else self._number(text, where)
+    def _in_range(self, value: int | float, where: str) -> int | float:
+        """`value` as this field's type; UsageError for one that is not finite, not whole or out of range."""
+        least, most = self.limits or (-math.inf, math.inf)
+        boundless = not self.finite and value in (math.inf, -math.inf)
+        if not boundless and not least <= value <= most:  # nan is in no range
+            raise self.bad(value, where)
+        if self.type == "float":
+            return float(value)
+        if isinstance(value, float) and not value.is_integer():
+            raise self.bad(value, where)
+        return int(value)
 
     def _number(self, text: str, where: str) -> int | float:
-        try:
-            return int(text.replace("_", ""))
-        except ValueError:
-            try:
-                return float(text)
-            except ValueError:
-                raise self.bad(text, where) from None
+        """The number that `text` spells in ASCII; UsageError for anything else, or for more digits than any field takes."""
+        digits = text.strip().replace("_", "") if "__" not in text else ""
+        if len(digits) > MOST_DIGITS:
+            raise self.bad(text, where)
+        if WHOLE.fullmatch(digits):
+            return int(digits)
+        if NUMBER.fullmatch(digits):
+            return float(digits)
+        if not self.finite and digits.lower() in ("inf", "+inf", "-inf"):
+            return float(digits)
+        raise self.bad(text, where)
 
     def _json(self, text: str, where: str) -> Any:
         try:
             return json.loads(text.replace("'", '"'))
-        except ValueError:
+        except (ValueError, RecursionError):
             raise self.bad(text, where) from None
 
     def _batch(self, value: Any, where: str) -> Any:
@@ -152,6 +193,22 @@ class Field:
         if not numbers:
             raise self.bad(value, where)
         for number in numbers:
-            if isinstance(number, bool) or not isinstance(number, int) or number < 1:
+            if isinstance(number, bool) or not isinstance(number, int):
+                raise self.bad(value, where)
+            if self.limits is not None and not self.limits[0] <= number <= self.limits[1]:
                 raise self.bad(value, where)
         return value
+
+
+def _shown(number: float) -> str:
+    """'1,048,576', '0.1', '1e+12'."""
+    return f"{number:,}" if isinstance(number, int) else f"{number:g}"
+
+
+def _shortened(value: Any) -> str:
+    """A value as an error shows it."""
+    try:
+        text = repr(value)
+    except ValueError:  # Python refuses to print an int of thousands of digits
+        return "a number of thousands of digits"
+    return text if len(text) <= MOST_SHOWN else f"{text[:MOST_SHOWN]}…"

@@ -7,12 +7,13 @@ from pathlib import Path
 from code import actions
 from code.common import paths
 from code.common.files import atomic_write
+from code.fields.accepted import ACCEPTED
 from code.fields.field import Field
+from code.fields.registry import consumers_of
 from code.fields.table import FIELDS
 
 BEGIN = "<!-- generated: {} -->"
 END = "<!-- end of generated -->"
-ACTION_WORDS = {"e": "engines", "h": "harness", "c": "calibration", "a": "audit"}
 
 
 def usage() -> str:
@@ -28,10 +29,10 @@ def usage() -> str:
     for group in groups():
         lines += ["", f"{group}:"]
         for field in FIELDS:
-            if field.group == group and not field.elsewhere and not field.class_only:
+            if field.group == group and field.name not in ACCEPTED and not field.class_only:
                 lines.append(f"  {_option(field):<44} {_text(field)}")
-    lines += ["", "Accepted because public configs set them, and not used here:"]
-    lines.append("  " + ", ".join(f.name for f in FIELDS if f.elsewhere))
+    lines += ["", "Accepted because public configs set them, and ignored (documentation/fields.md has the reasons):"]
+    lines.append("  " + ", ".join(f.name for f in FIELDS if f.name in ACCEPTED))
     return "\n".join(lines)
 
 
@@ -82,28 +83,59 @@ def target_table() -> str:
 
 
 def field_tables() -> str:
-    """Every config field by group, as Markdown."""
+    """Every config field that somebody acts on, by group, as Markdown."""
     out = []
     for group in groups():
-        fields = [f for f in FIELDS if f.group == group and not f.request]
+        fields = [f for f in FIELDS if f.group == group and not f.request and f.name not in ACCEPTED]
         if not fields:
             continue
-        out += [f"### {group}", "", "| field | type | unit | what | read by |", "| --- | --- | --- | --- | --- |"]
-        for f in fields:
-            kind = " \\| ".join(f.choices) or {"batch": "int or dict", "list": "list"}.get(f.type, f.type)
-            scope = ", ".join((*f.benchmarks, *f.scenarios))
-            text = (
-                _text(f) + (f" Only {scope}." if scope else "") + (f" Accepted, not used: {f.elsewhere}." if f.elsewhere else "")
-            )
-            text += f" Older name: `{'`, `'.join(f.aliases)}`." if f.aliases else ""
-            out.append(f"| `{f.name}` | {kind} | {f.unit} | {text} | {', '.join(ACTION_WORDS[a] for a in f.actions)} |")
+        out += [
+            f"### {group}",
+            "",
+            "| field | type | unit | range | what | acted on by |",
+            "| --- | --- | --- | --- | --- | --- |",
+        ]
+        out += [f"| `{f.name}` | {_kind(f)} | {f.unit} | {_range(f)} | {_described(f)} | {acted_on_by(f.name)} |" for f in fields]
         out.append("")
     return "\n".join(out).rstrip()
 
 
+def accepted_table() -> str:
+    """Every config field that nobody acts on, as Markdown."""
+    rows = ["| field | type | what | why it is ignored |", "| --- | --- | --- | --- |"]
+    rows += [f"| `{f.name}` | {_kind(f)} | {_described(f)} | {ACCEPTED[f.name]} |" for f in FIELDS if f.name in ACCEPTED]
+    return "\n".join(rows)
+
+
+def acted_on_by(name: str) -> str:
+    """The consumers of an option, each with the runs that it is for and its note."""
+    words = []
+    for consumer in consumers_of(name):
+        note = consumer.notes.get(name, "")
+        if note and consumer.languages:
+            note = f"the Python harness {note}" if consumer.languages == ("cpp",) else note
+        details = "; ".join(part for part in (consumer.only, note) if part)
+        words.append(f"{consumer.name} ({details})" if details else consumer.name)
+    return "; ".join(dict.fromkeys(words))
+
+
+def _kind(field: Field) -> str:
+    return " \\| ".join(field.choices) or {"batch": "int or dict", "list": "list"}.get(field.type, field.type)
+
+
+def _range(field: Field) -> str:
+    return field.range.removeprefix("from ").replace(" to ", " … ")
+
+
+def _described(field: Field) -> str:
+    scope = ", ".join((*field.benchmarks, *field.scenarios))
+    older = f" Older name: `{'`, `'.join(field.aliases)}`." if field.aliases else ""
+    return _text(field) + (f" Only {scope}." if scope else "") + older
+
+
 PARTS = {
     "documentation/commands.md": {"targets": target_table, "options": option_table},
-    "documentation/fields.md": {"fields": field_tables},
+    "documentation/fields.md": {"fields": field_tables, "accepted": accepted_table},
     "README.md": {"targets": target_table},
 }
 

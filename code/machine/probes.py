@@ -92,9 +92,9 @@ def files(benchmark: str) -> list[dict[str, Any]]:
 
     "digest" is "same" or "differs" where the digest is known or was recorded when the file was downloaded, else "none".
     """
-    from code.benchmarks.lookup import facts_of
     from code.common.download_record import recorded
     from code.common.files import sha256
+    from code.rules.benchmarks import facts_of
 
     found: list[dict[str, Any]] = []
     for wanted in facts_of(benchmark).files:

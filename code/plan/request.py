@@ -7,11 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from code.benchmarks.benchmark import BENCHMARKS, definition_of
+from code.benchmarks.benchmark import definition_of
 from code.common.constants import ALL_SETTINGS, AccuracyTarget, Benchmark, HarnessType, PowerSetting, Scenario, WorkloadSetting
 from code.common.errors import UsageError, nearest, unknown
 from code.fields.field import FALSE, TRUE, Field
 from code.fields.table import FIELDS, field_table, lookup
+from code.rules.benchmarks import BENCHMARKS
 
 ENVIRONMENT_PREFIX = "MLPINF_"
 OTHER_VARIABLES = ("MLPINF_CUSTOM_DEFINITION_PATH",)

@@ -10,9 +10,11 @@ from typing import Any
 from code.benchmarks.benchmark import definition_of
 from code.common.constants import Benchmark, CPUArchitecture, HarnessType, Scenario, WorkloadSetting
 from code.common.errors import HarnessError, MissingError, UsageError, nearest
+from code.fields.consumer import Consumer
 from code.fields.table import FIELDS, field_table, require_applicable
 from code.machine.detect import DetectedSystem, detect
 from code.plan.request import Request, Value
+from code.rules.benchmarks import every_facts
 from code.systems.matching import match
 from code.systems.system_list import KnownSystem
 from configs.configuration import Detected, Registered
@@ -24,6 +26,10 @@ HARNESS_TYPES = (HarnessType.Custom, HarnessType.LWIS)
 
 TARGETS = ("target_qps", "target_latency", "target_latency_percentile")
 """LoadGen keys that a zero makes no sense for."""
+
+SOURCES = tuple(dict.fromkeys(name for facts in every_facts() for name in facts.source_fields))
+"""The fields that name a model or data of the user's own."""
+READS = Consumer("plan", ("model_variant", "test_query_count", "use_triton", *SOURCES))
 
 
 @dataclass(frozen=True)
@@ -51,6 +57,10 @@ class Workload:
     def __getitem__(self, name: str) -> Any:
         """The value of a field."""
         return self.values[name].value
+
+    def origin(self, name: str) -> str:
+        """Where the value of a field came from."""
+        return self.values[name].origin
 
     def plain(self) -> dict[str, Any]:
         """Field name → value, without origins."""
@@ -80,7 +90,7 @@ class Workload:
         """Why its result can only be filed in the open division; '' where it need not."""
         reasons = [
             "" if self.variant == "reference" else f"the model or data is {self.variant}",
-            "a shortened run" if self["test_query_count"] else "",
+            "a shortened run" if READS.of(self)["test_query_count"] else "",
             definition_of(self.benchmark).open_reason(self.plain()),
         ]
         return "; ".join(reason for reason in reasons if reason)
@@ -88,8 +98,10 @@ class Workload:
     @property
     def variant(self) -> str:
         """'reference', 'tiny', or 'custom' where the user named a model or data of their own."""
-        own = any(self[name] for name in definition_of(self.benchmark).facts.source_fields)
-        return "custom" if own else str(self["model_variant"])
+        read = READS.of(self)
+        used = definition_of(self.benchmark).facts.source_fields
+        own = any(read[name] for name in SOURCES if name in used)
+        return "custom" if own else str(read["model_variant"])
 
 
 @dataclass(frozen=True)
@@ -236,8 +248,9 @@ def resolve(
         values[name] = given
     for name in ("test_mode", "test_query_count", "fast"):
         values[name] = request.given.get(name, values[name])
-    if values["use_triton"].value:
-        raise _no_triton(config, f"use_triton is set by {values['use_triton'].origin}")
+    triton = READS.of(values)["use_triton"]
+    if triton.value:
+        raise _no_triton(config, f"use_triton is set by {triton.origin}")
     _refuse_zeros(values, scenario)
     return MappingProxyType(values)
 

@@ -22,6 +22,7 @@ from code.benchmarks.benchmark import BenchmarkDefinition, definition_of
 from code.common import console, paths
 from code.common.errors import MissingError, RunError, UsageError
 from code.common.files import atomic_directory, sha256, write_json
+from code.fields.consumer import Consumer
 from code.plan.workload import Workload
 from code.precision.convert import REST, convert, is_quantised
 from code.precision.samples import Samples, open_samples
@@ -31,6 +32,11 @@ VERSION = 2
 
 PROVENANCE = "graph.json"
 CALIBRATED = ("int8", "fp8")
+
+
+READS = Consumer("graphs", ("backend", "precision"))
+FP8 = Consumer("graphs", ("use_fp8",), graphs=True)
+CALIBRATION = Consumer("calibration", ("force_calibration",), precisions=CALIBRATED, graphs=True)
 
 
 @dataclass(frozen=True)
@@ -49,7 +55,12 @@ class GraphAddress:
 
 def precision_of(values: Mapping[str, Any]) -> str:
     """The precision of the graph: the field `precision`, or fp8 where `use_fp8` says so."""
-    return "fp8" if values.get("use_fp8") else str(values["precision"])
+    return "fp8" if FP8.of(values).get("use_fp8") else str(READS.of(values)["precision"])
+
+
+def asked_again(workload: Workload) -> bool:
+    """Whether a calibration is made even where it is there."""
+    return bool(CALIBRATION.of(workload)["force_calibration"])
 
 
 def graph_for(workload: Workload, make: bool = False, again: bool = False) -> Path:
@@ -68,11 +79,12 @@ def graph_for(workload: Workload, make: bool = False, again: bool = False) -> Pa
     values = workload.plain()
     model = definition.model(values)
     precision = precision_of(values)
-    own = backend(values["backend"]).makes_precision
+    runtime = READS.of(values)["backend"]
+    own = backend(runtime).makes_precision
     if model.is_dir() and not own:
         raise UsageError(
-            f"{values['backend']} does not generate text",
-            f"{definition.name}'s model is the folder {model}, and {values['backend']} runs an ONNX file",
+            f"{runtime} does not generate text",
+            f"{definition.name}'s model is the folder {model}, and {runtime} runs an ONNX file",
             "leave --backend out, or name one that does, such as openvino_genai",
         )
     if precision == "fp32" or own:
@@ -97,7 +109,7 @@ def graph_for(workload: Workload, make: bool = False, again: bool = False) -> Pa
             f"there is no {paths.shown(where.folder)}",
             "run `make generate_engines` with the same RUN_ARGS" + (", or `make calibrate`" if samples else ""),
         )
-    backend(workload["backend"]).build_settings(values)  # an engine that cannot be had is refused before hours of calibration
+    backend(runtime).build_settings(values)  # an engine that cannot be had is refused before hours of calibration
     with locked(paths.build_dir() / "graphs" / ".locks" / where.folder.name):
         if not where.exists or again:
             _make(where, definition, values, model, precision, samples, share)

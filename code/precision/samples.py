@@ -14,9 +14,20 @@ from numpy.typing import NDArray
 from code.benchmarks.benchmark import BenchmarkDefinition
 from code.common import paths
 from code.common.errors import MissingError, UsageError
+from code.fields.consumer import Consumer
 from code.harness.python.datasets import Dataset, open_dataset
 
 SEED = 20250
+
+CALIBRATION = Consumer(
+    "calibration",
+    ("calib_batch_size", "calib_max_batches", "calib_data_map", "calib_score_samples"),
+    precisions=("int8", "fp8"),
+    graphs=True,
+)
+SOURCE = Consumer(
+    "calibration", ("model_path", "data_path", "model_variant", "data_dir"), precisions=("int8", "fp8"), graphs=True
+)
 
 
 @dataclass(frozen=True)
@@ -54,12 +65,13 @@ def open_samples(definition: BenchmarkDefinition, values: Mapping[str, Any]) -> 
 
     Raises MissingError when the data set or the list is not there, UsageError for a list that does not fit it.
     """
+    read = CALIBRATION.of(values)
     dataset = open_dataset(definition.dataset(values))
-    size = max(1, int(values["calib_batch_size"] or 1))
+    size = max(1, int(read["calib_batch_size"] or 1))
     own = definition.calibration_dataset(values)
-    apart = None if own is None or values["calib_data_map"] else open_dataset(own)
+    apart = None if own is None or read["calib_data_map"] else open_dataset(own)
     source = apart or dataset
-    wanted = min(size * max(1, int(values["calib_max_batches"] or 1)), source.count)
+    wanted = min(size * max(1, int(read["calib_max_batches"] or 1)), source.count)
     listed, origin = _listed(definition, values, source.count)
     if apart is not None:
         listed, origin = np.arange(wanted), f"{wanted} of the benchmark's {source.count} calibration samples"
@@ -71,7 +83,7 @@ def open_samples(definition: BenchmarkDefinition, values: Mapping[str, Any]) -> 
     by_length = chosen[np.argsort(source.lengths[chosen], kind="stable")]
     batches = [by_length[i : i + size] for i in range(0, len(by_length), size)]
     free = np.arange(dataset.count) if apart is not None else np.setdiff1d(np.arange(dataset.count), chosen)
-    scoring = _spread(free, int(values["calib_score_samples"] or 0), dataset.count)
+    scoring = _spread(free, int(read["calib_score_samples"] or 0), dataset.count)
     return Samples(dataset, batches, scoring, origin, _digest([(source, batches), (dataset, [scoring])]), apart)
 
 
@@ -83,10 +95,12 @@ def _spread(free: NDArray[np.int64], wanted: int, count: int) -> NDArray[np.int6
 
 
 def _listed(definition: BenchmarkDefinition, values: Mapping[str, Any], count: int) -> tuple[NDArray[np.int64] | None, str]:
-    given = values["calib_data_map"]
-    own = values["model_path"] or values["data_path"] or values["model_variant"] != "reference"
+    read = CALIBRATION.of(values)
+    given = read["calib_data_map"]
+    source = SOURCE.of(values)
+    own = source["model_path"] or source["data_path"] or source["model_variant"] != "reference"
     name = definition.facts.calibration_list
-    usual = None if own or not name else Path(values["data_dir"] or paths.data_dir()) / name
+    usual = None if own or not name else Path(source["data_dir"] or paths.data_dir()) / name
     if not given and (usual is None or not usual.is_file()):
         return None, ""
     file = Path(given) if given else Path(str(usual))

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from code.benchmarks.benchmark import BENCHMARKS
-from code.benchmarks.lookup import facts_of
 from code.preflight.finding import Finding, Reporter, Subject
+from code.rules.benchmarks import BENCHMARKS, facts_of
 
 report = Reporter("files")
 

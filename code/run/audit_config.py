@@ -10,9 +10,9 @@ import contextlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from code.benchmarks.lookup import facts_of
 from code.common.errors import UsageError
 from code.common.files import atomic_write
+from code.rules.benchmarks import facts_of
 
 NAME = "audit.config"
 LOG_SEED = 720381539243781796

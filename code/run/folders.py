@@ -11,13 +11,14 @@ from code.common import paths
 from code.common.errors import UsageError
 from code.common.files import storage_error
 from code.plan.workload import Workload
+from code.run.spec_fields import log_dir
 
 INCOMPLETE = "INCOMPLETE"
 
 
 def log_root(workload: Workload) -> Path:
     """The folder of this invocation's results: --log_dir, else $LOG_DIR, else build/logs/<timestamp>."""
-    given = workload["log_dir"] or os.environ.get("LOG_DIR", "")
+    given = log_dir(workload) or os.environ.get("LOG_DIR", "")
     return Path(given).absolute() if given else paths.build_dir() / "logs" / _started()
 
 

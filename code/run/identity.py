@@ -5,8 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from code.backends.base import Backend
+from code.fields.consumer import Consumer
 from code.plan.workload import Workload
 from code.results.metadata import RunIdentity
+
+READS = Consumer("results", ("precision",))
 
 
 def run_identity(workload: Workload, mode: str, runtime: Backend, samples: int, language: str = "") -> RunIdentity:
@@ -14,7 +17,7 @@ def run_identity(workload: Workload, mode: str, runtime: Backend, samples: int, 
     variant = workload.variant if runtime.computes else "simulated"
     suffix = "" if variant in ("reference", "simulated") else f"_{variant}"
     system = f"{workload.system_id}_{runtime.label}{suffix}"
-    extras: dict[str, Any] = {"precision": workload["precision"], "system_id": workload.system_id}
+    extras: dict[str, Any] = {"precision": READS.of(workload)["precision"], "system_id": workload.system_id}
     if not runtime.computes:
         extras["division_note"] = "not for any division: the engine is simulated"
     elif workload.open_only:

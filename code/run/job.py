@@ -19,19 +19,23 @@ from code.common import console
 from code.common.errors import UsageError
 from code.common.files import atomic_write
 from code.common.notices import Notices
+from code.fields.consumer import Consumer, Run
+from code.fields.unused import unused
 from code.harness.schema.run_spec import RunSpec
 from code.plan.request import Value
 from code.plan.workload import Workload
 from code.precision import graph_for
+from code.precision.graphs import asked_again, precision_of
 from code.results import loadgen_log, settings_check
 from code.results.loadgen_log import LoadGenLog
 from code.results.report import ReportRow
-from code.run import cpp_build, language, launch, measured, result, simulation
+from code.run import cpp_build, language, launch, measured, result, simulation, spec_fields
 from code.run.observers import Test, observed
-from code.run.placement import Placement, place
+from code.run.placement import Placement, on_gpus, place
 from code.run.settings import conf_text, user_conf
 from code.run.spec import run_spec
-from code.run.unused import unused
+
+READS = Consumer("the job", ("backend",))
 
 
 class Job:
@@ -64,7 +68,7 @@ class Job:
     @cached_property
     def backend(self) -> Backend:
         """The runtime. UsageError for one that does not exist."""
-        return backend(self.workload["backend"])
+        return backend(READS.of(self.workload)["backend"])
 
     @cached_property
     def placement(self) -> Placement:
@@ -103,25 +107,31 @@ class Job:
     @cached_property
     def language(self) -> language.Choice:
         """The harness's language, and why; said once."""
-        choice = language.choose(
-            self.workload["harness_lang"], self.backend.name, str(self.dataset["kind"]), self.backend.harness_languages
-        )
-        if choice.language == language.PYTHON:
-            for name, instead in sorted(self.backend.cpp_only.items()):
-                if self.workload[name]:
-                    self.notices.warn(
-                        f"{self.label}: {name} is set, but the Python harness does not act on it: {instead}; "
-                        "--harness_lang=cpp does"
-                    )
-        if self.workload["harness_lang"] != choice.language:
+        asked = language.asked_language(self.workload)
+        choice = language.choose(asked, self.backend.name, str(self.dataset["kind"]), self.backend.harness_languages)
+        if asked != choice.language:
             self.notices.say(f"harness: {choice.language} ({choice.why})")
         return choice
 
     def warn_unused(self) -> None:
-        """List the fields that somebody set and nothing here acts on, once per invocation."""
-        names = unused(self.workload, self.backend)
-        if names:
-            self.notices.warn(f"{self.label}: ignored by the {self.backend.label} backend here: {', '.join(names)}")
+        """Warn of the fields that somebody set and nobody acts on, each once per workload."""
+        found = unused(self.workload.values, self.reader)
+        new = [f"{name} ({reason})" for name, reason in found if self.notices.first(f"ignored {self.workload.label} {name}")]
+        if new:
+            console.warn(f"{self.label}: ignored by the {self.backend.name} backend: {'; '.join(new)}")
+
+    @property
+    def reader(self) -> Run:
+        """What decides who acts on its fields."""
+        return Run(
+            backend=self.backend.name,
+            device="GPU" if on_gpus(self.workload, self.backend) else "CPU",
+            benchmark=self.definition.name,
+            scenario=str(self.workload.scenario),
+            language=language.asked_language(self.workload),
+            precision=precision_of(self.values),
+            graphs=not self.backend.makes_precision,
+        )
 
     def build(self, force: bool = False) -> None:
         """Build the engine unless the very same one is there.
@@ -129,7 +139,7 @@ class Job:
         MissingError without the model, RunError with the runtime's words when it cannot be built.
         """
         self.warn_unused()
-        again = bool(self.workload["force_calibration"]) and self.notices.first(f"again {self.workload.full_name}")
+        again = asked_again(self.workload) and self.notices.first(f"again {self.workload.full_name}")
         self.__dict__["graph"] = self._graph(make=True, again=again)
         where = self.engine
         name = where.folder.name
@@ -145,7 +155,6 @@ class Job:
 
         MissingError for an engine that is not built.
         """
-        self.warn_unused()
         self.prepare_data()
         self.engine.require()
         if self.backend.harness_languages == (language.CPP,):
@@ -159,9 +168,10 @@ class Job:
 
     def _settle(self) -> None:
         choice = self.language
-        if self.workload["harness_lang"] != choice.language:
+        if language.asked_language(self.workload) != choice.language:
             value = Value(choice.language, f"auto: {choice.why}")
             self.workload = self.workload.with_values({"harness_lang": value})
+        self.warn_unused()
         if not measured.probed_fields(self.workload):
             return
         if measured.not_needed(self.workload):
@@ -174,7 +184,7 @@ class Job:
 
     def _measured_with(self) -> Mapping[str, Any]:
         devices = [[d.kind, len(d.cores), d.streams, d.threads] for d in self.placement.devices]
-        multiple = int(self.workload["pad_to_multiple_of"] or 1)
+        multiple = spec_fields.length_multiple(self.workload)
         return {
             "engine": self.engine.folder.name,
             "language": self.language.language,

@@ -11,10 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from code.common import paths
+from code.fields.consumer import Consumer, Readable
 from code.harness.schema.run_spec import SCHEMA
 
 AUTO, CPP, PYTHON = "auto", "cpp", "python"
 QUICK_S = 20.0
+
+
+READS = Consumer("harness language", ("harness_lang",))
 
 
 @dataclass(frozen=True)
@@ -28,6 +32,11 @@ class Choice:
 def binary() -> Path:
     """Where `make build` puts the C++ harness."""
     return paths.build_dir() / "bin" / "harness"
+
+
+def asked_language(values: Readable) -> str:
+    """'auto', 'cpp' or 'python', as it was asked for or as it was decided."""
+    return str(READS.of(values)["harness_lang"])
 
 
 def choose(asked: str, backend: str, kind: str, languages: Sequence[str] = (CPP, PYTHON)) -> Choice:

@@ -11,12 +11,17 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from code.common.errors import UsageError
+from code.fields.consumer import Consumer
 from code.run import slots
 from code.run.slots import Slot
 
 if TYPE_CHECKING:
     from code.backends.base import Backend
     from code.plan.workload import Workload
+
+
+ON_CPU = Consumer("placement", ("cpu_batch_size", "cpu_inference_streams", "cpu_threads_per_stream"), devices=("CPU",))
+ON_GPU = Consumer("placement", ("gpu_batch_size", "gpu_inference_streams"), devices=("GPU",))
 
 
 @dataclass(frozen=True)
@@ -57,7 +62,7 @@ class Placement:
     Args:
         devices: in the harness's order; never empty.
         batch: most samples in a batch; None where no field says.
-        batch_field: the field that says it.
+        on_gpus: whether the devices are GPUs or MIG slices, not processors.
         system_devices: how many devices the system has in all.
         environment: variables that the harness process gets, so that it sees the chosen devices only, numbered from 0.
         processes: which process drives which devices, as indices into `devices`.
@@ -66,7 +71,7 @@ class Placement:
 
     devices: tuple[Device, ...]
     batch: int | None
-    batch_field: str
+    on_gpus: bool = False
     system_devices: int = 1
     environment: Mapping[str, str] = field(default_factory=dict)
     processes: tuple[tuple[int, ...], ...] = ((0,),)
@@ -83,6 +88,11 @@ class Placement:
         return sum(device.streams for device in self.devices)
 
 
+def on_gpus(workload: Workload, backend: Backend) -> bool:
+    """Whether a backend runs a workload on GPUs: one that takes any device does so where the system has some."""
+    return backend.device == "GPU" or (backend.device == "ANY" and slots.has_accelerators(workload.system_name))
+
+
 def place(workload: Workload, backend: Backend) -> Placement:
     """The placement of a workload.
 
@@ -91,20 +101,23 @@ def place(workload: Workload, backend: Backend) -> Placement:
 
     UsageError for devices that are not there, a numa_config that cannot be, and a batch size without an entry for the benchmark.
     """
-    on_gpus = backend.device == "GPU" or (backend.device == "ANY" and slots.has_accelerators(workload.system_name))
-    kind = "gpu" if on_gpus else "cpu"
-    found = slots.of_gpus(workload, backend) if on_gpus else slots.of_processors(workload, backend.places_streams)
-    chosen = slots.chosen(found, workload["devices"], workload.values["devices"].origin)
+    gpus = on_gpus(workload, backend)
+    found = slots.of_gpus(workload, backend) if gpus else slots.of_processors(workload, backend.places_streams)
+    chosen = slots.chosen(found, workload)
     notes: list[str] = []
     if str(workload.scenario) == "SingleStream" and len(chosen) > 1:
         notes.append(f"SingleStream has one query in flight: {chosen[0].name} answers it, {len(chosen) - 1} more are not used")
         chosen = chosen[:1]
-    if on_gpus:
-        streams = [int(workload["gpu_inference_streams"] or 1)] * len(chosen)
+    if gpus:
+        read = ON_GPU.of(workload)
+        streams = [int(read["gpu_inference_streams"] or 1)] * len(chosen)
         threads = [0] * len(chosen)
+        batch = batch_of(read["gpu_batch_size"], "gpu_batch_size", workload)
     else:
-        chosen, streams = _share(chosen, int(workload["cpu_inference_streams"] or 1), notes)
-        per_stream = int(workload["cpu_threads_per_stream"] or 0)
+        read = ON_CPU.of(workload)
+        chosen, streams = _share(chosen, int(read["cpu_inference_streams"] or 1), notes)
+        per_stream = int(read["cpu_threads_per_stream"] or 0)
+        batch = batch_of(read["cpu_batch_size"], "cpu_batch_size", workload)
         threads = [per_stream * s or slot.compute for s, slot in zip(streams, chosen, strict=True)]
     kinds = list(dict.fromkeys(slot.kind for slot in chosen))
     devices = tuple(
@@ -113,8 +126,8 @@ def place(workload: Workload, backend: Backend) -> Placement:
     )
     return Placement(
         devices,
-        batch_of(workload, f"{kind}_batch_size"),
-        f"{kind}_batch_size",
+        batch,
+        gpus,
         len(found),
         _environment(chosen),
         _processes(chosen),
@@ -122,9 +135,8 @@ def place(workload: Workload, backend: Backend) -> Placement:
     )
 
 
-def batch_of(workload: Workload, name: str) -> int | None:
+def batch_of(size: object, name: str, workload: Workload) -> int | None:
     """The batch size that a field gives the workload's network; None where it is not set. UsageError where its entry is missing."""
-    size = workload[name]
     if isinstance(size, dict):
         network = str(workload.benchmark)
         if network not in size:
@@ -132,10 +144,10 @@ def batch_of(workload: Workload, name: str) -> int | None:
                 f"{name} has no entry for {network}",
                 f"it is {size!r}",
                 f"write {name} = {{'{network}': 16}}",
-                workload.values[name].origin,
+                workload.origin(name),
             )
         size = size[network]
-    return int(size) if size else None
+    return int(str(size)) if size else None
 
 
 def _share(nodes: Sequence[Slot], streams: int, notes: list[str]) -> tuple[list[Slot], list[int]]:

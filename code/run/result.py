@@ -9,6 +9,7 @@ from code.common.files import write_json
 from code.plan import explain
 from code.results import devices, metadata, provenance, report
 from code.results.verdict import judge
+from code.run import spec_fields
 from code.run.folders import INCOMPLETE, log_root, new_log_folder
 from code.run.identity import run_identity
 
@@ -40,7 +41,7 @@ def run(job: Job, mode: str) -> report.ReportRow:
         row = report.performance_row(identity, log, verdict)
     if of_devices:
         content["devices"] = [device.as_json() for device in of_devices]
-    if not workload["log_enable_trace"]:
+    if not spec_fields.log_settings(workload)["enable_trace"]:
         (folder / "mlperf_log_trace.json").unlink(missing_ok=True)  # LoadGen leaves an empty one
     metadata.write_metadata(folder, content)
     (folder / INCOMPLETE).unlink()

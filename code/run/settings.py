@@ -8,12 +8,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from code.benchmarks.lookup import newest_with
+from code.fields.consumer import Consumer
 from code.fields.table import FIELDS
+from code.rules.benchmarks import newest_with
 from code.rules.rounds import round_seeds
 
 NS_PER_MS = 1_000_000
 SEEDS = ("qsl_rng_seed", "sample_index_rng_seed", "schedule_rng_seed")
+KEYS = {field.name: field for field in FIELDS if field.loadgen}
+"""Fields that a key of user.conf carries as they are, but for its unit."""
+
+READS = Consumer("LoadGen settings", (*KEYS, "server_target_qps_adj_factor", "test_query_count", "fast"))
+READS_SEEDS = Consumer("LoadGen settings", ("round", *SEEDS))
 
 
 def user_conf(
@@ -29,20 +35,21 @@ def user_conf(
             definition); a run that is asked to be short (test_query_count, fast) is to be short.
     """
     conf: dict[str, int | float] = {}
-    for field in FIELDS:
-        value = values.get(field.name)
-        if not field.loadgen or value is None or (field.scenarios and scenario not in field.scenarios):
+    read = READS.of(values)
+    for name, field in KEYS.items():
+        value = read.get(name)
+        if value is None or (field.scenarios and scenario not in field.scenarios):
             continue
-        conf[field.loadgen] = _in_loadgen_units(field.name, field.unit, value)
-    factor = values.get("server_target_qps_adj_factor")
+        conf[field.loadgen] = _in_loadgen_units(name, field.unit, value)
+    factor = read.get("server_target_qps_adj_factor")
     if scenario == "Server" and factor and "target_qps" in conf:
         conf["target_qps"] = conf["target_qps"] * factor
     if count != usual_count and "performance_sample_count_override" not in conf:
         conf["performance_sample_count_override"] = count
-    if values.get("test_query_count"):
-        conf["min_query_count"] = values["test_query_count"]
+    if read.get("test_query_count"):
+        conf["min_query_count"] = read["test_query_count"]
         conf["min_duration"] = 0
-    if whole_passes and (values.get("test_query_count") or values.get("fast")):
+    if whole_passes and (read.get("test_query_count") or read.get("fast")):
         conf["sample_concatenate_permutation"] = 0
     return conf
 
@@ -75,5 +82,6 @@ def seeds(values: Mapping[str, Any], benchmark: str = "") -> dict[str, int]:
     Args:
         benchmark: its short name; '' leaves the default to LoadGen's own mlperf.conf.
     """
-    explicit = {name: values[name] for name in SEEDS if values.get(name) is not None}
-    return {**round_seeds(values.get("round") or (newest_with(benchmark).name if benchmark else None)), **explicit}
+    read = READS_SEEDS.of(values)
+    explicit = {name: read[name] for name in SEEDS if read.get(name) is not None}
+    return {**round_seeds(read.get("round") or (newest_with(benchmark).name if benchmark else None)), **explicit}

@@ -12,9 +12,24 @@ from typing import Any
 from code.common import paths
 from code.common.errors import MissingError, UsageError
 from code.common.files import write_json
+from code.fields.consumer import Consumer
 from code.plan.workload import Workload
 from code.run.placement import Placement
 from configs.configuration import Probed
+
+READS = Consumer(
+    "simulation",
+    (
+        "simulated_table",
+        "offline_expected_qps",
+        "server_target_qps",
+        "server_target_qps_adj_factor",
+        "single_stream_expected_latency_ns",
+        "multi_stream_expected_latency_ns",
+        "multi_stream_samples_per_query",
+    ),
+    backends=("simulated",),
+)
 
 SERVER_SHARE = 0.85
 """The share of a system's Offline throughput that its Server rate is taken for: what published pairs of results show, about."""
@@ -33,7 +48,7 @@ def table_file(workload: Workload, placement: Placement, lengths: Sequence[int])
 
     MissingError without the file, UsageError for one that holds no table.
     """
-    given = workload["simulated_table"]
+    given = READS.of(workload)["simulated_table"]
     table = read_table(Path(given)) if given else derived_table(workload, placement, lengths)
     text = json.dumps(table, sort_keys=True)
     name = f"table-{hashlib.sha256(text.encode()).hexdigest()[:12]}.json"
@@ -74,20 +89,23 @@ def _rate_of_device(workload: Workload, placement: Placement) -> float:
     if scenario == "SingleStream":
         return 1e9 / float(value)
     if scenario == "MultiStream":
-        return int(workload["multi_stream_samples_per_query"] or MULTI_STREAM_SAMPLES) * 1e9 / float(value)
+        return int(READS.of(workload)["multi_stream_samples_per_query"] or MULTI_STREAM_SAMPLES) * 1e9 / float(value)
     share = SERVER_SHARE if scenario == "Server" else 1.0
-    factor = float(workload["server_target_qps_adj_factor"] or 1.0) if scenario == "Server" else 1.0
+    factor = float(READS.of(workload)["server_target_qps_adj_factor"] or 1.0) if scenario == "Server" else 1.0
     return float(value) * factor / share / placement.system_devices
 
 
 def _expected(workload: Workload) -> tuple[str, Any]:
-    name = {
-        "Offline": "offline_expected_qps",
-        "Server": "server_target_qps",
-        "SingleStream": "single_stream_expected_latency_ns",
-        "MultiStream": "multi_stream_expected_latency_ns",
-    }[str(workload.scenario)]
-    return name, workload[name]
+    """The field of the scenario's expected value, and the value."""
+    read = READS.of(workload)
+    scenario = str(workload.scenario)
+    if scenario == "Offline":
+        return "offline_expected_qps", read["offline_expected_qps"]
+    if scenario == "Server":
+        return "server_target_qps", read["server_target_qps"]
+    if scenario == "SingleStream":
+        return "single_stream_expected_latency_ns", read["single_stream_expected_latency_ns"]
+    return "multi_stream_expected_latency_ns", read["multi_stream_expected_latency_ns"]
 
 
 def without_probes(workload: Workload, placement: Placement) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from code.common.errors import UsageError
+from code.fields.consumer import Consumer
 from code.machine.accelerator import MIG
 from code.machine.detect import DetectedSystem
 from code.machine.gpus import Device as DetectedDevice
@@ -17,6 +18,9 @@ from code.systems.system_list import KnownSystem
 if TYPE_CHECKING:
     from code.backends.base import Backend
     from code.plan.workload import Workload
+
+
+READS = Consumer("placement", ("devices", "numa_config"))
 
 
 @dataclass(frozen=True)
@@ -89,10 +93,10 @@ def _visible(devices: Sequence[DetectedDevice], detected: DetectedSystem) -> lis
 
 def _with_numa_config(listed: list[Slot], workload: Workload) -> list[Slot]:
     """The GPUs with the cores that numa_config gives them. It speaks of the devices by number, as `--devices` does."""
-    given = workload["numa_config"]
+    given = READS.of(workload)["numa_config"]
     if not given:
         return listed
-    origin = workload.values["numa_config"].origin
+    origin = workload.origin("numa_config")
     near: dict[int, tuple[int, ...]] = {}
     for numbers, cores in parse_numa_config(str(given), origin):
         near.update(dict.fromkeys(numbers, cores))
@@ -105,9 +109,9 @@ def of_processors(workload: Workload, runtime_places_streams: bool) -> list[Slot
     A machine without nodes, or with one, is one device whose threads are bound to nothing.
     """
     detected = workload.detected
-    given = workload["numa_config"]
+    given = READS.of(workload)["numa_config"]
     if given:
-        return _nodes_of_config(str(given), workload.values["numa_config"].origin, detected)
+        return _nodes_of_config(str(given), workload.origin("numa_config"), detected)
     nodes = _nodes_in_reach(detected)
     if len(nodes) < 2 or runtime_places_streams:
         name = "node 0" if len(nodes) < 2 else f"nodes {ranges(tuple(nodes))}, by the runtime"
@@ -182,8 +186,9 @@ def numbers_of(text: str) -> tuple[int, ...]:
     return tuple(dict.fromkeys(out))
 
 
-def chosen(found: Sequence[Slot], asked: object, origin: str) -> list[Slot]:
+def chosen(found: Sequence[Slot], workload: Workload) -> list[Slot]:
     """The devices that the field `devices` picks: all by default. UsageError for one that is not there, listing those that are."""
+    asked, origin = READS.of(workload)["devices"], workload.origin("devices")
     text = str(asked if asked is not None else "").strip()
     if text.lower() in ("", "all"):
         return list(found)

@@ -8,14 +8,15 @@ from typing import Any
 
 from code.backends.base import Backend
 from code.benchmarks.benchmark import definition_of
-from code.common.errors import UsageError
+from code.fields.consumer import Consumer
 from code.harness.schema.run_spec import RunSpec
 from code.plan.workload import Workload
+from code.run import spec_fields
 from code.run.placement import Placement
 from code.run.settings import seeds
 from configs.configuration import Probed
 
-WARMUP_S = 0.7
+READS = Consumer("the harness", ("precision",))
 RULES_MIN_DURATION_MS = 600_000
 
 
@@ -31,14 +32,7 @@ def run_spec(
 ) -> RunSpec:
     """run.json's content for one LoadGen test."""
     values = workload.plain()
-    multiple = int(values["pad_to_multiple_of"] or 1)
-    if multiple < 1:
-        raise UsageError(
-            f"pad_to_multiple_of cannot be {multiple}",
-            "lengths are rounded up to a multiple of one token or more",
-            "for example --pad_to_multiple_of=16, or 1 for no rounding",
-            workload.values["pad_to_multiple_of"].origin,
-        )
+    multiple = spec_fields.length_multiple(values)
     if multiple > 1 and dataset["kind"] == "sequence":
         dataset = {**dataset, "pad_to_multiple_of": multiple}
     recorded = {name: value for name, value in values.items() if value is not None and not isinstance(value, Probed)}
@@ -47,7 +41,7 @@ def run_spec(
     engine_part: dict[str, Any] = {
         "backend": runtime.name,
         "folder": str(engine),
-        "precision": values["precision"],
+        "precision": READS.of(values)["precision"],
         "streams": placement.devices[0].streams,
         "threads": placement.devices[0].threads,
         "devices": [{"index": d.index, "cores": list(d.cores)} for d in placement.devices] if several else [],
@@ -67,16 +61,17 @@ def run_spec(
         # Where windows fill the engine's batches, a sample is a batch of its own.
         batch={
             "max_samples": 1 if definition_of(workload.benchmark).facts.family == "volume" else placement.batch or 1,
-            "timeout_us": float(values["deque_timeout_usec"] or 0),
-            "padding": float(values["batch_padding"]),
+            "timeout_us": spec_fields.timeout_us(values),
+            "padding": spec_fields.padding(values),
         },
         dataset=dataset,
         seeds=seeds(values, definition_of(workload.benchmark).name),
         log={
-            "enable_trace": bool(values["log_enable_trace"]),
-            "copy_summary_to_stdout": not values["disable_log_copy_summary_to_stdout"],
+            name: value
+            for name, value in spec_fields.log_settings(values).items()
+            if name in ("enable_trace", "copy_summary_to_stdout")
         },
-        issue_threads=int(values["server_num_issue_query_threads"] or 0),
-        warmup_s=float(WARMUP_S if values["warmup_duration"] is None else values["warmup_duration"]),
+        issue_threads=spec_fields.issue_threads(values),
+        warmup_s=spec_fields.warmup_s(values),
         fields=recorded,
     )

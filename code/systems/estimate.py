@@ -11,9 +11,9 @@ import math
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from code.benchmarks.lookup import facts_of
 from code.common.constants import Memory
 from code.machine.accelerator import GPU, MIG
+from code.rules.benchmarks import facts_of
 from code.systems.data.gpus import GPUS
 from code.systems.data.migs import MIGS
 from code.systems.data.published import PUBLISHED, ROUND, Published

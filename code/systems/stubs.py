@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from textwrap import wrap
 
-from code.benchmarks.lookup import every_facts, facts_of
 from code.common.constants import Benchmark, Scenario
 from code.common.paths import project_root
 from code.machine.accelerator import GPU
 from code.machine.detect import DetectedSystem
 from code.rules.benchmark_facts import BenchmarkFacts
+from code.rules.benchmarks import every_facts, facts_of
 from code.systems.estimate import estimate
 from code.systems.system_list import System
 

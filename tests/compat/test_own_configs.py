@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 from code.actions import Context, dry_run, list_configs
-from code.benchmarks.benchmark import BENCHMARKS, definition_of
+from code.benchmarks.benchmark import definition_of
 from code.common.constants import Benchmark, HarnessType, PowerSetting
 from code.plan.request import parse, parse_benchmark
 from code.plan.workload import build
+from code.rules.benchmarks import BENCHMARKS
 from code.systems.estimate import FIELD_OF
 from code.systems.system_list import KnownSystem
 from configs import loading

@@ -229,7 +229,8 @@ def test_older_tools_find_classes_through_the_registry(drop_in: DropIn) -> None:
 
 
 SAMPLE_VALUES = {"int": "3", "float": "1.5", "str": "'x'", "bool": "True", "dict[str, int]": "{'bert': 4}"}
-OWN_VALUES = {"precision": "'int8'", "test_mode": "'PerformanceOnly'", "use_triton": "False"}
+OWN_VALUES = {"precision": "'int8'", "test_mode": "'PerformanceOnly'", "use_triton": "False", "log_mode": "'AsyncPoll'"}
+OWN_VALUES |= {"soft_drop": "0.993", "kvcache_free_gpu_mem_frac": "0.95"}
 
 
 def test_every_public_field_is_accepted(drop_in: DropIn, shared: Path) -> None:

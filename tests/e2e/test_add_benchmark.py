@@ -155,6 +155,11 @@ BACKEND = """
 
     import numpy as np
 
+    from code.backends.base import Backend
+    from code.fields.consumer import Consumer
+
+    READS = Consumer("the counter", ("precision",), engine=True, backends=("counter",))
+
 
     class CounterEngine:
         inputs = ("numbers",)
@@ -171,13 +176,11 @@ BACKEND = """
             return {"sums": np.cumsum(inputs["numbers"] * self._weight, axis=1, dtype=np.float32)}
 
 
-    class Counter:
+    class Counter(Backend):
         name = "counter"
         label = "Counter"
         runtime_key = "counter_version"
-        honours = frozenset({"precision", "cpu_batch_size", "cpu_inference_streams"})
-        ignored_because = {}
-        cpp_only = {}
+        reads = (READS,)
         device = "CPU"
         makes_precision = True
 
@@ -185,7 +188,7 @@ BACKEND = """
             return "1.0"
 
         def build_settings(self, values):
-            return {"precision": values["precision"]}
+            return {"precision": READS.of(values)["precision"]}
 
         def device_identity(self):
             return "CPU"
@@ -213,7 +216,7 @@ NEW_FILES = {
 }
 ENTRIES = {
     "code/common/constants.py": ("    ResNet50 = ", '    TOY = AliasedName("toy", ("toy-99", "toy-99.9"))\n'),
-    "code/benchmarks/benchmark.py": ("BENCHMARKS: dict[str, str] = {\n", '    "toy": "code.benchmarks.toy",\n'),
+    "code/rules/benchmarks.py": ("BENCHMARKS: dict[str, str] = {\n", '    "toy": "code.benchmarks.toy",\n'),
     "code/backends/base.py": ("BACKENDS: dict[str, str] = {\n", '    "counter": "code.backends.counter",\n'),
 }
 """File → the line that the entry stands beside, and the entry."""

@@ -11,16 +11,17 @@ from pathlib import Path
 
 import pytest
 
-from code.benchmarks import lookup
-from code.benchmarks.benchmark import BENCHMARKS, definition_of
+from code.benchmarks.benchmark import definition_of
 from code.common.constants import AccuracyTarget, Benchmark, Scenario
 from code.common.errors import UsageError
+from code.rules import benchmarks as lookup
 from code.rules.benchmark_facts import BenchmarkFacts
+from code.rules.benchmarks import BENCHMARKS
 from code.rules.rounds import CATEGORIES, ROUNDS, round_named
 
 ALLOWED = {
     "code/common/constants.py": "the enum of benchmarks, and the other names that config files give them",
-    "code/benchmarks/benchmark.py": "one entry for each benchmark",
+    "code/rules/benchmarks.py": "one entry for each benchmark",
     "code/systems/data/published.py": "public results, by the names they carry",
     "code/fields/rows/words.py": "what rows call the families of benchmarks by",
     "code/fields/rows/runs.py": "a help text says what data_path is for some benchmarks",
@@ -147,7 +148,7 @@ def test_an_unknown_name_has_its_nearest() -> None:
 def test_facts_import_nothing_heavy(project: Path) -> None:
     script = (
         "import sys\n"
-        "from code.benchmarks import lookup\n"
+        "from code.rules import benchmarks as lookup\n"
         "list(lookup.every_facts())\n"
         "own = {m for m in sys.modules if m.startswith('code.benchmarks.') and m.count('.') > 2 and not m.endswith('.facts')}\n"
         "heavy = {'numpy', 'onnx', 'openvino', 'rich', 'mlperf_loadgen'} & set(sys.modules)\n"

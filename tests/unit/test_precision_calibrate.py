@@ -12,12 +12,12 @@ import numpy as np
 import onnx
 import pytest
 
-from code.benchmarks.lookup import facts_of
 from code.common.errors import MissingError, RunError, UsageError
 from code.precision import calibrate, quantise, sensitivity
 from code.precision.convert import is_quantised
 from code.precision.report import Report
 from code.precision.samples import open_samples
+from code.rules.benchmarks import facts_of
 from tests.unit.graphs import small_bert, values
 
 NAMES = ("input_ids", "input_mask", "segment_ids")

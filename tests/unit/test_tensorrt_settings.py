@@ -17,6 +17,10 @@ from code.backends.tensorrt.target import Target, target_of
 from code.backends.tensorrt.timing import TimingCache
 from code.common.errors import MissingError, RunError, UsageError
 from code.common.files import sha256, write_json
+from code.fields.accepted import ACCEPTED
+from code.fields.consumer import Run
+from code.fields.registry import consumers_of, honours
+from code.fields.unused import reason
 from tests.unit.graphs import values
 
 
@@ -108,24 +112,33 @@ def test_a_plugin_library_that_is_not_there_is_named() -> None:
         BACKEND.build_settings(values(plugin_libs=["/nowhere/kernels.so"]))
 
 
-def test_fields_of_other_vendors_kernels_are_ignored_with_the_reason() -> None:
+def test_fields_of_other_vendors_kernels_are_accepted_with_the_reason() -> None:
     for name in ("use_small_tile_gemm_plugin", "energy_aware_kernels", "active_sms"):
-        assert name not in BACKEND.honours and BACKEND.ignored_because[name]
+        assert not consumers_of(name) and ACCEPTED[name]
 
 
-def test_what_only_the_cpp_harness_acts_on_is_honoured_and_says_what_the_python_harness_does_instead() -> None:
-    assert set(BACKEND.cpp_only) <= BACKEND.honours
-    assert {"use_graphs", "start_from_device", "sliding_window_on_device"} <= set(BACKEND.cpp_only)
-    assert "use_graphs" not in backend("tensorrt_rtx").cpp_only  # its own runtime captures graphs
+def run(backend_name: str, language: str) -> Run:
+    device = backend(backend_name).device
+    return Run(backend_name, device, "3d-unet", "Offline", language, precision="fp16", graphs=True)
+
+
+def test_what_only_the_cpp_harness_acts_on_says_what_the_python_harness_does_instead() -> None:
+    for name in ("use_graphs", "start_from_device", "sliding_window_on_device"):
+        assert name in honours(run("tensorrt", "cpp")) and name in honours(run("tensorrt", "auto"))
+        assert name not in honours(run("tensorrt", "python"))
+        assert "the Python harness" in reason(name, run("tensorrt", "python"))
+    assert "use_graphs" in honours(run("tensorrt_rtx", "python"))  # its own runtime captures graphs
 
 
 def test_only_a_gpu_has_windows_on_the_device() -> None:
     name = "sliding_window_on_device"
-    for gpu in ("tensorrt", "tensorrt_rtx"):
-        assert name in backend(gpu).honours
     for cpu in ("openvino", "onnxruntime"):
-        runtime = backend(cpu)
-        assert name not in runtime.honours and "processor" in runtime.ignored_because[name]
+        assert name not in honours(run(cpu, "cpp")) and "tensorrt" in reason(name, run(cpu, "cpp"))
+
+
+def test_hardware_compatibility_is_for_engines_that_are_built_on_their_gpu() -> None:
+    assert "hardware_compatibility" in honours(run("tensorrt", "cpp"))
+    assert "hardware_compatibility" not in honours(run("tensorrt_rtx", "cpp"))
 
 
 def engine(folder: Path, capability: str = "8.0") -> Path:

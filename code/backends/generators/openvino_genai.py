@@ -25,6 +25,7 @@ from code.backends.generators.base import Event, Generation, TextGenerator
 from code.backends.generators.streams import GeneratorStreams
 from code.benchmarks.text import IR, IR_WEIGHTS, require_text, text_definition
 from code.common.errors import RunError, UsageError, last_words
+from code.fields.consumer import Consumer
 from code.machine.detect import detect
 
 INFERENCE_PRECISION = {"fp32": "f32", "bf16": "bf16", "fp16": "f16", "int8": "f32", "int4": "f32"}
@@ -36,6 +37,10 @@ BLOCK = 32
 FILE = "generator.json"
 TOKENS_A_STEP = 512
 """Prompt and generated tokens together in one step: enough to fill the cores, few enough that new requests soon get a turn."""
+
+
+ENGINE = Consumer("OpenVINO GenAI", ("precision",), engine=True, backends=("openvino_genai",))
+RUNTIME = Consumer("OpenVINO GenAI", ("kv_cache_gb", "kv_cache_precision", "max_num_tokens"), backends=("openvino_genai",))
 
 
 class OpenVinoGenerator:
@@ -144,24 +149,7 @@ class OpenVinoGenAi(Backend):
     device = "CPU"
     makes_precision = True
     places_streams = True
-    ignored_because: Mapping[str, str] = {}
-    cpp_only: Mapping[str, str] = {}
-    honours = frozenset(
-        {
-            "precision",
-            "cpu_batch_size",
-            "cpu_threads_per_stream",
-            "cpu_inference_streams",
-            "kv_cache_gb",
-            "kv_cache_precision",
-            "max_num_tokens",
-            "max_new_tokens",
-            "min_new_tokens",
-            "num_beams",
-            "enable_sort",
-            "num_sort_segments",
-        }
-    )
+    reads = (ENGINE, RUNTIME)
 
     def version(self) -> str:
         """The installed package's version."""
@@ -173,7 +161,7 @@ class OpenVinoGenAi(Backend):
     def build_settings(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """The precision of the weights and of the computation; everything else is set when the engine is loaded."""
         facts, text = require_text(self.name, values)
-        precision = str(values["precision"])
+        precision = str(ENGINE.of(values)["precision"])
         if precision not in INFERENCE_PRECISION:
             raise UsageError(
                 f"OpenVINO GenAI on a processor does not run {precision}",
@@ -202,7 +190,7 @@ class OpenVinoGenAi(Backend):
         """Write the model in OpenVINO's format with weights of the precision asked for; a checkpoint is exported for it first."""
         name = require_text(self.name, values)[0].name
         opened = text_definition(name).open_model(model)
-        precision = str(values["precision"])
+        precision = str(ENGINE.of(values)["precision"])
         memory.require(memory.to_export(opened.parameters, precision, opened.is_exported), f"export {name} in {precision}")
         beams = int(self.build_settings(values)["max_beam_width"])
         details = opened.to_openvino(precision, folder, candidates=2 * beams)
@@ -222,23 +210,23 @@ class OpenVinoGenAi(Backend):
             raise missing_sdk("openvino-genai", "", error) from error
         sizes = _sizes(folder)
         name = str(sizes.get("benchmark") or "the model")
-        fields = spec.fields
-        generation = Generation.of(fields["generation"])
+        read = RUNTIME.of(spec.fields)
+        generation = Generation.of(spec.fields["generation"])
         if generation.num_beams > int(sizes["max_beam_width"]):
             raise UsageError(
                 f"the engine {folder.name} searches with at most {sizes['max_beam_width']} beams",
                 f"num_beams is {generation.num_beams}",
                 "build one for it: make generate_engines with the same RUN_ARGS",
             )
-        capacity = max(1, int(fields.get("requests_in_flight") or 1))
+        capacity = max(1, int(spec.fields.get("requests_in_flight") or 1))
         precision = INFERENCE_PRECISION[spec.precision]
-        kv = str(fields.get("kv_cache_precision") or precision)
+        kv = str(read.get("kv_cache_precision") or precision)
         block_bytes = BLOCK * int(sizes["kv_numbers"]) * KV_BYTES[kv]
         weights = (folder / IR_WEIGHTS).stat().st_size
-        longest = int(fields.get("longest_prompt") or sizes["positions"])
+        longest = int(spec.fields.get("longest_prompt") or sizes["positions"])
         blocks = _blocks(generation, longest, capacity)
         least = _blocks(generation, longest, 1)
-        given = fields.get("kv_cache_gb")
+        given = read.get("kv_cache_gb")
         room = int(float(given) * 2**30) if given else memory.kv_room(weights * spec.streams)
         one = int(weights * memory.LOADED) + least * block_bytes
         if spec.streams > 1:
@@ -248,7 +236,7 @@ class OpenVinoGenAi(Backend):
                 f"load {name} {spec.streams} times in {spec.precision}",
                 f"run with --cpu_inference_streams={fit}" if fit else "",
             )
-            share = {**fields, "kv_cache_gb": room / spec.streams / 2**30}
+            share = {**spec.fields, "kv_cache_gb": room / spec.streams / 2**30}
             part = replace(spec, streams=1, threads=max(1, spec.threads // spec.streams), fields=share)
             return GeneratorStreams(self.name, folder, [part] * spec.streams)
         memory.require(one, f"load {name} in {spec.precision}")
@@ -256,7 +244,7 @@ class OpenVinoGenAi(Backend):
         scheduler = genai.SchedulerConfig()
         scheduler.num_kv_blocks = blocks
         scheduler.max_num_seqs = capacity
-        scheduler.max_num_batched_tokens = int(fields.get("max_num_tokens") or TOKENS_A_STEP)
+        scheduler.max_num_batched_tokens = int(read.get("max_num_tokens") or TOKENS_A_STEP)
         scheduler.dynamic_split_fuse = True
         scheduler.enable_prefix_caching = False
         properties: dict[str, Any] = {

@@ -25,8 +25,9 @@ from numpy.typing import NDArray
 
 from code.backends.base import Backend, EngineSpec, missing_sdk
 from code.backends.generators.base import Event, Generation
-from code.benchmarks.text import require_text
+from code.benchmarks.text import require_text, text_definition
 from code.common.errors import MissingError, RunError, UsageError, last_words, unknown
+from code.fields.consumer import Consumer, Reading
 
 DTYPES = {"fp32": "float32", "fp16": "float16", "bf16": "bfloat16", "fp8": "float16", "int8": "float16", "int4": "float16"}
 """Precision → the type of what is not quantised."""
@@ -40,6 +41,27 @@ POLICIES = {
 }
 KV_FRACTION = 0.9
 FILE = "generator.json"
+
+ENGINE = Consumer(
+    "TensorRT-LLM builder",
+    (
+        "precision",
+        "use_fp8",
+        "use_int4awq",
+        "gpu_batch_size",
+        "max_new_tokens",
+        "max_num_tokens",
+        "tensor_parallelism",
+        "pipeline_parallelism",
+    ),
+    engine=True,
+    backends=("tensorrt_llm",),
+)
+EXECUTOR = Consumer(
+    "TensorRT-LLM executor",
+    ("kvcache_free_gpu_mem_frac", "trtllm_batching_mode", "trtllm_batch_sched_policy"),
+    backends=("tensorrt_llm",),
+)
 
 
 class TrtLlmGenerator:
@@ -117,28 +139,7 @@ class TrtLlm(Backend):
     runtime_key = "tensorrt_llm_version"
     device = "GPU"
     makes_precision = True
-    ignored_because: Mapping[str, str] = {}
-    cpp_only: Mapping[str, str] = {}
-    honours = frozenset(
-        {
-            "precision",
-            "use_fp8",
-            "gpu_batch_size",
-            "gpu_inference_streams",
-            "tensor_parallelism",
-            "pipeline_parallelism",
-            "kvcache_free_gpu_mem_frac",
-            "max_num_tokens",
-            "max_new_tokens",
-            "min_new_tokens",
-            "num_beams",
-            "trtllm_batching_mode",
-            "trtllm_batch_sched_policy",
-            "enable_sort",
-            "num_sort_segments",
-            "llm_gen_config_path",
-        }
-    )
+    reads = (ENGINE, EXECUTOR)
 
     def version(self) -> str:
         """The installed package's version."""
@@ -152,23 +153,24 @@ class TrtLlm(Backend):
     def build_settings(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """What trtllm-build is told."""
         facts, text = require_text(self.name, values)
-        precision = _precision(values)
+        read, executor = ENGINE.of(values), EXECUTOR.of(values)
+        precision = _precision(read)
         if precision not in DTYPES:
             raise unknown("precision", precision, DTYPES, "--precision")
-        _choice("trtllm_batching_mode", values, BATCHING_MODES)
-        _choice("trtllm_batch_sched_policy", values, POLICIES)
-        size = values.get("gpu_batch_size")
+        _choice("trtllm_batching_mode", executor.get("trtllm_batching_mode"), BATCHING_MODES)
+        _choice("trtllm_batch_sched_policy", executor.get("trtllm_batch_sched_policy"), POLICIES)
+        size = read.get("gpu_batch_size")
         batch = size.get(facts.name, 1) if isinstance(size, dict) else size
-        beams = int(values.get("num_beams") or text.num_beams)
+        beams = int(text_definition(facts.name).num_beams(values) or text.num_beams)
         return {
             "precision": precision,
-            "tensor_parallelism": int(values.get("tensor_parallelism") or 1),
-            "pipeline_parallelism": int(values.get("pipeline_parallelism") or 1),
+            "tensor_parallelism": int(read.get("tensor_parallelism") or 1),
+            "pipeline_parallelism": int(read.get("pipeline_parallelism") or 1),
             "max_batch_size": int(batch or 1),
             "max_beam_width": beams,
             "max_input_len": text.longest_input,
-            "max_seq_len": text.longest_input + int(values.get("max_new_tokens") or text.max_new_tokens),
-            "max_num_tokens": values.get("max_num_tokens"),
+            "max_seq_len": text.longest_input + int(read.get("max_new_tokens") or text.max_new_tokens),
+            "max_num_tokens": read.get("max_num_tokens"),
         }
 
     def device_identity(self) -> str:
@@ -221,9 +223,9 @@ class TrtLlm(Backend):
     def load(self, folder: Path, spec: EngineSpec) -> TrtLlmGenerator:
         """An executor over the engine's ranks."""
         trtllm = _executor()
-        fields = spec.fields
+        read = EXECUTOR.of(spec.fields)
         settings = json.loads((folder / FILE).read_text(encoding="utf-8"))
-        generation = Generation.of(fields["generation"])
+        generation = Generation.of(spec.fields["generation"])
         if generation.num_beams > settings["max_beam_width"]:
             raise UsageError(
                 f"the engine {folder.name} searches with at most {settings['max_beam_width']} beams",
@@ -235,15 +237,19 @@ class TrtLlm(Backend):
             max_beam_width=generation.num_beams,
             max_batch_size=settings["max_batch_size"],
             max_num_tokens=settings["max_num_tokens"],
-            batching_type=getattr(trtllm.BatchingType, _choice("trtllm_batching_mode", fields, BATCHING_MODES) or "INFLIGHT"),
+            batching_type=getattr(
+                trtllm.BatchingType,
+                _choice("trtllm_batching_mode", read.get("trtllm_batching_mode"), BATCHING_MODES) or "INFLIGHT",
+            ),
             scheduler_config=trtllm.SchedulerConfig(
                 getattr(
                     trtllm.CapacitySchedulerPolicy,
-                    _choice("trtllm_batch_sched_policy", fields, POLICIES) or "GUARANTEED_NO_EVICT",
+                    _choice("trtllm_batch_sched_policy", read.get("trtllm_batch_sched_policy"), POLICIES)
+                    or "GUARANTEED_NO_EVICT",
                 )
             ),
             kv_cache_config=trtllm.KvCacheConfig(
-                free_gpu_memory_fraction=float(fields.get("kvcache_free_gpu_mem_frac") or KV_FRACTION),
+                free_gpu_memory_fraction=float(read.get("kvcache_free_gpu_mem_frac") or KV_FRACTION),
                 enable_block_reuse=False,  # the rules forbid keeping prefixes between queries
             ),
         )
@@ -264,7 +270,7 @@ class TrtLlm(Backend):
                 last_words(error),
                 "build it again: make generate_engines RUN_ARGS='… --force_build'",
             ) from error
-        capacity = max(1, int(fields.get("requests_in_flight") or settings["max_batch_size"]))
+        capacity = max(1, int(spec.fields.get("requests_in_flight") or settings["max_batch_size"]))
         return TrtLlmGenerator(executor, generation, capacity)
 
 
@@ -276,14 +282,13 @@ def _executor() -> Any:
         raise _missing(error) from error
 
 
-def _precision(values: Mapping[str, Any]) -> str:
-    if values.get("use_int4awq"):
+def _precision(read: Reading) -> str:
+    if read.get("use_int4awq"):
         return "int4"
-    return "fp8" if values.get("use_fp8") else str(values["precision"])
+    return "fp8" if read.get("use_fp8") else str(read["precision"])
 
 
-def _choice(name: str, values: Mapping[str, Any], known: Mapping[str, str]) -> str:
-    given = values.get(name)
+def _choice(name: str, given: Any, known: Mapping[str, str]) -> str:
     if not given:
         return ""
     folded = {word.lower(): meaning for word, meaning in known.items()}
@@ -293,8 +298,10 @@ def _choice(name: str, values: Mapping[str, Any], known: Mapping[str, str]) -> s
 
 
 def _missing(error: Exception) -> MissingError:
-    base = missing_sdk("tensorrt_llm", "", error)
-    return MissingError(base.what, base.why, "install TensorRT-LLM on a machine with an NVIDIA GPU: pip install tensorrt-llm")
+    missing = missing_sdk("tensorrt_llm", "", error)
+    return MissingError(
+        missing.what, missing.why, "install TensorRT-LLM on a machine with an NVIDIA GPU: pip install tensorrt-llm"
+    )
 
 
 BACKEND = TrtLlm()

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from code.backends.tensorrt.options import BuildOptions
 from code.backends.tensorrt.profiles import Profile, profiles_of, shapes
 from code.backends.tensorrt.progress import monitor
 from code.backends.tensorrt.sdk import Flavour, Messages, explained, logger, sdk, sizes
@@ -19,7 +20,7 @@ from code.backends.tensorrt.sdk import version as version_of
 from code.backends.tensorrt.target import Target, require_buildable, target_of
 from code.backends.tensorrt.timing import TimingCache
 from code.common import console
-from code.common.errors import MissingError, RunError, UsageError
+from code.common.errors import RunError, UsageError
 from code.common.files import write_json
 
 if TYPE_CHECKING:
@@ -71,13 +72,14 @@ def build(flavour: Flavour, model: Path, values: Mapping[str, Any], folder: Path
     """
     target = target_of(values)
     require_buildable(target, flavour, sdk(flavour))
-    registry_step(sdk(flavour), values)
+    options = BuildOptions.of(values, flavour.crosses)
+    registry_step(sdk(flavour), options.plugins)
     parsed = parse(flavour, model)
     if parsed.problems:
         more = f" (and {len(parsed.problems) - 1} more)" if len(parsed.problems) > 1 else ""
         raise UsageError(f"{flavour.label} cannot build {model}", parsed.problems[0] + more, CHECK_STEP)
     profiles = profiles_of(values)
-    config = _config(parsed, flavour, values, target, profiles)
+    config = _config(parsed, flavour, options, target, profiles)
     cache = None if flavour.crosses else TimingCache.of(flavour.module, version_of(flavour), target)
     if cache is not None:
         cache.attach(config, parsed.messages)
@@ -128,7 +130,7 @@ def _problem(complaint: trt.ParserError) -> str:
 
 
 def _config(
-    parsed: Parsed, flavour: Flavour, values: Mapping[str, Any], target: Target, profiles: Sequence[Profile]
+    parsed: Parsed, flavour: Flavour, options: BuildOptions, target: Target, profiles: Sequence[Profile]
 ) -> trt.IBuilderConfig:
     module = parsed.module
     config = parsed.builder.create_builder_config()
@@ -140,17 +142,16 @@ def _config(
             raise RunError(
                 f"{flavour.label} refuses to build for {target.gpu}", parsed.messages.last(), "see documentation/tensorrt.md"
             )
-    elif values.get("hardware_compatibility"):
-        level = str(values["hardware_compatibility"]).upper()
+    elif options.hardware_compatibility:
+        level = options.hardware_compatibility.upper()
         config.hardware_compatibility_level = getattr(module.HardwareCompatibilityLevel, level)
-    if values.get("workspace_size"):
-        config.set_memory_pool_limit(module.MemoryPoolType.WORKSPACE, int(values["workspace_size"]))
-    if values.get("builder_optimization_level") is not None:
-        config.builder_optimization_level = int(values["builder_optimization_level"])
-    if values.get("version_compatible"):
+    if options.workspace_size:
+        config.set_memory_pool_limit(module.MemoryPoolType.WORKSPACE, options.workspace_size)
+    if options.builder_optimization_level is not None:
+        config.builder_optimization_level = options.builder_optimization_level
+    if options.version_compatible:
         config.set_flag(module.BuilderFlag.VERSION_COMPATIBLE)
-    verbosity = str(values.get("profiling_verbosity") or "layer_names_only").upper()
-    config.profiling_verbosity = getattr(module.ProfilingVerbosity, verbosity)
+    config.profiling_verbosity = getattr(module.ProfilingVerbosity, options.profiling_verbosity.upper())
     config.clear_flag(module.BuilderFlag.SPARSE_WEIGHTS)
     for profile in profiles:
         wanted = parsed.builder.create_optimization_profile()
@@ -197,20 +198,9 @@ def _layers(network: trt.INetworkDefinition) -> list[dict[str, Any]]:
     return out
 
 
-def plugin_files(values: Mapping[str, Any]) -> list[Path]:
-    """The libraries of --plugin_libs; MissingError for one that is not there."""
-    files = [Path(word) for word in values.get("plugin_libs") or []]
-    for file in files:
-        if not file.is_file():
-            raise MissingError(
-                f"there is no plugin library {file}", "plugin_libs names it", "build it, or leave it out of --plugin_libs"
-            )
-    return files
-
-
-def registry_step(module: Any, values: Mapping[str, Any]) -> None:
+def registry_step(module: Any, plugins: Sequence[Path]) -> None:
     """Load the plugin libraries that were given; nothing is loaded or fetched otherwise."""
-    for file in plugin_files(values):
+    for file in plugins:
         try:
             handle = module.get_plugin_registry().load_library(str(file.resolve()))
         except Exception as error:

@@ -9,16 +9,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from code.backends.tensorrt.builder import parse
+from code.backends.tensorrt.options import BOTH
 from code.backends.tensorrt.profiles import Profile, profiles_of, shapes
 from code.backends.tensorrt.sdk import Flavour, sdk, sizes
 from code.backends.tensorrt.target import Target, capabilities, target_of
 from code.common.errors import HarnessError
+from code.fields.consumer import Consumer
 
 if TYPE_CHECKING:
     import tensorrt as trt
 
 HEADROOM = 0.92
 """Share of a GPU's memory that engines may take: the rest holds the driver's and the CUDA context's own."""
+
+
+MEMORY = Consumer("make check_engines", ("gpu_inference_streams",), backends=BOTH)
 
 
 @dataclass
@@ -127,7 +132,7 @@ def _memory(
     target: Target,
 ) -> None:
     weights, activations = estimate(model, network, profiles)
-    streams = max(1, int(values.get("gpu_inference_streams") or 1))
+    streams = max(1, int(MEMORY.of(values).get("gpu_inference_streams") or 1))
     need = weights + streams * activations
     words = f"about {_gib(need)}: weights {_gib(weights)}, {streams} contexts of at most {_gib(activations)}"
     if not target.memory:

@@ -6,8 +6,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from code.benchmarks.lookup import facts_of
+from code.backends.tensorrt.options import BOTH
 from code.common.errors import UsageError
+from code.fields.consumer import Consumer
+from code.rules.benchmarks import every_facts, facts_of
+
+LENGTH_FIELDS = tuple(dict.fromkeys(facts.optimal_length_field for facts in every_facts() if facts.optimal_length_field))
+"""The fields that say what length an engine is tuned for, one for each benchmark that has one."""
+
+READS = Consumer(
+    "TensorRT profiles",
+    ("benchmark", "gpu_batch_size", "length_buckets", *LENGTH_FIELDS),
+    engine=True,
+    backends=BOTH,
+)
 
 
 @dataclass(frozen=True)
@@ -44,17 +56,18 @@ def profiles_of(values: Mapping[str, Any]) -> list[Profile]:
 
     Raises UsageError for values that contradict each other.
     """
-    facts = facts_of(str(values["benchmark"]))
+    read = READS.of(values)
+    facts = facts_of(str(read["benchmark"]))
     batch = Range(1, most_batch(values), most_batch(values))
     longest = facts.longest_input
     if longest is None:
         return [Profile(batch)]
     name = facts.optimal_length_field
-    buckets = values.get("length_buckets")
+    buckets = read.get("length_buckets")
     if buckets:
         ends = _bucket_ends(buckets, longest)
         return [Profile(batch, Range(start, end, end)) for start, end in zip([1, *[e + 1 for e in ends]], ends, strict=False)]
-    optimal = int((values.get(name) if name else None) or longest)
+    optimal = int({field: read.get(field) for field in LENGTH_FIELDS if field == name}.get(name) or longest)
     if not 1 <= optimal <= longest:
         raise UsageError(
             f"{name} cannot be {optimal}",
@@ -66,14 +79,15 @@ def profiles_of(values: Mapping[str, Any]) -> list[Profile]:
 
 def most_batch(values: Mapping[str, Any]) -> int:
     """gpu_batch_size of the workload's benchmark; UsageError when it is not set."""
-    size = values.get("gpu_batch_size")
+    read = READS.of(values)
+    size = read.get("gpu_batch_size")
     if isinstance(size, dict):
-        size = size.get(str(values["benchmark"]))
+        size = size.get(str(read["benchmark"]))
     if not size:
         raise UsageError(
-            f"gpu_batch_size is not set for {values['benchmark']}",
+            f"gpu_batch_size is not set for {read['benchmark']}",
             "an engine is built for a largest batch",
-            f"set gpu_batch_size = {{'{values['benchmark']}': 64}} in the config, or --gpu_batch_size=64",
+            f"set gpu_batch_size = {{'{read['benchmark']}': 64}} in the config, or --gpu_batch_size=64",
         )
     return int(size)
 

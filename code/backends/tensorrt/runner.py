@@ -16,6 +16,7 @@ import numpy as np
 
 from code.backends.base import Arrays, EngineSpec, missing_sdk
 from code.backends.tensorrt.builder import registry_step
+from code.backends.tensorrt.options import LoadOptions
 from code.backends.tensorrt.profiles import Shape
 from code.backends.tensorrt.sdk import Flavour, Messages, logger, sdk, sizes
 from code.backends.tensorrt.target import here
@@ -41,17 +42,17 @@ def load(flavour: Flavour, folder: Path, spec: EngineSpec) -> TrtEngine:
     require_same_gpu(folder, details)
     module = sdk(flavour)
     messages = Messages()
-    registry_step(module, spec.fields)
+    options = LoadOptions.of(spec.fields, flavour.crosses)
+    registry_step(module, options.plugins)
     cuda = Cuda()
     listener = logger(module, messages)
     runtime: trt.Runtime = module.Runtime(listener)
-    if spec.fields.get("version_compatible"):
+    if options.version_compatible:
         runtime.engine_host_code_allowed = True
     engine = runtime.deserialize_cuda_engine(plan.read_bytes())
     if engine is None:
         raise RunError(f"{flavour.label} cannot load the engine {folder.name}", messages.last(), REBUILD)
-    graphs = bool(spec.fields.get("use_graphs")) and flavour.crosses
-    return TrtEngine(module, runtime, engine, messages, cuda, graphs)
+    return TrtEngine(module, runtime, engine, messages, cuda, options.graphs)
 
 
 def read_details(folder: Path) -> Mapping[str, Any]:

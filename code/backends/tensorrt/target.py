@@ -7,12 +7,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from code.backends.tensorrt.options import BOTH
 from code.backends.tensorrt.sdk import Flavour
 from code.common.errors import MissingError, UsageError
+from code.fields.consumer import Consumer
 from code.machine.detect import detect
 from code.systems.data.gpus import GPUS
 from code.systems.known_hardware import KnownGPU, KnownMIG
 from code.systems.system_list import KnownSystem
+
+READS = Consumer("TensorRT builder", ("system",), engine=True, backends=BOTH)
 
 
 @dataclass(frozen=True)
@@ -41,7 +45,7 @@ def target_of(values: Mapping[str, Any]) -> Target:
     Raises:
         UsageError: the system has no GPU, or nobody knows its compute capability.
     """
-    name = values.get("system")
+    name = READS.of(values).get("system")
     system = KnownSystem.get(name) if name else None
     if system is None:
         return _detected()

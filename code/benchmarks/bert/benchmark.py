@@ -15,13 +15,21 @@ from code.common import console, paths
 from code.common.constants import AccuracyTarget
 from code.common.errors import MissingError, UsageError
 from code.common.files import write_json
+from code.fields.consumer import Consumer
 from code.results.accuracy import AccuracyResult
+
+READS = Consumer(
+    "bert",
+    ("model_variant", "model_path", "data_path", "vocab_path", "preprocessed_data_dir", "accuracy_reference"),
+    benchmarks=(facts.NAME,),
+)
 
 
 class Bert(BenchmarkDefinition):
     """BERT."""
 
     facts = facts.FACTS
+    reads = (READS,)
 
     def download_data(self, variant: str) -> None:
         """The SQuAD dev set, fetched or generated."""
@@ -33,8 +41,9 @@ class Bert(BenchmarkDefinition):
 
     def prepare(self, values: Mapping[str, Any]) -> None:
         """Generate the tiny set where it is wanted, and tokenise what is not tokenised."""
+        read = READS.of(values)
         sources = self._sources(values)
-        if values["model_variant"] == "tiny" and not values["data_path"] and not sources.squad_json.is_file():
+        if read["model_variant"] == "tiny" and not read["data_path"] and not sources.squad_json.is_file():
             data.download_data("tiny")
         _require(sources.squad_json, "data set", "download_data", values, "--data_path")
         _require(sources.vocab, "vocabulary", "download_model", values, "--vocab_path")
@@ -87,41 +96,45 @@ class Bert(BenchmarkDefinition):
 
     def _reference(self, values: Mapping[str, Any]) -> float:
         """The fp32 F1 that targets are a share of."""
-        if values["accuracy_reference"] is not None:
-            return float(values["accuracy_reference"])
-        if values["model_path"] or values["data_path"]:
+        read = READS.of(values)
+        if read["accuracy_reference"] is not None:
+            return float(read["accuracy_reference"])
+        if read["model_path"] or read["data_path"]:
             raise UsageError(
                 "there is no reference F1 for this model and data",
                 "the targets are a share of the fp32 score, and model_path or data_path names other files than the benchmark's",
                 "add --accuracy_reference=F1 with the fp32 score",
             )
-        if values["model_variant"] == "tiny":
+        if read["model_variant"] == "tiny":
             from code.benchmarks.bert import tiny
 
             return float(json.loads(tiny.RECORD.read_text(encoding="utf-8"))["F1"])
         return facts.REFERENCE_F1
 
     def _sources(self, values: Mapping[str, Any]) -> Sources:
-        usual = data.sources(values["model_variant"])
+        read = READS.of(values)
+        usual = data.sources(read["model_variant"])
         return Sources(
-            squad_json=Path(values["data_path"] or usual.squad_json),
-            vocab=Path(values["vocab_path"] or usual.vocab),
-            model=Path(values["model_path"] or usual.model),
+            squad_json=Path(read["data_path"] or usual.squad_json),
+            vocab=Path(read["vocab_path"] or usual.vocab),
+            model=Path(read["model_path"] or usual.model),
         )
 
     def _preprocessed(self, values: Mapping[str, Any]) -> Path:
         """Own folders for own inputs, so that none replaces the benchmark's."""
-        root = Path(values["preprocessed_data_dir"] or paths.preprocessed_dir()) / self.name
-        if not values["data_path"] and not values["vocab_path"]:
-            return root / str(values["model_variant"])
+        read = READS.of(values)
+        root = Path(read["preprocessed_data_dir"] or paths.preprocessed_dir()) / self.name
+        if not read["data_path"] and not read["vocab_path"]:
+            return root / str(read["model_variant"])
         sources = self._sources(values)
         words = f"{sources.squad_json.absolute()}\n{sources.vocab.absolute()}"
         return root / f"{sources.squad_json.stem}-{hashlib.sha256(words.encode()).hexdigest()[:12]}"
 
 
 def _require(path: Path, what: str, target: str, values: Mapping[str, Any], option: str) -> Path:
+    read = READS.of(values)
     if not path.is_file():
-        command = f"make {target} BENCHMARKS=bert RUN_ARGS=--model_variant={values['model_variant']}"
+        command = f"make {target} BENCHMARKS=bert RUN_ARGS=--model_variant={read['model_variant']}"
         raise MissingError(f"bert's {what} is not there: {path}", "", f"run `{command}`, or name another with {option}=FILE")
     return path
 

@@ -16,25 +16,46 @@ from code.common import console, paths
 from code.common.constants import AccuracyTarget
 from code.common.errors import MissingError, UsageError
 from code.common.files import write_json
+from code.fields.consumer import Consumer
 from code.results.accuracy import AccuracyResult
 
 LENGTH_SHARE = 0.9
 """GEN_LEN must reach this share of the reference's, whatever the accuracy target."""
 SCORED = ("ROUGE1", "ROUGE2", "ROUGEL")
 
+READS = Consumer(
+    "gptj",
+    (
+        "model_variant",
+        "model_path",
+        "data_path",
+        "cnndm_source",
+        "vocab_path",
+        "preprocessed_data_dir",
+        "accuracy_reference",
+        "precision",
+        "use_int4awq",
+    ),
+    benchmarks=(facts.NAME,),
+)
+BEAMS = Consumer("gptj text generation", ("num_beams", "llm_gen_config_path"), engine=True, benchmarks=(facts.NAME,))
+LENGTHS = Consumer("gptj text generation", ("min_new_tokens", "max_new_tokens", "llm_gen_config_path"), benchmarks=(facts.NAME,))
+
 
 class GptJ(TextDefinition):
     """GPT-J."""
 
     facts = facts.FACTS
+    reads = (READS, BEAMS, LENGTHS)
 
     def open_reason(self, values: Mapping[str, Any]) -> str:
         """Why a result with these values is for the open division only; '' where it need not be."""
+        read = READS.of(values)
         fixed = {"num_beams": facts.NUM_BEAMS, "min_new_tokens": facts.MIN_NEW_TOKENS, "max_new_tokens": facts.MAX_NEW_TOKENS}
         for name, value in asked(values).items():
             if value not in (None, fixed[name]):
                 return f"{name} is {value}, and the benchmark's is {fixed[name]}"
-        return "weights of int4" if values.get("precision") == "int4" or values.get("use_int4awq") else ""
+        return "weights of int4" if read.get("precision") == "int4" or read.get("use_int4awq") else ""
 
     def download_data(self, variant: str) -> None:
         """CNN/DailyMail, fetched or generated."""
@@ -100,8 +121,7 @@ class GptJ(TextDefinition):
 
     def num_beams(self, values: Mapping[str, Any]) -> int | None:
         """Width of the beam search where the workload says one."""
-        given = asked(values)["num_beams"]
-        return None if given is None else int(given)
+        return beams(values)
 
     def open_model(self, folder: Path) -> Checkpoint:
         """The checkpoint in `folder`, or the model exported of it."""
@@ -138,6 +158,7 @@ class GptJ(TextDefinition):
 
     def _targets(self, values: Mapping[str, Any], target: AccuracyTarget) -> dict[str, float]:
         """Metric → the least that passes."""
+        read = READS.of(values)
         if self._is_reference(values):
             return dict(facts.TARGETS[target.name])
         if self._is_tiny(values):
@@ -147,42 +168,47 @@ class GptJ(TextDefinition):
             beams = asked(values)["num_beams"] or facts.NUM_BEAMS
             scores = record["scores"].get(f"beams_{beams}", record["scores"][f"beams_{facts.NUM_BEAMS}"])
             return {**{n: scores[n] * target.value for n in SCORED}, "GEN_LEN": scores["GEN_LEN"] * LENGTH_SHARE}
-        if values["accuracy_reference"] is None:
+        if read["accuracy_reference"] is None:
             raise UsageError(
                 "there is no reference ROUGE for this model and data",
                 "the targets are a share of the fp32 score, and the model or the data are not the benchmark's",
                 "add --accuracy_reference=ROUGE1 with the fp32 score",
             )
-        return {"ROUGE1": float(values["accuracy_reference"]) * target.value}
+        return {"ROUGE1": float(read["accuracy_reference"]) * target.value}
 
     @staticmethod
     def _own(values: Mapping[str, Any]) -> bool:
-        return bool(values["model_path"] or values["data_path"] or values["vocab_path"] or values["cnndm_source"])
+        read = READS.of(values)
+        return bool(read["model_path"] or read["data_path"] or read["vocab_path"] or read["cnndm_source"])
 
     def _is_tiny(self, values: Mapping[str, Any]) -> bool:
-        return values["model_variant"] == "tiny" and not self._own(values)
+        read = READS.of(values)
+        return read["model_variant"] == "tiny" and not self._own(values)
 
     def _is_reference(self, values: Mapping[str, Any]) -> bool:
-        return values["model_variant"] == "reference" and not self._own(values)
+        read = READS.of(values)
+        return read["model_variant"] == "reference" and not self._own(values)
 
     def _sources(self, values: Mapping[str, Any]) -> Sources:
-        usual = data.sources(values["model_variant"])
-        if values["data_path"] and values["cnndm_source"]:
+        read = READS.of(values)
+        usual = data.sources(read["model_variant"])
+        if read["data_path"] and read["cnndm_source"]:
             raise UsageError(
                 "data_path and cnndm_source both name the data", "one is a cnn_eval.json, the other is made into one", "keep one"
             )
-        given = Path(values["data_path"]) if values["data_path"] else None
-        if values["cnndm_source"]:
-            given = data.from_source(Path(values["cnndm_source"]))
-        model = Path(values["model_path"] or usual.model)
-        vocabulary = Path(values["vocab_path"] or (model if values["model_path"] else usual.vocabulary))
+        given = Path(read["data_path"]) if read["data_path"] else None
+        if read["cnndm_source"]:
+            given = data.from_source(Path(read["cnndm_source"]))
+        model = Path(read["model_path"] or usual.model)
+        vocabulary = Path(read["vocab_path"] or (model if read["model_path"] else usual.vocabulary))
         return Sources(given or usual.data, vocabulary, model)
 
     def _preprocessed(self, values: Mapping[str, Any]) -> Path:
         """Own folders for own inputs, so that none replaces the benchmark's."""
-        root = Path(values["preprocessed_data_dir"] or paths.preprocessed_dir()) / self.name
+        read = READS.of(values)
+        root = Path(read["preprocessed_data_dir"] or paths.preprocessed_dir()) / self.name
         if not self._own(values):
-            return root / str(values["model_variant"])
+            return root / str(read["model_variant"])
         sources = self._sources(values)
         words = f"{sources.data.absolute()}\n{sources.vocabulary.absolute()}"
         return root / f"{sources.data.stem}-{hashlib.sha256(words.encode()).hexdigest()[:12]}"
@@ -192,22 +218,35 @@ FROM_FILE = {"runtime_beam_width": "num_beams", "min_output_len": "min_new_token
 """Keys of a generation config file as NVIDIA's harness writes it, under "generation_config", and the fields they set."""
 
 
+def beams(values: Mapping[str, Any]) -> int | None:
+    """num_beams as it was set: by the field, else by the file llm_gen_config_path; None where not."""
+    read = BEAMS.of(values)
+    given = read.get("num_beams")
+    found = _from_file(read.get("llm_gen_config_path")).get("num_beams") if given is None else given
+    return None if found is None else int(found)
+
+
 def asked(values: Mapping[str, Any]) -> dict[str, Any]:
     """num_beams, min_new_tokens and max_new_tokens as they were set: by fields, else by the file llm_gen_config_path; None where not."""
-    out = {name: values.get(name) for name in FROM_FILE.values()}
-    path = values.get("llm_gen_config_path")
-    if path:
-        try:
-            content = json.loads(Path(path).read_text(encoding="utf-8"))
-            content = content.get("generation_config", content)
-            for key, name in FROM_FILE.items():
-                if out[name] is None and key in content:
-                    out[name] = int(content[key])
-        except OSError as error:
-            raise MissingError(f"cannot read {path}", error.strerror or str(error), "correct --llm_gen_config_path") from error
-        except (ValueError, TypeError, AttributeError) as error:
-            raise UsageError(f"{path} holds no generation config", str(error), f"it takes {', '.join(FROM_FILE)}") from error
-    return out
+    read = LENGTHS.of(values)
+    found = _from_file(read.get("llm_gen_config_path"))
+    given = {"min_new_tokens": read.get("min_new_tokens"), "max_new_tokens": read.get("max_new_tokens")}
+    lengths = {name: found.get(name) if value is None else value for name, value in given.items()}
+    return {"num_beams": beams(values), **lengths}
+
+
+def _from_file(path: str | None) -> dict[str, int]:
+    """Field → value of a generation config file; nothing without one."""
+    if not path:
+        return {}
+    try:
+        content = json.loads(Path(path).read_text(encoding="utf-8"))
+        content = content.get("generation_config", content)
+        return {name: int(content[key]) for key, name in FROM_FILE.items() if key in content}
+    except OSError as error:
+        raise MissingError(f"cannot read {path}", error.strerror or str(error), "correct --llm_gen_config_path") from error
+    except (ValueError, TypeError, AttributeError) as error:
+        raise UsageError(f"{path} holds no generation config", str(error), f"it takes {', '.join(FROM_FILE)}") from error
 
 
 def generation(values: Mapping[str, Any], end: int) -> dict[str, Any]:
@@ -248,7 +287,8 @@ def _as_printed(scores: Mapping[str, float]) -> str:
 
 
 def _missing(what: str, path: Path, target: str, values: Mapping[str, Any], option: str) -> MissingError:
-    command = f"make {target} BENCHMARKS=gptj RUN_ARGS=--model_variant={values['model_variant']}"
+    read = READS.of(values)
+    command = f"make {target} BENCHMARKS=gptj RUN_ARGS=--model_variant={read['model_variant']}"
     return MissingError(f"gptj's {what} is not there: {path}", "", f"run `{command}`, or name another with {option}=FILE")
 
 

@@ -14,14 +14,34 @@ from code.common import paths
 from code.common.constants import AccuracyTarget
 from code.common.errors import MissingError, UsageError
 from code.common.files import atomic_write, write_json
+from code.fields.consumer import Consumer
 from code.harness.python.windows import Windows
 from code.results.accuracy import AccuracyResult
+
+READS = Consumer(
+    "3d-unet",
+    (
+        "model_variant",
+        "model_path",
+        "data_path",
+        "unet3d_segmentation_path",
+        "unet3d_roi",
+        "unet3d_label_map",
+        "preprocessed_data_dir",
+        "accuracy_reference",
+        "backend",
+    ),
+    benchmarks=(facts.NAME,),
+)
+ON_CPU = Consumer("3d-unet", ("cpu_batch_size",), benchmarks=(facts.NAME,), devices=("CPU",))
+ON_GPU = Consumer("3d-unet", ("gpu_batch_size",), benchmarks=(facts.NAME,), devices=("GPU",))
 
 
 class UNet3D(BenchmarkDefinition):
     """3D-UNet."""
 
     facts = facts.FACTS
+    reads = (READS, ON_CPU, ON_GPU)
 
     def download_data(self, variant: str) -> None:
         """KiTS19's cases, fetched or generated."""
@@ -33,21 +53,23 @@ class UNet3D(BenchmarkDefinition):
 
     def prepare(self, values: Mapping[str, Any]) -> None:
         """Generate the tiny cases where they are wanted, and preprocess what is not."""
-        folder = data.sources(values["model_variant"]).cases
-        if not values["data_path"] and not folder.is_dir():
-            if values["model_variant"] != "tiny":
+        read = READS.of(values)
+        folder = data.sources(read["model_variant"]).cases
+        if not read["data_path"] and not folder.is_dir():
+            if read["model_variant"] != "tiny":
                 raise _missing(folder, "data set", "download_data", values, "--data_path=FOLDER")
             data.download_data("tiny")
         from code.benchmarks.unet3d import preprocess
 
         cases, out = self._cases(values), self._preprocessed(values)
-        windows, classes = self._windows(values), label_map(values["unet3d_label_map"])
+        windows, classes = self._windows(values), label_map(read["unet3d_label_map"])
         if not preprocess.is_current(cases, out, windows, classes):
             preprocess.preprocess(cases, out, windows, classes=classes)
 
     def model(self, values: Mapping[str, Any]) -> Path:
         """The ONNX model."""
-        path = Path(values["model_path"] or data.sources(values["model_variant"]).model)
+        read = READS.of(values)
+        path = Path(read["model_path"] or data.sources(read["model_variant"]).model)
         if not path.is_file():
             raise _missing(path, "model", "download_model", values, "--model_path=FILE")
         return path
@@ -81,7 +103,8 @@ class UNet3D(BenchmarkDefinition):
 
     def calibration_dataset(self, values: Mapping[str, Any]) -> dict[str, Any] | None:
         """The 20 cases that MLPerf calibrates with, none of which is scored; None for the tiny variant and for own data."""
-        if values["model_variant"] != "reference" or values["data_path"]:
+        read = READS.of(values)
+        if read["model_variant"] != "reference" or read["data_path"]:
             return None
         from code.benchmarks.unet3d import preprocess
 
@@ -115,36 +138,38 @@ class UNet3D(BenchmarkDefinition):
 
     def _reference(self, values: Mapping[str, Any]) -> float:
         """The fp32 DICE that targets are a share of."""
-        if values["accuracy_reference"] is not None:
-            return float(values["accuracy_reference"])
-        if values["model_path"] or values["data_path"]:
+        read = READS.of(values)
+        if read["accuracy_reference"] is not None:
+            return float(read["accuracy_reference"])
+        if read["model_path"] or read["data_path"]:
             raise UsageError(
                 "there is no reference DICE for this model and data",
                 "the targets are a share of the fp32 score, and model_path or data_path names other files than the benchmark's",
                 "add --accuracy_reference=DICE with the fp32 score, from 0 to 1",
             )
-        if values["model_variant"] == "tiny":
+        if read["model_variant"] == "tiny":
             return float(json.loads(tiny.RECORD.read_text(encoding="utf-8"))["DICE"])
         return facts.REFERENCE_DICE
 
     def _cases(self, values: Mapping[str, Any]) -> list[Any]:
-        if values["data_path"]:
-            return data.cases_of(Path(values["data_path"]), values["unet3d_segmentation_path"] or "")
-        return data.evaluation_cases(data.sources(values["model_variant"]).cases)
+        read = READS.of(values)
+        if read["data_path"]:
+            return data.cases_of(Path(read["data_path"]), read["unet3d_segmentation_path"] or "")
+        return data.evaluation_cases(data.sources(read["model_variant"]).cases)
 
     def _windows(self, values: Mapping[str, Any]) -> Windows:
-        usual = tiny.ROI if values["model_variant"] == "tiny" else facts.ROI
-        return Windows(window_edges(values["unet3d_roi"], usual), facts.OVERLAP, facts.GAUSSIAN_SIGMA)
+        read = READS.of(values)
+        usual = tiny.ROI if read["model_variant"] == "tiny" else facts.ROI
+        return Windows(window_edges(read["unet3d_roi"], usual), facts.OVERLAP, facts.GAUSSIAN_SIGMA)
 
     def _preprocessed(self, values: Mapping[str, Any]) -> Path:
         """Own folders for own inputs, so that none replaces the benchmark's."""
-        root = Path(values["preprocessed_data_dir"] or paths.preprocessed_dir()) / self.name
-        if not any(values[name] for name in ("data_path", "unet3d_roi", "unet3d_label_map")):
-            return root / str(values["model_variant"])
-        given = Path(values["data_path"] or data.sources(values["model_variant"]).cases)
-        words = (
-            f"{given.absolute()}\n{values['unet3d_segmentation_path']}\n{values['unet3d_label_map']}\n{self._windows(values).roi}"
-        )
+        read = READS.of(values)
+        root = Path(read["preprocessed_data_dir"] or paths.preprocessed_dir()) / self.name
+        if not (read["data_path"] or read["unet3d_roi"] or read["unet3d_label_map"]):
+            return root / str(read["model_variant"])
+        given = Path(read["data_path"] or data.sources(read["model_variant"]).cases)
+        words = f"{given.absolute()}\n{read['unet3d_segmentation_path']}\n{read['unet3d_label_map']}\n{self._windows(values).roi}"
         return root / f"{given.name.split('.')[0]}-{hashlib.sha256(words.encode()).hexdigest()[:12]}"
 
 
@@ -153,7 +178,7 @@ def window_edges(given: Any, usual: tuple[int, int, int]) -> tuple[int, int, int
     if not given:
         return usual
     words = [str(word) for word in given]
-    if len(words) in (1, 3) and all(word.isdigit() and int(word) >= 2 for word in words):
+    if len(words) in (1, 3) and all(word.isascii() and word.isdigit() and int(word) >= 2 for word in words):
         d, h, w = (int(word) for word in (words if len(words) == 3 else words * 3))
         return d, h, w
     raise UsageError(
@@ -168,7 +193,7 @@ def label_map(given: Any) -> dict[int, int] | None:
     if not given:
         return None
     pairs = [str(word).split(":") for word in given]
-    if all(len(p) == 2 and p[0].strip().isdigit() and p[1].strip() in ("0", "1", "2") for p in pairs):
+    if all(len(p) == 2 and p[0].isascii() and p[0].strip().isdigit() and p[1].strip() in ("0", "1", "2") for p in pairs):
         return {int(number): int(kind) for number, kind in pairs}
     raise UsageError(
         f"unet3d_label_map cannot be {','.join(str(word) for word in given)!r}",
@@ -178,17 +203,19 @@ def label_map(given: Any) -> dict[int, int] | None:
 
 
 def _windows_per_batch(values: Mapping[str, Any]) -> int:
+    read = READS.of(values)
     from code.backends.base import backend
 
-    kind = "cpu" if backend(values["backend"]).device == "CPU" else "gpu"
-    size = values[f"{kind}_batch_size"]
+    kind = "cpu" if backend(read["backend"]).device == "CPU" else "gpu"
+    size = (ON_CPU if kind == "cpu" else ON_GPU).of(values)[f"{kind}_batch_size"]
     if isinstance(size, dict):
         size = size.get(facts.NAME)
     return int(size or 1)
 
 
 def _missing(path: Path, what: str, target: str, values: Mapping[str, Any], option: str) -> MissingError:
-    command = f"make {target} BENCHMARKS=3d-unet RUN_ARGS=--model_variant={values['model_variant']}"
+    read = READS.of(values)
+    command = f"make {target} BENCHMARKS=3d-unet RUN_ARGS=--model_variant={read['model_variant']}"
     return MissingError(f"3d-unet's {what} is not there: {path}", "", f"run `{command}`, or name another with {option}")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from code.fields.field import Field
+from code.fields.rows.limits import COUNT, SMALL
 from code.fields.rows.words import request
 
 ROWS: tuple[Field, ...] = (
@@ -17,11 +18,12 @@ ROWS: tuple[Field, ...] = (
         "str",
         "LoadGen's mode.",
         default="PerformanceOnly",
-        actions="h",
         choices=("PerformanceOnly", "AccuracyOnly", "SubmissionRun"),
     ),
     request("fast", "bool", "A minimum duration of 60 s instead of 600 s.", default=False, aliases=("test_run",)),
-    request("test_query_count", "int", "A short run of this many queries; its result is for the open division only."),
+    request(
+        "test_query_count", "int", "A short run of this many queries; its result is for the open division only.", limits=COUNT
+    ),
     request("force_build", "bool", "Build engines even when they are there.", default=False),
     request("dry_run", "bool", "Resolve and print the plan, engine names and LoadGen settings; run nothing.", default=False),
     request("strict", "bool", "Exit 5 when a result is INVALID or its accuracy fails.", default=False),
@@ -29,9 +31,14 @@ ROWS: tuple[Field, ...] = (
     request("capture", "str", "A machine's capture to read instead of this machine (capture_system: the file to write)."),
     request("yes", "bool", "Do it without asking.", default=False),
     request("write", "bool", "tune: write the values into the config class.", default=False),
-    request("trials", "int", "tune: points to measure in all; those of an earlier search count.", default=24),
+    request("trials", "int", "tune: points to measure in all; those of an earlier search count.", default=24, limits=(1, 10**6)),
     request(
-        "tune_duration", "float", "tune: length of a Server run that decides whether a rate is VALID.", unit="s", default=10.0
+        "tune_duration",
+        "float",
+        "tune: length of a Server run that decides whether a rate is VALID.",
+        unit="s",
+        default=10.0,
+        limits=(0.1, 86400),
     ),
     request("json", "bool", "Print machine-readable JSON where the action can.", default=False),
     # ── audits and submission ────────────────────────────────────────────────────────────
@@ -45,7 +52,7 @@ ROWS: tuple[Field, ...] = (
     request("runs", "list", "Folders of runs to stage, comma-separated, although there are newer ones."),
     request("infer", "bool", "Let results stand for others where the rules allow it.", default=True),
     request("audit_test", "list", "Audit tests to run, comma-separated; default: those the round asks for."),
-    request("audit_attempts", "int", "Most runs of an audit test whose performance part fails.", default=2),
+    request("audit_attempts", "int", "Most runs of an audit test whose performance part fails.", default=2, limits=SMALL),
     request("passphrase_file", "str", "File with the passphrase to encrypt with; default: ask on the terminal."),
     request("a", "str", "What to compare: the folder of a run, or a public result such as H100_SXM_80GBx8."),
     request("b", "str", "What to compare it with."),

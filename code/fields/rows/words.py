@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from code.benchmarks.lookup import facts_of, of_family
 from code.fields.field import Field
+from code.rules.benchmarks import facts_of, of_family
 
 BERT, GPTJ, UNET = "bert", "gptj", "3d-unet"
 """What rows call a family of benchmarks by: a field of one of them is a field of every benchmark of its family."""
 OFF, SRV, SS, MS = "Offline", "Server", "SingleStream", "MultiStream"
-JETSON, TRITON = "Jetson only", "Triton Inference Server harnesses only"
 
 REQUEST = "The request"
 MODEL_DATA = "Model and data"
 LOADGEN = "LoadGen"
-BATCH = "Batches, streams and devices"
+BATCHES = "Batches, streams and devices"
 ENGINE = "Engine"
 CALIB = "Calibration"
 LLM = "Text generation"
@@ -28,9 +27,8 @@ def request(name: str, kind: str, text: str, **more: object) -> Field:
     return Field(name, kind, text, REQUEST, request=True, **more)  # type: ignore[arg-type]
 
 
-def row(group: str, name: str, kind: str, text: str, actions: str = "h", **more: object) -> Field:
-    """A field of config classes and an option; `actions`: e, h and c for engines, harness and calibration."""
-    more.setdefault("affects_engine", group == ENGINE)
+def row(group: str, name: str, kind: str, text: str, **more: object) -> Field:
+    """A field of config classes and an option; one of a benchmark is one of every benchmark of its family."""
     families = (facts_of(str(benchmark)).family for benchmark in more.get("benchmarks", ()))  # type: ignore[attr-defined]
     more["benchmarks"] = tuple(name for family in families for name in of_family(family))
-    return Field(name, kind, text, group, actions=actions, **more)  # type: ignore[arg-type]
+    return Field(name, kind, text, group, **more)  # type: ignore[arg-type]

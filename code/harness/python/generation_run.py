@@ -13,9 +13,12 @@ import numpy as np
 from code.backends.base import EngineSpec, backend
 from code.backends.generators.base import WAIT_S, TextGenerator
 from code.common.errors import HarnessError, RunError
+from code.fields.consumer import Consumer
 from code.harness.python.generation_sut import GenerationSut
 from code.harness.python.prompts import PromptDataset
 from code.harness.schema.run_spec import RunSpec
+
+READS = Consumer("text generation", ("enable_sort", "num_sort_segments", "use_token_latencies"))
 
 PROBE_S = 6.0
 LATENCY_S = 2.0
@@ -31,7 +34,7 @@ class GenerationRun:
         self.dataset = PromptDataset(spec.dataset)
         single = spec.scenario == "SingleStream"
         more = {
-            "generation": {**self.dataset.generation, "stream": bool(spec.fields.get("use_token_latencies"))},
+            "generation": {**self.dataset.generation, "stream": bool(READS.of(spec.fields).get("use_token_latencies"))},
             "requests_in_flight": 1 if single else int(spec.batch["max_samples"]),
             "longest_prompt": int(self.dataset.lengths.max()),
         }
@@ -104,18 +107,18 @@ class GenerationRun:
 
     def start(self, lg: Any, failed: Callable[[HarnessError], None]) -> GenerationSut:
         """The system under test."""
-        fields = self._spec.fields
-        sort = fields.get("enable_sort")
+        read = READS.of(self._spec.fields)
+        sort = read.get("enable_sort")
         return GenerationSut(
             self._spec.scenario,
             self._generator,
             self.dataset,
             complete=lg.QuerySamplesComplete,
-            first_token=lg.FirstTokenComplete if fields.get("use_token_latencies") else None,
+            first_token=lg.FirstTokenComplete if read.get("use_token_latencies") else None,
             respond=lg.QuerySampleResponse,
             failed=failed,
             watchdog_s=self._spec.watchdog_s,
-            segments=0 if sort is False else int(fields.get("num_sort_segments") or 1),
+            segments=0 if sort is False else int(read.get("num_sort_segments") or 1),
         )
 
     @staticmethod

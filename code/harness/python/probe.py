@@ -10,9 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from code.backends.base import Engine
+from code.fields.consumer import Consumer
 from code.harness.python.batcher import Batch, by_length
 from code.harness.python.datasets import Dataset
 from code.harness.schema.run_spec import RunSpec
+
+READS = Consumer("probe", ("multi_stream_samples_per_query",))
 
 SAMPLES = 512
 WARM_UP_S = 3.0
@@ -37,7 +40,7 @@ def measure(engine: Engine, dataset: Dataset, spec: RunSpec) -> dict[str, float]
     _meet_shapes(engine, dataset, shuffled)
     rate = _throughput(engine, dataset, shuffled, streams, LEAST_S)
     latency = _latency_ns(engine, dataset, chosen)
-    per_query = int(spec.fields.get("multi_stream_samples_per_query") or 8)
+    per_query = int(READS.of(spec.fields).get("multi_stream_samples_per_query") or 8)
     return {"samples_per_second": rate, "latency_ns": latency, "query_latency_ns": per_query / rate * 1e9}
 
 

@@ -16,13 +16,13 @@ from pathlib import Path
 from typing import Any
 
 from code.benchmarks.benchmark import BenchmarkDefinition
-from code.benchmarks.lookup import every_facts, facts_of, required_audits
 from code.common.errors import MissingError, RunError, UsageError, unknown
 from code.common.files import atomic_directory, atomic_write, write_json
 from code.harness.schema import run_spec as contract
 from code.results import loadgen_log
 from code.results.loadgen_log import LoadGenLog
 from code.results.verdict import judge
+from code.rules.benchmarks import every_facts, facts_of, required_audits
 from code.rules.rounds import Round
 from code.run import audit_config, launch
 from code.submission.audit import audits, compliance

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from code.benchmarks.lookup import short_name
 from code.common.errors import UsageError, nearest
+from code.rules.benchmarks import short_name
 from code.rules.metrics import METRICS
 from code.submission.stage import runs
 from code.submission.stage.runs import ACCURACY, Run

@@ -6,8 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from code.benchmarks.lookup import newest_with, result_named
 from code.common.paths import build_dir
+from code.rules.benchmarks import newest_with, result_named
 from code.rules.rounds import Round
 from code.submission.stage import runs
 from code.submission.stage.candidates import Candidate

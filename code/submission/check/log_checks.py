@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from code.benchmarks.lookup import ResultFacts, result_named, rules_in
 from code.common.errors import RunError, UsageError
 from code.results import loadgen_log
 from code.results.loadgen_log import LoadGenLog
 from code.results.verdict import judge
+from code.rules.benchmarks import ResultFacts, result_named, rules_in
 from code.rules.metrics import TEN_MINUTES_MS
 from code.rules.rounds import Round
 from code.submission.check import accuracy_text, summary_log

@@ -12,10 +12,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from code.benchmarks.lookup import result_named
 from code.common.errors import MissingError, RunError
 from code.common.paths import build_dir
 from code.results import loadgen_log
+from code.rules.benchmarks import result_named
 from code.rules.rounds import OfficialChecker, Round
 from code.submission.check.finding import Finding
 from code.submission.stage.layout import LAYOUTS

@@ -9,10 +9,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from code.benchmarks.lookup import result_named, rules_in
 from code.common.files import atomic_write
 from code.results import loadgen_log
 from code.results.loadgen_log import LoadGenLog
+from code.rules.benchmarks import result_named, rules_in
 from code.rules.metrics import METRICS
 from code.rules.rounds import Round
 from code.submission.check import accuracy_text

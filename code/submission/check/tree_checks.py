@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from code.benchmarks.lookup import required_audits, required_scenarios, result_named, rules_in, short_name
 from code.common.errors import MissingError
 from code.common.files import sha256
+from code.rules.benchmarks import required_audits, required_scenarios, result_named, rules_in, short_name
 from code.rules.rounds import Round
 from code.submission.check import accuracy_text, log_checks, tree_structure
 from code.submission.check.finding import Finding

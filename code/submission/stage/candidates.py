@@ -9,8 +9,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from code.benchmarks.lookup import short_name
 from code.common.errors import MissingError, UsageError
+from code.rules.benchmarks import short_name
 from code.rules.rounds import Round
 from code.submission.check.finding import Finding
 from code.submission.stage import layout, runs

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 
-from code.benchmarks.lookup import required_scenarios, result_named
+from code.rules.benchmarks import required_scenarios, result_named
 from code.rules.rounds import Round
 from code.submission.stage.candidates import Candidate
 

@@ -6,9 +6,9 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from code.benchmarks.lookup import short_name
 from code.common.paths import shown
 from code.results import provenance
+from code.rules.benchmarks import short_name
 from code.rules.rounds import Round
 from code.submission.stage import inference
 from code.submission.stage.candidates import Candidate

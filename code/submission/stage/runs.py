@@ -11,9 +11,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from code.benchmarks.lookup import newest_with, result_named
 from code.common.paths import build_dir
 from code.results import provenance
+from code.rules.benchmarks import newest_with, result_named
 from code.rules.rounds import ROUNDS, Round
 from code.submission.stage import layout
 

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from code.benchmarks.lookup import newest_with, required_audits, required_scenarios, result_named, rules_in, short_name
 from code.common.errors import HarnessError, UsageError
 from code.common.files import atomic_directory, sha256, write_json
 from code.common.paths import build_dir, project_root
+from code.rules.benchmarks import newest_with, required_audits, required_scenarios, result_named, rules_in, short_name
 from code.rules.rounds import Round
 from code.submission.audit.compliance import stored_tests
 from code.submission.check import log_checks

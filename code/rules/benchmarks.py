@@ -1,4 +1,4 @@
-"""Facts of a benchmark by its name, or by the name that its results carry; imports nothing of a benchmark but its facts."""
+"""Which benchmarks there are, and their facts by name or by the name that results carry; imports nothing of a benchmark but its facts."""
 
 from __future__ import annotations
 
@@ -8,10 +8,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import cast
 
-from code.benchmarks.benchmark import BENCHMARKS
 from code.common.errors import UsageError, unknown
 from code.rules.benchmark_facts import BenchmarkFacts, Family, RoundRules, Target
 from code.rules.rounds import ROUNDS, Round
+
+BENCHMARKS: dict[str, str] = {
+    "bert": "code.benchmarks.bert",
+    "gptj": "code.benchmarks.gptj",
+    "3d-unet": "code.benchmarks.unet3d",
+}
+"""Benchmark name → its package."""
 
 
 def facts_of(name: str) -> BenchmarkFacts:

@@ -1,0 +1,115 @@
+"""The switches of TensorRT's builder and runtime, from a workload's fields."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from code.common.errors import MissingError
+from code.fields.consumer import Consumer
+
+TENSORRT, TENSORRT_RTX = "tensorrt", "tensorrt_rtx"
+BOTH = (TENSORRT, TENSORRT_RTX)
+
+ENGINE = Consumer(
+    "TensorRT builder",
+    (
+        "precision",
+        "use_fp8",
+        "workspace_size",
+        "builder_optimization_level",
+        "version_compatible",
+        "profiling_verbosity",
+        "plugin_libs",
+    ),
+    engine=True,
+    backends=BOTH,
+)
+HARDWARE = Consumer("TensorRT builder", ("hardware_compatibility",), engine=True, backends=(TENSORRT,))
+RUNTIME = Consumer("TensorRT runtime", ("version_compatible", "plugin_libs"), backends=BOTH)
+RTX_RUNTIME = Consumer("TensorRT-RTX runtime", ("use_graphs",), backends=(TENSORRT_RTX,))
+"""TensorRT-RTX's own runtime captures graphs, whichever harness calls it."""
+CPP_ENGINE = Consumer(
+    "TensorRT engine of the C++ harness",
+    ("graphs_max_seqlen", "sliding_window_on_device", "start_from_device", "use_graphs", "version_compatible"),
+    backends=BOTH,
+    languages=("cpp",),
+    notes={
+        "graphs_max_seqlen": "captures no graphs by length",
+        "sliding_window_on_device": "cuts windows and adds them up on the processor",
+        "start_from_device": "copies every batch from host memory",
+        "use_graphs": "launches kernels one by one",
+    },
+)
+
+
+@dataclass(frozen=True)
+class BuildOptions:
+    """What the builder is asked for besides the graph, the target and the profiles.
+
+    Args:
+        workspace_size: bytes; None leaves it to TensorRT.
+        builder_optimization_level: 0 to 5; None leaves it to TensorRT.
+        hardware_compatibility: 'none', 'ampere_plus' or 'same_compute_capability'; None where nobody set it, and for TensorRT-RTX,
+            which compiles kernels for the GPU when it loads an engine.
+        profiling_verbosity: 'none', 'layer_names_only' or 'detailed'.
+        plugins: libraries to load, which exist.
+    """
+
+    precision: str
+    workspace_size: int | None
+    builder_optimization_level: int | None
+    hardware_compatibility: str | None
+    version_compatible: bool
+    profiling_verbosity: str
+    plugins: tuple[Path, ...]
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any], crosses: bool) -> BuildOptions:
+        """The options in a workload's fields; MissingError for a plugin library that does not exist.
+
+        Args:
+            crosses: whether engines are built for a compute capability instead of the GPU that is here.
+        """
+        read = ENGINE.of(values)
+        return cls(
+            precision="fp8" if read.get("use_fp8") else str(read["precision"]),
+            workspace_size=read.get("workspace_size"),
+            builder_optimization_level=read.get("builder_optimization_level"),
+            hardware_compatibility=None if crosses else HARDWARE.of(values).get("hardware_compatibility"),
+            version_compatible=bool(read.get("version_compatible")),
+            profiling_verbosity=read.get("profiling_verbosity") or "layer_names_only",
+            plugins=plugin_files(read.get("plugin_libs") or ()),
+        )
+
+
+@dataclass(frozen=True)
+class LoadOptions:
+    """How the Python harness loads an engine."""
+
+    version_compatible: bool
+    plugins: tuple[Path, ...]
+    graphs: bool
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any], crosses: bool) -> LoadOptions:
+        """The options in a workload's fields; MissingError for a plugin library that does not exist."""
+        read = RUNTIME.of(values)
+        return cls(
+            version_compatible=bool(read.get("version_compatible")),
+            plugins=plugin_files(read.get("plugin_libs") or ()),
+            graphs=crosses and bool(RTX_RUNTIME.of(values).get("use_graphs")),
+        )
+
+
+def plugin_files(words: Any) -> tuple[Path, ...]:
+    """The libraries of --plugin_libs; MissingError for one that does not exist."""
+    files = tuple(Path(str(word)) for word in words)
+    for file in files:
+        if not file.is_file():
+            raise MissingError(
+                f"there is no plugin library {file}", "plugin_libs names it", "build it, or leave it out of --plugin_libs"
+            )
+    return files

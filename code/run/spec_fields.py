@@ -1,0 +1,77 @@
+"""What run.json takes from a workload's fields as it is: batching, logs, warm-up and where results go."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from code.fields.consumer import Consumer, Readable
+
+WARMUP_S = 0.7
+
+BATCHING = Consumer("batching", ("batch_padding", "deque_timeout_usec", "pad_to_multiple_of", "use_deque_limit"))
+BOUND = Consumer(
+    "batching in Server",
+    ("soft_drop",),
+    languages=("cpp",),
+    notes={"soft_drop": "answers queries in order of arrival, however late"},
+)
+LOG = Consumer(
+    "LoadGen's logs",
+    (
+        "disable_log_copy_summary_to_stdout",
+        "log_copy_detail_to_stdout",
+        "log_enable_trace",
+        "log_mode",
+        "log_mode_async_poll_interval_ms",
+    ),
+)
+ISSUING = Consumer("LoadGen's threads", ("server_num_issue_query_threads",))
+WARM_UP = Consumer("warm-up", ("warmup_duration",))
+RESULTS = Consumer("results", ("log_dir",))
+
+
+def timeout_us(values: Readable) -> float:
+    """How long a batch waits to fill. 0: not at all, which is also what use_deque_limit=False asks for."""
+    read = BATCHING.of(values)
+    return 0.0 if read["use_deque_limit"] is False else float(read["deque_timeout_usec"] or 0)
+
+
+def padding(values: Readable) -> float:
+    """The most that a sample may be padded to join a batch, as a share of the batch's longest."""
+    return float(BATCHING.of(values)["batch_padding"])
+
+
+def length_multiple(values: Readable) -> int:
+    """What the length of a batch is rounded up to a multiple of; 1 is no rounding."""
+    return int(BATCHING.of(values)["pad_to_multiple_of"] or 1)
+
+
+def log_settings(values: Readable) -> dict[str, Any]:
+    """LoadGen's LogSettings and LogOutputSettings.
+
+    `mode` and `async_poll_interval_ms` are None where nobody set them, which leaves them to LoadGen.
+    """
+    read = LOG.of(values)
+    return {
+        "enable_trace": bool(read["log_enable_trace"]),
+        "copy_summary_to_stdout": not read["disable_log_copy_summary_to_stdout"],
+        "copy_detail_to_stdout": bool(read["log_copy_detail_to_stdout"]),
+        "mode": read["log_mode"],
+        "async_poll_interval_ms": read["log_mode_async_poll_interval_ms"],
+    }
+
+
+def issue_threads(values: Readable) -> int:
+    """Threads that issue Server's queries; 0 is LoadGen's own one."""
+    return int(ISSUING.of(values)["server_num_issue_query_threads"] or 0)
+
+
+def warmup_s(values: Readable) -> float:
+    """Seconds of inference before LoadGen starts."""
+    given = WARM_UP.of(values)["warmup_duration"]
+    return float(WARMUP_S if given is None else given)
+
+
+def log_dir(values: Readable) -> str:
+    """The folder of results that was asked for; '' where none was."""
+    return str(RESULTS.of(values)["log_dir"] or "")
