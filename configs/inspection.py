@@ -108,7 +108,7 @@ def checked(config: type, name: str, raw: Any, owner: type) -> Any:
     if name in CLASS_ONLY or isinstance(raw, (Detected, Probed)):
         return raw
     option = field_table().get(name)
-    if option is not None:
+    if option is not None and not option.placed:
         return option.check(raw, place_of(owner, name))
     near = _nearest_field(name)
     raise UsageError(

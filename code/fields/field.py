@@ -38,6 +38,7 @@ class Field:
         aliases: older names.
         request: it steers the request and is no property of a config class.
         class_only: only a config class can set it.
+        placed: nobody can set it: the placement of a workload does (code/run/placement.py), for code that is given values alone.
         limits: least and most of a number, both allowed; every numeric field has them.
         finite: whether a number must be finite.
     """
@@ -55,6 +56,7 @@ class Field:
     aliases: tuple[str, ...] = ()
     request: bool = False
     class_only: bool = False
+    placed: bool = False
     limits: tuple[float, float] | None = None
     finite: bool = True
 

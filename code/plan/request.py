@@ -138,7 +138,7 @@ def parse(arguments: Sequence[str], environment: Mapping[str, str] = os.environ)
 
 
 def _from_environment(environment: Mapping[str, str]) -> tuple[dict[str, Value], list[str]]:
-    by_variable = {field.environment: field for field in FIELDS}
+    by_variable = {field.environment: field for field in FIELDS if not field.placed}
     given: dict[str, Value] = {}
     warnings = []
     for variable, name in OLDER_VARIABLES.items():

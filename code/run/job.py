@@ -47,8 +47,10 @@ class Job:
     """
 
     def __init__(self, workload: Workload, notices: Notices) -> None:
-        self.workload = workload
         self.notices = notices
+        self.workload = workload
+        placed = {name: Value(value, "placement") for name, value in self.placement.values().items()}
+        self.workload = workload.with_values(placed)
 
     @property
     def values(self) -> dict[str, Any]:
@@ -89,9 +91,15 @@ class Job:
         return graph_for(self.workload, make=make, again=again)
 
     @cached_property
+    def engines(self) -> tuple[EngineAddress, ...]:
+        """Where its engines are or will be, one for each kind of device."""
+        of_kind = [{**self.values, **self.placement.values(kind)} for kind in self.placement.kinds]
+        return tuple(store.address(self.backend, self.definition.name, self.graph, values) for values in of_kind)
+
+    @property
     def engine(self) -> EngineAddress:
-        """Where its engine is or will be."""
-        return store.address(self.backend, self.definition.name, self.graph, self.values)
+        """The engine of its first device."""
+        return self.engines[0]
 
     @cached_property
     def dataset(self) -> dict[str, Any]:
@@ -141,14 +149,14 @@ class Job:
         self.warn_unused()
         again = asked_again(self.workload) and self.notices.first(f"again {self.workload.full_name}")
         self.__dict__["graph"] = self._graph(make=True, again=again)
-        where = self.engine
-        name = where.folder.name
-        if where.exists and not force:
-            self.notices.say(f"engine {name}: already built")
-        elif self.notices.first(f"built {where.folder}"):
-            console.say(f"engine {name}: building with {self.backend.label} {self.backend.version()}")
-            seconds = store.build(where, self.backend, self.graph, self.values)
-            console.say(f"engine {name}: built in {seconds:.1f} s")
+        for kind, where in zip(self.placement.kinds, self.engines, strict=True):
+            name = where.folder.name
+            if where.exists and not force:
+                self.notices.say(f"engine {name}: already built")
+            elif self.notices.first(f"built {where.folder}"):
+                console.say(f"engine {name}: building with {self.backend.label} {self.backend.version()}")
+                seconds = store.build(where, self.backend, self.graph, {**self.values, **self.placement.values(kind)})
+                console.say(f"engine {name}: built in {seconds:.1f} s")
 
     def prepare(self) -> None:
         """Make the data set where it can be made here, and settle what the run needs: engine, harness, measured values.
@@ -156,7 +164,8 @@ class Job:
         MissingError for an engine that is not built.
         """
         self.prepare_data()
-        self.engine.require()
+        for where in self.engines:
+            where.require()
         if self.backend.harness_languages == (language.CPP,):
             cpp_build.ensure(f"the {self.backend.name} backend")
         self._settle()

@@ -77,6 +77,14 @@ class Placement:
     processes: tuple[tuple[int, ...], ...] = ((0,),)
     notes: tuple[str, ...] = ()
 
+    def values(self, kind: str = "") -> dict[str, object]:
+        """The fields that the placement sets, for code that is given values alone.
+
+        Args:
+            kind: of device, whose engine is meant; '' for the first.
+        """
+        return {"max_batch": self.batch, "device_kind": kind or self.kinds[0]}
+
     @property
     def kinds(self) -> tuple[str, ...]:
         """The kinds of its devices; each kind has one engine."""

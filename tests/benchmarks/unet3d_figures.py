@@ -43,6 +43,7 @@ VALUES: dict[str, Any] = {f.name: f.default for f in FIELDS} | {
     "model_variant": "tiny",
     "backend": "openvino",
     "cpu_batch_size": 1,
+    "max_batch": 1,
 }
 
 

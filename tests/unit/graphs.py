@@ -22,4 +22,4 @@ def values(**given: Any) -> dict[str, Any]:
     from code.fields.table import FIELDS
 
     out = {f.name: f.default for f in FIELDS}
-    return {**out, "benchmark": "bert", "system": "A100_SXM4_40GBx8", "gpu_batch_size": {"bert": 4}, **given}
+    return {**out, "benchmark": "bert", "system": "A100_SXM4_40GBx8", "max_batch": 4, **given}

@@ -183,7 +183,7 @@ def test_tensorrt_llm_is_told_the_fields_and_says_how_to_make_its_checkpoint(tmp
         "precision": "fp8",
         "benchmark": "gptj",
         "tensor_parallelism": 2,
-        "gpu_batch_size": {"gptj": 32},
+        "max_batch": 32,
         "max_num_tokens": 4096,
     }
     settings = TRT.build_settings(values)

@@ -157,3 +157,38 @@ def test_a_gpu_backend_on_a_system_without_gpus_is_an_error() -> None:
 def test_a_capture_is_planned_for_and_never_run_on() -> None:
     with pytest.raises(UsageError, match="another machine"):
         plan.build(parse(["--action=run", "--benchmarks=bert", f"--capture={CAPTURES / 'nd_h100_v5.json'}"], {}))
+
+
+MIXED = """
+from code.common.constants import ByteSuffix, Memory
+from code.common.systems.accelerator import AcceleratorConfiguration
+from code.common.systems.base import MATCH_ANY
+from code.common.systems.cpu import CPUConfiguration
+from code.common.systems.known_hardware import KnownGPU
+from code.common.systems.systems import SystemConfiguration
+
+custom_systems = {}
+custom_systems["MIXED"] = SystemConfiguration(
+    CPUConfiguration({MATCH_ANY: MATCH_ANY}),
+    MATCH_ANY,
+    AcceleratorConfiguration({KnownGPU.L40S.value: 2, KnownGPU.A100_SXM4_40GB.value: 1}),
+    MATCH_ANY,
+)
+"""
+
+
+def test_devices_of_different_kinds_each_get_the_engine_of_their_kind(tmp_path: Path) -> None:
+    from code.backends.tensorrt.target import target_of
+    from code.systems.system_list import KnownSystem
+
+    (tmp_path / "custom_list.py").write_text(MIXED)
+    KnownSystem.include(tmp_path / "custom_list.py")
+    try:
+        workload = dataclasses.replace(planned("--system=L40Sx1", "--backend=simulated"), system_name="MIXED")
+        found = place(workload, backend("simulated"))
+        assert found.kinds == ("L40S", "A100_SXM4_40GB") and [d.engine for d in found.devices] == [0, 0, 1]
+        targets = [target_of({"system": "MIXED", **found.values(kind)}) for kind in found.kinds]
+        assert [(t.gpu, t.compute) for t in targets] == [("L40S", 89), ("A100_SXM4_40GB", 80)]
+    finally:
+        KnownSystem._included.clear()
+        KnownSystem.forget()

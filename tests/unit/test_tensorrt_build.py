@@ -65,7 +65,7 @@ def test_one_graph_builds_for_two_gpus_and_each_once(half: Path, build_dir: Path
     assert built(half) == (first, False)
     other, fresh = built(half, system="L40Sx1")
     assert fresh and other.folder != first.folder
-    _, fresh = built(half, gpu_batch_size=8)
+    _, fresh = built(half, max_batch=8)
     assert fresh
     assert len(store.built()) == 3 and built(half) == (first, False)
 
@@ -178,5 +178,5 @@ def test_the_static_check_finds_shapes_and_memory(half: Path) -> None:
     assert any(what == "data" and outcome == "error" for outcome, what, _ in check(TENSORRT_RTX, half, values(), long).lines)
     del batch["segment_ids"]
     assert check(TENSORRT_RTX, half, values(), batch).failed
-    huge = check(TENSORRT_RTX, half, values(gpu_batch_size=40000, gpu_inference_streams=8), None)
+    huge = check(TENSORRT_RTX, half, values(max_batch=40000, gpu_inference_streams=8), None)
     assert any(what == "memory" and outcome == "error" for outcome, what, _ in huge.lines)

@@ -40,7 +40,7 @@ def test_a_processor_has_no_tensorrt_engines() -> None:
 
 def test_the_profile_follows_batch_and_length_fields() -> None:
     assert profiles_of(values(bert_opt_seqlen=256)) == [Profile(Range(1, 4, 4), Range(1, 256, 384))]
-    assert profiles_of(values(gpu_batch_size=7)) == [Profile(Range(1, 7, 7), Range(1, 384, 384))]
+    assert profiles_of(values(max_batch=7)) == [Profile(Range(1, 7, 7), Range(1, 384, 384))]
 
 
 def test_length_buckets_make_one_profile_each() -> None:
@@ -61,7 +61,7 @@ def test_an_optimal_length_beyond_the_longest_is_refused() -> None:
 
 def test_a_missing_batch_size_is_named() -> None:
     with pytest.raises(UsageError, match="gpu_batch_size is not set for bert"):
-        profiles_of(values(gpu_batch_size=None))
+        profiles_of(values(max_batch=None))
 
 
 def test_a_profile_outside_the_graphs_shapes_is_refused() -> None:
@@ -78,7 +78,7 @@ def test_every_setting_that_matters_is_in_the_engines_identity() -> None:
     plain = BACKEND.build_settings(values())
     assert plain["compute_capability"] == "8.0" and plain["sparsity"] is False
     changes = {
-        "gpu_batch_size": 8,
+        "max_batch": 8,
         "bert_opt_seqlen": 128,
         "length_buckets": ["128", "384"],
         "workspace_size": 1 << 30,

@@ -61,7 +61,7 @@ def values(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     given = {f.name: f.default for f in FIELDS} | {
         "backend": "openvino",
         "model_variant": "tiny",
-        "cpu_batch_size": {"3d-unet": 4},
+        "max_batch": 4,
         "data_path": str(folder / "raw"),
         "preprocessed_data_dir": str(folder / "arrays"),
         "unet3d_roi": ["32"],

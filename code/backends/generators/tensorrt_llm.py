@@ -48,7 +48,7 @@ ENGINE = Consumer(
         "precision",
         "use_fp8",
         "use_int4awq",
-        "gpu_batch_size",
+        "max_batch",
         "max_new_tokens",
         "max_num_tokens",
         "tensor_parallelism",
@@ -159,8 +159,7 @@ class TrtLlm(Backend):
             raise unknown("precision", precision, DTYPES, "--precision")
         _choice("trtllm_batching_mode", executor.get("trtllm_batching_mode"), BATCHING_MODES)
         _choice("trtllm_batch_sched_policy", executor.get("trtllm_batch_sched_policy"), POLICIES)
-        size = read.get("gpu_batch_size")
-        batch = size.get(facts.name, 1) if isinstance(size, dict) else size
+        batch = read.get("max_batch")
         beams = int(text_definition(facts.name).num_beams(values) or text.num_beams)
         return {
             "precision": precision,

@@ -16,7 +16,7 @@ LENGTH_FIELDS = tuple(dict.fromkeys(facts.optimal_length_field for facts in ever
 
 READS = Consumer(
     "TensorRT profiles",
-    ("benchmark", "gpu_batch_size", "length_buckets", *LENGTH_FIELDS),
+    ("benchmark", "max_batch", "length_buckets", *LENGTH_FIELDS),
     engine=True,
     backends=BOTH,
 )
@@ -78,11 +78,9 @@ def profiles_of(values: Mapping[str, Any]) -> list[Profile]:
 
 
 def most_batch(values: Mapping[str, Any]) -> int:
-    """gpu_batch_size of the workload's benchmark; UsageError when it is not set."""
+    """The largest batch, of gpu_batch_size; UsageError when that is not set."""
     read = READS.of(values)
-    size = read.get("gpu_batch_size")
-    if isinstance(size, dict):
-        size = size.get(str(read["benchmark"]))
+    size = read.get("max_batch")
     if not size:
         raise UsageError(
             f"gpu_batch_size is not set for {read['benchmark']}",

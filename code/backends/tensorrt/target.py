@@ -13,10 +13,11 @@ from code.common.errors import MissingError, UsageError
 from code.fields.consumer import Consumer
 from code.machine.detect import detect
 from code.systems.data.gpus import GPUS
+from code.systems.estimate import known_name
 from code.systems.known_hardware import KnownGPU, KnownMIG
 from code.systems.system_list import KnownSystem
 
-READS = Consumer("TensorRT builder", ("system",), engine=True, backends=BOTH)
+READS = Consumer("TensorRT builder", ("system", "device_kind"), engine=True, backends=BOTH)
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,9 @@ def target_of(values: Mapping[str, Any]) -> Target:
     if system is None:
         return _detected()
     kinds = list(system.value.accelerator_conf.layout)
+    wanted = READS.of(values).get("device_kind")
+    if wanted and len(kinds) > 1:
+        kinds = [kind for kind in kinds if wanted in (known_name(kind), _known_name(kind, ""))] or kinds
     if not kinds:
         raise UsageError(
             f"{system.name} has no NVIDIA GPU",
@@ -66,7 +70,8 @@ def target_of(values: Mapping[str, Any]) -> Target:
             "the system's description leaves it open",
             "give compute_sm in code/common/systems/custom_list.py, or build on the machine itself",
         )
-    return Target(_known_name(kinds[0], system.accelerator), compute, _bytes(getattr(kinds[0], "vram", None)))
+    name = system.accelerator if len(system.value.accelerator_conf.layout) == 1 else ""
+    return Target(_known_name(kinds[0], name), compute, _bytes(getattr(kinds[0], "vram", None)))
 
 
 def _detected() -> Target:

@@ -29,19 +29,17 @@ READS = Consumer(
         "unet3d_label_map",
         "preprocessed_data_dir",
         "accuracy_reference",
-        "backend",
+        "max_batch",
     ),
     benchmarks=(facts.NAME,),
 )
-ON_CPU = Consumer("3d-unet", ("cpu_batch_size",), benchmarks=(facts.NAME,), devices=("CPU",))
-ON_GPU = Consumer("3d-unet", ("gpu_batch_size",), benchmarks=(facts.NAME,), devices=("GPU",))
 
 
 class UNet3D(BenchmarkDefinition):
     """3D-UNet."""
 
     facts = facts.FACTS
-    reads = (READS, ON_CPU, ON_GPU)
+    reads = (READS,)
 
     def download_data(self, variant: str) -> None:
         """KiTS19's cases, fetched or generated."""
@@ -96,7 +94,7 @@ class UNet3D(BenchmarkDefinition):
             "roi": list(windows.roi),
             "overlap": windows.overlap,
             "sigma": windows.sigma,
-            "windows_per_batch": _windows_per_batch(values),
+            "windows_per_batch": int(READS.of(values).get("max_batch") or 1),
             "input": facts.INPUT_NAME,
             "output": facts.OUTPUT_NAME,
         }
@@ -200,17 +198,6 @@ def label_map(given: Any) -> dict[int, int] | None:
         "it is a list of label:class, where 1 is kidney and 2 is tumour",
         "write --unet3d_label_map=2:1,3:1",
     )
-
-
-def _windows_per_batch(values: Mapping[str, Any]) -> int:
-    read = READS.of(values)
-    from code.backends.base import backend
-
-    kind = "cpu" if backend(read["backend"]).device == "CPU" else "gpu"
-    size = (ON_CPU if kind == "cpu" else ON_GPU).of(values)[f"{kind}_batch_size"]
-    if isinstance(size, dict):
-        size = size.get(facts.NAME)
-    return int(size or 1)
 
 
 def _missing(path: Path, what: str, target: str, values: Mapping[str, Any], option: str) -> MissingError:

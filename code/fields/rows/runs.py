@@ -275,7 +275,18 @@ ROWS: tuple[Field, ...] = (
     row(LOADGEN, "user_conf_path", "str", "user.conf as older harnesses name it; it is generated."),
     row(LOADGEN, "use_token_latencies", "bool", "Report token latencies.", benchmarks=(GPTJ,), loadgen="use_token_latencies"),
     # ── batches, streams, devices ────────────────────────────────────────────────────────────
-    row(BATCHES, "devices", "str", "Devices to use, comma-separated indices, or 'all'."),
+    row(BATCHES, "devices", "str", "Devices to use: their numbers and ranges of them, such as 0,2-5, or 'all'."),
+    row(
+        BATCHES,
+        "max_batch",
+        "int",
+        "Most samples in a batch, as the placement reads it of cpu_batch_size or gpu_batch_size.",
+        unit="samples",
+        limits=BATCH,
+        class_only=True,
+        placed=True,
+    ),
+    row(BATCHES, "device_kind", "str", "The kind of device that an engine is for, as placed.", class_only=True, placed=True),
     row(BATCHES, "cpu_batch_size", "batch", "Most samples in a batch on a CPU.", limits=BATCH),
     row(
         BATCHES, "cpu_inference_streams", "int", "Batches in flight on a CPU, each on its own share of the cores.", limits=THREADS
