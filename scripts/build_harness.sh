@@ -64,7 +64,7 @@ bin=$build/bin${sanitize:+-$sanitize}
 # without one, so another place or tool (the first line) begins anew; other arguments alone (the second) only configure again.
 cuda=$(command -v "${CUDA_HOME:-/usr/local/cuda}/bin/nvcc" nvcc | head -n 1 || true)
 tensorrt=${TENSORRT_ROOT:-$(compgen -G '/usr/include/*/NvInferRuntime.h' || true)}
-wanted="$root $out $compiler $cmake $ninja $loadgen $json $openvino $cuda $tensorrt
+wanted="$root/code/harness/cpp $out $compiler $cmake $ninja $loadgen $json $openvino $cuda $tensorrt
 $sanitize $*"
 if [ ! -f "$out/.configured" ] || [ "$(cat "$out/.configured")" != "$wanted" ]; then
   [ "$(head -n 1 "$out/.configured" 2>/dev/null)" = "${wanted%%$'\n'*}" ] || rm -rf "$out"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, cast
 
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from code.common.errors import MissingError, unknown
 from code.fields.consumer import Consumer
+from code.harness.schema.options import NoOptions, Options
 
 BACKENDS: dict[str, str] = {
     "openvino": "code.backends.openvino",
@@ -39,13 +40,17 @@ class EngineSpec:
         streams: batches that may be in flight.
         threads: threads of the runtime in all; 0 lets it decide.
         precision: 'fp32', 'bf16', …; always decided here, never by the runtime.
-        fields: every resolved field of the workload, for what only some runtimes know.
+        options: those of the backend (code/harness/schema/options.py); None: their defaults.
+        cores: processors that the calling thread is bound to; (): any.
+        device: number of the device in this process.
     """
 
     streams: int
     threads: int
     precision: str
-    fields: Mapping[str, Any] = field(default_factory=dict)
+    options: Options | None = None
+    cores: tuple[int, ...] = ()
+    device: int = 0
 
 
 class Stream(Protocol):
@@ -77,8 +82,6 @@ class Backend(Protocol):
     """The consumers of options in its code, engines of the C++ harness included."""
     device: str
     """'CPU' or 'GPU'; 'ANY' for a backend that takes the devices of whichever system it is for."""
-    places_streams: bool = False
-    """Whether the runtime itself places its streams on NUMA nodes, so that a machine is one device to it."""
     harness_languages: tuple[str, ...] = ("cpp", "python")
     """The languages of harnesses that can run it; the C++ harness also has to be built with it."""
     computes: bool = True
@@ -100,6 +103,10 @@ class Backend(Protocol):
 
         RunError with the runtime's own words when it cannot.
         """
+
+    def options(self, values: Mapping[str, Any], folder: Path) -> Options:
+        """run.json's options of the engine in `folder`, from a workload's fields."""
+        return NoOptions()
 
     def load(self, folder: Path, spec: EngineSpec) -> Any:
         """Load the engine in `folder`: an Engine, or a TextGenerator (code/backends/generators/base.py)."""

@@ -148,7 +148,10 @@ class OpenVino(Backend):
         (folder / "engine.blob").write_bytes(blob.getvalue() if hasattr(blob, "getvalue") else bytes(blob))
 
     def load(self, folder: Path, spec: EngineSpec) -> OpenVinoEngine:
-        """Import the blob for a number of streams and threads."""
+        """Import the blob for a number of streams and threads.
+
+        OpenVINO prefers the NUMA node of the calling thread, and holds a computation to that node whatever cores its thread is bound to.
+        """
         core = _core()
         properties = {
             **self._properties(spec.precision),

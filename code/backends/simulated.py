@@ -9,6 +9,7 @@ interpolates; where wanted also `slowdown` (a factor for each device), `load_s`,
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,10 +18,15 @@ from typing import Any
 from code.backends.base import Backend, Engine, EngineSpec
 from code.common.errors import UsageError
 from code.fields.consumer import Consumer
+from code.harness.schema.options import SimulatedOptions
 
 READS = Consumer("simulated engines", ("precision",), engine=True, backends=("simulated",))
 TABLE_FILE = "table.json"
 VERSION = "1"
+
+
+def _frozen(value: Any) -> Any:
+    return tuple(_frozen(item) for item in value) if isinstance(value, list) else value
 
 
 class Simulated(Backend):
@@ -50,6 +56,11 @@ class Simulated(Backend):
     def build(self, model: Path, values: Mapping[str, Any], folder: Path) -> None:
         """Keep the table."""
         shutil.copyfile(model, folder / TABLE_FILE)
+
+    def options(self, values: Mapping[str, Any], folder: Path) -> SimulatedOptions:
+        """The table."""
+        content = json.loads((folder / TABLE_FILE).read_text(encoding="utf-8"))
+        return SimulatedOptions(**{name: _frozen(value) for name, value in content.items()})
 
     def load(self, folder: Path, spec: EngineSpec) -> Engine:
         """UsageError: only the C++ harness simulates."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from code import actions
@@ -72,13 +73,36 @@ def _escape(row: str) -> str:
     return "`".join(parts)
 
 
-def target_table() -> str:
-    """The make targets, as Markdown, from the ## comments of the Makefile."""
-    rows = ["| target | what |", "| --- | --- |"]
+FIRST_TARGETS = (
+    *("help", "doctor", "download_data", "download_model", "preprocess_data"),
+    *("build", "run", "explain", "tune", "submission"),
+)
+"""The ten targets that people start with, in the order in which they need them."""
+
+
+def targets() -> dict[str, str]:
+    """Target → what it does, from the ## comments of the Makefile, in its order."""
+    found = {}
     for line in (paths.project_root() / "Makefile").read_text(encoding="utf-8").splitlines():
-        head, found, text = line.partition(":")
-        if found and "## " in text and head.replace("_", "").isalnum():
-            rows.append(f"| `make {head}` | {text.split('## ')[1]} |")
+        head, colon, text = line.partition(":")
+        if colon and "## " in text and head.replace("_", "").isalnum():
+            found[head] = text.split("## ")[1]
+    return found
+
+
+def target_table() -> str:
+    """Every make target, as Markdown."""
+    return _targets(targets())
+
+
+def first_target_table() -> str:
+    """The targets that people start with, as Markdown."""
+    every = targets()
+    return _targets({name: every[name] for name in FIRST_TARGETS})
+
+
+def _targets(found: Mapping[str, str]) -> str:
+    rows = ["| target | what |", "| --- | --- |", *(f"| `make {name}` | {text} |" for name, text in found.items())]
     return "\n".join(rows)
 
 
@@ -136,7 +160,7 @@ def _described(field: Field) -> str:
 PARTS = {
     "documentation/commands.md": {"targets": target_table, "options": option_table},
     "documentation/fields.md": {"fields": field_tables, "accepted": accepted_table},
-    "README.md": {"targets": target_table},
+    "README.md": {"first targets": first_target_table},
 }
 
 

@@ -17,8 +17,6 @@ MODULES = (
     "code.actions.list_configs",
     "code.backends.store",
     "code.benchmarks.text",
-    "code.harness.python.generation_run",
-    "code.harness.python.probe",
     "code.plan.workload",
     "code.precision.graphs",
     "code.precision.samples",

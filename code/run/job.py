@@ -210,7 +210,7 @@ class Job:
         """What the harness measures of the engine: samples_per_second, latency_ns, query_latency_ns. Raises what the engine raises."""
         with tempfile.TemporaryDirectory() as scratch:
             spec = self.spec("PerformanceOnly", Path(scratch), {})
-            return launch.probe(spec, label, self.language.language, Path(scratch))
+            return launch.probe(spec, label, self.language.language, Path(scratch), self.placement.environment)
 
     def settings(self) -> dict[str, int | float]:
         """The keys of user.conf."""
@@ -219,8 +219,8 @@ class Job:
 
     def spec(self, mode: str, folder: Path, conf: Mapping[str, Any]) -> RunSpec:
         """run.json for one LoadGen test that logs to `folder`."""
-        engine = self.engine.require()
-        return run_spec(self.workload, mode, self.backend, self.placement, engine, self.dataset, folder, conf)
+        engines = [where.require() for where in self.engines]
+        return run_spec(self.workload, mode, self.backend, engines, self.dataset, folder, conf, self.placement)
 
     def test(self, mode: str, folder: Path, label: str) -> LoadGenLog:
         """One LoadGen test into `folder`, its settings checked against what LoadGen logged. RunError where they differ."""
@@ -234,7 +234,7 @@ class Job:
         with atomic_write(folder / "user.conf") as out:
             out.write(conf_text(self.definition.name, str(self.workload.scenario), conf))
         with observed(Test(self.workload, mode, folder, self.placement)):
-            launch.run(self.spec(mode, folder, conf), label, self.language.language)
+            launch.run(self.spec(mode, folder, conf), label, self.language.language, self.placement.environment)
         log = loadgen_log.read_detail(folder / "mlperf_log_detail.txt")
         settings_check.require_settings(conf, log, scenario=str(self.workload.scenario), mode=mode)
         return log

@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 import subprocess
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from code.common import paths
 from code.fields.consumer import Consumer, Readable
+from code.harness.schema.datasets import DATASETS
+from code.harness.schema.options import OPTIONS
 from code.harness.schema.run_spec import SCHEMA
 
 AUTO, CPP, PYTHON = "auto", "cpp", "python"
@@ -57,18 +59,23 @@ def choose(asked: str, backend: str, kind: str, languages: Sequence[str] = (CPP,
     offers = _capabilities(str(binary()), binary().stat().st_mtime_ns)
     if offers is None or offers.get("schema") != SCHEMA:
         return Choice(PYTHON, "the C++ harness is of another version; `make build` renews it")
-    for what, wanted, there in (("backend", backend, offers["backends"]), ("kind of data set", kind, offers["datasets"])):
+    for what, wanted, there, schema in (
+        ("backend", backend, offers["backends"], OPTIONS),
+        ("kind of data set", kind, offers["datasets"], DATASETS),
+    ):
         if wanted not in there:
             return Choice(PYTHON, f"the C++ harness has no {what} '{wanted}'")
+        if set(there[wanted]) != {field.name for field in fields(schema[wanted])}:
+            return Choice(PYTHON, f"the C++ harness reads other keys for the {what} '{wanted}'; `make build` renews it")
     return Choice(CPP, "it is built, and has the backend and the kind of data set")
 
 
 @cache
 def _capabilities(path: str, _built: int) -> Mapping[str, Any] | None:
-    """What the binary says it has; None when it does not say."""
+    """Backends and kinds of data set of the binary, each with the keys that it reads; None when it does not answer."""
     try:
         done = subprocess.run([path, "--capabilities"], capture_output=True, text=True, timeout=QUICK_S)
         content = json.loads(done.stdout)
-        return content if {"schema", "backends", "datasets"} <= set(content) else None
-    except (OSError, ValueError, TypeError, subprocess.SubprocessError):
+        return content if isinstance(content["backends"], dict) and isinstance(content["datasets"], dict) else None
+    except (OSError, ValueError, TypeError, KeyError, subprocess.SubprocessError):
         return None

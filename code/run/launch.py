@@ -31,17 +31,24 @@ def harness_command(language: str) -> list[str]:
     return [str(binary())]
 
 
-def run(spec: RunSpec, label: str, language: str) -> None:
-    """One LoadGen test. Raises what the process said, or what its end means."""
+def run(spec: RunSpec, label: str, language: str, environment: Mapping[str, str] | None = None) -> None:
+    """One LoadGen test. Raises the error that the process reports, or what its end means.
+
+    Args:
+        environment: variables that the process gets besides this one's, such as a placement's.
+    """
     folder = Path(spec.output_dir)
     run_file = folder / RUN_FILE
     spec.write(run_file)
     with (folder / STDOUT_FILE).open("wb") as stdout, console.Progress(label, None, "samples") as bar:
-        _process([*harness_command(language), str(run_file)], stdout, lambda line: _show(bar, spec, line), folder / STDOUT_FILE)
+        command = [*harness_command(language), str(run_file)]
+        _process(command, stdout, lambda line: _show(bar, spec, line), folder / STDOUT_FILE, environment)
 
 
-def probe(spec: RunSpec, label: str, language: str, folder: Path) -> dict[str, float]:
-    """What the harness measures of its engine (code/harness/python/probe.py)."""
+def probe(
+    spec: RunSpec, label: str, language: str, folder: Path, environment: Mapping[str, str] | None = None
+) -> dict[str, float]:
+    """What the harness measures of its devices (code/harness/python/probe.py); `environment` as for `run`."""
     answer: dict[str, float] = {}
     run_file = folder / "probe.json"
     spec.write(run_file)
@@ -51,15 +58,22 @@ def probe(spec: RunSpec, label: str, language: str, folder: Path) -> dict[str, f
             answer.update(line.get("probe", {}))
             bar.update(0)
 
-        _process([*harness_command(language), "--probe", str(run_file)], stdout, take, folder / "probe.txt")
+        _process([*harness_command(language), "--probe", str(run_file)], stdout, take, folder / "probe.txt", environment)
     if not answer:
         raise RunError("the probe gave no answer", "", f"see {folder / 'probe.txt'}")
     return answer
 
 
-def _process(command: list[str], stdout: IO[bytes], take: Callable[[Mapping[str, Any]], None], said: Path) -> None:
+def _process(
+    command: list[str],
+    stdout: IO[bytes],
+    take: Callable[[Mapping[str, Any]], None],
+    output: Path,
+    more: Mapping[str, str] | None,
+) -> None:
     reading, writing = os.pipe()
-    environment = {**os.environ, PIPE_VARIABLE: str(writing), "PYTHONPATH": str(paths.project_root())}
+    own = {PIPE_VARIABLE: str(writing), "PYTHONPATH": str(paths.project_root())}
+    environment = {**os.environ, **(more or {}), **own}
     error: HarnessError | None = None
     try:
         child = subprocess.Popen(
@@ -72,14 +86,14 @@ def _process(command: list[str], stdout: IO[bytes], take: Callable[[Mapping[str,
             for line in lines:
                 content = _read(line)
                 if "error" in content:
-                    error = _told(content["error"])
+                    error = _reported(content["error"])
                 else:
                     take(content)
         status = child.wait()
     except KeyboardInterrupt:
         _end(child)
         raise Interrupted(
-            "interrupted", f"the logs in {paths.shown(said.parent)} are marked INCOMPLETE", "run the same command again"
+            "interrupted", f"the logs in {paths.shown(output.parent)} are marked INCOMPLETE", "run the same command again"
         ) from None
     except BaseException:
         _end(child)
@@ -87,7 +101,7 @@ def _process(command: list[str], stdout: IO[bytes], take: Callable[[Mapping[str,
     if error is not None:
         raise error
     if status != 0:
-        raise _by_status(status, said)
+        raise _by_status(status, output)
 
 
 def _read(line: str) -> Mapping[str, Any]:
@@ -98,20 +112,20 @@ def _read(line: str) -> Mapping[str, Any]:
     return content if isinstance(content, dict) else {}
 
 
-def _told(content: Mapping[str, Any]) -> HarnessError:
+def _reported(content: Mapping[str, Any]) -> HarnessError:
     kind = BY_STATUS.get(int(content.get("status", 4)), RunError)
     return kind(str(content.get("what", "")), str(content.get("why", "")), str(content.get("next_step", "")))
 
 
-def _by_status(status: int, said: Path) -> HarnessError:
-    """The error for a process that ended without a word of its own."""
+def _by_status(status: int, output: Path) -> HarnessError:
+    """The error for a process that ended without reporting one."""
     try:
-        tail = [line for line in said.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()][-1]
+        tail = [line for line in output.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()][-1]
     except (OSError, IndexError):
         tail = "it printed nothing"
     how = f"killed by signal {-status}" if status < 0 else f"exit status {status}"
     kind = BY_STATUS.get(status, RunError)
-    return kind(f"the harness ended with {how}", tail, f"its whole output is in {paths.shown(said)}")
+    return kind(f"the harness ended with {how}", tail, f"its whole output is in {paths.shown(output)}")
 
 
 def _end(child: subprocess.Popen[bytes]) -> None:
@@ -134,9 +148,9 @@ def _show(bar: console.Progress, spec: RunSpec, line: Mapping[str, Any]) -> None
     completed, issued, elapsed = float(line["completed"]), float(line["issued"]), float(line["elapsed_s"])
     per_second = completed / elapsed if elapsed > 0 else 0.0
     rate = f"{per_second:{',.0f' if per_second >= 100 else '.3g'}} samples/s" if per_second else "waiting for the first answer"
-    least_s = float(spec.fields.get("effective_min_duration_ms") or 0) / 1000
+    least_s = spec.expects.min_duration_ms / 1000
     if spec.test_mode == "AccuracyOnly":
-        bar.total = float(spec.dataset["count"])
+        bar.total = float(spec.dataset.count)
         bar.update(completed, rate)
     elif spec.scenario == "Offline" or least_s == 0:
         bar.total = issued or None

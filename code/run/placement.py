@@ -110,7 +110,7 @@ def place(workload: Workload, backend: Backend) -> Placement:
     UsageError for devices that are not there, a numa_config that cannot be, and a batch size without an entry for the benchmark.
     """
     gpus = on_gpus(workload, backend)
-    found = slots.of_gpus(workload, backend) if gpus else slots.of_processors(workload, backend.places_streams)
+    found = slots.of_gpus(workload, backend) if gpus else slots.of_processors(workload)
     chosen = slots.chosen(found, workload)
     notes: list[str] = []
     if str(workload.scenario) == "SingleStream" and len(chosen) > 1:

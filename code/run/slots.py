@@ -13,6 +13,7 @@ from code.machine.detect import DetectedSystem
 from code.machine.gpus import Device as DetectedDevice
 from code.machine.systems import intervals
 from code.systems.estimate import known_name
+from code.systems.known_hardware import listed_name
 from code.systems.system_list import KnownSystem
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ def of_gpus(workload: Workload, backend: Backend) -> list[Slot]:
         )
     kinds = [(kind, system.accelerator if len(layout) == 1 else "") for kind, count in layout.items() for _ in range(count)]
     listed = [
-        Slot(i, f"GPU {i}", name or known_name(kind) or str(kind.name), slice=isinstance(kind, MIG))
+        Slot(i, f"GPU {i}", name or listed_name(kind) or str(kind.name), slice=isinstance(kind, MIG))
         for i, (kind, name) in enumerate(kinds)
     ]
     return _with_numa_config(listed, workload)
@@ -103,8 +104,8 @@ def _with_numa_config(listed: list[Slot], workload: Workload) -> list[Slot]:
     return [Slot(s.number, s.name, s.kind, near.get(s.number, s.cores), s.compute, s.uuid, s.slice) for s in listed]
 
 
-def of_processors(workload: Workload, runtime_places_streams: bool) -> list[Slot]:
-    """The NUMA nodes in reach, with their cores; one for the whole machine where the runtime itself places streams by node.
+def of_processors(workload: Workload) -> list[Slot]:
+    """The NUMA nodes in reach, with their cores.
 
     A machine without nodes, or with one, is one device whose threads are bound to nothing.
     """
@@ -113,9 +114,8 @@ def of_processors(workload: Workload, runtime_places_streams: bool) -> list[Slot
     if given:
         return _nodes_of_config(str(given), workload.origin("numa_config"), detected)
     nodes = _nodes_in_reach(detected)
-    if len(nodes) < 2 or runtime_places_streams:
-        name = "node 0" if len(nodes) < 2 else f"nodes {ranges(tuple(nodes))}, by the runtime"
-        return [Slot(0, name, "CPU", (), max(1, detected.usable_cores))]
+    if len(nodes) < 2:
+        return [Slot(0, "node 0", "CPU", (), max(1, detected.usable_cores))]
     physical = {number: _physical(cores, detected) for number, cores in nodes.items()}
     # A container's quota may leave fewer cores busy than the nodes have.
     share = min(1.0, detected.usable_cores / max(1, sum(physical.values())))

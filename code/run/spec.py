@@ -1,15 +1,25 @@
-"""run.json of one LoadGen test: what the harness process is given."""
+"""run.json of one LoadGen test of a workload."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, cast
 
 from code.backends.base import Backend
 from code.benchmarks.benchmark import definition_of
 from code.fields.consumer import Consumer
-from code.harness.schema.run_spec import RunSpec
+from code.harness.schema import datasets
+from code.harness.schema.datasets import DatasetSpec
+from code.harness.schema.run_spec import (
+    BatchSettings,
+    DeviceEntry,
+    EngineEntry,
+    Expectations,
+    LogSettings,
+    RunSpec,
+    ServerSettings,
+)
 from code.plan.workload import Workload
 from code.run import spec_fields
 from code.run.placement import Placement
@@ -24,54 +34,72 @@ def run_spec(
     workload: Workload,
     mode: str,
     runtime: Backend,
-    placement: Placement,
-    engine: Path,
-    dataset: dict[str, Any],
+    engines: Sequence[Path],
+    dataset: Mapping[str, Any],
     folder: Path,
     conf: Mapping[str, Any],
+    placement: Placement,
+    audit_conf: str = "",
 ) -> RunSpec:
-    """run.json's content for one LoadGen test."""
-    values = workload.plain()
-    multiple = spec_fields.length_multiple(values)
-    if multiple > 1 and dataset["kind"] == "sequence":
-        dataset = {**dataset, "pad_to_multiple_of": multiple}
-    recorded = {name: value for name, value in values.items() if value is not None and not isinstance(value, Probed)}
-    recorded["effective_min_duration_ms"] = conf.get("min_duration", RULES_MIN_DURATION_MS)
-    several = len(placement.devices) > 1
-    engine_part: dict[str, Any] = {
-        "backend": runtime.name,
-        "folder": str(engine),
-        "precision": READS.of(values)["precision"],
-        "streams": placement.devices[0].streams,
-        "threads": placement.devices[0].threads,
-        "devices": [{"index": d.index, "cores": list(d.cores)} for d in placement.devices] if several else [],
-    }
-    if runtime.name == "simulated":
-        import json
+    """What the harness is given.
 
-        engine_part["simulated"] = json.loads((engine / "table.json").read_text(encoding="utf-8"))
+    Args:
+        mode: 'PerformanceOnly' or 'AccuracyOnly'.
+        engines: folders, one for each of the placement's kinds of device and in their order.
+        dataset: what the benchmark's definition says of its data.
+        folder: of LoadGen's logs; user.conf is there.
+        conf: the keys of user.conf.
+
+    Raises:
+        UsageError: a value that cannot be, with its origin where it is known.
+    """
+    values = workload.plain()
+    name = definition_of(workload.benchmark).name
+    data = data_of(workload, dataset)
     return RunSpec(
-        benchmark=definition_of(workload.benchmark).name,
-        scenario=str(workload.scenario),
-        test_mode=mode,
+        benchmark=name,
+        scenario=cast(Any, str(workload.scenario)),
+        test_mode=cast(Literal["PerformanceOnly", "AccuracyOnly"], mode),
         output_dir=str(folder),
         user_conf=str(folder / "user.conf"),
-        audit_conf="",
-        engine=engine_part,
-        # Where windows fill the engine's batches, a sample is a batch of its own.
-        batch={
-            "max_samples": 1 if definition_of(workload.benchmark).facts.family == "volume" else placement.batch or 1,
-            "timeout_us": spec_fields.timeout_us(values),
-            "padding": spec_fields.padding(values),
-        },
-        dataset=dataset,
-        seeds=seeds(values, definition_of(workload.benchmark).name),
-        log={
-            name: value
-            for name, value in spec_fields.log_settings(values).items()
-            if name in ("enable_trace", "copy_summary_to_stdout")
-        },
-        issue_threads=spec_fields.issue_threads(values),
+        audit_conf=audit_conf,
+        engines=tuple(
+            EngineEntry(runtime.name, str(engine), str(READS.of(values)["precision"]), runtime.options(values, engine))
+            for engine in engines
+        ),
+        devices=tuple(
+            DeviceEntry(device.index, device.name, device.engine, device.cores, device.streams, device.threads)
+            for device in placement.devices
+        ),
+        batch=BatchSettings(
+            # Where windows fill the engine's batches, each sample forms its own batch.
+            max_samples=1 if definition_of(workload.benchmark).facts.family == "volume" else placement.batch or 1,
+            timeout_us=spec_fields.timeout_us(values),
+            padding=spec_fields.padding(values),
+        ),
+        dataset=data,
+        seeds=cast(Any, seeds(values, name)),
+        log=log_of(values),
+        server=ServerSettings(
+            issue_threads=spec_fields.issue_threads(values),
+            soft_drop=spec_fields.soft_drop(values),
+        ),
         warmup_s=spec_fields.warmup_s(values),
-        fields=recorded,
+        expects=Expectations(
+            min_duration_ms=float(conf.get("min_duration", RULES_MIN_DURATION_MS)),
+            samples_per_query=spec_fields.samples_per_query(values),
+        ),
+        record={field: value for field, value in values.items() if value is not None and not isinstance(value, Probed)},
     )
+
+
+def data_of(workload: Workload, dataset: Mapping[str, Any]) -> DatasetSpec:
+    """run.json's data set: the benchmark's, with the workload's own values."""
+    return datasets.of_benchmark(
+        dataset, pad_to_multiple_of=spec_fields.length_multiple(workload), **spec_fields.text_requests(workload)
+    )
+
+
+def log_of(values: Mapping[str, Any]) -> LogSettings:
+    """LoadGen's LogSettings; what nobody set has LoadGen's own default."""
+    return LogSettings(**{name: value for name, value in spec_fields.log_settings(values).items() if value is not None})

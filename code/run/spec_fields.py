@@ -25,6 +25,10 @@ LOG = Consumer(
         "log_mode_async_poll_interval_ms",
     ),
 )
+TEXT = Consumer("text generation", ("enable_sort", "num_sort_segments", "use_token_latencies"))
+QUERIES = Consumer("probe", ("multi_stream_samples_per_query",))
+SAMPLES_PER_QUERY = 8
+"""Of MultiStream, where nothing else is asked for (mlperf.conf)."""
 ISSUING = Consumer("LoadGen's threads", ("server_num_issue_query_threads",))
 WARM_UP = Consumer("warm-up", ("warmup_duration",))
 RESULTS = Consumer("results", ("log_dir",))
@@ -75,3 +79,24 @@ def warmup_s(values: Readable) -> float:
 def log_dir(values: Readable) -> str:
     """The folder of results that was asked for; '' where none was."""
     return str(RESULTS.of(values)["log_dir"] or "")
+
+
+def soft_drop(values: Readable) -> float:
+    """The share of Server's queries that must meet the bound; 1 where late ones may not wait."""
+    given = BOUND.of(values)["soft_drop"]
+    return 1.0 if given is None else float(given)
+
+
+def samples_per_query(values: Readable) -> int:
+    """Samples in a query of MultiStream."""
+    return int(QUERIES.of(values)["multi_stream_samples_per_query"] or SAMPLES_PER_QUERY)
+
+
+def text_requests(values: Readable) -> dict[str, Any]:
+    """How requests for texts are handed over: sorted by length in segments, and whether first tokens are reported."""
+    read = TEXT.of(values)
+    return {
+        "use_token_latencies": bool(read["use_token_latencies"]),
+        "enable_sort": read["enable_sort"] is not False,
+        "num_sort_segments": int(read["num_sort_segments"] or 1),
+    }

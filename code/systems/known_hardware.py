@@ -18,7 +18,7 @@ from code.systems.data.cpus import CPUS
 from code.systems.data.gpus import GPUS, GPURow
 from code.systems.data.migs import MIGS
 
-__all__ = ["VRAM_TOLERANCE", "Known", "KnownCPU", "KnownGPU", "KnownMIG"]
+__all__ = ["VRAM_TOLERANCE", "Known", "KnownCPU", "KnownGPU", "KnownMIG", "listed_name"]
 
 VRAM_TOLERANCE = 0.05
 """Relative difference within which a GPU's memory is the known one (firmware and ECC take some of it)."""
@@ -114,3 +114,8 @@ def _cpus() -> Mapping[str, Known[CPU]]:
 KnownGPU: Catalogue[Known[GPU]] = Catalogue("KnownGPU", _gpus)
 KnownMIG: Catalogue[Known[MIG]] = Catalogue("KnownMIG", _migs)
 KnownCPU: Catalogue[Known[CPU]] = Catalogue("KnownCPU", _cpus)
+
+
+def listed_name(accelerator: GPU) -> str:
+    """The known name of an accelerator that is one of the known descriptions itself, as those of systems are; '' otherwise."""
+    return next((known.name for known in (*KnownMIG, *KnownGPU) if known.value == accelerator), "")

@@ -125,7 +125,6 @@ def write_data(folder: Path) -> dict[str, Any]:
         "kind": "sequence",
         "folder": str(folder),
         "count": SAMPLES,
-        "usual_count": 10833,
         "arrays": {name: f"{name}.npy" for name in INPUTS},
         "lengths": "lengths.npy",
         "outputs": ["output_start_logits", "output_end_logits"],

@@ -26,13 +26,15 @@ from typing import Any
 import numpy as np
 
 from code.backends import memory
-from code.backends.base import EngineSpec
-from code.backends.generators.base import TextGenerator, texts
+from code.backends.generators.base import Generation, GeneratorSpec, TextGenerator, texts
 from code.backends.generators.openvino_genai import BACKEND
 from code.benchmarks.gptj import facts, tiny
 from code.benchmarks.gptj.benchmark import generation
 from code.benchmarks.gptj.checkpoint import open_checkpoint
 from code.benchmarks.gptj.tiny import record
+from code.harness.schema.datasets import of_benchmark
+from code.harness.schema.options import OpenVinoGenAiOptions
+from code.harness.schema.run_spec import BatchSettings, DeviceEntry, EngineEntry, LogSettings, RunSpec
 
 CORES = len(os.sched_getaffinity(0))
 IN_FLIGHT = 64
@@ -57,12 +59,10 @@ class Subject:
 
     def load(self, precision: str, beams: int, streams: int = 1) -> Any:
         """Its engine, loaded."""
-        fields = {
-            "generation": generation({"num_beams": beams}, self.end),
-            "requests_in_flight": IN_FLIGHT,
-            "longest_prompt": len(self.prompts[0]),
-        }
-        return BACKEND.load(self.engine(precision), EngineSpec(streams, CORES, precision, fields))
+        how = Generation.of(generation({"num_beams": beams}, self.end))
+        longest = len(self.prompts[0])
+        spec = GeneratorSpec(streams, CORES, precision, generation=how, requests_in_flight=IN_FLIGHT, longest_prompt=longest)
+        return BACKEND.load(self.engine(precision), spec)
 
 
 def rate(run: Callable[[], list[Any]]) -> tuple[float, float]:
@@ -132,19 +132,31 @@ def run_json(subject: Subject, scenario: str, folder: Path, conf: dict[str, Any]
     folder.mkdir(parents=True, exist_ok=True)
     lines = [f"gptj.{scenario}.{key} = {value}" for key, value in conf.items()]
     (folder / "user.conf").write_text("\n".join(lines) + "\n")
-    content = {
-        "schema": 2, "benchmark": "gptj", "scenario": scenario, "test_mode": "PerformanceOnly", "output_dir": str(folder),
-        "user_conf": str(folder / "user.conf"), "audit_conf": "", "seeds": {}, "issue_threads": 0, "warmup_s": 1.0, "watchdog_s": 120.0,
-        "engine": {"backend": "openvino_genai", "folder": str(subject.engine("fp32")), "precision": "fp32", "streams": CORES,
-                   "threads": CORES, "devices": []},
-        "batch": {"max_samples": IN_FLIGHT, "timeout_us": 0.0, "padding": 0.0},
-        "dataset": {"kind": "prompts", "folder": str(subject.folder), "count": len(subject.prompts), "usual_count": facts.DATASET_SAMPLES,
-                    "tokens": "tokens.npy", "offsets": "offsets.npy", "lengths": "lengths.npy", "positions": 2048,
-                    "generation": generation({}, subject.end)},
-        "log": {"enable_trace": False, "copy_summary_to_stdout": False}, "fields": {},
-    }  # fmt: skip
+    dataset = {
+        "kind": "prompts",
+        "folder": str(subject.folder),
+        "count": len(subject.prompts),
+        "tokens": "tokens.npy",
+        "offsets": "offsets.npy",
+        "lengths": "lengths.npy",
+        "positions": 2048,
+        "generation": generation({}, subject.end),
+    }
     path = folder / "run.json"
-    path.write_text(json.dumps(content))
+    RunSpec(
+        benchmark="gptj",
+        scenario=scenario,  # type: ignore[arg-type]
+        test_mode="PerformanceOnly",
+        output_dir=str(folder),
+        user_conf=str(folder / "user.conf"),
+        audit_conf="",
+        engines=(EngineEntry("openvino_genai", str(subject.engine("fp32")), "fp32", OpenVinoGenAiOptions()),),
+        devices=(DeviceEntry(0, "node 0", 0, (), CORES, CORES),),
+        batch=BatchSettings(IN_FLIGHT, 0.0, 0.0),
+        dataset=of_benchmark(dataset),
+        log=LogSettings(copy_summary_to_stdout=False),
+        warmup_s=1.0,
+    ).write(path)
     return path
 
 

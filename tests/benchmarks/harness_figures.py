@@ -8,9 +8,12 @@ import re
 import statistics
 import subprocess
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
+
+from code.harness.schema.datasets import of_benchmark
+from code.harness.schema.run_spec import Expectations, LogSettings, ServerSettings
 
 ROOT = Path(__file__).resolve().parents[2]
 SQUAD_LENGTHS = ROOT / "build" / "preprocessed_data" / "bert" / "tiny" / "lengths.npy"
@@ -54,33 +57,40 @@ def programs() -> dict[str, Path]:
 
 
 def run_json(folder: Path, scenario: str, conf: dict[str, float], **changed: Any) -> Path:
-    """A run of the null engine on lengths like SQuAD's, changed as asked; keys of `engine`, `batch`, `dataset` are merged."""
+    """A run of the null engine on lengths like SQuAD's, changed as asked; keys of `batch` are merged.
+
+    Args:
+        changed: top-level keys; of `engine` also streams, threads and devices (how many), each with as many streams and threads.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     name = changed.get("benchmark", "bert")
     (folder / "user.conf").write_text("".join(f"{name}.{scenario}.{k} = {v:.9g}\n" for k, v in conf.items()))
+    usual = {"backend": "null", "folder": "", "precision": "fp32", "options": {}, "streams": 1, "threads": 0, "devices": 1}
+    engine = {**usual, **changed.pop("engine", {})}
+    lanes = {"engine": 0, "cores": [], "streams": engine.pop("streams"), "threads": engine.pop("threads")}
+    dataset = changed.pop("dataset", {"kind": "synthetic", "count": 10833, "lengths": lengths(), "outputs": ["s", "e"]})
     content: dict[str, Any] = {
-        "schema": 2,
+        "schema": 3,
         "benchmark": "bert",
         "scenario": scenario,
         "test_mode": "PerformanceOnly",
         "output_dir": str(folder),
         "user_conf": str(folder / "user.conf"),
         "audit_conf": "",
-        "engine": {"backend": "null", "folder": "", "precision": "fp32", "streams": 1, "threads": 0, "devices": []},
-        "batch": {"max_samples": 16, "timeout_us": 0.0, "padding": 0.0625},
-        "dataset": {"kind": "synthetic", "count": 10833, "usual_count": 10833, "lengths": lengths(), "outputs": ["s", "e"]},
+        "devices": [{"index": i, "name": f"device {i}", **lanes} for i in range(engine.pop("devices"))],
+        "engines": [engine],
+        "batch": {"max_samples": 16, "timeout_us": 0.0, "padding": 0.0625, **changed.pop("batch", {})},
+        "dataset": asdict(of_benchmark(dataset)),
         "seeds": {},
-        "log": {"enable_trace": False, "copy_summary_to_stdout": False},
-        "issue_threads": 0,
+        "log": asdict(LogSettings(copy_summary_to_stdout=False)),
+        "server": asdict(ServerSettings()),
         "warmup_s": 0.0,
         "watchdog_s": 60.0,
-        "fields": {},
+        "expects": asdict(Expectations()),
+        "record": {},
     }
-    for key, value in changed.items():
-        merge = isinstance(value, dict) and isinstance(content[key], dict) and value.get("kind") is None
-        content[key] = {**content[key], **value} if merge else value
     path = folder / "run.json"
-    path.write_text(json.dumps(content))
+    path.write_text(json.dumps({**content, **changed}))
     return path
 
 

@@ -17,33 +17,33 @@
 
 namespace {
 
-using harness::RunSpec;
+using bare_loop::Run;
 
 struct Prepared {
   std::vector<ov::Tensor> inputs;
   size_t samples = 0;
 };
 
-ov::CompiledModel load(const RunSpec& spec) {
+ov::CompiledModel load(const Run& run) {
   const std::map<std::string, std::string> hints = {
       {"fp32", "f32"}, {"int8", "f32"}, {"bf16", "bf16"}, {"fp16", "f16"}};
   static ov::Core core;
-  std::ifstream blob(spec.engine.folder + "/engine.blob", std::ios::binary);
+  std::ifstream blob(run.engine().folder + "/engine.blob", std::ios::binary);
   return core.import_model(blob, "CPU",
-                           {{"INFERENCE_PRECISION_HINT", hints.at(spec.engine.precision)},
-                            {"NUM_STREAMS", std::to_string(spec.engine.streams)},
-                            {"INFERENCE_NUM_THREADS", std::to_string(spec.engine.threads)},
-                            {"PERFORMANCE_HINT", spec.engine.streams > 1 ? "THROUGHPUT" : "LATENCY"},
+                           {{"INFERENCE_PRECISION_HINT", hints.at(run.engine().precision)},
+                            {"NUM_STREAMS", std::to_string(run.device().streams)},
+                            {"INFERENCE_NUM_THREADS", std::to_string(run.device().threads)},
+                            {"PERFORMANCE_HINT", run.device().streams > 1 ? "THROUGHPUT" : "LATENCY"},
                             {"ENABLE_CPU_PINNING", "NO"}});
 }
 
 // The batches of one pass over the data set, as tensors.
-std::vector<Prepared> prepare(const RunSpec& spec, const ov::CompiledModel& model) {
+std::vector<Prepared> prepare(const Run& run, const ov::CompiledModel& model) {
   std::map<std::string, harness::NpyArray> arrays;
-  for (const auto& [name, file] : spec.dataset.arrays)
-    arrays.emplace(name, harness::NpyArray(spec.dataset.folder + "/" + file));
+  for (const auto& [name, file] : run.data.arrays)
+    arrays.emplace(name, harness::NpyArray(run.data.folder + "/" + file));
   std::vector<Prepared> out;
-  for (const harness::Batch& batch : bare_loop::batches_of(spec)) {
+  for (const harness::Batch& batch : bare_loop::batches_of(run)) {
     Prepared made;
     made.samples = batch.size();
     const auto longest = static_cast<size_t>(batch.longest);
@@ -79,11 +79,11 @@ class LoopLane {
   ov::InferRequest request_;
 };
 
-double rate(const RunSpec& spec, double seconds) {
-  ov::CompiledModel model = load(spec);
-  const std::vector<Prepared> batches = prepare(spec, model);
+double rate(const Run& run, double seconds) {
+  ov::CompiledModel model = load(run);
+  const std::vector<Prepared> batches = prepare(run, model);
   std::vector<std::unique_ptr<LoopLane>> lanes;
-  for (int lane = 0; lane < spec.engine.streams; ++lane) lanes.push_back(std::make_unique<LoopLane>(model));
+  for (int lane = 0; lane < run.device().streams; ++lane) lanes.push_back(std::make_unique<LoopLane>(model));
   bare_loop::measure(lanes, batches, 0);
   return bare_loop::measure(lanes, batches, seconds);
 }

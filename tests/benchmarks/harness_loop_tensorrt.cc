@@ -21,7 +21,7 @@
 
 namespace {
 
-using harness::RunSpec;
+using bare_loop::Run;
 
 void check(cudaError_t code) {
   if (code != cudaSuccess) throw std::runtime_error(cudaGetErrorString(code));
@@ -54,15 +54,15 @@ void* on_device(const void* data, size_t bytes) {
 }
 
 // The batches of one pass over the data set, in device memory.
-std::vector<Prepared> prepare(const RunSpec& spec, const nvinfer1::ICudaEngine& engine) {
+std::vector<Prepared> prepare(const Run& run, const nvinfer1::ICudaEngine& engine) {
   std::vector<Prepared> out;
-  for (const harness::Batch& batch : bare_loop::batches_of(spec)) {
+  for (const harness::Batch& batch : bare_loop::batches_of(run)) {
     Prepared made;
     made.samples = batch.size();
     const auto longest = static_cast<size_t>(batch.longest);
     made.dims = {2, {static_cast<int64_t>(batch.size()), static_cast<int64_t>(longest)}};
-    for (const auto& [name, file] : spec.dataset.arrays) {
-      const harness::NpyArray array(spec.dataset.folder + "/" + file);
+    for (const auto& [name, file] : run.data.arrays) {
+      const harness::NpyArray array(run.data.folder + "/" + file);
       std::vector<int32_t> narrow;
       for (const uint32_t sample : batch.samples) {
         narrow.insert(narrow.end(), array.row<int32_t>(sample), array.row<int32_t>(sample) + longest);
@@ -119,20 +119,20 @@ class LoopLane {
   size_t calls_ = 0;
 };
 
-double rate(const RunSpec& spec, double seconds) {
-  check(cudaSetDevice(spec.engine.devices.front().index));
+double rate(const Run& run, double seconds) {
+  check(cudaSetDevice(run.device().index));
   Messages messages;
   const std::unique_ptr<nvinfer1::IRuntime> runtime(nvinfer1::createInferRuntime(messages));
   if (runtime == nullptr) throw std::runtime_error("no TensorRT runtime");
-  if (spec.engine.version_compatible) runtime->setEngineHostCodeAllowed(true);
-  const std::vector<char> plan = plan_of(spec.engine.folder);
+  if (run.options.at("version_compatible").get<bool>()) runtime->setEngineHostCodeAllowed(true);
+  const std::vector<char> plan = plan_of(run.engine().folder);
   const std::unique_ptr<nvinfer1::ICudaEngine> engine(runtime->deserializeCudaEngine(plan.data(), plan.size()));
   if (engine == nullptr) throw std::runtime_error("the plan cannot be loaded");
-  const std::vector<Prepared> batches = prepare(spec, *engine);
+  const std::vector<Prepared> batches = prepare(run, *engine);
   constexpr size_t kLongest = 512;
   std::vector<std::unique_ptr<LoopLane>> lanes;
-  for (int lane = 0; lane < spec.engine.streams; ++lane) {
-    lanes.push_back(std::make_unique<LoopLane>(*engine, spec.batch.max_samples * kLongest * sizeof(float)));
+  for (int lane = 0; lane < run.device().streams; ++lane) {
+    lanes.push_back(std::make_unique<LoopLane>(*engine, run.spec.batch.max_samples * kLongest * sizeof(float)));
   }
   bare_loop::measure(lanes, batches, 0);
   return bare_loop::measure(lanes, batches, seconds);

@@ -17,12 +17,14 @@ import statistics
 import sys
 import tempfile
 import time
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from code.harness.schema.options import SimulatedOptions
 from tests.benchmarks.harness_figures import Figure, execute, figure, in_turn, is_valid, programs, run_json, summary
 
 BERT_BOUND_S = 0.130
@@ -91,17 +93,16 @@ def memory(_times: int, scratch: Path, _: argparse.Namespace) -> list[Figure]:
 def simulated(times: int, scratch: Path, _: argparse.Namespace) -> list[Figure]:
     """Eight devices of 9,000 samples/s at 57,600 queries/s with BERT's bound of 130 ms."""
     at_64 = 64 / 9000 * 1e6
-    table = {"batches": [1, 64], "lengths": [1, 384], "microseconds": [[1500, 1500], [at_64, at_64]]}
+    table = asdict(SimulatedOptions((1.0, 64.0), (1.0, 384.0), ((1500.0, 1500.0), (at_64, at_64))))
     tools = programs()
     folder = scratch / "simulated"
     p99, valid = [], 0
     for _ in range(times):
-        devices = [{"index": i, "cores": []} for i in range(8)]
         path = run_json(
             folder,
             "Server",
             {"target_qps": 57600, "target_latency": 130, "min_duration": 10000},
-            engine={"backend": "simulated", "devices": devices, "simulated": table},
+            engine={"backend": "simulated", "devices": 8, "options": table},
             batch={"max_samples": 64, "timeout_us": 20000.0, "padding": 1.0},
         )
         execute([tools["harness"], path])
@@ -119,7 +120,6 @@ def sequences(arguments: argparse.Namespace) -> dict[str, Any]:
         "kind": "sequence",
         "folder": str(folder),
         "count": int(json.loads((folder / "manifest.json").read_text())["count"]),
-        "usual_count": 10833,
         "arrays": {name: f"{name}.npy" for name in names},
         "lengths": "lengths.npy",
         "outputs": ["output_start_logits", "output_end_logits"],
@@ -174,7 +174,7 @@ def server_share(_times: int, scratch: Path, arguments: argparse.Namespace) -> l
             engine=lanes,
             batch={"max_samples": arguments.batch, "timeout_us": 0.0, "padding": arguments.padding},
             warmup_s=2.0,
-            fields={"soft_drop": arguments.soft_drop},
+            server={"issue_threads": 0, "soft_drop": arguments.soft_drop},
         )
         execute([tools["harness"], path])
         low, high = (share, high) if is_valid(path.parent) else (low, share)

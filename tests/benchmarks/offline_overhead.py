@@ -24,7 +24,9 @@ from code.benchmarks.bert.benchmark import BENCHMARK
 from code.fields.table import FIELDS
 from code.harness.python.batcher import by_length
 from code.harness.python.datasets import Dataset, open_dataset
+from code.harness.python.devices import Device
 from code.harness.python.sut import Sut
+from code.harness.schema.run_spec import DeviceEntry
 from code.machine.detect import detect
 from code.results.loadgen_log import read_detail
 
@@ -70,9 +72,8 @@ def under_loadgen(engine: Engine, dataset: Dataset, samples: int, streams: int) 
         log.log_output.copy_summary_to_stdout = False
         sut = Sut(
             "Offline",
-            engine,
+            Device(DeviceEntry(0, "node 0", 0, (), streams, 0), engine).lanes(),
             dataset,
-            streams=streams,
             limit=LIMIT,
             padding=PADDING,
             timeout_s=0.0,

@@ -34,8 +34,10 @@ from code.benchmarks.unet3d.benchmark import BENCHMARK
 from code.common.errors import HarnessError
 from code.fields.table import FIELDS
 from code.harness.python.datasets import Dataset, open_dataset
+from code.harness.python.devices import Device
 from code.harness.python.sut import Sut
 from code.harness.python.windows import Windows
+from code.harness.schema.run_spec import DeviceEntry
 from tests.benchmarks.harness_figures import Figure, execute, figure, in_turn, programs, run_json, summary
 
 CORES = len(os.sched_getaffinity(0))
@@ -104,8 +106,9 @@ def harness_rate(engine: Engine, dataset: Dataset, cases: list[int]) -> Callable
         def failed(error: HarnessError) -> None:
             raise SystemExit(str(error))
 
+        lanes = Device(DeviceEntry(0, "node 0", 0, (), CORES, 0), engine).lanes()
         sut = Sut(
-            "Offline", engine, dataset, streams=CORES, limit=1, padding=0.0, timeout_s=0.0, complete=complete,
+            "Offline", lanes, dataset, limit=1, padding=0.0, timeout_s=0.0, complete=complete,
             respond=lambda i, a, n: i, failed=failed,
         )  # fmt: skip
         start = time.perf_counter()

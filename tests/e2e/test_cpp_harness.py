@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import shutil
@@ -10,13 +11,18 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from code.common.errors import UsageError
-from code.harness.schema.run_spec import RunSpec
+from code.common.errors import MissingError, UsageError
+from code.harness.schema.datasets import DATASETS, of_benchmark
+from code.harness.schema.json_schema import FILE
+from code.harness.schema.options import OPTIONS, NoOptions
+from code.harness.schema.run_spec import SCHEMA, BatchSettings, DeviceEntry, EngineEntry, LogSettings, RunSpec
 from code.run import launch
+from tests import run_documents as documents
 
 pytestmark = [pytest.mark.e2e, pytest.mark.cpp, pytest.mark.timeout(1800)]
 SCENARIOS = ("Offline", "Server", "SingleStream", "MultiStream")
@@ -148,10 +154,14 @@ def sequences(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     }
 
 
-def spec(folder: Path, engine: Path, dataset: dict[str, Any], scenario: str, **changed: Any) -> RunSpec:
+def spec(folder: Path, engine: Path, dataset: dict[str, Any], scenario: str, devices: int = 1, **changed: Any) -> RunSpec:
     folder.mkdir(exist_ok=True)
     conf = {"performance_sample_count_override": SAMPLES, "target_qps": 2000, "min_duration": 300, "min_query_count": 100}
     (folder / "user.conf").write_text("".join(f"bert.{scenario}.{key} = {value}\n" for key, value in conf.items()))
+    cores = sorted(os.sched_getaffinity(0))
+    entry = EngineEntry("openvino", str(engine), "fp32", NoOptions())
+    one = DeviceEntry(0, "node 0", 0, (), 2, 2)
+    several = tuple(DeviceEntry(n, f"node {n}", 0, (cores[n % len(cores)],), 1, 1) for n in range(devices))
     content: dict[str, Any] = {
         "benchmark": "bert",
         "scenario": scenario,
@@ -159,19 +169,11 @@ def spec(folder: Path, engine: Path, dataset: dict[str, Any], scenario: str, **c
         "output_dir": str(folder),
         "user_conf": str(folder / "user.conf"),
         "audit_conf": "",
-        "engine": {
-            "backend": "openvino",
-            "folder": str(engine),
-            "precision": "fp32",
-            "streams": 2,
-            "threads": 2,
-            "devices": [],
-        },
-        "batch": {"max_samples": 8, "timeout_us": 0.0, "padding": 0.0625},
-        "dataset": dataset,
-        "seeds": {},
-        "log": {"enable_trace": False, "copy_summary_to_stdout": False},
-        "issue_threads": 0,
+        "engines": (entry,),
+        "devices": several if devices > 1 else (one,),
+        "batch": BatchSettings(8, 0.0, 0.0625),
+        "dataset": of_benchmark(dataset),
+        "log": LogSettings(copy_summary_to_stdout=False),
         "warmup_s": 0.1,
     }
     return RunSpec(**{**content, **changed})
@@ -290,8 +292,76 @@ def test_probe_has_the_keys_that_configs_use(build: Path, engine: Path, sequence
 
 
 def test_an_error_arrives_as_the_same_error(build: Path, engine: Path, sequences: dict[str, Any], tmp_path: Path) -> None:
-    broken = spec(tmp_path / "run", engine, sequences, "Offline")
-    broken.engine["stream"] = 3
-    with pytest.raises(UsageError) as caught:
-        launch.run(broken, "Offline", "cpp")
-    assert "engine.stream" in caught.value.what and "engine.streams" in caught.value.why
+    for language in ("python", "cpp"):
+        missing = {**sequences, "folder": "/nowhere"}
+        with pytest.raises(MissingError) as caught:
+            launch.run(spec(tmp_path / language, engine, missing, "Offline"), "Offline", language)
+        assert "make preprocess_data" in caught.value.next_step
+        with pytest.raises(UsageError, match="padding is 3"):
+            batch = BatchSettings(8, 0.0, 3.0)
+            launch.run(spec(tmp_path / language, engine, sequences, "Offline", batch=batch), "Offline", language)
+
+
+def binary(build: Path) -> str:
+    return str(build.parent / "bin" / "harness")
+
+
+def test_capabilities_are_the_keys_of_the_schema(build: Path) -> None:
+    told = json.loads(subprocess.run([binary(build), "--capabilities"], capture_output=True, text=True, check=True).stdout)
+    assert told["schema"] == SCHEMA and {"null", "simulated"} <= set(told["backends"])
+    for part, known in (("backends", OPTIONS), ("datasets", DATASETS)):
+        for name, keys in told[part].items():
+            assert set(keys) == {field.name for field in dataclasses.fields(known[name])}, name
+
+
+@pytest.mark.parametrize("name", documents.BOTH)
+def test_run_json_has_one_verdict_in_both_languages(name: str, build: Path, tmp_path: Path) -> None:
+    """The schema's, which tests/unit/test_run_json.py holds the Python reader to, for a change at every place."""
+    schema = jsonschema.Draft202012Validator(json.loads(FILE.read_text()))
+    cases = [("as it is", documents.BOTH[name]), *documents.changed(documents.BOTH[name])]
+    files = []
+    for number, (_, content) in enumerate(cases):
+        files.append(tmp_path / f"{number}.json")
+        files[-1].write_text(json.dumps(content))
+    done = subprocess.run([binary(build), "--check", *map(str, files)], capture_output=True, text=True)
+    verdicts = [json.loads(line)["error"] for line in done.stdout.splitlines()]
+    assert done.returncode == 2 and len(verdicts) == len(cases) > 300 and verdicts[0] is None
+    for (label, content), error in zip(cases, verdicts, strict=True):
+        # A backend without an entry in OPTIONS is one of the Python harness alone.
+        fits = schema.is_valid(content) and all(engine["backend"] in OPTIONS for engine in content["engines"])
+        assert (error is None) == fits, f"{label}: the C++ harness says {error}"
+
+
+def test_devices_are_driven_alike_and_answer_alike(build: Path, engine: Path, sequences: dict[str, Any], tmp_path: Path) -> None:
+    """Two devices of one core each, which share what Offline and Server ask."""
+    for scenario in ("Offline", "Server"):
+        found = {}
+        for language in ("python", "cpp"):
+            folder = tmp_path / f"{scenario}-{language}"
+            launch.run(spec(folder, engine, sequences, scenario, devices=2), scenario, language)
+            found[language] = answers(folder)
+            usage = json.loads((folder / "devices.json").read_text())
+            assert [(row["index"], row["name"]) for row in usage] == [(0, "node 0"), (1, "node 1")]
+            assert sum(row["samples"] for row in usage) == SAMPLES
+            assert all(0 <= row["busy_s"] <= row["elapsed_s"] and row["batches"] <= row["samples"] for row in usage)
+        assert found["python"].keys() == found["cpp"].keys() == set(range(SAMPLES))
+        for index, wanted in found["python"].items():
+            np.testing.assert_allclose(found["cpp"][index], wanted, rtol=1e-5, atol=1e-6)
+
+
+def test_loadgens_log_settings_act_in_both_languages(
+    build: Path, engine: Path, sequences: dict[str, Any], tmp_path: Path
+) -> None:
+    for language in ("python", "cpp"):
+        log = LogSettings(
+            enable_trace=True,
+            copy_summary_to_stdout=False,
+            copy_detail_to_stdout=True,
+            mode="EndOfTestOnly",
+            async_poll_interval_ms=9,
+        )
+        run = spec(tmp_path / language, engine, sequences, "Offline", log=log, test_mode="PerformanceOnly")
+        launch.run(run, "Offline", language)
+        printed = (tmp_path / language / "stdout.txt").read_text()
+        assert ":::MLLOG" in printed and "MLPerf Results Summary" not in printed
+        assert (tmp_path / language / "mlperf_log_trace.json").stat().st_size > 100

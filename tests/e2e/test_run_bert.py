@@ -55,7 +55,7 @@ def test_metadata_is_what_automation_parses(performance: tuple[Path, subprocess.
 def test_a_folder_holds_everything_and_no_marker(performance: tuple[Path, subprocess.CompletedProcess[str]]) -> None:
     for path in performance[0].rglob("metadata.json"):
         names = {p.name for p in path.parent.iterdir()}
-        assert {"mlperf_log_detail.txt", "mlperf_log_summary.txt", "user.conf", "run.json", "stdout.txt"} <= names
+        assert {"mlperf_log_detail.txt", "mlperf_log_summary.txt", "user.conf", "run.json", "devices.json", "stdout.txt"} <= names
         assert "INCOMPLETE" not in names
         assert path.parent.parent.name == "bert-99" and path.parent.parent.parent.parent == performance[0]
 

@@ -15,15 +15,12 @@ import numpy as np
 import pytest
 
 from code.backends import memory
-from code.backends.base import EngineSpec
-from code.backends.generators import streams as generator_streams
-from code.backends.generators.base import texts
+from code.backends.generators.base import Generation, GeneratorSpec, texts
 from code.backends.generators.openvino_genai import BACKEND
 from code.benchmarks.gptj import facts, tiny
 from code.benchmarks.gptj.benchmark import generation
 from code.benchmarks.gptj.tiny import record
 from code.common.errors import MissingError, RunError
-from code.machine.detect import detect
 
 COUNT = 24
 
@@ -41,13 +38,10 @@ def asked(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[Any], int]:
     return [np.array(opened.prompt(index)) for index in range(COUNT)], opened.end
 
 
-def spec_of(streams: int, asked: tuple[list[Any], int]) -> EngineSpec:
-    fields = {
-        "generation": generation({"num_beams": facts.NUM_BEAMS}, asked[1]),
-        "requests_in_flight": 4,
-        "longest_prompt": max(map(len, asked[0])),
-    }
-    return EngineSpec(streams, 2, "fp32", fields)
+def spec_of(streams: int, asked: tuple[list[Any], int]) -> GeneratorSpec:
+    how = Generation.of(generation({"num_beams": facts.NUM_BEAMS}, asked[1]))
+    longest = max(map(len, asked[0]))
+    return GeneratorSpec(streams, 2, "fp32", generation=how, requests_in_flight=4, longest_prompt=longest)
 
 
 @pytest.fixture
@@ -101,8 +95,21 @@ def test_too_little_memory_for_the_streams_names_how_many_fit(
     assert "--cpu_inference_streams=" in caught.value.next_step
 
 
-def test_streams_are_shared_out_over_numa_nodes(monkeypatch: pytest.MonkeyPatch) -> None:
-    two = dataclasses.replace(detect(), numa_nodes={0: (0, 1, 4, 5), 1: (2, 3, 6, 7)})
-    monkeypatch.setattr(generator_streams, "detect", lambda: two)
-    assert generator_streams.shares(4) == [(0, 1, 4, 5), (2, 3, 6, 7)] * 2
-    assert generator_streams.shares(3) == [()] * 3
+def test_several_devices_are_streams_on_their_own_cores(engine: Path, asked: tuple[list[Any], int]) -> None:
+    """What each of them did is counted, and the texts are those of one."""
+    cores = sorted(os.sched_getaffinity(0))
+    specs = [dataclasses.replace(spec_of(1, asked), cores=(core,), device=number) for number, core in enumerate(cores[:2] * 2)][
+        :2
+    ]
+    made = BACKEND.load_devices(engine, specs)
+    try:
+        masks = {tuple(sorted(os.sched_getaffinity(process.pid))) for process in made._processes}  # type: ignore[attr-defined]
+        assert masks == {spec.cores for spec in specs}
+        found = texts(made, asked[0])
+        usage = made.usage  # type: ignore[attr-defined]
+        assert sum(stream.finished for stream in usage) == COUNT and all(stream.busy_s() > 0 for stream in usage)
+    finally:
+        made.close()
+    one = BACKEND.load(engine, spec_of(1, asked))
+    assert [text.tolist() for text in found] == [text.tolist() for text in texts(one, asked[0])]
+    one.close()

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from code.backends.generators.base import Event
+from code.backends.generators.base import Event, Generation, GeneratorSpec
 from code.backends.generators.openvino_genai import BACKEND
 from code.benchmarks.gptj import bpe, checkpoint, cnndm, facts, tiny
 from code.benchmarks.gptj.benchmark import BENCHMARK, generation, require_fit
@@ -20,6 +20,7 @@ from code.benchmarks.gptj.tiny import record
 from code.common.errors import HarnessError, MissingError, RunError, UsageError
 from code.harness.python.generation_sut import GenerationSut, in_order
 from code.harness.python.prompts import PromptDataset
+from code.harness.schema.datasets import of_benchmark
 
 EXPECTED = tiny.MODEL / record.EXPECTED_FILE
 
@@ -35,8 +36,8 @@ def prompts(tmp_path_factory: pytest.TempPathFactory) -> Any:
     return record.evaluation_set(tiny.MODEL, tmp_path_factory.mktemp("tiny"), record.SUBSET)
 
 
-def spec_of(opened: Any, **changed: Any) -> dict[str, Any]:
-    return {
+def spec_of(opened: Any, **changed: Any) -> Any:
+    content = {
         "kind": "prompts",
         "folder": str(opened.folder),
         "count": len(opened),
@@ -47,6 +48,7 @@ def spec_of(opened: Any, **changed: Any) -> dict[str, Any]:
         "generation": generation({}, opened.end),
         **changed,
     }
+    return of_benchmark(content)
 
 
 @pytest.mark.parametrize("beams", record.BEAMS)
@@ -133,11 +135,13 @@ class Collected:
 
 
 def load(tmp_path: Path, opened: Any, **fields: Any) -> Any:
-    from code.backends.base import EngineSpec
-
     BACKEND.build(tiny.MODEL, {"precision": "fp32", "benchmark": "gptj"}, tmp_path)
-    usual = {"generation": generation({}, opened.end), "requests_in_flight": 16, "longest_prompt": int(opened.lengths.max())}
-    return BACKEND.load(tmp_path, EngineSpec(1, 2, "fp32", {**usual, **fields}))
+    usual = {
+        "generation": Generation.of(generation({}, opened.end)),
+        "requests_in_flight": 16,
+        "longest_prompt": int(opened.lengths.max()),
+    }
+    return BACKEND.load(tmp_path, GeneratorSpec(1, 2, "fp32", **{**usual, **fields}))
 
 
 def sut(scenario: str, generator: Any, opened: Any, got: Collected, **options: Any) -> GenerationSut:
@@ -166,7 +170,7 @@ def test_requests_come_back_with_their_own_texts_whatever_the_order(
 def test_first_tokens_are_reported_in_a_greedy_search(tmp_path: Path, prompts: Any, expected: dict[str, Any]) -> None:
     opened, _ = prompts
     got = Collected()
-    settings = {**generation({"num_beams": 1}, opened.end), "stream": True}
+    settings = Generation.of(generation({"num_beams": 1}, opened.end), stream=True)
     under_test = sut("Server", load(tmp_path, opened, generation=settings), opened, got, first_token=got.first)
     for number in range(6):
         under_test.issue([number], [number])

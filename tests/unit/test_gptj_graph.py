@@ -9,8 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from code.backends.base import EngineSpec
-from code.backends.generators.base import texts
+from code.backends.generators.base import Generation, GeneratorSpec, texts
 from code.backends.generators.openvino_genai import BACKEND, FILE
 from code.benchmarks.gptj import bpe, checkpoint, export, facts, graph, tiny
 from code.benchmarks.gptj.benchmark import generation
@@ -107,8 +106,9 @@ def engine(folder: Path, rewritten: bool) -> Path:
 
 
 def generated(folder: Path, beams: int, prompts: list[Any], end: int) -> list[list[int]]:
-    fields = {"generation": generation({"num_beams": beams}, end), "requests_in_flight": 16, "longest_prompt": 400}
-    generator = BACKEND.load(folder, EngineSpec(1, 2, "fp32", fields))
+    how = Generation.of(generation({"num_beams": beams}, end))
+    spec = GeneratorSpec(1, 2, "fp32", generation=how, requests_in_flight=16, longest_prompt=400)
+    generator = BACKEND.load(folder, spec)
     found = [tokens.tolist() for tokens in texts(generator, prompts)]
     generator.close()
     return found

@@ -111,13 +111,14 @@ def test_too_little_memory_is_said_before_anything_is_read(model: Path, tmp_path
 
 
 def test_loading_refuses_too_little_memory_for_the_precision(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from code.backends.base import EngineSpec
+    from code.backends.generators.base import Generation, GeneratorSpec
     from code.benchmarks.gptj.benchmark import generation
 
+    spec = GeneratorSpec(1, 1, "fp32", generation=Generation.of(generation({}, 1279)))
     BACKEND.build(tiny.MODEL, {"precision": "fp32", "benchmark": "gptj"}, tmp_path)
     monkeypatch.setattr(memory, "available", lambda: 2_000_000)
     with pytest.raises(MissingError, match="too little memory to load gptj in fp32"):
-        BACKEND.load(tmp_path, EngineSpec(1, 1, "fp32", {"generation": generation({}, 1279)}))
+        BACKEND.load(tmp_path, spec)
 
 
 def test_a_whole_gptj_in_fp32_asks_for_what_it_takes() -> None:
@@ -127,12 +128,12 @@ def test_a_whole_gptj_in_fp32_asks_for_what_it_takes() -> None:
 
 
 def test_an_engine_that_is_not_whole_is_said(tmp_path: Path) -> None:
-    from code.backends.base import EngineSpec
+    from code.backends.generators.base import Generation, GeneratorSpec
 
     BACKEND.build(tiny.MODEL, {"precision": "fp32", "benchmark": "gptj"}, tmp_path)
     (tmp_path / "openvino_model.bin").unlink()
     with pytest.raises(RunError, match="is not whole"):
-        BACKEND.load(tmp_path, EngineSpec(1, 1, "fp32", {}))
+        BACKEND.load(tmp_path, GeneratorSpec(1, 1, "fp32", generation=Generation(1, 1, 2, False, 0)))
 
 
 def test_an_engine_is_addressed_by_every_file_of_the_model(model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from code.harness.schema.run_spec import SCHEMA
 from code.run.language import choose
+from tests.run_documents import SEQUENCE
 
 
 def put_binary(build: Path, answer: str) -> None:
@@ -26,7 +27,7 @@ def build(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def offers(**changed: Any) -> str:
-    return json.dumps({"schema": SCHEMA, "backends": ["openvino"], "datasets": ["sequence"], **changed})
+    return json.dumps({"schema": SCHEMA, "backends": {"openvino": []}, "datasets": {"sequence": list(SEQUENCE)}, **changed})
 
 
 def test_what_is_asked_for_is_taken(build: Path) -> None:
@@ -43,8 +44,11 @@ def test_without_a_build_it_is_python_and_says_how_to_build(build: Path) -> None
     ("answer", "language", "said"),
     [
         (offers(), "cpp", "it is built"),
-        (offers(backends=["null"]), "python", "no backend 'openvino'"),
-        (offers(datasets=["volume"]), "python", "no kind of data set 'sequence'"),
+        (offers(backends={"null": []}), "python", "no backend 'openvino'"),
+        (offers(datasets={"volume": []}), "python", "no kind of data set 'sequence'"),
+        (offers(backends={"openvino": ["use_graphs"]}), "python", "reads other keys for the backend 'openvino'"),
+        (offers(datasets={"sequence": ["kind", "count"]}), "python", "reads other keys for the kind of data set 'sequence'"),
+        (offers(backends=["openvino"]), "python", "of another version"),
         (offers(schema=SCHEMA + 1), "python", "of another version"),
         ("usage: harness run.json", "python", "of another version"),
     ],
@@ -53,3 +57,7 @@ def test_a_build_is_used_where_it_has_what_is_needed(build: Path, answer: str, l
     put_binary(build, answer)
     choice = choose("auto", "openvino", "sequence")
     assert (choice.language, said in choice.why) == (language, True)
+
+
+def test_a_backend_that_runs_in_one_language_is_run_in_it(build: Path) -> None:
+    assert choose("auto", "simulated", "sequence", ("cpp",)).language == "cpp"

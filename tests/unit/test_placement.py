@@ -90,12 +90,6 @@ def test_streams_are_shared_out_by_cores_and_none_is_lost() -> None:
     assert placed("--cpu_inference_streams=1", capture="nvml_fails.json").notes, "an idle node is named"
 
 
-def test_a_runtime_that_places_streams_itself_gets_the_machine_as_one_device() -> None:
-    workload = planned(capture="nvml_fails.json")
-    runtime = backend("openvino_genai")
-    assert runtime.places_streams and len(place(workload, runtime).devices) == 1
-
-
 def test_one_node_is_one_device_that_is_bound_to_nothing() -> None:
     (device,) = placed(capture="cpu_x86_64.json").devices
     assert device.cores == () and device.threads == 2

@@ -1,57 +1,32 @@
-"""run.json, user.conf and batches."""
+"""user.conf, batches and devices."""
 
 from __future__ import annotations
 
-import json
+import os
+import threading
+import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from code.common.errors import MissingError, UsageError
+from code.common.errors import HarnessError, MissingError, RunError, UsageError
 from code.fields.table import FIELDS
 from code.harness.python.batcher import ArrivalQueue, by_length
 from code.harness.python.datasets import open_dataset
-from code.harness.schema import run_spec as contract
-from code.harness.schema.run_spec import RunSpec
+from code.harness.python.devices import Device, bind_thread, bound, load_devices, usage
+from code.harness.python.sut import Sut
+from code.harness.schema.run_spec import DeviceEntry, RunSpec
+from code.harness.schema.run_spec import parse as parse_run
 from code.run.settings import conf_text, user_conf
+from tests import run_documents as documents
 
 LENGTHS = np.array([30, 384, 31, 200, 384, 30, 199, 30], dtype=np.int32)
 
 
 def values(**changed: Any) -> dict[str, Any]:
     return {**{f.name: f.default for f in FIELDS}, **changed}
-
-
-def spec(folder: Path) -> RunSpec:
-    return RunSpec("bert", "Offline", "PerformanceOnly", str(folder), "u", "", {}, {}, {}, {}, {}, 0, 0.5)
-
-
-def test_run_json_is_read_as_it_was_written(tmp_path: Path) -> None:
-    spec(tmp_path).write(tmp_path / "run.json")
-    assert contract.read(tmp_path / "run.json") == spec(tmp_path)
-
-
-@pytest.mark.parametrize(
-    "change", [{"surprise": 1}, {"schema": 99}, {"scenario": 3}, {"engine": "openvino"}], ids=lambda c: str(next(iter(c)))
-)
-def test_run_json_that_does_not_fit_is_an_error(tmp_path: Path, change: dict[str, Any]) -> None:
-    path = tmp_path / "run.json"
-    spec(tmp_path).write(path)
-    path.write_text(json.dumps({**json.loads(path.read_text()), **change}))
-    with pytest.raises(UsageError):
-        contract.read(path)
-
-
-def test_run_json_with_a_missing_key_names_it(tmp_path: Path) -> None:
-    path = tmp_path / "run.json"
-    spec(tmp_path).write(path)
-    content = json.loads(path.read_text())
-    del content["seeds"]
-    path.write_text(json.dumps(content))
-    with pytest.raises(UsageError, match="seeds"):
-        contract.read(path)
 
 
 def test_user_conf_has_loadgens_keys_and_units() -> None:
@@ -161,8 +136,10 @@ def test_a_broken_array_names_the_file_and_the_mend(tmp_path: Path) -> None:
 
 
 def test_an_unknown_kind_of_data_set_is_an_error() -> None:
-    with pytest.raises(UsageError, match="kind of data set"):
+    with pytest.raises(UsageError, match="kind is 'sequenze'"):
         open_dataset({"kind": "sequenze"})
+    with pytest.raises(UsageError, match="makes no batches of the kind of data set 'synthetic'"):
+        open_dataset(documents.SYNTHETIC)
 
 
 @pytest.mark.parametrize("short", [{"test_query_count": 10}, {"fast": True}])
@@ -171,3 +148,125 @@ def test_a_short_run_makes_no_whole_passes_where_mlperf_conf_would(short: dict[s
         assert user_conf(scenario, values(**short), 13368, 13368, whole_passes=True)["sample_concatenate_permutation"] == 0
         assert "sample_concatenate_permutation" not in user_conf(scenario, values(), 13368, 13368, whole_passes=True)
         assert "sample_concatenate_permutation" not in user_conf(scenario, values(**short), 5, 5)
+
+
+class SlowStream:
+    """Takes `seconds` for a batch, and notes on which processors."""
+
+    def __init__(self, engine: SlowEngine) -> None:
+        self._engine = engine
+
+    def infer(self, inputs: Any) -> Any:
+        self._engine.cores.add(frozenset(os.sched_getaffinity(0)))
+        time.sleep(self._engine.seconds)
+        if self._engine.broken:
+            raise ValueError("it broke")
+        return {name: np.zeros(inputs["a"].shape, np.float32) for name in ("s", "e")}
+
+
+class SlowEngine:
+    inputs, outputs = ("a", "b"), ("s", "e")
+
+    def __init__(self, seconds: float, broken: bool = False) -> None:
+        self.seconds, self.broken = seconds, broken
+        self.cores: set[frozenset[int]] = set()
+
+    def stream(self) -> SlowStream:
+        return SlowStream(self)
+
+
+CORES = sorted(os.sched_getaffinity(0))
+
+
+def devices_of(*engines: SlowEngine, streams: int = 1) -> list[Device]:
+    return [
+        Device(DeviceEntry(number, f"node {number}", 0, (CORES[number % len(CORES)],), streams, 1), engine)
+        for number, engine in enumerate(engines)
+    ]
+
+
+def answered(folder: Path, scenario: str, devices: list[Device], queries: list[list[int]]) -> tuple[Sut, list[HarnessError]]:
+    """A SUT that has answered the queries, or failed."""
+    done, errors = threading.Semaphore(0), []  # type: ignore[var-annotated]
+
+    def failed(error: HarnessError) -> None:
+        errors.append(error)
+        done.release(1000)
+
+    sut = Sut(
+        scenario,
+        [lane for device in devices for lane in device.lanes()],
+        open_dataset(sequences(folder)),
+        limit=2,
+        padding=1.0,
+        timeout_s=0.0,
+        complete=lambda responses: done.release(len(responses)),
+        respond=lambda identity, address, size: identity,
+        failed=failed,
+    )
+    for query in queries:
+        sut.issue(list(range(len(query))), query)
+        for _ in query:
+            assert done.acquire(timeout=20)
+    sut.close()
+    return sut, errors
+
+
+@pytest.mark.parametrize("scenario", ["Offline", "MultiStream", "Server"])
+def test_devices_share_the_work_by_their_speed_on_their_own_cores(scenario: str, tmp_path: Path) -> None:
+    fast, slow = SlowEngine(0.01), SlowEngine(0.05)
+    devices = devices_of(fast, slow, streams=2)
+    start = time.monotonic()
+    sut, errors = answered(tmp_path, scenario, devices, [[0, 1, 2, 3, 4, 5, 6, 7] * 8])
+    rows = usage([device.entry for device in devices], sut.lanes, time.monotonic() - start)
+    assert not errors and sut.counts.completed == 64
+    assert [row["name"] for row in rows] == ["node 0", "node 1"]
+    assert sum(row["samples"] for row in rows) == 64 and rows[0]["samples"] > rows[1]["samples"] > 0
+    assert sum(row["batches"] for row in rows) == len(sut.batches) / 4
+    assert all(0 < row["busy_s"] <= row["elapsed_s"] for row in rows)
+    assert [engine.cores for engine in (fast, slow)] == [{frozenset(device.entry.cores)} for device in devices]
+
+
+def test_a_single_stream_is_the_first_devices(tmp_path: Path) -> None:
+    def run() -> None:
+        first, second = SlowEngine(0.0), SlowEngine(0.0)
+        devices = devices_of(first, second)
+        sut, _ = answered(tmp_path, "SingleStream", devices, [[0], [1], [2]])
+        rows = usage([device.entry for device in devices], sut.lanes, 1.0)
+        assert [row["samples"] for row in rows] == [3, 0] and rows[1]["busy_s"] == 0
+        assert first.cores == {frozenset(devices[0].entry.cores)} and not second.cores
+
+    bound([CORES[0]], run)  # the query's own thread is bound to the device's cores, and this one should not be
+
+
+def test_an_error_names_the_device_that_it_is_of(tmp_path: Path) -> None:
+    _, errors = answered(tmp_path, "Offline", devices_of(SlowEngine(0.05), SlowEngine(0.0, broken=True)), [[0, 1, 2, 3]])
+    assert isinstance(errors[0], RunError) and errors[0].what.startswith("device node 1: a batch of 2 samples")
+    assert "it broke" in errors[0].why
+
+
+def test_each_device_loads_its_own_engine_on_its_own_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    content = documents.document(documents.SEQUENCE, documents.engine("openvino", {}), documents.engine("openvino", {}))
+    content["engines"][1]["folder"] = "/engines/b"
+    for number, device in enumerate(content["devices"]):
+        device["cores"] = [CORES[number % len(CORES)]]
+    spec: RunSpec = parse_run(content, "run.json")
+    seen = []
+
+    class Recorder:
+        def load(self, folder: Path, how: Any) -> Any:
+            seen.append((str(folder), how.cores, how.device, how.streams, tuple(os.sched_getaffinity(0))))
+            if how.device == 1:
+                raise RunError("it cannot be loaded")
+
+    monkeypatch.setattr("code.harness.python.devices.backend", lambda name: Recorder())
+    with pytest.raises(RunError, match="device device 1: it cannot be loaded"):
+        load_devices(spec)
+    cores = [device.cores for device in spec.devices]
+    assert seen == [("/engines/a", cores[0], 0, 2, cores[0]), ("/engines/b", cores[1], 1, 2, cores[1])]
+
+
+def test_cores_that_are_not_there_leave_a_thread_free() -> None:
+    before = os.sched_getaffinity(0)
+    bind_thread([65_000])
+    assert os.sched_getaffinity(0) == before

@@ -21,10 +21,12 @@ from code.common.constants import AccuracyTarget, Scenario
 from code.common.errors import HarnessError, MissingError, RunError, UsageError
 from code.fields.table import FIELDS
 from code.harness.python.datasets import open_dataset
+from code.harness.python.devices import Device
 from code.harness.python.probe import _throughput
 from code.harness.python.sliding_window import SlidingWindow
 from code.harness.python.sut import Sut
 from code.harness.python.windows import Windows
+from code.harness.schema.run_spec import DeviceEntry
 from code.plan.request import parse_benchmark
 
 NAMES = ("case_00003", "case_00005", "case_00006")
@@ -40,6 +42,9 @@ class Stream:
     def infer(self, inputs: Arrays) -> Arrays:
         self.sizes.append(len(inputs["input"]))
         return {"output": np.concatenate([inputs["input"] * s for s in self.scale], axis=1)}
+
+
+NODE = DeviceEntry(0, "node 0", 0, (), 1, 1)
 
 
 class Engine:
@@ -137,7 +142,7 @@ def test_offline_takes_the_largest_first_and_the_score_is_that_of_the_answers(va
 
     failures: list[HarnessError] = []
     sut = Sut(
-        "SingleStream", Engine(), dataset, streams=1, limit=1, padding=0.0, timeout_s=0.0, complete=complete, respond=respond,
+        "SingleStream", Device(NODE, Engine()).lanes(), dataset, limit=1, padding=0.0, timeout_s=0.0, complete=complete, respond=respond,
         failed=failures.append,
     )  # fmt: skip
     sut.issue([0, 1, 2], [0, 1, 2])
@@ -161,7 +166,7 @@ def test_the_probe_counts_in_windows(values: dict[str, Any]) -> None:
     dataset = open_dataset(BENCHMARK.dataset(values))
     small = [Batch([1], np.array([int(np.argmin(dataset.lengths))]))]
     large = [Batch([1], np.array([int(np.argmax(dataset.lengths))]))]
-    rates = [_throughput(Engine(), dataset, batches, 1, 0.2) for batches in (small, large)]
+    rates = [_throughput(Device(NODE, Engine()).lanes(), dataset, batches, 0.2) for batches in (small, large)]
     assert 0.2 < rates[0] / rates[1] < 5.0
 
 

@@ -6,22 +6,25 @@ one thread that calls `advance`; `submit` may be called from any. A new one is a
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from code.backends.base import EngineSpec
 from code.common.errors import RunError, last_words
+from code.harness.schema.datasets import GenerationSpec
 
 WAIT_S = 0.05
 """How long whoever drives a generator waits in `advance` where nothing is submitted."""
 
 
 @dataclass(frozen=True)
-class Generation:
-    """How texts are generated.
+class Generation(GenerationSpec):
+    """How texts are generated: what run.json says of it, and what follows from LoadGen's settings.
 
     Args:
         num_beams: width of the beam search; 1 is greedy search.
@@ -31,24 +34,65 @@ class Generation:
         stream: whether first tokens are reported as they come; a beam search knows its first token only at the end.
     """
 
-    num_beams: int
-    min_new_tokens: int
-    max_new_tokens: int
-    early_stopping: bool
-    eos: int
     stream: bool = False
 
     @classmethod
-    def of(cls, spec: Mapping[str, Any]) -> Generation:
-        """The `generation` part of run.json's data set."""
-        return cls(
-            num_beams=int(spec["num_beams"]),
-            min_new_tokens=int(spec["min_new_tokens"]),
-            max_new_tokens=int(spec["max_new_tokens"]),
-            early_stopping=bool(spec["early_stopping"]),
-            eos=int(spec["eos"]),
-            stream=bool(spec.get("stream", False)),
-        )
+    def of(cls, spec: GenerationSpec | Mapping[str, Any], stream: bool = False) -> Generation:
+        """What run.json's data set, or a benchmark, says of it; with or without first tokens."""
+        return cls(**{**(asdict(spec) if isinstance(spec, GenerationSpec) else spec), "stream": stream})
+
+
+@dataclass(frozen=True, kw_only=True)
+class GeneratorSpec(EngineSpec):
+    """How a text generator is loaded for a run.
+
+    Args:
+        generation: how it generates.
+        requests_in_flight: requests that a stream works on at the same time; 0: the engine's own number.
+        longest_prompt: tokens of the longest prompt that will come; 0: as many as the model takes.
+    """
+
+    generation: Generation
+    requests_in_flight: int = 0
+    longest_prompt: int = 0
+
+    @classmethod
+    def require(cls, spec: EngineSpec) -> GeneratorSpec:
+        """`spec` as one for a generator. TypeError for any other."""
+        if not isinstance(spec, cls):
+            raise TypeError(f"a text generator is loaded for a GeneratorSpec, not for {type(spec).__name__}")
+        return spec
+
+
+class Usage:
+    """Texts that a stream finished, and the time in which it had any to work on."""
+
+    def __init__(self) -> None:
+        self.finished = 0
+        self.running = 0
+        self._busy_s = 0.0
+        self._since = 0.0
+
+    def began(self) -> None:
+        """A request was handed over."""
+        if self.running == 0:
+            self._since = time.monotonic()
+        self.running += 1
+
+    def ended(self, count: int) -> None:
+        """So many texts were finished."""
+        self.running -= count
+        self.finished += count
+        if count and self.running == 0:
+            self._busy_s += time.monotonic() - self._since
+
+    def busy_s(self) -> float:
+        """Seconds with work, up to now."""
+        return self._busy_s + (time.monotonic() - self._since if self.running else 0.0)
+
+    def reset(self) -> None:
+        """Count from here."""
+        self.finished, self._busy_s, self._since = 0, 0.0, time.monotonic()
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,8 @@ import importlib.metadata
 import json
 import threading
 from collections import deque
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +21,12 @@ from numpy.typing import NDArray
 
 from code.backends import memory
 from code.backends.base import Backend, EngineSpec, missing_sdk
-from code.backends.generators.base import Event, Generation, TextGenerator
+from code.backends.generators.base import Event, Generation, GeneratorSpec, TextGenerator
 from code.backends.generators.streams import GeneratorStreams
 from code.benchmarks.text import IR, IR_WEIGHTS, require_text, text_definition
 from code.common.errors import RunError, UsageError, last_words
 from code.fields.consumer import Consumer
+from code.harness.schema.options import OpenVinoGenAiOptions
 from code.machine.detect import detect
 
 INFERENCE_PRECISION = {"fp32": "f32", "bf16": "bf16", "fp16": "f16", "int8": "f32", "int4": "f32"}
@@ -148,7 +149,6 @@ class OpenVinoGenAi(Backend):
     runtime_key = "openvino_genai_version"
     device = "CPU"
     makes_precision = True
-    places_streams = True
     reads = (ENGINE, RUNTIME)
 
     def version(self) -> str:
@@ -186,6 +186,15 @@ class OpenVinoGenAi(Backend):
         """Any processor: the model is compiled when it is loaded."""
         return "CPU"
 
+    def options(self, values: Mapping[str, Any], folder: Path) -> OpenVinoGenAiOptions:
+        """Memory, format and step of the runtime."""
+        read = RUNTIME.of(values)
+        return OpenVinoGenAiOptions(
+            kv_cache_gb=read.get("kv_cache_gb"),
+            kv_cache_precision=read.get("kv_cache_precision"),
+            max_num_tokens=read.get("max_num_tokens"),
+        )
+
     def build(self, model: Path, values: Mapping[str, Any], folder: Path) -> dict[str, Any]:
         """Write the model in OpenVINO's format with weights of the precision asked for; a checkpoint is exported for it first."""
         name = require_text(self.name, values)[0].name
@@ -200,56 +209,48 @@ class OpenVinoGenAi(Backend):
         return details
 
     def load(self, folder: Path, spec: EngineSpec) -> TextGenerator:
-        """The engine in `folder` for the data set's kind of generation; too little memory is said before anything is loaded.
+        """The engine in `folder` for the data set's kind of generation; too little memory is said before anything is loaded."""
+        return self.load_devices(folder, [spec])
+
+    def load_devices(self, folder: Path, specs: Sequence[EngineSpec]) -> TextGenerator:
+        """The engine on several shares of the processors, as one generator.
 
         Its `step` holds Python's lock, and chooses tokens between its computations on a few threads only: several streams are processes.
         """
+        asked = [GeneratorSpec.require(spec) for spec in specs]
+        first, streams = asked[0], sum(spec.streams for spec in asked)
+        needs = _needs(folder, first, streams)
+        if streams == 1:
+            return self._load(folder, first, needs)
+        fit = memory.available() // needs.one
+        memory.require(
+            needs.one * streams,
+            f"load {needs.name} {streams} times in {first.precision}",
+            f"run with --cpu_inference_streams={fit}" if fit else "",
+        )
+        share = replace(_options(first), kv_cache_gb=needs.room / streams / 2**30)
+        parts = [
+            replace(spec, streams=1, threads=max(1, spec.threads // spec.streams), options=share)
+            for spec in asked
+            for _ in range(spec.streams)
+        ]
+        return GeneratorStreams(self.name, folder, parts)
+
+    def _load(self, folder: Path, spec: GeneratorSpec, needs: _Needs) -> TextGenerator:
         try:
             import openvino_genai as genai
         except ImportError as error:
             raise missing_sdk("openvino-genai", "", error) from error
-        sizes = _sizes(folder)
-        name = str(sizes.get("benchmark") or "the model")
-        read = RUNTIME.of(spec.fields)
-        generation = Generation.of(spec.fields["generation"])
-        if generation.num_beams > int(sizes["max_beam_width"]):
-            raise UsageError(
-                f"the engine {folder.name} searches with at most {sizes['max_beam_width']} beams",
-                f"num_beams is {generation.num_beams}",
-                "build one for it: make generate_engines with the same RUN_ARGS",
-            )
-        capacity = max(1, int(spec.fields.get("requests_in_flight") or 1))
-        precision = INFERENCE_PRECISION[spec.precision]
-        kv = str(read.get("kv_cache_precision") or precision)
-        block_bytes = BLOCK * int(sizes["kv_numbers"]) * KV_BYTES[kv]
-        weights = (folder / IR_WEIGHTS).stat().st_size
-        longest = int(spec.fields.get("longest_prompt") or sizes["positions"])
-        blocks = _blocks(generation, longest, capacity)
-        least = _blocks(generation, longest, 1)
-        given = read.get("kv_cache_gb")
-        room = int(float(given) * 2**30) if given else memory.kv_room(weights * spec.streams)
-        one = int(weights * memory.LOADED) + least * block_bytes
-        if spec.streams > 1:
-            fit = memory.available() // one
-            memory.require(
-                one * spec.streams,
-                f"load {name} {spec.streams} times in {spec.precision}",
-                f"run with --cpu_inference_streams={fit}" if fit else "",
-            )
-            share = {**spec.fields, "kv_cache_gb": room / spec.streams / 2**30}
-            part = replace(spec, streams=1, threads=max(1, spec.threads // spec.streams), fields=share)
-            return GeneratorStreams(self.name, folder, [part] * spec.streams)
-        memory.require(one, f"load {name} in {spec.precision}")
-        blocks = max(least, min(blocks, room // block_bytes))
+        memory.require(needs.one, f"load {needs.name} in {spec.precision}")
         scheduler = genai.SchedulerConfig()
-        scheduler.num_kv_blocks = blocks
-        scheduler.max_num_seqs = capacity
-        scheduler.max_num_batched_tokens = int(read.get("max_num_tokens") or TOKENS_A_STEP)
+        scheduler.num_kv_blocks = max(needs.least, min(needs.blocks, needs.room // needs.block_bytes))
+        scheduler.max_num_seqs = needs.capacity
+        scheduler.max_num_batched_tokens = _options(spec).max_num_tokens or TOKENS_A_STEP
         scheduler.dynamic_split_fuse = True
         scheduler.enable_prefix_caching = False
         properties: dict[str, Any] = {
-            "INFERENCE_PRECISION_HINT": precision,
-            "KV_CACHE_PRECISION": kv,
+            "INFERENCE_PRECISION_HINT": INFERENCE_PRECISION[spec.precision],
+            "KV_CACHE_PRECISION": needs.kv,
             "INFERENCE_NUM_THREADS": str(spec.threads),
             "ENABLE_CPU_PINNING": "NO",
             "sampler_num_threads": max(1, spec.threads),
@@ -262,7 +263,51 @@ class OpenVinoGenAi(Backend):
                 last_words(error),
                 "build it again: make generate_engines RUN_ARGS='… --force_build'",
             ) from error
-        return OpenVinoGenerator(pipeline, generation, capacity)
+        return OpenVinoGenerator(pipeline, spec.generation, needs.capacity)
+
+
+def _options(spec: EngineSpec) -> OpenVinoGenAiOptions:
+    return spec.options if isinstance(spec.options, OpenVinoGenAiOptions) else OpenVinoGenAiOptions()
+
+
+@dataclass(frozen=True)
+class _Needs:
+    """What a stream of the engine of benchmark `name` needs.
+
+    Blocks of keys and values: `blocks` for its whole `capacity`, `least` for one request. Bytes: of a block, of `one` stream with the
+    least blocks, and of the `room` that the blocks of all streams have.
+    """
+
+    name: str
+    capacity: int
+    kv: str
+    blocks: int
+    least: int
+    block_bytes: int
+    one: int
+    room: int
+
+
+def _needs(folder: Path, spec: GeneratorSpec, streams: int) -> _Needs:
+    """UsageError where the engine searches with fewer beams than are asked for."""
+    sizes, generation = _sizes(folder), spec.generation
+    if generation.num_beams > int(sizes["max_beam_width"]):
+        raise UsageError(
+            f"the engine {folder.name} searches with at most {sizes['max_beam_width']} beams",
+            f"num_beams is {generation.num_beams}",
+            "build one for it: make generate_engines with the same RUN_ARGS",
+        )
+    capacity = max(1, spec.requests_in_flight)
+    kv = _options(spec).kv_cache_precision or INFERENCE_PRECISION[spec.precision]
+    block_bytes = BLOCK * int(sizes["kv_numbers"]) * KV_BYTES[kv]
+    weights = (folder / IR_WEIGHTS).stat().st_size
+    longest = spec.longest_prompt or int(sizes["positions"])
+    least = _blocks(generation, longest, 1)
+    given = _options(spec).kv_cache_gb
+    room = int(given * 2**30) if given else memory.kv_room(weights * streams)
+    one = int(weights * memory.LOADED) + least * block_bytes
+    name = str(sizes.get("benchmark") or "the model")
+    return _Needs(name, capacity, kv, _blocks(generation, longest, capacity), least, block_bytes, one, room)
 
 
 def _generation_config(generation: Generation) -> Any:

@@ -22,9 +22,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from code.backends.base import EngineSpec, backend
-from code.backends.generators.base import WAIT_S, Event, TextGenerator, failure
+from code.backends.generators.base import WAIT_S, Event, TextGenerator, Usage, failure
 from code.common.errors import HarnessError, RunError
-from code.machine.detect import detect
 
 PATIENCE_S = 5.0
 """How long a stream may take to end when it is told to."""
@@ -36,7 +35,7 @@ class GeneratorStreams:
     Args:
         name: the backend whose `load` each stream calls.
         folder: the engine.
-        specs: one for each stream.
+        specs: one for each stream, which runs on the cores of its spec.
 
     RunError where a stream ends without a word; whatever error a stream's generator raises comes out of here.
     """
@@ -49,16 +48,17 @@ class GeneratorStreams:
         self._pipes: list[Any] = []
         self._processes: list[Any] = []
         self._closing = False
-        for spec, cpus in zip(specs, shares(len(specs)), strict=True):
+        for spec in specs:
             ours, theirs = context.Pipe()
-            process = context.Process(target=_stream, args=(theirs, name, str(folder), spec, cpus), daemon=True)
+            process = context.Process(target=_stream, args=(theirs, name, str(folder), spec, spec.cores), daemon=True)
             process.start()
             theirs.close()
             self._pipes.append(ours)
             self._processes.append(process)
         threading.Thread(target=self._listen, name="streams", daemon=True).start()
         self._rooms = [0] * len(specs)
-        self._running = [0] * len(specs)
+        self.usage = [Usage() for _ in specs]
+        """What each stream did."""
         self._last = 0
         try:
             for _ in specs:
@@ -83,7 +83,7 @@ class GeneratorStreams:
                 number, said = self._next(0 if events else wait_s)
                 events += said
                 with self._lock:
-                    self._running[number] -= sum(event.finished for event in said)
+                    self.usage[number].ended(sum(event.finished for event in said))
                     self._hand_out()
         except queue.Empty:
             return events
@@ -105,11 +105,11 @@ class GeneratorStreams:
         while self._waiting:
             # The emptiest one; of several, the next in turn.
             turn = [(self._last + 1 + i) % count for i in range(count)]
-            number = max(turn, key=lambda i: self._rooms[i] - self._running[i])
-            if self._running[number] >= self._rooms[number]:
+            number = max(turn, key=lambda i: self._rooms[i] - self.usage[i].running)
+            if self.usage[number].running >= self._rooms[number]:
                 return
             self._last = number
-            self._running[number] += 1
+            self.usage[number].began()
             try:
                 self._pipes[number].send(self._waiting.popleft())
             except OSError:
@@ -134,14 +134,6 @@ class GeneratorStreams:
                     if not self._closing:
                         self._processes[number].join(PATIENCE_S)
                         self._news.put((number, _ended(number, self._processes[number].exitcode)))
-
-
-def shares(streams: int) -> list[tuple[int, ...]]:
-    """The CPUs of each stream: those of one NUMA node in turn, where streams can be shared out evenly; else all (an empty tuple)."""
-    nodes = [cpus for _, cpus in sorted(detect().numa_nodes.items()) if cpus]
-    if len(nodes) < 2 or streams % len(nodes):
-        return [()] * streams
-    return [tuple(nodes[stream % len(nodes)]) for stream in range(streams)]
 
 
 def _ended(number: int, status: int | None) -> RunError:

@@ -24,10 +24,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from code.backends.base import Backend, EngineSpec, missing_sdk
-from code.backends.generators.base import Event, Generation
+from code.backends.generators.base import Event, Generation, GeneratorSpec
 from code.benchmarks.text import require_text, text_definition
 from code.common.errors import MissingError, RunError, UsageError, last_words, unknown
 from code.fields.consumer import Consumer, Reading
+from code.harness.schema.options import Options, TensorRtLlmOptions
 
 DTYPES = {"fp32": "float32", "fp16": "float16", "bf16": "bfloat16", "fp8": "float16", "int8": "float16", "int4": "float16"}
 """Precision → the type of what is not quantised."""
@@ -219,12 +220,22 @@ class TrtLlm(Backend):
         (folder / FILE).write_text(json.dumps(settings, indent=4) + "\n", encoding="utf-8")
         return {"made": " ".join(words)}
 
+    def options(self, values: Mapping[str, Any], folder: Path) -> Options:
+        """Batching and memory of the executor."""
+        read = EXECUTOR.of(values)
+        return TensorRtLlmOptions(
+            trtllm_batching_mode=read.get("trtllm_batching_mode"),
+            trtllm_batch_sched_policy=read.get("trtllm_batch_sched_policy"),
+            kvcache_free_gpu_mem_frac=read.get("kvcache_free_gpu_mem_frac"),
+        )
+
     def load(self, folder: Path, spec: EngineSpec) -> TrtLlmGenerator:
         """An executor over the engine's ranks."""
         trtllm = _executor()
-        read = EXECUTOR.of(spec.fields)
+        asked = GeneratorSpec.require(spec)
+        options = spec.options if isinstance(spec.options, TensorRtLlmOptions) else TensorRtLlmOptions()
         settings = json.loads((folder / FILE).read_text(encoding="utf-8"))
-        generation = Generation.of(spec.fields["generation"])
+        generation = asked.generation
         if generation.num_beams > settings["max_beam_width"]:
             raise UsageError(
                 f"the engine {folder.name} searches with at most {settings['max_beam_width']} beams",
@@ -238,17 +249,16 @@ class TrtLlm(Backend):
             max_num_tokens=settings["max_num_tokens"],
             batching_type=getattr(
                 trtllm.BatchingType,
-                _choice("trtllm_batching_mode", read.get("trtllm_batching_mode"), BATCHING_MODES) or "INFLIGHT",
+                _choice("trtllm_batching_mode", options.trtllm_batching_mode, BATCHING_MODES) or "INFLIGHT",
             ),
             scheduler_config=trtllm.SchedulerConfig(
                 getattr(
                     trtllm.CapacitySchedulerPolicy,
-                    _choice("trtllm_batch_sched_policy", read.get("trtllm_batch_sched_policy"), POLICIES)
-                    or "GUARANTEED_NO_EVICT",
+                    _choice("trtllm_batch_sched_policy", options.trtllm_batch_sched_policy, POLICIES) or "GUARANTEED_NO_EVICT",
                 )
             ),
             kv_cache_config=trtllm.KvCacheConfig(
-                free_gpu_memory_fraction=float(read.get("kvcache_free_gpu_mem_frac") or KV_FRACTION),
+                free_gpu_memory_fraction=options.kvcache_free_gpu_mem_frac or KV_FRACTION,
                 enable_block_reuse=False,  # the rules forbid keeping prefixes between queries
             ),
         )
@@ -269,7 +279,7 @@ class TrtLlm(Backend):
                 last_words(error),
                 "build it again: make generate_engines RUN_ARGS='… --force_build'",
             ) from error
-        capacity = max(1, int(spec.fields.get("requests_in_flight") or settings["max_batch_size"]))
+        capacity = max(1, asked.requests_in_flight or int(settings["max_batch_size"]))
         return TrtLlmGenerator(executor, generation, capacity)
 
 

@@ -20,6 +20,7 @@ from code.backends.tensorrt.target import Target, require_buildable, target_of
 from code.common.errors import UsageError
 from code.common.files import sha256
 from code.fields.consumer import Consumer
+from code.harness.schema.options import TensorRtOptions
 
 if TYPE_CHECKING:
     from code.backends.tensorrt.runner import TrtEngine
@@ -85,6 +86,10 @@ class TensorRt(Backend):
         from code.backends.tensorrt import builder as tensorrt_builder
 
         return tensorrt_builder.build(self.flavour, model, values, folder)
+
+    def options(self, values: Mapping[str, Any], folder: Path) -> TensorRtOptions:
+        """Graphs, windows, plugins."""
+        return options.load_options(values)
 
     def load(self, folder: Path, spec: EngineSpec) -> TrtEngine:
         """The engine on this machine's GPU."""

@@ -9,6 +9,7 @@ from typing import Any
 
 from code.common.errors import MissingError
 from code.fields.consumer import Consumer
+from code.harness.schema.options import TensorRtOptions
 
 TENSORRT, TENSORRT_RTX = "tensorrt", "tensorrt_rtx"
 BOTH = (TENSORRT, TENSORRT_RTX)
@@ -85,23 +86,18 @@ class BuildOptions:
         )
 
 
-@dataclass(frozen=True)
-class LoadOptions:
-    """How the Python harness loads an engine."""
-
-    version_compatible: bool
-    plugins: tuple[Path, ...]
-    graphs: bool
-
-    @classmethod
-    def of(cls, values: Mapping[str, Any], crosses: bool) -> LoadOptions:
-        """The options in a workload's fields; MissingError for a plugin library that does not exist."""
-        read = RUNTIME.of(values)
-        return cls(
-            version_compatible=bool(read.get("version_compatible")),
-            plugins=plugin_files(read.get("plugin_libs") or ()),
-            graphs=crosses and bool(RTX_RUNTIME.of(values).get("use_graphs")),
-        )
+def load_options(values: Mapping[str, Any]) -> TensorRtOptions:
+    """How a harness loads and runs an engine; what the Python harness does not act on is warned about before."""
+    run, cpp = RUNTIME.of(values), CPP_ENGINE.of(values)
+    windows = cpp.get("sliding_window_on_device")
+    return TensorRtOptions(
+        use_graphs=bool(cpp.get("use_graphs") or RTX_RUNTIME.of(values).get("use_graphs")),
+        graphs_max_seqlen=int(cpp.get("graphs_max_seqlen") or 0),
+        start_from_device=bool(cpp.get("start_from_device")),
+        sliding_window_on_device=None if windows is None else bool(windows),
+        version_compatible=bool(run.get("version_compatible") or cpp.get("version_compatible")),
+        plugin_libs=tuple(str(file) for file in plugin_files(run.get("plugin_libs") or ())),
+    )
 
 
 def plugin_files(words: Any) -> tuple[Path, ...]:

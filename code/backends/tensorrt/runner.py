@@ -16,12 +16,12 @@ import numpy as np
 
 from code.backends.base import Arrays, EngineSpec, missing_sdk
 from code.backends.tensorrt.builder import registry_step
-from code.backends.tensorrt.options import LoadOptions
 from code.backends.tensorrt.profiles import Shape
 from code.backends.tensorrt.sdk import Flavour, Messages, logger, sdk, sizes
 from code.backends.tensorrt.target import here
 from code.common.errors import MissingError, RunError
 from code.common.files import sha256
+from code.harness.schema.options import TensorRtOptions
 
 if TYPE_CHECKING:
     import tensorrt as trt
@@ -42,9 +42,10 @@ def load(flavour: Flavour, folder: Path, spec: EngineSpec) -> TrtEngine:
     require_same_gpu(folder, details)
     module = sdk(flavour)
     messages = Messages()
-    options = LoadOptions.of(spec.fields, flavour.crosses)
-    registry_step(module, options.plugins)
-    cuda = Cuda()
+    options = spec.options if isinstance(spec.options, TensorRtOptions) else TensorRtOptions()
+    registry_step(module, [Path(file) for file in options.plugin_libs])
+    cuda = Cuda(spec.device)
+    cuda.use()
     listener = logger(module, messages)
     runtime: trt.Runtime = module.Runtime(listener)
     if options.version_compatible:
@@ -52,7 +53,8 @@ def load(flavour: Flavour, folder: Path, spec: EngineSpec) -> TrtEngine:
     engine = runtime.deserialize_cuda_engine(plan.read_bytes())
     if engine is None:
         raise RunError(f"{flavour.label} cannot load the engine {folder.name}", messages.last(), REBUILD)
-    return TrtEngine(module, runtime, engine, messages, cuda, options.graphs)
+    graphs = options.use_graphs and flavour.crosses
+    return TrtEngine(module, runtime, engine, messages, cuda, graphs)
 
 
 def read_details(folder: Path) -> Mapping[str, Any]:
@@ -90,14 +92,23 @@ def require_same_gpu(folder: Path, details: Mapping[str, Any]) -> None:
 
 
 class Cuda:
-    """The CUDA runtime calls that a lane needs, each checked. MissingError when the bindings are not installed."""
+    """The CUDA runtime calls that a lane needs, each checked. MissingError when the bindings are not installed.
 
-    def __init__(self) -> None:
+    Args:
+        device: the device's number in this process.
+    """
+
+    def __init__(self, device: int = 0) -> None:
         try:
             from cuda.bindings import runtime
         except ImportError as error:
             raise missing_sdk("cuda.bindings", "tensorrt", error) from error
         self.api: Any = runtime
+        self._device = device
+
+    def use(self) -> None:
+        """Make the device the calling thread's, as the CUDA runtime asks of every thread."""
+        self("cudaSetDevice", self._device)
 
     def __call__(self, name: str, *arguments: Any) -> Any:
         """Call `name`; RunError with CUDA's words when it fails."""
@@ -152,6 +163,7 @@ class TrtEngine:
     def stream(self) -> TrtStream:
         """A new lane with its own context; RunError when the device's memory does not hold one more."""
         engine: Any = self._engine
+        self._cuda.use()
         if self._graphs:
             chosen = engine.create_runtime_config()
             chosen.cuda_graph_strategy = self._module.CudaGraphStrategy.WHOLE_GRAPH_CAPTURE
@@ -197,6 +209,7 @@ class TrtStream:
 
     def infer(self, inputs: Arrays) -> Arrays:
         """Run one batch and wait; the outputs are views that the next call on this stream overwrites."""
+        self._cuda.use()
         self._use_profile({n: inputs[n].shape for n in self._names})
         for name in self._names:
             array = inputs[name]

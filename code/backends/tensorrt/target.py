@@ -13,8 +13,7 @@ from code.common.errors import MissingError, UsageError
 from code.fields.consumer import Consumer
 from code.machine.detect import detect
 from code.systems.data.gpus import GPUS
-from code.systems.estimate import known_name
-from code.systems.known_hardware import KnownGPU, KnownMIG
+from code.systems.known_hardware import KnownGPU, KnownMIG, listed_name
 from code.systems.system_list import KnownSystem
 
 READS = Consumer("TensorRT builder", ("system", "device_kind"), engine=True, backends=BOTH)
@@ -53,7 +52,7 @@ def target_of(values: Mapping[str, Any]) -> Target:
     kinds = list(system.value.accelerator_conf.layout)
     wanted = READS.of(values).get("device_kind")
     if wanted and len(kinds) > 1:
-        kinds = [kind for kind in kinds if wanted in (known_name(kind), _known_name(kind, ""))] or kinds
+        kinds = [kind for kind in kinds if wanted in (listed_name(kind), _known_name(kind, ""))] or kinds
     if not kinds:
         raise UsageError(
             f"{system.name} has no NVIDIA GPU",
@@ -71,7 +70,7 @@ def target_of(values: Mapping[str, Any]) -> Target:
             "give compute_sm in code/common/systems/custom_list.py, or build on the machine itself",
         )
     name = system.accelerator if len(system.value.accelerator_conf.layout) == 1 else ""
-    return Target(_known_name(kinds[0], name), compute, _bytes(getattr(kinds[0], "vram", None)))
+    return Target(_known_name(kinds[0], name or listed_name(kinds[0])), compute, _bytes(getattr(kinds[0], "vram", None)))
 
 
 def _detected() -> Target:

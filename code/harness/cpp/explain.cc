@@ -39,33 +39,46 @@ void explain_dataset(const RunSpec& spec, const Dataset& dataset) {
             << " to " << lengths.front() << ", mean " << total / static_cast<double>(lengths.size()) << "\n"
             << "batches:   at most " << spec.batch.max_samples << " samples; the data set once is " << starts.size() - 1
             << " batches, of which " << 100 * (computed - total) / computed << " % is padding\n";
-  if (spec.dataset.kind == "volume") {
-    const bool asked = spec.engine.windows_on_device;
-    const bool there = has_device_windows(spec.engine.backend);
-    std::cout << "windows:   at most " << spec.dataset.windows_per_batch << " in a call, cut and added up on the "
-              << (asked && there ? "GPU" : "processor") << " (sliding_window_on_device is " << (asked ? "on" : "off")
-              << (asked && !there ? ", and this binary has no kernels for " + spec.engine.backend : "") << ")\n";
-  }
+  std::cout << dataset.explain();
 }
 
 }  // namespace
 
 void print_capabilities() {
-  const nlohmann::json content = {{"schema", kSchema}, {"backends", engine_names()}, {"datasets", dataset_kinds()}};
+  const nlohmann::json content = {{"schema", kSchema}, {"backends", engine_options()}, {"datasets", dataset_keys()}};
   std::cout << content.dump() << "\n" << std::flush;
+}
+
+bool check_files(const std::vector<std::string>& files) {
+  bool good = true;
+  for (const auto& file : files) {
+    nlohmann::json line = {{"file", file}, {"error", nullptr}};
+    try {
+      static_cast<void>(read_run_spec(file));
+    } catch (const Error& error) {
+      line["error"] = error.text();
+      good = false;
+    }
+    std::cout << line.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) << "\n";
+  }
+  std::cout << std::flush;
+  return good;
 }
 
 void run_explain(const RunSpec& spec) {
   const mlperf::TestSettings settings = read_settings(spec);
-  const auto dataset = open_dataset(spec.dataset);
-  const size_t lanes = spec.engine.devices.size() * static_cast<size_t>(spec.engine.streams);
+  const auto dataset = spec.dataset.open();
+  const size_t lanes = spec.lanes();
   std::cout << "run:       " << spec.benchmark << " " << spec.scenario << " " << spec.test_mode << "\n"
-            << "engine:    " << spec.engine.backend << " " << spec.engine.precision << " from " << spec.engine.folder
-            << "\n"
-            << "lanes:     " << lanes << " (" << spec.engine.devices.size() << " devices, " << spec.engine.streams
-            << " streams each, " << spec.engine.threads << " threads in all)\n";
-  for (const auto& device : spec.engine.devices) {
-    std::cout << "device:    " << device.index << ", threads on " << cores_text(device.cores) << "\n";
+            << "lanes:     " << lanes << " on " << spec.devices.size() << " devices\n";
+  for (const auto& engine : spec.engines) {
+    std::cout << "engine:    " << engine.backend << " " << engine.precision << " from " << engine.folder << "\n"
+              << (engine.loader == nullptr ? "           not in this binary\n" : engine.loader->explain());
+  }
+  for (const auto& device : spec.devices) {
+    std::cout << "device:    " << device.index << ", " << device.name << ": engine " << device.engine << ", "
+              << device.streams << " streams, " << device.threads << " threads, on " << cores_text(device.cores)
+              << "\n";
   }
   std::cout << "machine:   " << numa_nodes().size()
             << " NUMA nodes; backends in this binary: " << joined(engine_names()) << "\n";
@@ -86,7 +99,7 @@ void run_explain(const RunSpec& spec) {
   std::cout << "LoadGen:   at least " << settings.min_duration_ms << " ms and " << settings.min_query_count
             << " queries; records of about " << static_cast<uint64_t>(samples) << " samples, "
             << samples * kBytesPerSample / 1e6 << " MB\n"
-            << "logs:      " << spec.output_dir << (spec.enable_trace ? ", with trace" : "") << "\n"
+            << "logs:      " << spec.output_dir << (spec.log.enable_trace ? ", with trace" : "") << "\n"
             << std::flush;
 }
 

@@ -1,8 +1,9 @@
-// harness [--probe | --explain] run.json, or harness --capabilities: the C++ harness process. One LoadGen test, or one
-// measurement, then it ends.
+// harness [--probe | --explain] run.json, harness --check run.json …, or harness --capabilities: the C++ harness
+// process. One LoadGen test, or one measurement, then it ends.
 //
 // Exit status: 0 done, 2 usage, 3 something is missing, 4 the run failed, 130 interrupted.
 
+#include <cstdlib>
 #include <exception>
 #include <string>
 #include <vector>
@@ -28,12 +29,17 @@ void act(const std::vector<std::string>& arguments) {
   for (const auto& argument : arguments) {
     if (argument.rfind("--", 0) != 0) {
       files.push_back(argument);
-    } else if (argument == "--probe" || argument == "--explain") {
+    } else if (argument == "--probe" || argument == "--explain" || argument == "--check") {
       action = argument;
     } else {
-      throw Error(Status::kUsage, "unknown option " + argument, "the harness has --probe, --explain and --capabilities",
+      throw Error(Status::kUsage, "unknown option " + argument,
+                  "the harness has --probe, --explain, --check and --capabilities",
                   "run it through `make run_harness`");
     }
+  }
+  if (action == "--check") {
+    if (!harness::check_files(files)) std::exit(static_cast<int>(Status::kUsage));
+    return;
   }
   if (files.size() != 1) {
     throw Error(Status::kUsage, "the harness takes one run.json", "it got " + std::to_string(files.size()),

@@ -140,7 +140,7 @@ double measured_rate(Lanes& lanes, std::vector<Batch> batches, const Dataset& da
 }  // namespace
 
 void run_probe(const RunSpec& spec) {
-  const auto dataset = open_dataset(spec.dataset);
+  const auto dataset = spec.dataset.open();
   Watch watch("", 0);
   watch.enter("load", nullptr);
   Lanes lanes(spec, *dataset, [](mlperf::QuerySampleResponse*, size_t) {});
@@ -148,7 +148,7 @@ void run_probe(const RunSpec& spec) {
   const double rate = measured_rate(lanes, batches_of(samples, spec, *dataset), *dataset);
   if (dataset->proportional()) mix(samples, 1);
   const double latency = latency_ns(lanes.lane(0), samples, *dataset);
-  const double per_query = std::max(1.0, spec.field("multi_stream_samples_per_query", 8));
+  const double per_query = spec.samples_per_query;
   const nlohmann::json answer = {
       {"probe", {{"samples_per_second", rate}, {"latency_ns", latency}, {"query_latency_ns", per_query / rate * 1e9}}}};
   ProgressPipe::instance().send(answer);

@@ -20,6 +20,7 @@
 #include "core/lanes.h"
 #include "core/progress.h"
 #include "core/topology.h"
+#include "core/usage.h"
 #include "core/watch.h"
 #include "loadgen.h"
 #include "query_sample_library.h"
@@ -117,13 +118,14 @@ void complete(mlperf::QuerySampleResponse* responses, size_t count) {
   mlperf::QuerySamplesComplete(responses, count);
 }
 
-// The share of queries that must meet the bound: the field soft_drop where it asks for more than nothing, never less
-// than LoadGen judges.
+// The share of queries that must meet the bound: soft_drop where it asks for more than nothing, never less than LoadGen
+// judges.
 ServerBound server_bound(const RunSpec& spec, const mlperf::TestSettings& settings) {
   ServerBound bound;
   bound.latency_ns = static_cast<int64_t>(settings.server_target_latency_ns);
-  const double soft_drop = spec.field("soft_drop", 1.0);
-  if (soft_drop > 0 && soft_drop < 1) bound.must_hold = std::max(soft_drop, settings.server_target_latency_percentile);
+  if (spec.soft_drop > 0 && spec.soft_drop < 1) {
+    bound.must_hold = std::max(spec.soft_drop, settings.server_target_latency_percentile);
+  }
   return bound;
 }
 
@@ -133,7 +135,7 @@ void run_test(const RunSpec& spec) {
   check_output(spec.output_dir);
   const mlperf::TestSettings settings = read_settings(spec);
   check_memory(expected_samples(spec, settings), available_memory());
-  const auto dataset = open_dataset(spec.dataset);
+  const auto dataset = spec.dataset.open();
 
   Watch watch(spec.output_dir, spec.watchdog_s);
   watch.enter("load", nullptr);
@@ -145,26 +147,24 @@ void run_test(const RunSpec& spec) {
     lanes.warm_up(*dataset, spec.batch.max_samples, spec.warmup_s);
   }
 
-  mlperf::LogSettings log;
-  log.log_output.outdir = spec.output_dir;
-  log.log_output.copy_summary_to_stdout = spec.copy_summary_to_stdout;
-  log.enable_trace = spec.enable_trace;
   const size_t override_count = settings.performance_sample_count_override;
-  LoadgenSut loadgen_sut("harness." + spec.engine.backend, *sut);
+  LoadgenSut loadgen_sut("harness." + spec.engines.front().backend, *sut);
   LoadgenQsl qsl(spec.benchmark, *dataset, override_count != 0 ? override_count : dataset->count());
   watch.enter("run", sut.get());
   const int64_t start = now_ns();
   {
     const IssueThreads issue_threads(spec.issue_threads, spec.scenario);
     exact_timers();
-    mlperf::StartTest(&loadgen_sut, &qsl, settings, log, spec.audit_conf);
+    mlperf::StartTest(&loadgen_sut, &qsl, settings, read_log_settings(spec), spec.audit_conf);
   }
+  const int64_t end = now_ns();
   sut->close();
   check_logs(spec.output_dir);
   std::vector<const BatchLog*> logs;
   logs.reserve(lanes.size());
   for (size_t i = 0; i < lanes.size(); ++i) logs.push_back(&lanes.lane(i).log());
   write_batches(spec.output_dir + "/batches.npy", start, logs);
+  write_usage(spec.output_dir + "/devices.json", lanes, end - start);
   watch.enter("end", sut.get());
 }
 

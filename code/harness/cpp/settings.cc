@@ -44,6 +44,20 @@ mlperf::TestSettings read_settings(const RunSpec& spec) {
   return settings;
 }
 
+mlperf::LogSettings read_log_settings(const RunSpec& spec) {
+  const std::map<std::string, mlperf::LoggingMode> modes = {{"AsyncPoll", mlperf::LoggingMode::AsyncPoll},
+                                                            {"EndOfTestOnly", mlperf::LoggingMode::EndOfTestOnly},
+                                                            {"Synchronous", mlperf::LoggingMode::Synchronous}};
+  mlperf::LogSettings log;
+  log.log_output.outdir = spec.output_dir;
+  log.log_output.copy_summary_to_stdout = spec.log.copy_summary_to_stdout;
+  log.log_output.copy_detail_to_stdout = spec.log.copy_detail_to_stdout;
+  log.log_mode = modes.at(spec.log.mode);
+  log.log_mode_async_poll_interval_ms = spec.log.async_poll_interval_ms;
+  log.enable_trace = spec.log.enable_trace;
+  return log;
+}
+
 double expected_samples(const RunSpec& spec, const mlperf::TestSettings& settings) {
   if (spec.test_mode == "AccuracyOnly") return static_cast<double>(spec.dataset.count);
   const double seconds = static_cast<double>(settings.min_duration_ms) / 1000;

@@ -1,4 +1,4 @@
-// What LoadGen is told, and what that will cost in memory.
+// LoadGen's settings, and the memory that they will cost.
 #pragma once
 
 #include <cstdint>
@@ -12,6 +12,9 @@ namespace harness {
 // run.json's settings: user.conf read by LoadGen itself (which reads its own mlperf.conf first), then seeds and issue
 // threads. Once per process: LoadGen notes a second reading as invalid. Throws Error.
 mlperf::TestSettings read_settings(const RunSpec& spec);
+
+// run.json's log: where LoadGen logs and how.
+mlperf::LogSettings read_log_settings(const RunSpec& spec);
 
 // Samples LoadGen will have records of, all made before the test begins. Source: LoadGen's TestSettingsInternal and
 // GenerateQueries.

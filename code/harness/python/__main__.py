@@ -19,13 +19,15 @@ from typing import Any
 import numpy as np
 
 from code.common.errors import HarnessError, Interrupted, RunError, UsageError
-from code.common.files import atomic_write
+from code.common.files import atomic_write, write_json
+from code.harness.python.devices import USAGE_FILE
 from code.harness.python.progress import ProgressPipe
 from code.harness.schema import run_spec as contract
+from code.harness.schema.datasets import PromptData
 from code.harness.schema.run_spec import RunSpec
 
-RUNS = {"prompts": "code.harness.python.generation_run"}
-"""Kind of data set → the module that runs it; every other kind is run in batches."""
+RUNS: dict[type, str] = {PromptData: "code.harness.python.generation_run"}
+"""What run.json says of a data set → the module that runs it; every other kind is run in batches."""
 
 REPORT_EVERY_S = 0.25
 BATCHES_FILE = "batches.npy"
@@ -56,12 +58,8 @@ def main(arguments: list[str]) -> int:
 
 
 def load(spec: RunSpec) -> Any:
-    """The run that a kind of data set takes: data set and engine, loaded. It has dataset, probe, warm_up, start and log."""
-    module = RUNS.get(str(spec.dataset.get("kind")), "code.harness.python.batched_run")
-    try:
-        return importlib.import_module(module).load(spec)
-    except KeyError as error:
-        raise UsageError(f"run.json has no {error}", "", "run `make run_harness` again") from error
+    """The run that a kind of data set takes: data set and engines, loaded. It has dataset, probe, warm_up, start, log and usage."""
+    return importlib.import_module(RUNS.get(type(spec.dataset), "code.harness.python.batched_run")).load(spec)
 
 
 def _run(spec: RunSpec, loaded: Any, pipe: ProgressPipe) -> None:
@@ -101,7 +99,9 @@ def _run(spec: RunSpec, loaded: Any, pipe: ProgressPipe) -> None:
         counts = sut.counts
         pipe.send(phase="run", issued=counts.issued, completed=counts.completed, elapsed_s=time.monotonic() - start)
     thread.join()
+    elapsed_s = time.monotonic() - start
     sut.close()
+    write_json(output / USAGE_FILE, loaded.usage(sut, elapsed_s))
     with atomic_write(output / BATCHES_FILE, "wb") as out:
         np.save(out, np.asarray(loaded.log(sut), dtype=np.float64).reshape(-1, 4) - [start, start, 0, 0])
     lg.DestroyQSL(qsl)
@@ -117,10 +117,10 @@ def _settings(lg: Any, spec: RunSpec) -> Any:
         raise RunError(f"LoadGen cannot read {spec.user_conf}", "", "run `make run_harness` again, which writes it afresh")
     for name, seed in spec.seeds.items():
         setattr(settings, name, seed)
-    if spec.issue_threads:
+    if spec.server.issue_threads:
         raise UsageError(
             "the Python harness has no issue threads of its own",
-            f"server_num_issue_query_threads is {spec.issue_threads}",
+            f"server_num_issue_query_threads is {spec.server.issue_threads}",
             "leave the field out, or run with --harness_lang=cpp",
         )
     return settings
@@ -129,8 +129,11 @@ def _settings(lg: Any, spec: RunSpec) -> Any:
 def _log_settings(lg: Any, spec: RunSpec) -> Any:
     log = lg.LogSettings()
     log.log_output.outdir = spec.output_dir
-    log.log_output.copy_summary_to_stdout = bool(spec.log["copy_summary_to_stdout"])
-    log.enable_trace = bool(spec.log["enable_trace"])
+    log.log_output.copy_summary_to_stdout = spec.log.copy_summary_to_stdout
+    log.log_output.copy_detail_to_stdout = spec.log.copy_detail_to_stdout
+    log.enable_trace = spec.log.enable_trace
+    log.log_mode = getattr(lg.LoggingMode, spec.log.mode)
+    log.log_mode_async_poll_interval_ms = spec.log.async_poll_interval_ms
     return log
 
 

@@ -10,9 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from code.backends.base import Arrays, Stream
-from code.common.errors import MissingError, UsageError, unknown
+from code.common.errors import MissingError, UsageError
 from code.harness.python.arrays import open_array
 from code.harness.python.volumes import VolumeDataset
+from code.harness.schema import datasets as schema
+from code.harness.schema.datasets import DatasetSpec, SequenceData
 
 
 class Dataset(Protocol):
@@ -45,21 +47,18 @@ class SequenceDataset:
 
     A response is float32 [length, number of outputs], the engine's outputs side by side.
 
-    Args:
-        spec: folder; count; arrays: engine input name → file; lengths: file; outputs: the engine's output names in the order of
-            the response's last axis; input_dtype: what the engine wants; pad_to_multiple_of: what a batch's length is rounded up to,
-            if it is there.
+    MissingError for arrays that are absent, broken or do not belong together.
     """
 
-    def __init__(self, spec: Mapping[str, Any]) -> None:
-        folder = Path(spec["folder"])
-        self.count = int(spec["count"])
+    def __init__(self, spec: SequenceData) -> None:
+        folder = Path(spec.folder)
+        self.count = spec.count
         self.proportional = False
-        self._arrays = {name: open_array(folder / file) for name, file in spec["arrays"].items()}
-        self.lengths = np.ascontiguousarray(open_array(folder / spec["lengths"]), dtype=np.int32)
-        self._outputs = list(spec["outputs"])
-        self._dtype = np.dtype(spec["input_dtype"])
-        self._multiple = int(spec.get("pad_to_multiple_of") or 1)
+        self._arrays = {name: open_array(folder / file) for name, file in spec.arrays.items()}
+        self.lengths = np.ascontiguousarray(open_array(folder / spec.lengths), dtype=np.int32)
+        self._outputs = list(spec.outputs)
+        self._dtype = np.dtype(spec.input_dtype)
+        self._multiple = spec.pad_to_multiple_of
         for name, array in [*self._arrays.items(), ("lengths", self.lengths)]:
             if len(array) != self.count:
                 raise MissingError(
@@ -94,16 +93,19 @@ class SequenceDataset:
         return [joined[row, :length] for row, length in enumerate(self.lengths[indices].tolist())]
 
 
-KINDS: dict[str, Callable[[Mapping[str, Any]], Dataset]] = {"sequence": SequenceDataset, "volume": VolumeDataset}
-"""dataset.kind in run.json → class. A new kind is one entry."""
+KINDS: dict[type, Callable[[Any], Dataset]] = {SequenceData: SequenceDataset, schema.VolumeData: VolumeDataset}
+"""What run.json says of a data set → the class that runs it. A new kind is one entry."""
 
 
-def open_dataset(spec: Mapping[str, Any]) -> Dataset:
-    """The data set that run.json describes."""
-    kind = KINDS.get(str(spec.get("kind")))
+def open_dataset(spec: DatasetSpec | Mapping[str, Any]) -> Dataset:
+    """The data set that run.json, or a benchmark, describes. UsageError for a kind that has no batches here."""
+    known = schema.of_benchmark(spec) if isinstance(spec, Mapping) else spec
+    kind = KINDS.get(type(known))
     if kind is None:
-        raise unknown("kind of data set", str(spec.get("kind")), KINDS)
-    try:
-        return kind(spec)
-    except KeyError as error:
-        raise UsageError(f"run.json's data set has no {error}", "", "run `make run_harness` again") from error
+        names = ", ".join(name for name, one in schema.DATASETS.items() if one in KINDS)
+        raise UsageError(
+            f"the Python harness makes no batches of the kind of data set '{known.kind}'",
+            f"it makes them of {names}",
+            "run with --harness_lang=cpp",
+        )
+    return kind(known)

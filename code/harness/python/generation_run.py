@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import time
 from array import array
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
 
-from code.backends.base import EngineSpec, backend
-from code.backends.generators.base import WAIT_S, TextGenerator
-from code.common.errors import HarnessError, RunError
-from code.fields.consumer import Consumer
+from code.backends.base import backend
+from code.backends.generators.base import WAIT_S, Generation, GeneratorSpec, TextGenerator, Usage
+from code.common.errors import HarnessError, RunError, UsageError
+from code.harness.python.devices import bind_thread, usage_row
 from code.harness.python.generation_sut import GenerationSut
 from code.harness.python.prompts import PromptDataset
+from code.harness.schema.datasets import PromptData
 from code.harness.schema.run_spec import RunSpec
-
-READS = Consumer("text generation", ("enable_sort", "num_sort_segments", "use_token_latencies"))
 
 PROBE_S = 6.0
 LATENCY_S = 2.0
@@ -31,18 +30,38 @@ class GenerationRun:
 
     def __init__(self, spec: RunSpec) -> None:
         self._spec = spec
-        self.dataset = PromptDataset(spec.dataset)
-        single = spec.scenario == "SingleStream"
-        more = {
-            "generation": {**self.dataset.generation, "stream": bool(READS.of(spec.fields).get("use_token_latencies"))},
-            "requests_in_flight": 1 if single else int(spec.batch["max_samples"]),
-            "longest_prompt": int(self.dataset.lengths.max()),
-        }
-        engine_spec = EngineSpec(
-            int(spec.engine["streams"]), int(spec.engine["threads"]), str(spec.engine["precision"]), {**spec.fields, **more}
-        )
-        loaded = backend(spec.engine["backend"]).load(Path(spec.engine["folder"]), engine_spec)
-        self._generator = cast(TextGenerator, loaded)
+        self._prompts = cast(PromptData, spec.dataset)
+        self.dataset = PromptDataset(self._prompts)
+        self._generator = self._load()
+
+    def _load(self) -> TextGenerator:
+        """One generator on all devices. UsageError where they have several engines, or the backend shares out nothing."""
+        spec, prompts = self._spec, self._prompts
+        specs = [
+            GeneratorSpec(
+                device.streams,
+                device.threads,
+                spec.engine_of(device).precision,
+                spec.engine_of(device).options,
+                device.cores,
+                device.index,
+                generation=Generation.of(prompts.generation, prompts.use_token_latencies),
+                requests_in_flight=1 if spec.scenario == "SingleStream" else spec.batch.max_samples,
+                longest_prompt=int(self.dataset.lengths.max()),
+            )
+            for device in spec.devices
+        ]
+        engine = spec.engine_of(spec.devices[0])
+        runtime, folder = backend(engine.backend), Path(engine.folder)
+        if len(specs) == 1:
+            bind_thread(specs[0].cores)  # every thread to come inherits it
+            return cast(TextGenerator, runtime.load(folder, specs[0]))
+        on_several = getattr(runtime, "load_devices", None)
+        if on_several is None or len({device.engine for device in spec.devices}) > 1:
+            why = "they have different engines" if on_several else f"{engine.backend} takes one device in a process"
+            names = ", ".join(device.name for device in spec.devices)
+            raise UsageError(f"texts cannot be generated on {names} together", why, "choose one device with --devices=…")
+        return cast(TextGenerator, on_several(folder, specs))
 
     def probe(self) -> dict[str, float]:
         """{'samples_per_second', 'latency_ns'}: with all requests in flight that there is room for, and with one at a time.
@@ -107,19 +126,35 @@ class GenerationRun:
 
     def start(self, lg: Any, failed: Callable[[HarnessError], None]) -> GenerationSut:
         """The system under test."""
-        read = READS.of(self._spec.fields)
-        sort = read.get("enable_sort")
+        prompts = self._prompts
+        for stream in self._streams():
+            stream.reset()
         return GenerationSut(
             self._spec.scenario,
             self._generator,
             self.dataset,
             complete=lg.QuerySamplesComplete,
-            first_token=lg.FirstTokenComplete if read.get("use_token_latencies") else None,
+            first_token=lg.FirstTokenComplete if prompts.use_token_latencies else None,
             respond=lg.QuerySampleResponse,
             failed=failed,
             watchdog_s=self._spec.watchdog_s,
-            segments=0 if sort is False else int(read.get("num_sort_segments") or 1),
+            segments=prompts.num_sort_segments if prompts.enable_sort else 0,
         )
+
+    def _streams(self) -> Sequence[Usage]:
+        """What each process of a generator of several streams did; empty for any other."""
+        return getattr(self._generator, "usage", ())
+
+    def usage(self, sut: GenerationSut, elapsed_s: float) -> list[dict[str, Any]]:
+        """What devices.json holds; a request is a batch of its own."""
+        streams = list(self._streams()) or [sut.usage]
+        rows = []
+        for device in self._spec.devices:
+            own = [streams.pop(0) for _ in range(min(device.streams, len(streams)))]
+            finished = sum(stream.finished for stream in own)
+            busy_s = sum(stream.busy_s() for stream in own) / max(1, len(own))
+            rows.append(usage_row(device, finished, finished, busy_s, elapsed_s))
+        return rows
 
     @staticmethod
     def log(sut: GenerationSut) -> array[float]:

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from code.backends.generators.base import WAIT_S, Event, TextGenerator, failure
+from code.backends.generators.base import WAIT_S, Event, TextGenerator, Usage, failure
 from code.common.errors import HarnessError, RunError
 from code.harness.python.prompts import PromptDataset
 from code.harness.python.sut import Counts
@@ -60,6 +60,7 @@ class GenerationSut:
         self.counts = Counts()
         self.tokens = 0
         """Generated so far, prompts not counted."""
+        self.usage = Usage()
         self.log = array("d")
         """Four numbers for each answered request: when it was issued and finished (monotonic seconds), 1, its prompt's length."""
         self._generator = generator
@@ -89,6 +90,7 @@ class GenerationSut:
             numbers = range(self._next, self._next + len(ids))
             self._next += len(ids)
             for number, position in zip(numbers, order.tolist(), strict=True):
+                self.usage.began()
                 self._requests[number] = (ids[position], indices[position], now)
         for number, position in zip(numbers, order.tolist(), strict=True):
             self._generator.submit(number, self._dataset.prompt(indices[position]))
@@ -129,6 +131,7 @@ class GenerationSut:
                 else:
                     self._told.add(event.request)
                     firsts.append((identity, event.tokens))
+            self.usage.ended(len(finished))
         for _, tokens in finished:
             if not len(tokens):
                 raise RunError("the generator answered a request with no token", "every text has at least min_new_tokens")

@@ -2,36 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from code.common.errors import MissingError, UsageError
 from code.harness.python.arrays import open_array
+from code.harness.schema.datasets import PromptData
 
 
 class PromptDataset:
     """Token ids one after the other on disk; a response is int32 [n], the generated token ids.
 
-    Args:
-        spec: folder; count; tokens, offsets, lengths: files; generation: code/backends/generators/base.py; positions: the most tokens that
-            the model takes, prompt and text together; vocabulary: entries of the vocabulary that made the ids; model_vocabulary:
-            entries that the model knows.
+    MissingError for arrays that do not belong together, UsageError for a prompt that is empty or longer than the model takes.
     """
 
-    def __init__(self, spec: Mapping[str, Any]) -> None:
-        folder = Path(spec["folder"])
-        self.count = int(spec["count"])
-        self._tokens = open_array(folder / spec["tokens"])
-        self._offsets = np.asarray(open_array(folder / spec["offsets"]))
-        self.lengths = np.ascontiguousarray(open_array(folder / spec["lengths"]), dtype=np.int32)
-        self.generation = dict(spec["generation"])
+    def __init__(self, spec: PromptData) -> None:
+        folder = Path(spec.folder)
+        self.count = spec.count
+        self._tokens = open_array(folder / spec.tokens)
+        self._offsets = np.asarray(open_array(folder / spec.offsets))
+        self.lengths = np.ascontiguousarray(open_array(folder / spec.lengths), dtype=np.int32)
         self._check(folder, spec)
 
-    def _check(self, folder: Path, spec: Mapping[str, Any]) -> None:
+    def _check(self, folder: Path, spec: PromptData) -> None:
         again = "run `make preprocess_data` for this benchmark again"
         if len(self.lengths) != self.count or len(self._offsets) != self.count + 1:
             raise MissingError(
@@ -41,11 +37,11 @@ class PromptDataset:
             raise MissingError(f"{folder}: offsets and lengths do not fit the tokens", "its arrays do not belong together", again)
         if self.count and int(self.lengths.min()) < 1:
             raise UsageError(f"prompt {int(self.lengths.argmin())} is empty", f"{folder} holds it", again)
-        longest, most = int(self.lengths.max()), int(spec["positions"])
-        if longest + int(self.generation["max_new_tokens"]) > most:
+        longest, most = int(self.lengths.max()), spec.positions
+        if longest + spec.generation.max_new_tokens > most:
             raise UsageError(
                 f"prompt {int(self.lengths.argmax())} is over the limit: {longest:,} tokens",
-                f"with {self.generation['max_new_tokens']} new tokens it is longer than the {most:,} that the model takes",
+                f"with {spec.generation.max_new_tokens} new tokens it is longer than the {most:,} that the model takes",
                 "lower --max_new_tokens, or shorten the prompt",
             )
 

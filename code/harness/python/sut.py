@@ -1,8 +1,8 @@
-"""The system under test: what stands between LoadGen's queries and the engine's streams.
+"""The system under test: what stands between LoadGen's queries and the lanes of all devices.
 
-One worker thread owns one stream. Offline: the one large query is cut into batches that workers take in turn. Server: queries are
-queued and workers take batches as they become free. SingleStream: the query is answered on LoadGen's own thread. MultiStream: the
-query is shared out among the streams.
+One worker thread drives one lane. Offline: the one large query is cut into batches that workers take in turn. Server: queries are
+queued and workers take batches as they become free. SingleStream: the query is answered on LoadGen's own thread, by the first device's
+first stream. MultiStream: the query is shared out among the lanes.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from code.backends.base import Engine, Stream
 from code.common.errors import HarnessError, RunError
 from code.harness.python.batcher import ArrivalQueue, Batch, by_length
 from code.harness.python.datasets import Dataset
+from code.harness.python.devices import Lane, bind_thread, on_device
 
 
 @dataclass
 class Counts:
-    """How far the run is, for whoever shows progress."""
+    """How far the run is, for the console."""
 
     issued: int = 0
     completed: int = 0
@@ -33,6 +33,7 @@ class Sut:
     """Answers LoadGen's queries.
 
     Args:
+        lanes: of all devices; never empty.
         complete: LoadGen's QuerySamplesComplete, which copies what it needs before it returns.
         respond: makes LoadGen's response object from (id, address, size in bytes).
         failed: called once, from the thread concerned, when a batch cannot be computed; LoadGen cannot be told to stop.
@@ -41,10 +42,9 @@ class Sut:
     def __init__(
         self,
         scenario: str,
-        engine: Engine,
+        lanes: Sequence[Lane],
         dataset: Dataset,
         *,
-        streams: int,
         limit: int,
         padding: float,
         timeout_s: float,
@@ -53,17 +53,18 @@ class Sut:
         failed: Callable[[HarnessError], None],
     ) -> None:
         self.counts = Counts()
+        self.lanes = lanes
         self._dataset = dataset
         self._limit = limit
         self._padding = padding
         self._complete = complete
         self._respond = respond
         self._failed = failed
-        self._streams = [engine.stream() for _ in range(streams)]
         self._lock = threading.Lock()
         self._work: Iterator[Batch] = iter(())
         self._queue = ArrivalQueue(dataset.lengths, limit, padding, timeout_s)
-        self._inline = scenario == "SingleStream" or (scenario == "MultiStream" and streams == 1)
+        self._inline = scenario == "SingleStream" or (scenario == "MultiStream" and len(lanes) == 1)
+        self._bound = False
         self._sorted = scenario in ("Offline", "MultiStream")
         self._ready = threading.Condition(self._lock)
         self._closed = False
@@ -72,7 +73,7 @@ class Sut:
         self._workers: list[threading.Thread] = []
         if not self._inline:
             target = self._run_sorted if self._sorted else self._run_queue
-            self._workers = [threading.Thread(target=target, args=(s,), daemon=True) for s in self._streams]
+            self._workers = [threading.Thread(target=self._drive, args=(target, lane), daemon=True) for lane in lanes]
             for worker in self._workers:
                 worker.start()
 
@@ -80,8 +81,11 @@ class Sut:
         """LoadGen's IssueQuery."""
         self.counts.issued += len(ids)
         if self._inline:
+            if not self._bound:
+                bind_thread(self.lanes[0].device.cores)
+                self._bound = True
             for batch in by_length(ids, indices, self._dataset.lengths, self._limit, self._padding):
-                self._answer(self._streams[0], batch)
+                self._answer(self.lanes[0], batch)
         elif self._sorted:
             with self._ready:
                 self._work = by_length(ids, indices, self._dataset.lengths, self._limit, self._padding)
@@ -101,7 +105,12 @@ class Sut:
         for worker in self._workers:
             worker.join(timeout=10)
 
-    def _run_sorted(self, stream: Stream) -> None:
+    @staticmethod
+    def _drive(work: Callable[[Lane], None], lane: Lane) -> None:
+        bind_thread(lane.device.cores)
+        work(lane)
+
+    def _run_sorted(self, lane: Lane) -> None:
         while True:
             with self._ready:
                 batch = next(self._work, None)
@@ -110,16 +119,16 @@ class Sut:
                         return
                     self._ready.wait()
                     batch = next(self._work, None)
-            self._answer(stream, batch)
+            self._answer(lane, batch)
 
-    def _run_queue(self, stream: Stream) -> None:
+    def _run_queue(self, lane: Lane) -> None:
         while (batch := self._queue.take()) is not None:
-            self._answer(stream, batch)
+            self._answer(lane, batch)
 
-    def _answer(self, stream: Stream, batch: Batch) -> None:
+    def _answer(self, lane: Lane, batch: Batch) -> None:
         begin = time.monotonic()
         try:
-            answers = self._dataset.answer(stream, batch.indices)
+            answers = self._dataset.answer(lane, batch.indices)
             if len(answers) != len(batch.ids):
                 raise RunError(
                     f"the engine answered {len(answers)} of {len(batch.ids)} samples of a batch",
@@ -129,17 +138,19 @@ class Sut:
             respond = self._respond
             self._complete([respond(i, a.ctypes.data, a.nbytes) for i, a in zip(batch.ids, answers, strict=True)])
         except HarnessError as error:
-            self._failed(error)
+            self._failed(on_device(lane.device.name, error))
         except Exception as error:
             place = traceback.extract_tb(error.__traceback__)[-1]
             self._failed(
                 RunError(
-                    f"a batch of {len(batch.ids)} samples could not be computed",
+                    f"device {lane.device.name}: a batch of {len(batch.ids)} samples could not be computed",
                     f"{type(error).__name__}: {str(error).strip().splitlines()[-1] if str(error).strip() else place.name}",
                     "build the engine again with --force_build; if that does not help, run with --backend=onnxruntime to compare",
                 )
             )
         else:
             self.counts.completed += len(batch.ids)
+            lane.samples += len(batch.ids)
+            lane.batches += 1
             longest = float(self._dataset.lengths[batch.indices].max())
             self.batches.extend((begin, time.monotonic(), float(len(batch.ids)), longest))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from code.common.errors import MissingError, RunError
 from code.harness.python.arrays import open_array
 from code.harness.python.sliding_window import SlidingWindow
 from code.harness.python.windows import Windows
+from code.harness.schema.datasets import VolumeData
 
 
 class VolumeDataset:
@@ -22,21 +23,19 @@ class VolumeDataset:
     A sample's length is its number of windows. Samples are answered one after the other, the windows of a case
     `windows_per_batch` at a time.
 
-    Args:
-        spec: folder; count; cases: names, of which each is <name>.npy; roi, overlap, sigma: code/harness/python/windows.py;
-            windows_per_batch: most windows in one call into the engine; input, output: the engine's names.
+    MissingError for cases that are absent, broken or not tiled.
     """
 
-    def __init__(self, spec: Mapping[str, Any]) -> None:
-        folder = Path(spec["folder"])
-        d, h, w = (int(n) for n in spec["roi"])
-        self._windows = Windows((d, h, w), float(spec["overlap"]), float(spec["sigma"]))
+    def __init__(self, spec: VolumeData) -> None:
+        folder = Path(spec.folder)
+        d, h, w = spec.roi
+        self._windows = Windows((d, h, w), spec.overlap, spec.sigma)
         self._sliding = SlidingWindow(self._windows)
-        self._together = int(spec["windows_per_batch"])
-        self._input, self._output = str(spec["input"]), str(spec["output"])
-        self.count = int(spec["count"])
+        self._together = spec.windows_per_batch
+        self._input, self._output = spec.input, spec.output
+        self.count = spec.count
         self.proportional = True
-        self._volumes = [self._open(folder / f"{case}.npy") for case in spec["cases"]]
+        self._volumes = [self._open(folder / f"{case}.npy") for case in spec.cases]
         self.lengths = np.asarray([self._windows.count(v.shape) for v in self._volumes], dtype=np.int32)
         if len(self._volumes) != self.count:
             raise MissingError(

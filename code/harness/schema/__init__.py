@@ -1,1 +1,1 @@
-"""run.json, which both harnesses read."""
+"""run.json, the one file that a harness gets: its dataclasses, its strict reader, and its JSON Schema."""

@@ -1,19 +1,111 @@
-"""run.json: the one file a harness gets, whichever language it is written in.
-
-It is versioned and strict: an unknown or missing key is an error, so that a harness never runs with half of what was meant.
-"""
+"""run.json, schema 3: everything that one harness process needs, in whichever language it is written."""
 
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field, fields
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
 from code.common.errors import MissingError, UsageError
 from code.common.files import write_json
+from code.harness.schema.datasets import DATASETS, DatasetSpec, Name
+from code.harness.schema.options import OPTIONS, NoOptions, Options
+from code.harness.schema.reader import NEXT_STEP, OneOf, Range, Reader, Size
 
-SCHEMA = 2
+SCHEMA = 3
+
+
+@dataclass(frozen=True)
+class EngineEntry:
+    """One engine.
+
+    Args:
+        backend: the runtime.
+        folder: where its files are; '' for engines without files.
+        precision: 'fp32', 'bf16', …
+        options: those of the backend: code/harness/schema/options.py.
+    """
+
+    backend: Name
+    folder: str
+    precision: Name
+    options: Annotated[Options, OneOf("backend", OPTIONS, beside=True, otherwise=NoOptions)]
+
+
+@dataclass(frozen=True)
+class DeviceEntry:
+    """One device: a GPU, or a share of the processors.
+
+    Args:
+        index: its number in the process; no two devices have the same.
+        name: what logs and errors call it.
+        engine: which of the engines it loads.
+        cores: processors that its threads are bound to; []: those near it where the machine tells, else any.
+        streams: batches in flight on it.
+        threads: threads of its runtime in all; 0: the runtime's choice.
+    """
+
+    index: Annotated[int, Range(0, 4095)]
+    name: Name
+    engine: Annotated[int, Range(0, 4095)]
+    cores: tuple[Annotated[int, Range(0, 65535)], ...]
+    streams: Annotated[int, Range(1, 4096)]
+    threads: Annotated[int, Range(0, 65536)]
+
+
+@dataclass(frozen=True)
+class BatchSettings:
+    """How samples are put together.
+
+    Args:
+        max_samples: most samples in a batch.
+        timeout_us: how long a Server batch may wait to fill.
+        padding: share of a batch's longest sample that a shorter one may be padded by before it goes into another batch.
+    """
+
+    max_samples: Annotated[int, Range(1, 1 << 20)]
+    timeout_us: Annotated[float, Range(0, 1e9)]
+    padding: Annotated[float, Range(0, 1)]
+
+
+@dataclass(frozen=True)
+class LogSettings:
+    """LoadGen's LogSettings: the fields log_enable_trace, disable_log_copy_summary_to_stdout, log_copy_detail_to_stdout, log_mode and
+    log_mode_async_poll_interval_ms."""
+
+    enable_trace: bool = False
+    copy_summary_to_stdout: bool = True
+    copy_detail_to_stdout: bool = False
+    mode: Literal["AsyncPoll", "EndOfTestOnly", "Synchronous"] = "AsyncPoll"
+    async_poll_interval_ms: Annotated[int, Range(1, 3_600_000)] = 1000
+
+
+@dataclass(frozen=True)
+class ServerSettings:
+    """What only Server has.
+
+    Args:
+        issue_threads: LoadGen threads that issue queries; 0: its own.
+        soft_drop: share of queries that the latency bound has to hold for; LoadGen's own where that is more.
+    """
+
+    issue_threads: Annotated[int, Range(0, 1024)] = 0
+    soft_drop: Annotated[float, Range(0, 1)] = 1.0
+
+
+@dataclass(frozen=True)
+class Expectations:
+    """What progress and the probe need to know of LoadGen's settings.
+
+    Args:
+        min_duration_ms: least duration of a performance run; 0: none.
+        samples_per_query: of MultiStream.
+    """
+
+    min_duration_ms: Annotated[float, Range(0, 1e12)] = 0.0
+    samples_per_query: Annotated[int, Range(1, 1 << 20)] = 8
 
 
 @dataclass(frozen=True)
@@ -22,70 +114,98 @@ class RunSpec:
 
     Args:
         benchmark: short name, which is also LoadGen's model name.
-        scenario: LoadGen's scenario.
-        test_mode: 'PerformanceOnly' or 'AccuracyOnly'.
         output_dir: the folder for LoadGen's logs; it exists and is empty but for what the caller put there.
         user_conf: the one settings file LoadGen reads.
         audit_conf: audit.config for a compliance run, or ''.
-        engine: backend, folder, precision, streams (per device), threads (of all streams on a CPU; 0: the runtime's choice), devices
-            ([] for one device that needs no name, else a list of {index, cores}: the device's number and the processors its threads
-            are bound to, [] for those near it). The C++ harness's 'simulated' backend also takes simulated: batches [B], lengths [L]
-            and microseconds [B][L], between which it interpolates; and, where wanted, slowdown (a factor for each device), load_s
-            (seconds that loading takes), fault ('throw', 'short' or 'hang') and fault_after (batches).
-        batch: max_samples in a batch, timeout_us that a Server batch may wait to fill, padding (share of a batch's longest sample
-            that a shorter one may be padded by before it goes into another batch).
-        dataset: kind, folder, count, arrays, … as the kind needs (the benchmark makes it); for sequences pad_to_multiple_of,
-            where a batch's length is to be rounded up. The C++ harness also has the kind
-            'synthetic' for its null and simulated backends: count, lengths (a list that repeats over the samples) and outputs.
-        seeds: LoadGen seeds other than its own mlperf.conf's: qsl_rng_seed, sample_index_rng_seed, schedule_rng_seed.
-        log: enable_trace, copy_summary_to_stdout.
-        issue_threads: LoadGen threads that issue Server queries; 0 means its own.
+        engines: what devices load.
+        devices: those of the process, all under one LoadGen.
+        seeds: LoadGen seeds other than its own mlperf.conf's.
         warmup_s: most seconds of inference before LoadGen starts.
-        watchdog_s: seconds without an answer after which the run is given up as stuck; 0: never. The Python harness has no watchdog.
-        fields: every resolved field of the workload, for the record and for benchmark-specific needs.
+        watchdog_s: seconds without an answer after which the run is given up as stuck; 0: never.
+        record: every resolved field of the workload. No harness reads anything from it.
     """
 
-    benchmark: str
-    scenario: str
-    test_mode: str
-    output_dir: str
-    user_conf: str
+    benchmark: Name
+    scenario: Literal["Offline", "Server", "SingleStream", "MultiStream"]
+    test_mode: Literal["PerformanceOnly", "AccuracyOnly"]
+    output_dir: Name
+    user_conf: Name
     audit_conf: str
-    engine: dict[str, Any]
-    batch: dict[str, Any]
-    dataset: dict[str, Any]
-    seeds: dict[str, int]
-    log: dict[str, Any]
-    issue_threads: int
-    warmup_s: float
-    watchdog_s: float = 120.0
-    fields: dict[str, Any] = field(default_factory=dict)
-    schema: int = SCHEMA
+    engines: Annotated[tuple[EngineEntry, ...], Size(1)]
+    devices: Annotated[tuple[DeviceEntry, ...], Size(1)]
+    batch: BatchSettings
+    dataset: Annotated[DatasetSpec, OneOf("kind", DATASETS)]
+    seeds: Mapping[
+        Literal["qsl_rng_seed", "sample_index_rng_seed", "schedule_rng_seed"], Annotated[int, Range(0, (1 << 64) - 1)]
+    ] = field(default_factory=dict)
+    log: LogSettings = LogSettings()
+    server: ServerSettings = ServerSettings()
+    warmup_s: Annotated[float, Range(0, 86_400)] = 0.0
+    watchdog_s: Annotated[float, Range(0, 1e6)] = 120.0
+    expects: Expectations = Expectations()
+    record: Mapping[str, Any] = field(default_factory=dict)
+    schema: Literal[3] = 3
+
+    @property
+    def lanes(self) -> int:
+        """Batches in flight on all devices."""
+        return sum(device.streams for device in self.devices)
+
+    def engine_of(self, device: DeviceEntry) -> EngineEntry:
+        """The engine that a device loads."""
+        return self.engines[device.engine]
 
     def write(self, path: Path) -> None:
-        """Write it atomically."""
-        write_json(path, asdict(self))
+        """Write it atomically. UsageError where a value is not one of the schema: no harness would read it."""
+        try:
+            content = json.loads(json.dumps(asdict(self), default=str, allow_nan=False))
+        except ValueError as error:
+            raise UsageError(
+                f"{path.name} cannot hold a value of this run", str(error), "correct the field that holds it"
+            ) from error
+        parse(content, path.name)
+        write_json(path, content)
+
+
+def parse(content: Any, file: str) -> RunSpec:
+    """Check the content of a run.json. UsageError, with the path of the key, for anything that is not of the schema."""
+    if not isinstance(content, dict) or content.get("schema") != SCHEMA or not isinstance(content["schema"], int):
+        found = content.get("schema") if isinstance(content, dict) else type(content).__name__
+        raise UsageError(f"{file} has schema {found!r}", f"this harness reads schema {SCHEMA}", NEXT_STEP)
+    spec = Reader(file).object(RunSpec, content)
+    _require_consistent(spec, file)
+    return spec
 
 
 def read(path: Path) -> RunSpec:
     """Read and check a run.json. MissingError without the file, UsageError for anything that is not of the schema."""
+    step = "run the harness through `make run_harness`"
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse)
     except OSError as error:
-        raise MissingError(f"no {path}", error.strerror or "", "run the harness through `make run_harness`") from error
+        raise MissingError(f"no {path}", error.strerror or "", step) from error
     except ValueError as error:
-        raise UsageError(f"{path} is no JSON", str(error), "run the harness through `make run_harness`") from error
-    step = "run `make run_harness` again, which writes it afresh"
-    if not isinstance(content, dict) or content.get("schema") != SCHEMA:
-        found = content.get("schema") if isinstance(content, dict) else type(content).__name__
-        raise UsageError(f"{path} has schema {found!r}", f"this harness reads schema {SCHEMA}", step)
-    known = {f.name: f for f in fields(RunSpec)}
-    unknown = sorted(set(content) - set(known))
-    missing = sorted(set(known) - set(content))
-    if unknown or missing:
-        raise UsageError(f"{path} does not fit the schema", f"unknown: {unknown or 'none'}; missing: {missing or 'none'}", step)
-    kinds = {"str": str, "int": int, "float": (int, float), "dict[str, Any]": dict, "dict[str, int]": dict}
-    for name, spec in known.items():
-        if not isinstance(content[name], kinds[str(spec.type)]):  # type: ignore[arg-type]
-            raise UsageError(f"{path}: {name} is {type(content[name]).__name__}", f"the schema says {spec.type}", step)
-    return RunSpec(**content)
+        raise UsageError(f"{path} is not valid JSON", str(error), step) from error
+    return parse(content, str(path))
+
+
+def _require_consistent(spec: RunSpec, file: str) -> None:
+    """What JSON Schema cannot say."""
+    seen: set[int] = set()
+    for number, device in enumerate(spec.devices):
+        if device.engine >= len(spec.engines):
+            what = f"{file}: devices[{number}].engine is {device.engine}"
+            raise UsageError(what, f"engines has {len(spec.engines)} entries, counted from 0", NEXT_STEP)
+        if device.index in seen:
+            what = f"{file}: devices[{number}].index is {device.index}"
+            raise UsageError(what, "another device has the same number", NEXT_STEP)
+        seen.add(device.index)
+    parts = [("dataset", spec.dataset)] + [(f"engines[{n}].options", e.options) for n, e in enumerate(spec.engines)]
+    for at, part in parts:
+        complaint = part.complaint() if hasattr(part, "complaint") else ""
+        if complaint:
+            raise UsageError(f"{file}: {at} does not fit together", complaint, NEXT_STEP)
+
+
+def _refuse(word: str) -> float:
+    raise ValueError(f"{word} is not a number of JSON")

@@ -223,7 +223,7 @@ def _accuracy(run: RunPage) -> str:
 def _config(run: RunPage) -> str:
     values = run.provenance.get("plan", {}).get("values", {})
     if not values:
-        return _table(("Field", "Value"), sorted(run.spec.get("fields", {}).items()))
+        return _table(("Field", "Value"), sorted(run.spec.get("record", {}).items()))
     rows = [(name, entry.get("value"), entry.get("origin")) for name, entry in sorted(values.items())]
     columns = ("Field", "Value", "Origin")
     chosen = _table(columns, [row for row in rows if row[2] != "default"])
@@ -236,7 +236,8 @@ def _folded(title: str, content: str) -> str:
 
 
 def _engine(run: RunPage) -> str:
-    engine = {**run.spec.get("engine", {}), **run.provenance.get("engine", {})}
+    entry = (run.spec.get("engines") or [{}])[0]
+    engine = {**entry, **run.provenance.get("engine", {})}
     rows: list[tuple[str, Any]] = [(name, value) for name, value in sorted(engine.items()) if not isinstance(value, dict)]
     for name, value in sorted(engine.items()):
         if isinstance(value, dict):

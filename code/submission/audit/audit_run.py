@@ -19,6 +19,7 @@ from code.benchmarks.benchmark import BenchmarkDefinition
 from code.common.errors import MissingError, RunError, UsageError, unknown
 from code.common.files import atomic_directory, atomic_write, write_json
 from code.harness.schema import run_spec as contract
+from code.harness.schema.datasets import PromptData
 from code.results import loadgen_log
 from code.results.loadgen_log import LoadGenLog
 from code.results.verdict import judge
@@ -112,7 +113,7 @@ def run(audit: Audit, folder: Path, label: str, sampling: int | None = None) -> 
         RunError: LoadGen did not take the audit.config, or the harness failed.
     """
     spec = contract.read(audit.performance.folder / runs.RUN_FILE)
-    if not Path(spec.engine["folder"]).is_dir():
+    if not all(Path(engine.folder).is_dir() for engine in spec.engines):
         raise MissingError(
             f"the engine {audit.performance.engine} is not there any more",
             "an audit needs the engine of the performance run",
@@ -120,11 +121,12 @@ def run(audit: Audit, folder: Path, label: str, sampling: int | None = None) -> 
         )
     wanted = audit_config.settings(audit.test, audit.short, sampling)
     conf = Path(spec.user_conf).read_text(encoding="utf-8")
-    fields = spec.fields
+    dataset = spec.dataset
     if audit.test == "TEST06":
         # First tokens and lengths stand in LoadGen's log only with token latencies, which mlperf.conf may leave off.
         conf += f"{spec.benchmark}.{spec.scenario}.{TOKENS} = 1\n"
-        fields = {**fields, TOKENS: True}
+        if isinstance(dataset, PromptData):
+            dataset = dataclasses.replace(dataset, use_token_latencies=True)
     (folder / "user.conf").write_text(conf, encoding="utf-8")
     with audit_config.written(folder, audit.test, wanted) as path:
         changed = dataclasses.replace(
@@ -133,9 +135,9 @@ def run(audit: Audit, folder: Path, label: str, sampling: int | None = None) -> 
             user_conf=str(folder / "user.conf"),
             audit_conf=str(path),
             test_mode=PERFORMANCE,
-            fields=fields,
+            dataset=dataset,
         )
-        launch.run(changed, label, str(spec.fields["harness_lang"]))
+        launch.run(changed, label, str(spec.record["harness_lang"]))
     log = loadgen_log.read_detail(folder)
     _require_taken(log, wanted)
     record = {"test": audit.test, "settings": wanted, "performance_run": str(audit.performance.folder)}
@@ -192,9 +194,11 @@ def verify(audit: Audit, folder: Path, definition: BenchmarkDefinition, values: 
 
 def _end_token(audit: Audit) -> int:
     """The end token of the model that ran: a tiny or custom one has a tokenizer of its own."""
-    generation = contract.read(audit.performance.folder / runs.RUN_FILE).dataset.get("generation") or {}
+    dataset = contract.read(audit.performance.folder / runs.RUN_FILE).dataset
+    if isinstance(dataset, PromptData):
+        return dataset.generation.eos
     text = facts_of(audit.short).text
-    return int(generation.get("eos", text.end_token if text else -1))
+    return text.end_token if text else -1
 
 
 def _test01(

@@ -61,9 +61,9 @@ def of_run(run: Run) -> Side:
     found = run.metadata.get(metric.key)
     accuracy = {str(e["name"]): float(e["value"]) for e in run.metadata.get("accuracy", [])}
     values = run.provenance.get("plan", {}).get("values") or {
-        name: {"value": v} for name, v in run.spec.get("fields", {}).items()
+        name: {"value": v} for name, v in run.spec.get("record", {}).items()
     }
-    devices = run.spec.get("engine", {}).get("devices") or [0]
+    devices = run.spec.get("devices") or [0]
     return Side(
         name=f"{run.system} {run.started}",
         benchmark=run.benchmark,

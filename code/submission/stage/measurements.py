@@ -30,7 +30,7 @@ CALIBRATED = "{benchmark} on {system}: {precision}. The ranges come from the cal
 
 def implementation(run: Run) -> str:
     """The implementation's name in file names: the runtime, as in the system's name."""
-    backend = str(run.spec.get("engine", {}).get("backend") or "custom")
+    backend = str(run.engine_entry.get("backend") or "custom")
     return backend
 
 
@@ -43,7 +43,7 @@ def content(one: Candidate, round_: Round) -> dict[str, Any]:
     assert run is not None and accuracy is not None
     engine = run.provenance.get("engine", {})
     model = engine.get("model", {})
-    precision = str(run.metadata.get("precision") or run.spec.get("engine", {}).get("precision") or "fp32")
+    precision = str(run.metadata.get("precision") or run.engine_entry.get("precision") or "fp32")
     out: dict[str, Any] = {
         "input_data_types": str(run.spec.get("dataset", {}).get("input_dtype") or "int32"),
         "retraining": _retraining(run),
@@ -73,12 +73,12 @@ def content(one: Candidate, round_: Round) -> dict[str, Any]:
 def _retraining(run: Run) -> str:
     if run.tiny:
         return "Yes: the harness's own small model of the same architecture, trained from scratch on generated data"
-    named = run.spec.get("fields", {}).get("model_path")
+    named = run.spec.get("record", {}).get("model_path")
     return f"Unknown: the submitter's own model {named}" if named else "No"
 
 
 def _transformations(run: Run, precision: str) -> str:
-    backend = str(run.spec.get("engine", {}).get("backend") or "the runtime")
+    backend = str(run.engine_entry.get("backend") or "the runtime")
     named = str(run.provenance.get("engine", {}).get("model", {}).get("file") or "")
     return f"{'ONNX weights' if named.endswith('.onnx') else 'Weights'} compiled by {backend} to {precision}"
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from code.common.paths import build_dir
 from code.results import provenance
@@ -21,7 +21,8 @@ METADATA = "metadata.json"
 RUN_FILE = "run.json"
 INCOMPLETE = "INCOMPLETE"
 AUDIT_FILE = "audit.json"
-PERFORMANCE, ACCURACY = "PerformanceOnly", "AccuracyOnly"
+PERFORMANCE: Final = "PerformanceOnly"
+ACCURACY: Final = "AccuracyOnly"
 _STARTED = re.compile(rb'"key": "test_datetime", "value": "([^"]+)"')
 _HEAD_BYTES = 16384
 
@@ -98,17 +99,22 @@ class Run:
     @property
     def engine(self) -> str:
         """The name of its engine, which is an address of what made it; '' where the run does not say."""
-        named = self.spec.get("engine", {}).get("folder") or ""
-        return Path(named).name
+        return Path(self.engine_entry.get("folder") or "").name
+
+    @property
+    def engine_entry(self) -> Mapping[str, Any]:
+        """The first of its engines, which all have one backend and precision; {} where the run does not say."""
+        return dict((self.spec.get("engines") or [{}])[0])
 
     @property
     def config(self) -> dict[str, Any]:
         """The settings that both runs of a pair must share: engine, batches, model and data."""
         spec = self.spec
-        engine = {name: value for name, value in spec.get("engine", {}).items() if name != "folder"}
+        engine = {name: value for name, value in self.engine_entry.items() if name in ("backend", "precision")}
         data = spec.get("dataset", {})
         return {
             "engine": {**engine, "name": self.engine},
+            "devices": {str(device.get("index")): device for device in spec.get("devices", [])},
             "batch": spec.get("batch", {}),
             "dataset": {name: data.get(name) for name in ("kind", "count", "folder")},
         }

@@ -8,7 +8,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from code.harness.schema.run_spec import RunSpec
+from code.harness.schema.datasets import SequenceData
+from code.harness.schema.options import NoOptions
+from code.harness.schema.run_spec import BatchSettings, DeviceEntry, EngineEntry, RunSpec
 from code.results import metadata
 from code.results.accuracy import AccuracyResult
 from code.results.loadgen_log import read_detail
@@ -54,25 +56,16 @@ def write_run(
     loadgen(folder, scenario, mode, wanted, round_)
     spec = RunSpec(
         benchmark="bert",
-        scenario=scenario,
-        test_mode=mode,
+        scenario=scenario,  # type: ignore[arg-type]
+        test_mode=mode,  # type: ignore[arg-type]
         output_dir=str(folder),
         user_conf=str(folder / "user.conf"),
         audit_conf="",
-        engine={
-            "backend": "openvino",
-            "folder": f"/engines/{ENGINE}",
-            "precision": "fp32",
-            "streams": 1,
-            "threads": 1,
-            "devices": [],
-        },
-        batch={"max_samples": 1, "timeout_us": 0.0, "padding": 0.1},
-        dataset={"kind": "sequence", "folder": "/data", "count": SAMPLES, "input_dtype": "int64"},
+        engines=(EngineEntry("openvino", f"/engines/{ENGINE}", "fp32", NoOptions()),),
+        devices=(DeviceEntry(0, "node 0", 0, (), 1, 1),),
+        batch=BatchSettings(1, 0.0, 0.1),
+        dataset=SequenceData("/data", SAMPLES, {"input_ids": "input_ids.npy"}, "lengths.npy", ("start", "end"), "int64"),
         seeds=dict(round_named(round_).seeds),
-        log={},
-        issue_threads=0,
-        warmup_s=0.0,
     )
     spec.write(folder / "run.json")
     log = read_detail(folder)

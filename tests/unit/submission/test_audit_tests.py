@@ -21,6 +21,7 @@ from code.submission.audit import audit_run, audits, compliance
 from code.submission.audit.audit_run import Audit
 from code.submission.stage import runs
 from code.submission.stage.candidates import Candidate
+from tests import run_documents as documents
 from tests.unit.submission import made
 
 CONF: dict[str, Any] = {"target_qps": 20000, "min_duration": 1, "min_query_count": 20000}
@@ -243,12 +244,20 @@ def test_only_test06_has_tokens_reported(
     audit, _ = audited
     record = audit.performance.folder / "run.json"
     content = json.loads(record.read_text())
-    content["engine"]["folder"], content["fields"]["harness_lang"] = str(tmp_path), "python"
+    content["engines"][0]["folder"], content["record"]["harness_lang"] = str(tmp_path), "python"
+    if tokens:
+        content["dataset"] = documents.PROMPTS
     record.write_text(json.dumps(content))
     seen = []
 
     def run(spec: RunSpec, label: str, language: str) -> None:
-        seen.append((spec.fields.get("use_token_latencies"), Path(spec.user_conf).read_text(), Path(spec.audit_conf).read_text()))
+        seen.append(
+            (
+                getattr(spec.dataset, "use_token_latencies", False),
+                Path(spec.user_conf).read_text(),
+                Path(spec.audit_conf).read_text(),
+            )
+        )
         raise RunError("far enough")
 
     monkeypatch.setattr("code.submission.audit.audit_run.launch.run", run)

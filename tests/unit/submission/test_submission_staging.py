@@ -144,15 +144,15 @@ def test_a_tiny_result_cannot_go_to_closed(logs: Path) -> None:
 
 
 def test_another_engine_or_setting_in_the_accuracy_run_is_refused(logs: Path) -> None:
-    for scenario, part, name, value in (("Offline", "engine", "folder", "/engines/other"), ("Server", "engine", "streams", 7)):
+    for scenario, part, name, value in (("Offline", "engines", "folder", "/engines/other"), ("Server", "devices", "streams", 7)):
         path = helpers.run_folder(logs, scenario, "AccuracyOnly") / "run.json"
         content = json.loads(path.read_text())
-        content[part][name] = value
+        content[part][0][name] = value
         path.write_text(json.dumps(content))
     done = stage(logs, round_="v6.1")
     assert {f.check for f in done.findings if f.error} == {"engine", "config"}
     assert {p.scenario for p, _, one in done.results if not one.measured} == {"SingleStream", "MultiStream"}
-    assert any("engine.streams is 7" in f.what for f in done.findings)
+    assert any("devices.0.streams is 7" in f.what for f in done.findings)
 
 
 def test_single_stream_stands_for_offline_on_edge_and_says_so(logs: Path) -> None:

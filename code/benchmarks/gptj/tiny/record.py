@@ -35,21 +35,23 @@ Tokens = NDArray[np.int32]
 
 def generated(model: Path, prompts: Sequence[Tokens], beams: int, end: int, precision: str = "fp32") -> list[Tokens]:
     """The texts that OpenVINO GenAI generates the benchmark's way: longest prompts first, given back in the prompts' order."""
-    from code.backends.base import EngineSpec
-    from code.backends.generators.base import texts
+    from code.backends.generators.base import Generation, GeneratorSpec, texts
     from code.backends.generators.openvino_genai import BACKEND
     from code.benchmarks.gptj.benchmark import generation
 
     order = sorted(range(len(prompts)), key=lambda index: -len(prompts[index]))
-    fields = {
-        "generation": generation({"num_beams": beams, "min_new_tokens": None, "max_new_tokens": None}, end),
-        "requests_in_flight": IN_FLIGHT,
-        "longest_prompt": max(len(prompt) for prompt in prompts),
-    }
+    how = generation({"num_beams": beams, "min_new_tokens": None, "max_new_tokens": None}, end)
+    spec = GeneratorSpec(
+        1,
+        len(os.sched_getaffinity(0)),
+        precision,
+        generation=Generation.of(how),
+        requests_in_flight=IN_FLIGHT,
+        longest_prompt=max(len(prompt) for prompt in prompts),
+    )
     with tempfile.TemporaryDirectory() as scratch:
         BACKEND.build(model, {"precision": precision, "benchmark": facts.NAME}, Path(scratch))
-        threads = len(os.sched_getaffinity(0))
-        generator = BACKEND.load(Path(scratch), EngineSpec(1, threads, precision, fields))
+        generator = BACKEND.load(Path(scratch), spec)
         found = texts(generator, [prompts[index] for index in order])
         generator.close()
     by_prompt = dict(zip(order, found, strict=True))

@@ -1,12 +1,8 @@
 #include "core/batch_log.h"
 
 #include <algorithm>
-#include <cerrno>
-#include <cstdio>
-#include <cstring>
-#include <fstream>
 
-#include "core/error.h"
+#include "core/file.h"
 
 namespace harness {
 
@@ -49,17 +45,9 @@ void write_batches(const std::string& path, int64_t start_ns, const std::vector<
     rows.push_back(entry.samples);
     rows.push_back(entry.longest);
   }
-  const std::string beside = path + ".part";
-  const std::string header = npy_header(all.size());
-  std::ofstream out(beside, std::ios::binary | std::ios::trunc);
-  out.write(header.data(), static_cast<std::streamsize>(header.size()));
-  out.write(reinterpret_cast<const char*>(rows.data()), static_cast<std::streamsize>(rows.size() * sizeof(double)));
-  out.close();
-  if (!out || std::rename(beside.c_str(), path.c_str()) != 0) {
-    const std::string why = std::strerror(errno);
-    static_cast<void>(std::remove(beside.c_str()));
-    throw Error(Status::kFailed, "cannot write " + path, why, "see that the disk has room, then run again");
-  }
+  std::string content = npy_header(all.size());
+  content.append(reinterpret_cast<const char*>(rows.data()), rows.size() * sizeof(double));
+  write_whole(path, content);
 }
 
 }  // namespace harness

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -49,14 +50,21 @@ class Dataset {
   virtual void bind(Engine& engine) = 0;
   // Starts computing a batch. Thread-safe for different streams.
   virtual void enqueue(const Batch& batch, Stream& stream) const = 0;
+  // How it uses an engine, for --explain: whole lines, or nothing.
+  [[nodiscard]] virtual std::string explain() const { return ""; }
   // Waits for the oldest batch under way on `stream`, which is `batch`, and makes its responses, in its order.
   virtual void collect(const Batch& batch, Stream& stream, Answers& answers) const = 0;
 };
 
-// The kinds that `open_dataset` knows.
-std::vector<std::string> dataset_kinds();
+// Opens a data set whose part of run.json was read. Throws Error (kMissing) for files that are absent or broken.
+using OpenDataset = std::function<std::unique_ptr<Dataset>()>;
 
-// The data set that run.json describes. Throws Error (kMissing, kUsage).
-std::unique_ptr<Dataset> open_dataset(const DatasetSpec& spec);
+class Reader;  // core/json_reader.h
+
+// Reads `dataset` of run.json, each kind its own keys. Throws Error (kUsage).
+DatasetSpec read_dataset(Reader in);
+
+// The kinds in this binary, each with the keys that it reads.
+std::map<std::string, std::vector<std::string>> dataset_keys();
 
 }  // namespace harness

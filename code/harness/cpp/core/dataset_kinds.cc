@@ -1,49 +1,59 @@
-// Which kinds of data set there are: each is an entry here, and its keys are read in core/run_spec.cc.
+// Which kinds of data set there are. A new one is a file that reads its own keys, and an entry here.
 #include <array>
-#include <memory>
+#include <limits>
 #include <string>
 #include <vector>
 
 #include "core/dataset.h"
-#include "core/error.h"
+#include "core/json_reader.h"
 #include "core/sequence_dataset.h"
+#include "core/synthetic_dataset.h"
 #include "core/volume_dataset.h"
 
 namespace harness {
 
 namespace {
 
-template <typename T>
-std::unique_ptr<Dataset> make(const DatasetSpec& spec) {
-  return std::make_unique<T>(spec);
-}
-
 struct Kind {
   const char* name;
-  std::unique_ptr<Dataset> (*open)(const DatasetSpec&);
+  OpenDataset (*read)(size_t count, Reader& in);
 };
 
 constexpr std::array<Kind, 3> kKinds = {{
-    {"sequence", make<SequenceDataset>},
-    {"synthetic", make<SyntheticDataset>},
-    {"volume", make<VolumeDataset>},
+    {"sequence", read_sequences},
+    {"synthetic", read_synthetic},
+    {"volume", read_volumes},
 }};
+
+size_t read_count(Reader& in) {
+  return static_cast<size_t>(in.whole("count", 1, std::numeric_limits<int32_t>::max()));
+}
 
 }  // namespace
 
-std::vector<std::string> dataset_kinds() {
-  std::vector<std::string> out;
-  out.reserve(kKinds.size());
-  for (const auto& kind : kKinds) out.emplace_back(kind.name);
+std::map<std::string, std::vector<std::string>> dataset_keys() {
+  std::map<std::string, std::vector<std::string>> out;
+  for (const auto& kind : kKinds) {
+    out[kind.name] = Reader::names([&](Reader& in) {
+      static_cast<void>(in.one_of("kind", {kind.name}));
+      kind.read(read_count(in), in);
+    });
+  }
   return out;
 }
 
-std::unique_ptr<Dataset> open_dataset(const DatasetSpec& spec) {
+DatasetSpec read_dataset(Reader in) {
+  std::vector<std::string> names;
+  names.reserve(kKinds.size());
+  for (const auto& kind : kKinds) names.emplace_back(kind.name);
+  DatasetSpec out;
+  out.kind = in.one_of("kind", names);
+  out.count = read_count(in);
   for (const auto& kind : kKinds) {
-    if (spec.kind == kind.name) return kind.open(spec);
+    if (out.kind == kind.name) out.open = kind.read(out.count, in);
   }
-  throw Error(Status::kUsage, "the C++ harness has no kind of data set '" + spec.kind + "'",
-              "it has " + joined(dataset_kinds()), "run with --harness_lang=python");
+  in.finish();
+  return out;
 }
 
 }  // namespace harness

@@ -5,6 +5,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -103,14 +104,37 @@ class Engine {
   [[nodiscard]] virtual std::vector<int> near_cores() const { return {}; }
 };
 
+// What loads an engine, with the options that were read for it.
+class EngineLoader {
+ public:
+  EngineLoader() = default;
+  virtual ~EngineLoader() = default;
+  EngineLoader(const EngineLoader&) = delete;
+  EngineLoader& operator=(const EngineLoader&) = delete;
+  EngineLoader(EngineLoader&&) = delete;
+  EngineLoader& operator=(EngineLoader&&) = delete;
+
+  // The engine on one device, loaded by a thread that is bound to the device's cores. Throws Error: kMissing where the
+  // device or a file is not there, kFailed where the runtime cannot load it.
+  [[nodiscard]] virtual std::unique_ptr<Engine> load(const EngineSpec& spec, const DeviceSpec& device) const = 0;
+  // What its options come to, for --explain: whole lines, or nothing.
+  [[nodiscard]] virtual std::string explain() const { return ""; }
+};
+
+class Reader;  // core/json_reader.h
+
 // The engines this binary was built with.
 std::vector<std::string> engine_names();
 
-// Whether this binary's engine of that name has streams with `windows`.
-bool has_device_windows(const std::string& backend);
+// The same, each with the options that it reads.
+std::map<std::string, std::vector<std::string>> engine_options();
 
-// The engine of run.json on its `device`-th device. Throws Error: kUsage for a backend nobody knows, kMissing for one
-// this binary was built without or whose device is not there, kFailed where the runtime cannot load it.
-std::unique_ptr<Engine> load_engine(const EngineSpec& spec, size_t device);
+// Reads the options of a backend's engine; nullptr where this binary was built without the backend. Throws Error
+// (kUsage) for a backend nobody knows.
+std::shared_ptr<const EngineLoader> read_engine_options(const std::string& backend, Reader& options);
+
+// The engine on a device. Throws Error: what the loader throws, and kMissing for a backend this binary was built
+// without.
+std::unique_ptr<Engine> load_engine(const EngineSpec& spec, const DeviceSpec& device);
 
 }  // namespace harness

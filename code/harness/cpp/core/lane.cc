@@ -34,6 +34,7 @@ Lane::Lane(const Dataset& dataset, std::unique_ptr<Stream> stream, size_t device
 
 int64_t Lane::start(const Batch& batch) {
   const int64_t now = now_ns();
+  if (under_way_++ == 0) engaged_ = now;
   state_.busy_since.store(now, std::memory_order_relaxed);
   add(state_.in_flight, static_cast<uint32_t>(batch.size()));
   dataset_.enqueue(batch, *stream_);
@@ -45,6 +46,7 @@ int64_t Lane::finish(const Batch& batch, int64_t started) {
   state_.busy_since.store(now_ns(), std::memory_order_relaxed);
   dataset_.collect(batch, *stream_, answers_);
   state_.busy_since.store(0, std::memory_order_relaxed);
+  if (--under_way_ == 0) add(state_.busy_ns, now_ns() - engaged_);
   if (answers_.responses.size() != batch.size()) {
     throw Error(Status::kFailed,
                 "the engine answered " + std::to_string(answers_.responses.size()) + " of " +
@@ -98,10 +100,15 @@ void Lane::serve(BatchSource& source) {
   }
 }
 
-Error batch_error(const std::exception& error) {
-  return as_error(
-      error, "a batch could not be computed",
-      "build the engine again with --force_build; if that does not help, run with --backend=onnxruntime to compare");
+Error batch_error(const std::exception& error, const std::string& device) {
+  return on_device(as_error(error, "a batch could not be computed",
+                            "build the engine again with --force_build; if that does not help, run with "
+                            "--backend=onnxruntime to compare"),
+                   device);
+}
+
+Error on_device(const Error& error, const std::string& device) {
+  return {error.status(), "device " + device + ": " + error.what(), error.why(), error.next_step()};
 }
 
 }  // namespace harness

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "core/batch.h"
@@ -26,6 +27,7 @@ struct alignas(64) LaneState {
   std::atomic<uint64_t> completed{0};
   std::atomic<uint64_t> batches{0};
   std::atomic<uint64_t> calls{0};      // into the engine, beyond one for each batch
+  std::atomic<int64_t> busy_ns{0};     // with batches under way in the engine, warm-up not counted
   std::atomic<int64_t> busy_since{0};  // when the call into the engine began, ns; 0 when in none
   std::atomic<uint32_t> in_flight{0};  // samples
   Latencies latencies;                 // of batches whose arrivals are known
@@ -61,11 +63,16 @@ class Lane {
   Answers answers_;
   std::vector<Batch> slots_;
   std::vector<int64_t> started_;
+  size_t under_way_ = 0;  // batches
+  int64_t engaged_ = 0;   // when the first of them was handed over, ns
   BatchLog log_;
   LaneState state_;
 };
 
-// The error for a batch that threw.
-Error batch_error(const std::exception& error);
+// The error for a batch that threw, on the device of that name.
+Error batch_error(const std::exception& error, const std::string& device);
+
+// The same error, naming the device that it is of.
+Error on_device(const Error& error, const std::string& device);
 
 }  // namespace harness

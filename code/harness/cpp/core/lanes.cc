@@ -13,20 +13,19 @@
 
 namespace harness {
 
-void lane_thread(const std::vector<int>& cores, const std::function<void()>& work) {
+void lane_thread(const std::string& device, const std::vector<int>& cores, const std::function<void()>& work) {
   exact_timers();
   bind_thread(cores);
   try {
     work();
   } catch (const std::exception& error) {
-    fail(batch_error(error));
+    fail(batch_error(error, device));
   }
 }
 
 Lanes::Lanes(const RunSpec& spec, Dataset& dataset, const Complete& complete)
-    : engines_(spec.engine.devices.size()), cores_(spec.engine.devices.size()) {
+    : specs_(spec.devices), engines_(specs_.size()), cores_(specs_.size()) {
   const size_t devices = engines_.size();
-  const auto streams = static_cast<size_t>(spec.engine.streams);
   std::vector<std::vector<std::unique_ptr<Stream>>> made(devices);
   std::vector<std::exception_ptr> errors(devices);
   std::vector<std::thread> loading;
@@ -34,12 +33,15 @@ Lanes::Lanes(const RunSpec& spec, Dataset& dataset, const Complete& complete)
   for (size_t device = 0; device < devices; ++device) {
     loading.emplace_back([&, device] {
       try {
-        bind_thread(spec.engine.devices[device].cores);
-        engines_[device] = load_engine(spec.engine, device);
-        cores_[device] = spec.engine.devices[device].cores;
+        const DeviceSpec& own = specs_[device];
+        bind_thread(own.cores);
+        engines_[device] = load_engine(spec.engines[own.engine], own);
+        cores_[device] = own.cores;
         if (cores_[device].empty()) cores_[device] = engines_[device]->near_cores();
         bind_thread(cores_[device]);
-        for (size_t i = 0; i < streams; ++i) made[device].push_back(engines_[device]->stream());
+        for (int i = 0; i < own.streams; ++i) made[device].push_back(engines_[device]->stream());
+      } catch (const Error& error) {
+        errors[device] = std::make_exception_ptr(devices > 1 ? on_device(error, specs_[device].name) : error);
       } catch (...) {
         errors[device] = std::current_exception();
       }
@@ -61,7 +63,9 @@ void Lanes::run_all(const std::function<void(Lane&)>& work) {
   std::vector<std::thread> threads;
   threads.reserve(lanes_.size());
   for (auto& lane : lanes_) {
-    threads.emplace_back([&, each = lane.get()] { lane_thread(cores_[each->device()], [&] { work(*each); }); });
+    threads.emplace_back([&, each = lane.get()] {
+      lane_thread(specs_[each->device()].name, cores_[each->device()], [&] { work(*each); });
+    });
   }
   for (auto& thread : threads) thread.join();
 }

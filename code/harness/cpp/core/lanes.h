@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <functional>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "core/dataset.h"
@@ -23,6 +24,8 @@ class Lanes {
   [[nodiscard]] size_t devices() const { return engines_.size(); }
   [[nodiscard]] Lane& lane(size_t index) { return *lanes_[index]; }
   [[nodiscard]] const Lane& lane(size_t index) const { return *lanes_[index]; }
+  // As run.json describes it.
+  [[nodiscard]] const DeviceSpec& device(size_t index) const { return specs_[index]; }
   // Processors for the threads of a device; empty: any.
   [[nodiscard]] const std::vector<int>& cores(size_t device) const { return cores_[device]; }
 
@@ -34,12 +37,14 @@ class Lanes {
   void warm_up(const Dataset& dataset, size_t limit, double seconds);
 
  private:
+  std::vector<DeviceSpec> specs_;
   std::vector<std::unique_ptr<Engine>> engines_;
   std::vector<std::vector<int>> cores_;
   std::vector<std::unique_ptr<Lane>> lanes_;
 };
 
-// The body of a lane's thread: exact timers, bound near its device, and no way out for an exception but `fail`.
-void lane_thread(const std::vector<int>& cores, const std::function<void()>& work);
+// The body of a lane's thread: exact timers, bound to `cores`, and no way out for an exception but `fail` with an error
+// that names the device.
+void lane_thread(const std::string& device, const std::vector<int>& cores, const std::function<void()>& work);
 
 }  // namespace harness

@@ -1,4 +1,5 @@
-// Progress as JSON lines on a pipe, the same lines as code/harness/python/progress.py, and the one way a harness ends badly.
+// Progress as JSON lines on a pipe, the same lines as code/harness/python/progress.py, and the one way a harness ends
+// badly.
 #pragma once
 
 #include <mutex>

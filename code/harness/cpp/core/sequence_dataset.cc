@@ -6,24 +6,14 @@
 #include <utility>
 
 #include "core/error.h"
+#include "core/json_reader.h"
+#include "core/synthetic_dataset.h"
 
 namespace harness {
 
 namespace {
 
 constexpr const char* kAgain = "run `make preprocess_data` for this benchmark again";
-
-// `rows` responses of zeros, for engines that do not compute.
-void answer_zeros(const Batch& batch, const std::vector<int32_t>& lengths, size_t outputs, size_t rows,
-                  Answers& answers) {
-  const size_t most = static_cast<size_t>(batch.longest) * outputs;
-  if (answers.memory.size() < most) answers.memory.resize(most, 0.0F);
-  answers.responses.clear();
-  for (size_t i = 0; i < std::min(rows, batch.size()); ++i) {
-    const size_t bytes = static_cast<size_t>(lengths[batch.samples[i]]) * outputs * sizeof(float);
-    answers.responses.emplace_back(batch.ids[i], reinterpret_cast<uintptr_t>(answers.memory.data()), bytes);
-  }
-}
 
 std::vector<int32_t> read_lengths(const std::string& path) {
   const NpyArray array(path);
@@ -50,7 +40,23 @@ size_t port_of(const std::vector<TensorInfo>& ports, const std::string& name, co
 
 }  // namespace
 
-SequenceDataset::SequenceDataset(const DatasetSpec& spec)
+SequenceSpec read_sequence_spec(size_t count, Reader& in) {
+  SequenceSpec out;
+  out.count = count;
+  out.folder = in.text("folder");
+  out.arrays = in.text_map("arrays");
+  out.lengths = in.text("lengths");
+  out.outputs = in.texts("outputs", {1});
+  static_cast<void>(in.one_of("input_dtype", {"int32", "int64"}));  // an engine tells its own types
+  out.pad_to_multiple_of = static_cast<size_t>(in.whole("pad_to_multiple_of", 1, 65536));
+  return out;
+}
+
+OpenDataset read_sequences(size_t count, Reader& in) {
+  return [spec = read_sequence_spec(count, in)] { return std::make_unique<SequenceDataset>(spec); };
+}
+
+SequenceDataset::SequenceDataset(const SequenceSpec& spec)
     : folder_(spec.folder),
       lengths_(read_lengths(spec.folder + "/" + spec.lengths)),
       multiple_(spec.pad_to_multiple_of),
@@ -196,25 +202,6 @@ void SequenceDataset::interleave(const Batch& batch, Stream& stream, Answers& an
     answers.responses.emplace_back(batch.ids[i],
                                    reinterpret_cast<uintptr_t>(answers.memory.data() + i * longest * outputs), bytes);
   }
-}
-
-SyntheticDataset::SyntheticDataset(const DatasetSpec& spec) : lengths_(spec.count), outputs_(spec.outputs.size()) {
-  for (size_t i = 0; i < spec.count; ++i) lengths_[i] = spec.synthetic_lengths[i % spec.synthetic_lengths.size()];
-}
-
-void SyntheticDataset::bind(Engine& engine) {
-  if (!engine.computes()) return;
-  throw Error(Status::kUsage, "a synthetic data set has nothing to compute on",
-              "it is for the backends 'null' and 'simulated'", "use a data set of another kind");
-}
-
-void SyntheticDataset::enqueue(const Batch& batch, Stream& stream) const {
-  stream.enqueue({batch.size(), static_cast<size_t>(batch.longest)});
-}
-
-void SyntheticDataset::collect(const Batch& batch, Stream& stream, Answers& answers) const {
-  stream.wait();
-  answer_zeros(batch, lengths_, outputs_, stream.answered(), answers);
 }
 
 }  // namespace harness

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "core/dataset.h"
@@ -9,11 +10,21 @@
 
 namespace harness {
 
+// Its part of run.json.
+struct SequenceSpec {
+  std::string folder;
+  size_t count = 0;
+  std::vector<std::pair<std::string, std::string>> arrays;  // engine input → file
+  std::string lengths;
+  std::vector<std::string> outputs;
+  size_t pad_to_multiple_of = 1;  // what a batch's length is rounded up to
+};
+
 // Kind "sequence": one engine call per batch with inputs [n, longest]. A response is float32 [length, number of
 // outputs], the outputs side by side, without padding.
 class SequenceDataset : public Dataset {
  public:
-  explicit SequenceDataset(const DatasetSpec& spec);
+  explicit SequenceDataset(const SequenceSpec& spec);
 
   [[nodiscard]] size_t count() const override { return lengths_.size(); }
   [[nodiscard]] const std::vector<int32_t>& lengths() const override { return lengths_; }
@@ -45,21 +56,7 @@ class SequenceDataset : public Dataset {
   bool computes_ = true;
 };
 
-// Kind "synthetic": lengths and nothing else, for the null and the simulated engine.
-class SyntheticDataset : public Dataset {
- public:
-  explicit SyntheticDataset(const DatasetSpec& spec);
-
-  [[nodiscard]] size_t count() const override { return lengths_.size(); }
-  [[nodiscard]] const std::vector<int32_t>& lengths() const override { return lengths_; }
-  void load(const std::vector<size_t>& /*samples*/) override {}
-  void bind(Engine& engine) override;
-  void enqueue(const Batch& batch, Stream& stream) const override;
-  void collect(const Batch& batch, Stream& stream, Answers& answers) const override;
-
- private:
-  std::vector<int32_t> lengths_;
-  size_t outputs_ = 0;
-};
+SequenceSpec read_sequence_spec(size_t count, Reader& in);
+OpenDataset read_sequences(size_t count, Reader& in);
 
 }  // namespace harness

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "core/error.h"
+#include "core/json_reader.h"
 
 namespace harness {
 
@@ -42,11 +43,27 @@ VolumeDataset::Volume VolumeDataset::open(const std::string& path, const Extents
   }
 }
 
-VolumeDataset::VolumeDataset(const DatasetSpec& spec)
-    : roi_({spec.roi[0], spec.roi[1], spec.roi[2]}),
+OpenDataset read_volumes(size_t count, Reader& in) {
+  VolumeSpec spec;
+  spec.folder = in.text("folder");
+  spec.cases = in.texts("cases", {1});
+  in.require(spec.cases.size() == count, "cases", "has " + std::to_string(spec.cases.size()) + " names",
+             "count is " + std::to_string(count));
+  const std::vector<int64_t> roi = in.wholes("roi", 1, 65536, {3, 3});
+  std::copy(roi.begin(), roi.end(), spec.roi.begin());
+  spec.overlap = in.number("overlap", {0, 1, false, true});
+  spec.sigma = in.number("sigma", {0, 1e6, true});
+  spec.windows_per_batch = static_cast<size_t>(in.whole("windows_per_batch", 1, 65536));
+  spec.input = in.text("input");
+  spec.output = in.text("output");
+  return [spec] { return std::make_unique<VolumeDataset>(spec); };
+}
+
+VolumeDataset::VolumeDataset(const VolumeSpec& spec)
+    : roi_(spec.roi),
       windows_per_batch_(spec.windows_per_batch),
       input_(spec.input),
-      output_(spec.outputs.front()),
+      output_(spec.output),
       form_{roi_, kClasses, window_weights(roi_, spec.sigma), 0} {
   for (const auto& name : spec.cases) {
     volumes_.push_back(open(spec.folder + "/" + name + ".npy", roi_, spec.overlap));
@@ -67,6 +84,10 @@ void VolumeDataset::bind(Engine& engine) {
   if (!computes_) return;
   input_port_ = port_of(engine.inputs(), input_, "input");
   output_port_ = port_of(engine.outputs(), output_, "output");
+}
+
+std::string VolumeDataset::explain() const {
+  return "windows:   at most " + std::to_string(windows_per_batch_) + " in a call\n";
 }
 
 size_t VolumeDataset::feed(Walk& walk, Stream& stream) const {

@@ -13,13 +13,25 @@
 
 namespace harness {
 
+// Its part of run.json.
+struct VolumeSpec {
+  std::string folder;
+  std::vector<std::string> cases;  // each is <case>.npy in the folder
+  Extents roi{};                   // depth, height, width of a window
+  double overlap = 0;              // of two windows, in [0, 1)
+  double sigma = 0;                // of the weights' Gaussian, as a share of the ROI
+  size_t windows_per_batch = 1;
+  std::string input;
+  std::string output;
+};
+
 // A case is one float32 array [depth, height, width], padded so that windows tile it; its response is uint8 of the same
 // shape, the class of each voxel. Windows of one or several cases fill a call into the engine, and are cut and added up
 // on its device where the stream has that.
 class VolumeDataset : public Dataset {
  public:
   // Throws Error (kMissing) for arrays that are absent, broken or not tiled.
-  explicit VolumeDataset(const DatasetSpec& spec);
+  explicit VolumeDataset(const VolumeSpec& spec);
 
   [[nodiscard]] size_t count() const override { return volumes_.size(); }
   // Windows of each case.
@@ -27,6 +39,7 @@ class VolumeDataset : public Dataset {
   [[nodiscard]] bool proportional() const override { return true; }
   void load(const std::vector<size_t>& samples) override;
   void bind(Engine& engine) override;
+  [[nodiscard]] std::string explain() const override;
   // Nothing yet: a batch is many calls, all made by `collect`.
   void enqueue(const Batch& /*batch*/, Stream& /*stream*/) const override {}
   void collect(const Batch& batch, Stream& stream, Answers& answers) const override;
@@ -66,5 +79,7 @@ class VolumeDataset : public Dataset {
   std::vector<int32_t> lengths_;
   WindowForm form_;
 };
+
+OpenDataset read_volumes(size_t count, Reader& in);
 
 }  // namespace harness

@@ -1,16 +1,17 @@
-// The engines there may be in a binary. Each file has one; which are compiled in is decided by the SDKs CMake finds.
+// The engines there may be in a binary: each file reads its engine's options. Which files are compiled in is decided by
+// the SDKs CMake finds.
 #pragma once
 
-#include <cstddef>
 #include <memory>
 
 #include "core/engine.h"
+#include "core/json_reader.h"
 
 namespace harness {
 
-std::unique_ptr<Engine> load_null(const EngineSpec& spec, size_t device);
-std::unique_ptr<Engine> load_simulated(const EngineSpec& spec, size_t device);
-std::unique_ptr<Engine> load_openvino(const EngineSpec& spec, size_t device);
-std::unique_ptr<Engine> load_tensorrt(const EngineSpec& spec, size_t device);
+std::shared_ptr<const EngineLoader> read_null(Reader& options);
+std::shared_ptr<const EngineLoader> read_simulated(Reader& options);
+std::shared_ptr<const EngineLoader> read_openvino(Reader& options);
+std::shared_ptr<const EngineLoader> read_tensorrt(Reader& options);
 
 }  // namespace harness

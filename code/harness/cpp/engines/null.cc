@@ -32,10 +32,17 @@ class NullEngine : public Engine {
   std::vector<TensorInfo> none_;
 };
 
+class NullLoader : public EngineLoader {
+ public:
+  [[nodiscard]] std::unique_ptr<Engine> load(const EngineSpec& /*spec*/, const DeviceSpec& /*device*/) const override {
+    return std::make_unique<NullEngine>();
+  }
+};
+
 }  // namespace
 
-std::unique_ptr<Engine> load_null(const EngineSpec& /*spec*/, size_t /*device*/) {
-  return std::make_unique<NullEngine>();
+std::shared_ptr<const EngineLoader> read_null(Reader& /*options*/) {
+  return std::make_shared<NullLoader>();
 }
 
 }  // namespace harness

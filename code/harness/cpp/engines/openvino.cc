@@ -163,17 +163,17 @@ ov::CompiledModel import_blob(const std::string& path, const ov::AnyMap& propert
   return core().import_model(blob, "CPU", properties);
 }
 
-}  // namespace
-
-std::unique_ptr<Engine> load_openvino(const EngineSpec& spec, size_t /*device*/) {
+// OpenVINO prefers the NUMA node of the calling thread, and holds a computation to that node whatever cores its thread
+// is bound to.
+std::unique_ptr<Engine> load_openvino(const EngineSpec& spec, const DeviceSpec& device) {
   if (inference_precision().count(spec.precision) == 0) {
     throw Error(Status::kUsage, "OpenVINO on a processor does not run " + spec.precision,
                 "it computes in fp32, bf16, fp16, int8", "choose one with --precision=…");
   }
   const ov::AnyMap properties = {{"INFERENCE_PRECISION_HINT", hint_for(spec.precision)},
-                                 {"NUM_STREAMS", std::to_string(spec.streams)},
-                                 {"INFERENCE_NUM_THREADS", std::to_string(spec.threads)},
-                                 {"PERFORMANCE_HINT", spec.streams > 1 ? "THROUGHPUT" : "LATENCY"},
+                                 {"NUM_STREAMS", std::to_string(device.streams)},
+                                 {"INFERENCE_NUM_THREADS", std::to_string(device.threads)},
+                                 {"PERFORMANCE_HINT", device.streams > 1 ? "THROUGHPUT" : "LATENCY"},
                                  {"ENABLE_CPU_PINNING", "NO"}};
   try {
     return std::make_unique<OpenVinoEngine>(import_blob(spec.folder + "/engine.blob", properties));
@@ -182,6 +182,19 @@ std::unique_ptr<Engine> load_openvino(const EngineSpec& spec, size_t /*device*/)
   } catch (const std::exception& error) {
     throw Error(Status::kFailed, "OpenVINO cannot load the engine in " + spec.folder, last_line(error.what()), kAgain);
   }
+}
+
+class OpenVinoLoader : public EngineLoader {
+ public:
+  [[nodiscard]] std::unique_ptr<Engine> load(const EngineSpec& spec, const DeviceSpec& device) const override {
+    return load_openvino(spec, device);
+  }
+};
+
+}  // namespace
+
+std::shared_ptr<const EngineLoader> read_openvino(Reader& /*options*/) {
+  return std::make_shared<OpenVinoLoader>();
 }
 
 }  // namespace harness

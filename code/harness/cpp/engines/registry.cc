@@ -1,60 +1,68 @@
 #include <algorithm>
 #include <array>
+#include <map>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "core/error.h"
 #include "engines/engines.h"
+#include "engines/tensorrt_options.h"
 
 namespace harness {
 
 namespace {
 
+using Read = std::shared_ptr<const EngineLoader> (*)(Reader& options);
+
 struct Entry {
   const char* name;
-  std::unique_ptr<Engine> (*load)(const EngineSpec&, size_t);  // nullptr: this binary was built without it
-  const char* missing;
+  Read read;            // of an engine that is not in this binary: its options alone, and no loader
+  const char* missing;  // why it is not in this binary; "" where it is
 };
 
-#ifdef HARNESS_OPENVINO
-constexpr auto kOpenVino = load_openvino;
-#else
-constexpr std::unique_ptr<Engine> (*kOpenVino)(const EngineSpec&, size_t) = nullptr;
-#endif
-#ifdef HARNESS_CUDA_KERNELS
-constexpr bool kCudaWindows = true;
-#else
-constexpr bool kCudaWindows = false;
-#endif
-// One binary has TensorRT or TensorRT for RTX: they are two builds of one API.
-#ifdef HARNESS_TENSORRT
-constexpr auto kTensorRt = load_tensorrt;
-#else
-constexpr std::unique_ptr<Engine> (*kTensorRt)(const EngineSpec&, size_t) = nullptr;
-#endif
-#ifdef HARNESS_TENSORRT_RTX
-constexpr auto kTensorRtx = load_tensorrt;
-#else
-constexpr std::unique_ptr<Engine> (*kTensorRtx)(const EngineSpec&, size_t) = nullptr;
+#if !defined(HARNESS_OPENVINO) || !defined(HARNESS_TENSORRT) || !defined(HARNESS_TENSORRT_RTX)
+template <typename Options, Options (*ReadOptions)(Reader&)>
+std::shared_ptr<const EngineLoader> read_only(Reader& options) {
+  static_cast<void>(ReadOptions(options));
+  return nullptr;
+}
 #endif
 
+#ifdef HARNESS_OPENVINO
+constexpr Entry kOpenVino = {"openvino", read_openvino, ""};
+#else
+struct NoOptions {};
+NoOptions read_no_options(Reader& /*options*/) {
+  return {};
+}
+constexpr Entry kOpenVino = {"openvino", read_only<NoOptions, read_no_options>,
+                             "OpenVINO's package was not found when it was built: run `make build` again"};
+#endif
+
+// One binary has TensorRT or TensorRT for RTX: they are two builds of one API.
 constexpr const char* kNoTensorRt =
     "NvInfer.h and the CUDA runtime were not found when it was built: name their folders with TENSORRT_ROOT and "
     "CUDA_HOME, then "
     "`make build`; or run with --harness_lang=python";
+constexpr Read kReadTensorRtOptions = read_only<TrtOptions, read_tensorrt_options>;
+#ifdef HARNESS_TENSORRT
+constexpr Entry kTensorRt = {"tensorrt", read_tensorrt, ""};
+#else
+constexpr Entry kTensorRt = {"tensorrt", kReadTensorRtOptions, kNoTensorRt};
+#endif
+#ifdef HARNESS_TENSORRT_RTX
+constexpr Entry kTensorRtx = {"tensorrt_rtx", read_tensorrt, ""};
+#else
+constexpr Entry kTensorRtx = {"tensorrt_rtx", kReadTensorRtOptions, kNoTensorRt};
+#endif
 
-constexpr std::array<Entry, 5> kEngines = {{
-    {"null", load_null, ""},
-    {"simulated", load_simulated, ""},
-    {"openvino", kOpenVino, "OpenVINO's package was not found when it was built: run `make build` again"},
-    {"tensorrt", kTensorRt, kNoTensorRt},
-    {"tensorrt_rtx", kTensorRtx, kNoTensorRt},
-}};
+// A new engine is a file that reads its own options, and an entry here.
+constexpr std::array<Entry, 5> kEngines = {
+    {{"null", read_null, ""}, {"simulated", read_simulated, ""}, kOpenVino, kTensorRt, kTensorRtx}};
 
-constexpr std::array<const char*, 2> kOnGpu = {"tensorrt", "tensorrt_rtx"};
-
-bool on_gpu(const std::string& backend) {
-  return std::find(kOnGpu.begin(), kOnGpu.end(), backend) != kOnGpu.end();
+bool is_here(const Entry& entry) {
+  return *entry.missing == '\0';
 }
 
 }  // namespace
@@ -77,37 +85,37 @@ size_t size_of(DType dtype) {
 std::vector<std::string> engine_names() {
   std::vector<std::string> out;
   for (const auto& entry : kEngines) {
-    if (entry.load != nullptr) out.emplace_back(entry.name);
+    if (is_here(entry)) out.emplace_back(entry.name);
   }
   return out;
 }
 
-bool has_device_windows(const std::string& backend) {
-  return kCudaWindows && on_gpu(backend);
+std::map<std::string, std::vector<std::string>> engine_options() {
+  std::map<std::string, std::vector<std::string>> out;
+  for (const auto& entry : kEngines) {
+    if (is_here(entry)) out[entry.name] = Reader::names([&](Reader& in) { entry.read(in); });
+  }
+  return out;
 }
 
-std::unique_ptr<Engine> load_engine(const EngineSpec& spec, size_t device) {
+std::shared_ptr<const EngineLoader> read_engine_options(const std::string& backend, Reader& options) {
   std::vector<std::string> names;
   for (const auto& entry : kEngines) {
-    if (spec.backend != entry.name) {
-      names.emplace_back(entry.name);
-      continue;
-    }
-    if (entry.load == nullptr) {
-      throw Error(Status::kMissing, std::string("this C++ harness was built without the backend ") + entry.name,
-                  "it has " + joined(engine_names()), entry.missing);
-    }
-    if (spec.windows_must_be_there && on_gpu(spec.backend) && !has_device_windows(spec.backend)) {
-      throw Error(Status::kMissing, "this C++ harness has no kernels for sliding_window_on_device",
-                  "CUDA's compiler, nvcc, did not work or was not found when it was built",
-                  "name its folder with CUDA_HOME, then `make build`; or run with --sliding_window_on_device=false");
-    }
-    return entry.load(spec, device);
+    if (backend == entry.name) return entry.read(options);
+    names.emplace_back(entry.name);
   }
-  const std::string hit = nearest(spec.backend, names);
-  throw Error(Status::kUsage, "the C++ harness has no backend '" + spec.backend + "'",
+  const std::string hit = nearest(backend, names);
+  throw Error(Status::kUsage, "the C++ harness has no backend '" + backend + "'",
               (hit.empty() ? "" : "the nearest known one is '" + hit + "'; ") + ("it has " + joined(names)),
               "run with --harness_lang=python, or with --backend=openvino");
+}
+
+std::unique_ptr<Engine> load_engine(const EngineSpec& spec, const DeviceSpec& device) {
+  if (spec.loader != nullptr) return spec.loader->load(spec, device);
+  const auto entry =
+      std::find_if(kEngines.begin(), kEngines.end(), [&](const Entry& each) { return spec.backend == each.name; });
+  throw Error(Status::kMissing, "this C++ harness was built without the backend " + spec.backend,
+              "it has " + joined(engine_names()), entry == kEngines.end() ? "" : entry->missing);
 }
 
 }  // namespace harness

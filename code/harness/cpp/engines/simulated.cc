@@ -6,6 +6,7 @@
 #include <memory>
 #include <mutex>
 #include <stdexcept>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -16,6 +17,16 @@
 namespace harness {
 
 namespace {
+
+struct Table {
+  std::vector<double> batches;                    // batch sizes of the rows, ascending
+  std::vector<double> lengths;                    // lengths of the columns, ascending
+  std::vector<std::vector<double>> microseconds;  // [batch][length]
+  std::vector<double> slowdown;                   // factor for each device; missing ones are 1
+  std::string fault;                              // "", "throw", "short" (too few answers) or "hang"
+  int64_t fault_after = 0;                        // batches a stream computes before the fault
+  double load_s = 0;                              // how long loading takes
+};
 
 // Where `value` lies between ascending `points`: the lower index and the share of the way to the next. Outside, the
 // nearest end's segment is continued.
@@ -43,7 +54,7 @@ void sleep_until(int64_t ns) {
 // A device computes one batch after the other; its streams take turns.
 class Device {
  public:
-  Device(SimulatedSpec table, double slowdown) : table_(std::move(table)), slowdown_(slowdown) {}
+  Device(Table table, double slowdown) : table_(std::move(table)), slowdown_(slowdown) {}
 
   // When a batch that is handed over now will be done, ns.
   int64_t reserve(const Work& work) {
@@ -53,7 +64,7 @@ class Device {
     return free_at_;
   }
 
-  [[nodiscard]] const SimulatedSpec& table() const { return table_; }
+  [[nodiscard]] const Table& table() const { return table_; }
 
  private:
   [[nodiscard]] int64_t service_ns(const Work& work) const {
@@ -64,7 +75,7 @@ class Device {
     return static_cast<int64_t>(std::max(0.0, upper + down * (lower - upper)) * slowdown_ * 1000.0);
   }
 
-  SimulatedSpec table_;
+  Table table_;
   double slowdown_;
   std::mutex mutex_;
   int64_t free_at_ = 0;
@@ -109,7 +120,7 @@ class SimulatedStream : public Stream {
 
 class SimulatedEngine : public Engine {
  public:
-  SimulatedEngine(const SimulatedSpec& table, double slowdown) : device_(table, slowdown) {}
+  SimulatedEngine(const Table& table, double slowdown) : device_(table, slowdown) {}
 
   [[nodiscard]] bool computes() const override { return false; }
   [[nodiscard]] const std::vector<TensorInfo>& inputs() const override { return none_; }
@@ -121,16 +132,43 @@ class SimulatedEngine : public Engine {
   std::vector<TensorInfo> none_;
 };
 
+class SimulatedLoader : public EngineLoader {
+ public:
+  explicit SimulatedLoader(Table table) : table_(std::move(table)) {}
+
+  [[nodiscard]] std::unique_ptr<Engine> load(const EngineSpec& /*spec*/, const DeviceSpec& device) const override {
+    sleep_until(now_ns() + static_cast<int64_t>(table_.load_s * 1e9));
+    const auto index = static_cast<size_t>(device.index);
+    return std::make_unique<SimulatedEngine>(table_, index < table_.slowdown.size() ? table_.slowdown[index] : 1.0);
+  }
+
+ private:
+  Table table_;
+};
+
+bool is_table(const Table& table) {
+  const auto fits = [&](const auto& row) { return row.size() == table.lengths.size(); };
+  return std::is_sorted(table.batches.begin(), table.batches.end()) &&
+         std::is_sorted(table.lengths.begin(), table.lengths.end()) &&
+         table.microseconds.size() == table.batches.size() &&
+         std::all_of(table.microseconds.begin(), table.microseconds.end(), fits);
+}
+
 }  // namespace
 
-std::unique_ptr<Engine> load_simulated(const EngineSpec& spec, size_t device) {
-  if (spec.simulated.batches.empty()) {
-    throw Error(Status::kUsage, "the simulated engine has no table", "run.json has no engine.simulated",
-                "add it as code/harness/schema/run_spec.py describes");
-  }
-  sleep_until(now_ns() + static_cast<int64_t>(spec.simulated.load_s * 1e9));
-  const auto& slowdown = spec.simulated.slowdown;
-  return std::make_unique<SimulatedEngine>(spec.simulated, device < slowdown.size() ? slowdown[device] : 1.0);
+std::shared_ptr<const EngineLoader> read_simulated(Reader& options) {
+  Table out;
+  out.batches = options.numbers("batches", {0, 1e9}, {1});
+  out.lengths = options.numbers("lengths", {0, 1e9}, {1});
+  out.microseconds = options.table("microseconds", {0, 1e12});
+  out.slowdown = options.numbers("slowdown", {0, 1e6}, {});
+  out.fault = options.one_of("fault", {"", "throw", "short", "hang"});
+  out.fault_after = options.whole("fault_after", 0, 1'000'000'000'000);
+  out.load_s = options.number("load_s", {0, 86'400});
+  options.require(
+      is_table(out), "", "does not fit together",
+      "batches and lengths ascend, and microseconds has a row for each batch with a number for each length");
+  return std::make_shared<SimulatedLoader>(std::move(out));
 }
 
 }  // namespace harness

@@ -14,11 +14,18 @@
 #include "core/error.h"
 #include "engines/cuda.h"
 #include "engines/engines.h"
+#include "engines/tensorrt_options.h"
 #include "engines/tensorrt_stream.h"
 
 namespace harness {
 
 namespace {
+
+#ifdef HARNESS_CUDA_KERNELS
+constexpr bool kHasWindowKernels = true;
+#else
+constexpr bool kHasWindowKernels = false;
+#endif
 
 constexpr const char* kAgain = "build it again: make generate_engines RUN_ARGS='… --force_build'";
 
@@ -59,18 +66,20 @@ std::vector<char> read_whole(const std::string& path) {
 
 class TrtEngine : public Engine {
  public:
-  TrtEngine(const EngineSpec& spec, size_t device) : keep_on_device_(spec.start_from_device) {
-    shared_.device = spec.devices[device].index;
-    shared_.graphs = spec.use_graphs;
-    shared_.graphs_max_length = spec.graphs_max_length;
-    shared_.windows_on_device = spec.windows_on_device;
+  TrtEngine(const EngineSpec& spec, const DeviceSpec& device, const TrtOptions& options)
+      : keep_on_device_(options.start_from_device) {
+    shared_.device = device.index;
+    shared_.graphs = options.use_graphs;
+    shared_.graphs_max_length = options.graphs_max_length;
+    shared_.windows_on_device = options.windows_on_device.value_or(true);
     cuda::require_device(shared_.device);
     cuda::use(shared_.device);
     const std::vector<char> plan = read_whole(plan_of(spec.folder));
     shared_.runtime.reset(nvinfer1::createInferRuntime(shared_.messages));
     if (shared_.runtime != nullptr) {
+      load_plugins(options.plugin_libs);
       // A version-compatible plan brings code of its own, which the run's config asked for.
-      if (spec.version_compatible) shared_.runtime->setEngineHostCodeAllowed(true);
+      if (options.version_compatible) shared_.runtime->setEngineHostCodeAllowed(true);
       shared_.engine.reset(shared_.runtime->deserializeCudaEngine(plan.data(), plan.size()));
     }
     if (shared_.engine == nullptr) {
@@ -97,6 +106,14 @@ class TrtEngine : public Engine {
   }
 
  private:
+  void load_plugins(const std::vector<std::string>& files) {
+    for (const auto& file : files) {
+      if (shared_.runtime->getPluginRegistry().loadLibrary(file.c_str()) != nullptr) continue;
+      throw Error(Status::kFailed, "the plugin library " + file + " cannot be loaded", shared_.messages.last(),
+                  "build it against the installed version, or leave it out of --plugin_libs");
+    }
+  }
+
   void find_tensors() {
     for (int32_t i = 0; i < shared_.engine->getNbIOTensors(); ++i) {
       TrtTensor tensor;
@@ -142,10 +159,34 @@ class TrtEngine : public Engine {
   std::vector<TensorInfo> outputs_;
 };
 
+class TrtLoader : public EngineLoader {
+ public:
+  explicit TrtLoader(TrtOptions options) : options_(std::move(options)) {}
+
+  [[nodiscard]] std::unique_ptr<Engine> load(const EngineSpec& spec, const DeviceSpec& device) const override {
+    if (options_.windows_on_device.value_or(false) && !kHasWindowKernels) {
+      throw Error(Status::kMissing, "this C++ harness has no kernels for sliding_window_on_device",
+                  "CUDA's compiler, nvcc, did not work or was not found when it was built",
+                  "name its folder with CUDA_HOME, then `make build`; or run with --sliding_window_on_device=false");
+    }
+    return std::make_unique<TrtEngine>(spec, device, options_);
+  }
+
+  [[nodiscard]] std::string explain() const override {
+    const bool wanted = options_.windows_on_device.value_or(true);
+    return std::string("windows:   of volumes, if any, are cut and added up on the ") +
+           (wanted && kHasWindowKernels ? "GPU" : "processor") +
+           (wanted && !kHasWindowKernels ? ": this binary has no kernels for it" : "") + "\n";
+  }
+
+ private:
+  TrtOptions options_;
+};
+
 }  // namespace
 
-std::unique_ptr<Engine> load_tensorrt(const EngineSpec& spec, size_t device) {
-  return std::make_unique<TrtEngine>(spec, device);
+std::shared_ptr<const EngineLoader> read_tensorrt(Reader& options) {
+  return std::make_shared<TrtLoader>(read_tensorrt_options(options));
 }
 
 }  // namespace harness

@@ -4,6 +4,7 @@
 #include "core/clock.h"
 #include "core/progress.h"
 #include "core/sorted_work.h"
+#include "core/topology.h"
 #include "scenarios/sut.h"
 
 namespace harness {
@@ -18,6 +19,10 @@ class InlineSut : public Sut {
  protected:
   void accept(const mlperf::QuerySample* samples, size_t count) override {
     try {
+      if (!bound_) {
+        bind_thread(lanes().device(0).cores);
+        bound_ = true;
+      }
       if (count == 1) {
         batch_.clear();
         batch_.add(samples->id, static_cast<uint32_t>(samples->index), dataset_.lengths()[samples->index]);
@@ -30,7 +35,7 @@ class InlineSut : public Sut {
         while (work_.take(batch_, false) == Taken::kBatch) lanes().lane(0).answer(batch_);
       }
     } catch (const std::exception& error) {
-      fail(batch_error(error));
+      fail(batch_error(error, lanes().device(0).name));
     }
   }
 
@@ -40,6 +45,7 @@ class InlineSut : public Sut {
   const Dataset& dataset_;
   SortedWork work_;
   Batch batch_;
+  bool bound_ = false;  // the issuing thread, to the cores that the device was given
 };
 
 }  // namespace

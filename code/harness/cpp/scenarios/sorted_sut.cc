@@ -37,7 +37,7 @@ class SortedSut : public Sut {
       while (work_.take(batch_, false) == Taken::kBatch) lanes().lane(0).answer(batch_);
       work_.wait_until_taken();
     } catch (const std::exception& error) {
-      fail(batch_error(error));
+      fail(batch_error(error, lanes().device(0).name));
     }
   }
 

@@ -40,7 +40,7 @@ std::string Sut::describe(int64_t now) const {
   std::ostringstream out;
   out << issued() << " samples issued, " << completed() << " completed";
   for (size_t device = 0; device < lanes_.devices(); ++device) {
-    out << "; device " << device << ": " << waiting(device) << " waiting";
+    out << "; device " << lanes_.device(device).name << ": " << waiting(device) << " waiting";
     for (size_t i = 0; i < lanes_.size(); ++i) {
       const Lane& lane = lanes_.lane(i);
       if (lane.device() != device) continue;
@@ -61,8 +61,10 @@ void Sut::start(size_t first, const std::vector<BatchSource*>& source_of_lane) {
   for (size_t i = first; i < lanes_.size(); ++i) {
     Lane& lane = lanes_.lane(i);
     BatchSource* source = source_of_lane[i];
-    threads_.emplace_back(
-        [this, &lane, source] { lane_thread(lanes_.cores(lane.device()), [&lane, source] { lane.serve(*source); }); });
+    threads_.emplace_back([this, &lane, source] {
+      lane_thread(lanes_.device(lane.device()).name, lanes_.cores(lane.device()),
+                  [&lane, source] { lane.serve(*source); });
+    });
   }
 }
 

@@ -13,9 +13,10 @@ namespace {
 
 using harness::Answers;
 using harness::Batch;
-using harness::DatasetSpec;
 using harness::DType;
 using harness::Output;
+using harness::SequenceDataset;
+using harness::SequenceSpec;
 using harness::Shape;
 using harness::TensorInfo;
 using harness::Work;
@@ -77,20 +78,18 @@ class EchoEngine : public harness::Engine {
   std::vector<TensorInfo> outputs_ = {{"start", DType::kFloat32}, {"end", DType::kFloat32}};
 };
 
-DatasetSpec sequences(const Folder& folder, const std::string& dtype) {
+SequenceSpec sequences(const Folder& folder) {
   std::vector<int32_t> ids(3 * 8);
   for (size_t i = 0; i < ids.size(); ++i) ids[i] = static_cast<int32_t>(i);
   write_npy(folder.file("ids.npy"), {3, 8}, ids);
   write_npy(folder.file("mask.npy"), {3, 8}, std::vector<int32_t>(24, 1));
   write_npy(folder.file("lengths.npy"), {3}, {5, 2, 8});
-  DatasetSpec spec;
-  spec.kind = "sequence";
+  SequenceSpec spec;
   spec.folder = folder.path();
   spec.count = 3;
   spec.arrays = {{"ids", "ids.npy"}, {"mask", "mask.npy"}};
   spec.lengths = "lengths.npy";
   spec.outputs = {"start", "end"};
-  spec.input_dtype = dtype;
   return spec;
 }
 
@@ -113,35 +112,35 @@ void expect_own_lengths(const harness::Dataset& dataset, EchoEngine& engine) {
 }
 
 TEST(SequenceDataset, ResponsesAreEachSamplesOwnLengthWithTheOutputsSideBySide) {
-  for (const char* dtype : {"int32", "int64"}) {
+  for (const bool wide : {false, true}) {
     const Folder folder;
-    const auto dataset = harness::open_dataset(sequences(folder, dtype));
-    EchoEngine engine(std::string(dtype) == "int64");
-    dataset->bind(engine);
-    dataset->load({0, 1, 2});
-    expect_own_lengths(*dataset, engine);
+    SequenceDataset dataset(sequences(folder));
+    EchoEngine engine(wide);
+    dataset.bind(engine);
+    dataset.load({0, 1, 2});
+    expect_own_lengths(dataset, engine);
   }
 }
 
 TEST(SequenceDataset, ABatchIsComputedToTheNextMultipleAndNoFurtherThanItsRows) {
   const Folder folder;
-  auto spec = sequences(folder, "int32");
+  auto spec = sequences(folder);
   spec.pad_to_multiple_of = 3;
-  const auto dataset = harness::open_dataset(spec);
-  EXPECT_EQ(dataset->computed(5), 6U);
-  EXPECT_EQ(dataset->computed(6), 6U);
-  EXPECT_EQ(dataset->computed(8), 8U);
+  SequenceDataset dataset(spec);
+  EXPECT_EQ(dataset.computed(5), 6U);
+  EXPECT_EQ(dataset.computed(6), 6U);
+  EXPECT_EQ(dataset.computed(8), 8U);
   EchoEngine engine(false);
-  dataset->bind(engine);
-  expect_own_lengths(*dataset, engine);
+  dataset.bind(engine);
+  expect_own_lengths(dataset, engine);
 }
 
-TEST(SequenceDataset, GivesAnEngineItsOwnTypeWhateverRunJsonSays) {
+TEST(SequenceDataset, GivesAnEngineItsOwnType) {
   const Folder folder;
   for (const DType type : {DType::kInt32, DType::kInt64}) {
-    const auto dataset = harness::open_dataset(sequences(folder, type == DType::kInt32 ? "int64" : "int32"));
+    SequenceDataset dataset(sequences(folder));
     EchoEngine engine(type);
-    dataset->bind(engine);
+    dataset.bind(engine);
     const auto& ids = engine.kept.at("ids");
     ASSERT_EQ(ids.size(), 24 * harness::size_of(type));
     const void* last = ids.data() + 23 * harness::size_of(type);
@@ -151,25 +150,25 @@ TEST(SequenceDataset, GivesAnEngineItsOwnTypeWhateverRunJsonSays) {
 
 TEST(SequenceDataset, RefusesAnEngineWithOtherTensors) {
   const Folder folder;
-  auto spec = sequences(folder, "int32");
+  auto spec = sequences(folder);
   EchoEngine real(DType::kFloat32);
-  EXPECT_THROW(harness::open_dataset(spec)->bind(real), harness::Error);
+  EXPECT_THROW(SequenceDataset(spec).bind(real), harness::Error);
   EchoEngine engine(false);
   spec.outputs = {"stat"};
-  EXPECT_THROW(harness::open_dataset(spec)->bind(engine), harness::Error);
-  spec = sequences(folder, "int32");
+  EXPECT_THROW(SequenceDataset(spec).bind(engine), harness::Error);
+  spec = sequences(folder);
   spec.arrays.pop_back();
-  EXPECT_THROW(harness::open_dataset(spec)->bind(engine), harness::Error);
+  EXPECT_THROW(SequenceDataset(spec).bind(engine), harness::Error);
 }
 
 TEST(SequenceDataset, RefusesArraysThatDoNotBelongTogether) {
   const Folder folder;
-  auto spec = sequences(folder, "int32");
+  auto spec = sequences(folder);
   spec.count = 4;
-  EXPECT_THROW(harness::open_dataset(spec), harness::Error);
+  EXPECT_THROW(SequenceDataset{spec}, harness::Error);
   spec.count = 3;
   write_npy(folder.file("mask.npy"), {2, 8}, std::vector<int32_t>(16, 1));
-  EXPECT_THROW(harness::open_dataset(spec), harness::Error);
+  EXPECT_THROW(SequenceDataset{spec}, harness::Error);
 }
 
 TEST(NpyArray, RefusesWhatIsNoArray) {

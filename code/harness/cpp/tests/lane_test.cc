@@ -7,7 +7,7 @@
 
 #include "core/error.h"
 #include "core/latencies.h"
-#include "core/sequence_dataset.h"
+#include "core/synthetic_dataset.h"
 
 namespace {
 
@@ -68,15 +68,7 @@ struct Bench {
              [this](mlperf::QuerySampleResponse* responses, size_t count) {
                for (size_t i = 0; i < count; ++i) ids.push_back(responses[i].id);
              }) {}
-  static harness::DatasetSpec spec() {
-    harness::DatasetSpec out;
-    out.kind = "synthetic";
-    out.count = 1;
-    out.synthetic_lengths = {5};
-    out.outputs = {"a"};
-    return out;
-  }
-  harness::SyntheticDataset dataset{spec()};
+  harness::SyntheticDataset dataset{{1, {5}, {"a"}}};
   size_t most = 0;
   std::vector<uintptr_t> ids;
   Lane lane;
@@ -94,6 +86,7 @@ TEST(Lane, AnswersInOrderWithAsManyUnderWayAsTheStreamTakes) {
     EXPECT_EQ(bench.lane.state().completed.load(), 11U);
     EXPECT_EQ(bench.lane.state().in_flight.load(), 0U);
     EXPECT_EQ(bench.lane.state().busy_since.load(), 0);
+    EXPECT_GT(bench.lane.state().busy_ns.load(), 0);
   }
 }
 
@@ -116,8 +109,10 @@ TEST(Lane, AnEnginesErrorBecomesOneLine) {
     bench.lane.serve(source);
     FAIL();
   } catch (const std::exception& error) {
-    EXPECT_EQ(harness::batch_error(error).why(), "thirteen");
-    EXPECT_EQ(harness::batch_error(error).status(), harness::Status::kFailed);
+    const harness::Error found = harness::batch_error(error, "GPU 3");
+    EXPECT_STREQ(found.what(), "device GPU 3: a batch could not be computed");
+    EXPECT_EQ(found.why(), "thirteen");
+    EXPECT_EQ(found.status(), harness::Status::kFailed);
   }
 }
 

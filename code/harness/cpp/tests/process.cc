@@ -67,38 +67,47 @@ json usual_run(const std::string& folder, const std::string& scenario,
   std::ostringstream conf;
   for (const auto& [key, value] : settings) conf << "bert." << scenario << '.' << key << " = " << value << "\n";
   write_text(folder + "/user.conf", conf.str());
-  return {{"schema", 2},
-          {"benchmark", "bert"},
-          {"scenario", scenario},
-          {"test_mode", "PerformanceOnly"},
-          {"output_dir", folder},
-          {"user_conf", folder + "/user.conf"},
-          {"audit_conf", ""},
-          {"engine",
-           {{"backend", "null"},
-            {"folder", ""},
-            {"precision", "fp32"},
-            {"streams", 2},
-            {"threads", 0},
-            {"devices", json::array()}}},
-          {"batch", {{"max_samples", 16}, {"timeout_us", 0}, {"padding", 0.25}}},
-          {"dataset",
-           {{"kind", "synthetic"},
-            {"count", 100},
-            {"usual_count", 100},
-            {"lengths", {40, 384, 100, 90}},
-            {"outputs", {"a", "b"}}}},
-          {"seeds", json::object()},
-          {"log", {{"enable_trace", false}, {"copy_summary_to_stdout", true}}},
-          {"issue_threads", 0},
-          {"warmup_s", 0.0},
-          {"watchdog_s", 60.0},
-          {"fields", json::object()}};
+  return {
+      {"schema", 3},
+      {"benchmark", "bert"},
+      {"scenario", scenario},
+      {"test_mode", "PerformanceOnly"},
+      {"output_dir", folder},
+      {"user_conf", folder + "/user.conf"},
+      {"audit_conf", ""},
+      {"engines", {{{"backend", "null"}, {"folder", ""}, {"precision", "fp32"}, {"options", json::object()}}}},
+      {"devices", {device(0, 2)}},
+      {"batch", {{"max_samples", 16}, {"timeout_us", 0}, {"padding", 0.25}}},
+      {"dataset", {{"kind", "synthetic"}, {"count", 100}, {"lengths", {40, 384, 100, 90}}, {"outputs", {"a", "b"}}}},
+      {"seeds", json::object()},
+      {"log",
+       {{"enable_trace", false},
+        {"copy_summary_to_stdout", true},
+        {"copy_detail_to_stdout", false},
+        {"mode", "AsyncPoll"},
+        {"async_poll_interval_ms", 1000}}},
+      {"server", {{"issue_threads", 0}, {"soft_drop", 1.0}}},
+      {"warmup_s", 0.0},
+      {"watchdog_s", 60.0},
+      {"expects", {{"min_duration_ms", 0}, {"samples_per_query", 8}}},
+      {"record", json::object()}};
+}
+
+json device(int index, int streams, const std::vector<int>& cores) {
+  return {{"index", index},     {"name", "node " + std::to_string(index)},
+          {"engine", 0},        {"cores", cores},
+          {"streams", streams}, {"threads", 0}};
 }
 
 json table(double microseconds_per_sample) {
   const double us = microseconds_per_sample;
-  return {{"batches", {1, 16}}, {"lengths", {1, 384}}, {"microseconds", {{us, us}, {16 * us, 16 * us}}}};
+  return {{"batches", {1, 16}},
+          {"lengths", {1, 384}},
+          {"microseconds", {{us, us}, {16 * us, 16 * us}}},
+          {"slowdown", json::array()},
+          {"fault", ""},
+          {"fault_after", 0},
+          {"load_s", 0.0}};
 }
 
 json Ended::error() const {

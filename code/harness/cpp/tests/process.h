@@ -38,7 +38,9 @@ void write_npy_floats(const std::string& path, const std::vector<size_t>& shape,
 // → value) beside it.
 nlohmann::json usual_run(const std::string& folder, const std::string& scenario,
                          const std::vector<std::pair<std::string, double>>& settings);
-// A simulated engine's table: `microseconds` for each sample, whatever the batch and the length.
+// One of its devices, "node <index>".
+nlohmann::json device(int index, int streams, const std::vector<int>& cores = {});
+// A simulated engine's options: `microseconds` for each sample, whatever the batch and the length.
 nlohmann::json table(double microseconds_per_sample);
 
 struct Ended {

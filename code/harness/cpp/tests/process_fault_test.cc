@@ -31,10 +31,10 @@ json faulty(const Folder& folder, const std::string& scenario, const std::string
   json run =
       usual_run(folder.path(), scenario,
                 {{"target_qps", 200}, {"target_latency", 20}, {"min_duration", 60000}, {"min_query_count", 5000}});
-  run["engine"]["backend"] = "simulated";
-  run["engine"]["simulated"] = table(1000);
-  run["engine"]["simulated"]["fault"] = fault;
-  run["engine"]["simulated"]["fault_after"] = 5;
+  run["engines"][0]["backend"] = "simulated";
+  run["engines"][0]["options"] = table(1000);
+  run["engines"][0]["options"]["fault"] = fault;
+  run["engines"][0]["options"]["fault_after"] = 5;
   return run;
 }
 
@@ -45,7 +45,9 @@ INSTANTIATE_TEST_SUITE_P(Faults, EveryScenario, testing::Values("Offline", "Serv
 
 TEST_P(EveryScenario, AnEngineThatThrows) {
   const Folder folder;
-  expect_failed(run_harness(faulty(folder, GetParam(), "throw"), folder.path()), folder, 4, "told to throw");
+  const Ended ended = run_harness(faulty(folder, GetParam(), "throw"), folder.path());
+  expect_failed(ended, folder, 4, "told to throw");
+  EXPECT_EQ(ended.error()["what"], "device node 0: a batch could not be computed");
 }
 
 TEST_P(EveryScenario, AnEngineThatAnswersTooFew) {
@@ -66,7 +68,7 @@ TEST_P(EveryScenario, SigtermInEachPhase) {
   for (const char* phase : {"load", "warmup", "run"}) {
     const Folder folder;
     json run = faulty(folder, GetParam(), "");
-    run["engine"]["simulated"]["load_s"] = 0.6;
+    run["engines"][0]["options"]["load_s"] = 0.6;
     run["warmup_s"] = 0.6;
     bool sent = false;
     const Ended ended = run_harness(run, folder.path(), {}, [&](const json& line, pid_t child) {
@@ -122,14 +124,14 @@ TEST(Fault, MoreMemoryThanThereIs) {
 TEST(Fault, AnUnknownKey) {
   const Folder folder;
   json run = faulty(folder, "Offline", "");
-  run["engine"]["stream"] = 1;
-  expect_failed(run_harness(run, folder.path()), folder, 2, "the nearest known one is engine.streams");
+  run["devices"][0]["steams"] = 1;
+  expect_failed(run_harness(run, folder.path()), folder, 2, "the nearest known key is devices[0].streams");
 }
 
 TEST(Fault, AnUnknownBackend) {
   const Folder folder;
   json run = faulty(folder, "Offline", "");
-  run["engine"]["backend"] = "openvno";
+  run["engines"][0]["backend"] = "openvno";
   expect_failed(run_harness(run, folder.path()), folder, 2, "'openvino'");
 }
 
@@ -140,11 +142,11 @@ json sequences(const Folder& folder) {
   run["dataset"] = {{"kind", "sequence"},
                     {"folder", folder.path()},
                     {"count", 100},
-                    {"usual_count", 10833},
                     {"arrays", {{"input_ids", "input_ids.npy"}}},
                     {"lengths", "lengths.npy"},
                     {"outputs", {"a", "b"}},
-                    {"input_dtype", "int64"}};
+                    {"input_dtype", "int64"},
+                    {"pad_to_multiple_of", 1}};
   return run;
 }
 

@@ -5,6 +5,7 @@
 
 namespace {
 
+using harness_test::device;
 using harness_test::Ended;
 using harness_test::Folder;
 using harness_test::read_text;
@@ -25,9 +26,22 @@ void expect_whole_logs(const Ended& ended, const Folder& folder) {
   EXPECT_GT(last["completed"], 0);
 }
 
+// What devices.json says of these devices: whole, and of possible times.
+json expect_usage(const Folder& folder, const json& devices) {
+  json usage = json::parse(read_text(folder.file("devices.json")));
+  EXPECT_EQ(usage.size(), devices.size());
+  for (size_t i = 0; i < usage.size(); ++i) {
+    EXPECT_EQ(usage[i]["index"], devices[i]["index"]);
+    EXPECT_EQ(usage[i]["name"], devices[i]["name"]);
+    EXPECT_GE(usage[i]["samples"], usage[i]["batches"]);
+    EXPECT_LE(usage[i]["busy_s"], usage[i]["elapsed_s"]);
+  }
+  return usage;
+}
+
 json simulated(json run, double microseconds_per_sample) {
-  run["engine"]["backend"] = "simulated";
-  run["engine"]["simulated"] = table(microseconds_per_sample);
+  run["engines"][0]["backend"] = "simulated";
+  run["engines"][0]["options"] = table(microseconds_per_sample);
   return run;
 }
 
@@ -58,11 +72,60 @@ TEST(Process, ServerOnDevicesOfDifferentSpeed) {
   const Folder folder;
   json run = simulated(
       usual_run(folder.path(), "Server", {{"target_qps", 800}, {"min_duration", 500}, {"min_query_count", 200}}), 500);
-  run["engine"]["devices"] = {{{"index", 0}, {"cores", json::array()}},
-                              {{"index", 1}, {"cores", {0}}},
-                              {{"index", 2}, {"cores", json::array()}}};
-  run["engine"]["simulated"]["slowdown"] = {1.0, 4.0, 1.0};
+  run["devices"] = {device(0, 2), device(1, 2, {0}), device(2, 1)};
+  run["engines"][0]["options"]["slowdown"] = {1.0, 4.0, 1.0};
   expect_whole_logs(run_harness(run, folder.path()), folder);
+  expect_usage(folder, run["devices"]);
+}
+
+TEST(Process, OfflineIsSharedOutAmongDevicesByTheirSpeed) {
+  const Folder folder;
+  json run = simulated(
+      usual_run(folder.path(), "Offline", {{"target_qps", 200}, {"min_duration", 0}, {"min_query_count", 3000}}), 100);
+  run["devices"] = {device(0, 1), device(1, 2)};
+  run["engines"][0]["options"]["slowdown"] = {1.0, 3.0};
+  expect_whole_logs(run_harness(run, folder.path()), folder);
+  const json usage = expect_usage(folder, run["devices"]);
+  EXPECT_GT(usage[0]["samples"], usage[1]["samples"]);
+  EXPECT_GT(usage[0]["busy_s"], 0.8 * usage[0]["elapsed_s"].get<double>());
+}
+
+TEST(Process, ADeviceThatIsNotUsedWasNotBusy) {
+  const Folder folder;
+  json run = usual_run(folder.path(), "SingleStream", {{"target_latency", 0.1}, {"min_duration", 200}});
+  run["devices"] = {device(0, 1), device(1, 1)};
+  run["warmup_s"] = 0.1;
+  expect_whole_logs(run_harness(simulated(run, 100), folder.path()), folder);
+  const json usage = expect_usage(folder, run["devices"]);
+  EXPECT_EQ(usage[1]["samples"], 0);
+  EXPECT_EQ(usage[1]["busy_s"], 0.0);
+}
+
+TEST(Process, LoadGensLogSettingsAct) {
+  const Folder folder;
+  json run = usual_run(folder.path(), "Offline", {{"target_qps", 10}, {"min_duration", 0}, {"min_query_count", 100}});
+  run["log"] = {{"enable_trace", true},
+                {"copy_summary_to_stdout", false},
+                {"copy_detail_to_stdout", true},
+                {"mode", "EndOfTestOnly"},
+                {"async_poll_interval_ms", 7}};
+  const Ended ended = run_harness(run, folder.path());
+  expect_whole_logs(ended, folder);
+  EXPECT_NE(ended.output.find(":::MLLOG"), std::string::npos);
+  EXPECT_EQ(ended.output.find("MLPerf Results Summary"), std::string::npos);
+  EXPECT_FALSE(read_text(folder.file("mlperf_log_trace.json")).empty());
+}
+
+TEST(Process, CheckGivesAVerdictOfEachFile) {
+  const Folder folder;
+  json run = usual_run(folder.path(), "Offline", {});
+  harness_test::write_text(folder.file("good.json"), run.dump());
+  run["log"]["mode"] = "Async";
+  const Ended ended = run_harness(run, folder.path(), {"--check", folder.file("good.json")});
+  EXPECT_EQ(ended.status, 2);
+  EXPECT_NE(ended.output.find(R"({"error":null,"file":")" + folder.file("good.json")), std::string::npos)
+      << ended.output;
+  EXPECT_NE(ended.output.find("log.mode is 'Async'"), std::string::npos) << ended.output;
 }
 
 TEST(Process, ServerWithIssueThreadsAndCoalescedQueries) {
@@ -70,7 +133,7 @@ TEST(Process, ServerWithIssueThreadsAndCoalescedQueries) {
   json run =
       usual_run(folder.path(), "Server",
                 {{"target_qps", 2000}, {"min_duration", 500}, {"min_query_count", 200}, {"coalesce_queries", 1}});
-  run["issue_threads"] = 2;
+  run["server"]["issue_threads"] = 2;
   expect_whole_logs(run_harness(simulated(run, 20), folder.path()), folder);
 }
 
@@ -85,7 +148,7 @@ TEST(Process, MultiStreamOnOneLaneAndOnSeveral) {
     const Folder folder;
     json run = usual_run(folder.path(), "MultiStream",
                          {{"target_latency", 2}, {"min_duration", 300}, {"min_query_count", 100}});
-    run["engine"]["streams"] = streams;
+    run["devices"][0]["streams"] = streams;
     run["batch"]["max_samples"] = 3;
     expect_whole_logs(run_harness(simulated(run, 20), folder.path()), folder);
   }
@@ -114,7 +177,7 @@ TEST(Process, AccuracyModeLogsEverySampleOnceWithItsUnpaddedLength) {
 TEST(Process, ProbeAnswersOnThePipe) {
   const Folder folder;
   json run = simulated(usual_run(folder.path(), "Offline", {}), 100);
-  run["engine"]["streams"] = 1;
+  run["devices"][0]["streams"] = 1;
   const Ended ended = run_harness(run, folder.path(), {"--probe"});
   ASSERT_EQ(ended.status, 0) << ended.output;
   const json answer = ended.lines.back()["probe"];
@@ -137,9 +200,9 @@ TEST(Process, ProbeOfCasesMeasuresAFewAndScalesByTheirLengths) {
                     {"roi", {4, 4, 4}}, {"overlap", 0.5},          {"sigma", 0.125}, {"windows_per_batch", 1},
                     {"input", "input"}, {"output", "output"}};
   run["batch"]["max_samples"] = 1;
-  run["engine"]["streams"] = 1;
-  run["engine"]["simulated"]["fault"] = "throw";
-  run["engine"]["simulated"]["fault_after"] = 60;  // windows; two passes over all cases are 80
+  run["devices"][0]["streams"] = 1;
+  run["engines"][0]["options"]["fault"] = "throw";
+  run["engines"][0]["options"]["fault_after"] = 60;  // windows; two passes over all cases are 80
   const Ended ended = run_harness(run, folder.path(), {"--probe"});
   ASSERT_EQ(ended.status, 0) << ended.output;
   const json answer = ended.lines.back()["probe"];
@@ -157,21 +220,16 @@ TEST(Process, ExplainRunsNothing) {
   EXPECT_EQ(read_text(folder.file("mlperf_log_detail.txt")), "");
 }
 
-TEST(Process, ExplainSaysWhereWindowsAreAddedUp) {
+TEST(Process, ExplainSaysHowManyWindowsGoTogether) {
   const Folder folder;
   harness_test::write_npy_floats(folder.file("case_0.npy"), {4, 4, 6}, std::vector<float>(96));
   json run = usual_run(folder.path(), "Offline", {});
   run["dataset"] = {{"kind", "volume"}, {"folder", folder.path()}, {"count", 1},     {"cases", {"case_0"}},
                     {"roi", {4, 4, 4}}, {"overlap", 0.5},          {"sigma", 0.125}, {"windows_per_batch", 3},
                     {"input", "input"}, {"output", "output"}};
-  Ended ended = run_harness(run, folder.path(), {"--explain"});
+  const Ended ended = run_harness(run, folder.path(), {"--explain"});
   EXPECT_EQ(ended.status, 0) << ended.output;
-  EXPECT_NE(ended.output.find("at most 3 in a call, cut and added up on the processor"), std::string::npos)
-      << ended.output;
-  EXPECT_NE(ended.output.find("this binary has no kernels for null"), std::string::npos) << ended.output;
-  run["fields"]["sliding_window_on_device"] = false;
-  ended = run_harness(run, folder.path(), {"--explain"});
-  EXPECT_NE(ended.output.find("sliding_window_on_device is off)"), std::string::npos) << ended.output;
+  EXPECT_NE(ended.output.find("windows:   at most 3 in a call"), std::string::npos) << ended.output;
 }
 
 TEST(Process, ProgressTellsRateAndPercentiles) {

@@ -34,6 +34,17 @@ TEST(Settings, ExpectedSamplesFollowLoadGen) {
   EXPECT_DOUBLE_EQ(harness::expected_samples(spec_of("MultiStream", "PerformanceOnly"), settings), 20'000);
 }
 
+TEST(Settings, LogSettingsAreLoadGens) {
+  harness::RunSpec spec = spec_of("Offline", "PerformanceOnly");
+  spec.log = {true, false, true, "EndOfTestOnly", 20};
+  const mlperf::LogSettings log = harness::read_log_settings(spec);
+  EXPECT_TRUE(log.enable_trace);
+  EXPECT_FALSE(log.log_output.copy_summary_to_stdout);
+  EXPECT_TRUE(log.log_output.copy_detail_to_stdout);
+  EXPECT_EQ(log.log_mode, mlperf::LoggingMode::EndOfTestOnly);
+  EXPECT_EQ(log.log_mode_async_poll_interval_ms, 20U);
+}
+
 TEST(Settings, MemoryIsRefusedOnlyWhenItIsNotThere) {
   EXPECT_THROW(harness::check_memory(1e9, 1e9), harness::Error);
   EXPECT_NO_THROW(harness::check_memory(1e9, 0));

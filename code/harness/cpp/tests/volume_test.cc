@@ -16,7 +16,6 @@ namespace {
 
 using harness::Answers;
 using harness::Batch;
-using harness::DatasetSpec;
 using harness::DType;
 using harness::Extents;
 using harness::Output;
@@ -179,11 +178,9 @@ std::vector<uint8_t> reference(const std::vector<float>& volume, const Extents& 
   return out;
 }
 
-DatasetSpec volumes(const Folder& folder, const std::vector<Extents>& cases, size_t windows_per_batch) {
-  DatasetSpec spec;
-  spec.kind = "volume";
+harness::VolumeSpec volumes(const Folder& folder, const std::vector<Extents>& cases, size_t windows_per_batch) {
+  harness::VolumeSpec spec;
   spec.folder = folder.path();
-  spec.count = cases.size();
   for (size_t i = 0; i < cases.size(); ++i) {
     spec.cases.push_back("case_" + std::to_string(i));
     write_npy_floats(folder.file(spec.cases.back() + ".npy"), {cases[i][0], cases[i][1], cases[i][2]},
@@ -194,7 +191,7 @@ DatasetSpec volumes(const Folder& folder, const std::vector<Extents>& cases, siz
   spec.sigma = 0.125;
   spec.windows_per_batch = windows_per_batch;
   spec.input = "input";
-  spec.outputs = {"output"};
+  spec.output = "output";
   return spec;
 }
 
@@ -205,19 +202,19 @@ TEST(VolumeDataset, ClassesAreThoseOfTheReferenceForVolumesOfAnySize) {
       const size_t depth = (lane + 1) / 2;
       const bool on_device = lane % 2 == 0;
       const Folder folder;
-      const auto dataset = harness::open_dataset(volumes(folder, cases, windows_per_batch));
-      EXPECT_EQ(dataset->lengths(), (std::vector<int32_t>{1, 5 * 4 * 5, 2 * 1 * 2, 9 * 7 * 1}));
+      harness::VolumeDataset dataset(volumes(folder, cases, windows_per_batch));
+      EXPECT_EQ(dataset.lengths(), (std::vector<int32_t>{1, 5 * 4 * 5, 2 * 1 * 2, 9 * 7 * 1}));
       ScoreEngine engine(depth, 0, on_device);
-      dataset->bind(engine);
+      dataset.bind(engine);
       const auto stream = engine.stream();
       Batch batch;
-      for (uint32_t i = 0; i < cases.size(); ++i) batch.add(50 + i, i, dataset->lengths()[i]);
+      for (uint32_t i = 0; i < cases.size(); ++i) batch.add(50 + i, i, dataset.lengths()[i]);
       Answers answers;
       size_t calls = 0;
       answers.alive = [&calls] { ++calls; };
       for (int again = 0; again < 2; ++again) {
-        dataset->enqueue(batch, *stream);
-        dataset->collect(batch, *stream, answers);
+        dataset.enqueue(batch, *stream);
+        dataset.collect(batch, *stream, answers);
         ASSERT_EQ(answers.responses.size(), cases.size());
         for (size_t i = 0; i < cases.size(); ++i) {
           const size_t voxels = harness::volume_of(cases[i]);
@@ -235,26 +232,26 @@ TEST(VolumeDataset, ClassesAreThoseOfTheReferenceForVolumesOfAnySize) {
 
 TEST(VolumeDataset, AnAnswerThatIsTooShortLeavesTheSampleUnanswered) {
   const Folder folder;
-  const auto dataset = harness::open_dataset(volumes(folder, {{8, 4, 4}, {12, 4, 4}}, 2));
+  harness::VolumeDataset dataset(volumes(folder, {{8, 4, 4}, {12, 4, 4}}, 2));
   ScoreEngine engine(1, 1);
-  dataset->bind(engine);
+  dataset.bind(engine);
   const auto stream = engine.stream();
   Batch batch;
   batch.add(1, 0, 1);
   batch.add(2, 1, 2);
   Answers answers;
-  dataset->collect(batch, *stream, answers);
+  dataset.collect(batch, *stream, answers);
   EXPECT_LT(answers.responses.size(), 2U);
 }
 
 TEST(VolumeDataset, RefusesWhatWindowsDoNotTile) {
   const Folder folder;
   for (const Extents& extents : {Extents{8, 4, 5}, Extents{7, 4, 4}, Extents{8, 2, 4}}) {
-    EXPECT_THROW(harness::open_dataset(volumes(folder, {extents}, 1)), harness::Error);
+    EXPECT_THROW(harness::VolumeDataset(volumes(folder, {extents}, 1)), harness::Error);
   }
   auto spec = volumes(folder, {{8, 4, 4}}, 1);
   spec.cases = {"case_9"};
-  EXPECT_THROW(harness::open_dataset(spec), harness::Error);
+  EXPECT_THROW(harness::VolumeDataset{spec}, harness::Error);
 }
 
 TEST(WindowWeights, AreTheCubeRootOfAGaussianOverItsMaximum) {

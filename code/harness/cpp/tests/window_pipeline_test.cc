@@ -176,21 +176,19 @@ TEST_F(WindowDeviceTest, CallsThatHoldWindowsOfSeveralCasesOverlapWithoutATrace)
   const std::vector<Extents> cases = {{32, 32, 32}, {96, 64, 80}, {32, 48, 32}, {64, 160, 96}, {48, 32, 32}};
   for (const size_t together : {1, 2, 5, 16}) {
     const harness_test::Folder folder;
-    harness::DatasetSpec spec;
-    spec.kind = "volume";
+    harness::VolumeSpec spec;
     spec.folder = folder.path();
-    spec.count = cases.size();
     for (size_t i = 0; i < cases.size(); ++i) {
       spec.cases.push_back("case_" + std::to_string(i));
       harness_test::write_npy_floats(folder.file(spec.cases.back() + ".npy"), {cases[i][0], cases[i][1], cases[i][2]},
                                      noise(volume_of(cases[i]), i));
     }
-    spec.roi = {roi[0], roi[1], roi[2]};
+    spec.roi = roi;
     spec.overlap = kOverlap;
     spec.sigma = kSigma;
     spec.windows_per_batch = together;
     spec.input = "input";
-    spec.outputs = {"output"};
+    spec.output = "output";
     harness::VolumeDataset dataset(spec);
     Ports ports;
     dataset.bind(ports);

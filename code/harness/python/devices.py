@@ -1,0 +1,152 @@
+"""The devices of a run: each has an engine, streams, and processors that its threads are bound to.
+
+A lane is one stream of one device together with the thread that drives it.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from code.backends.base import Arrays, Engine, EngineSpec, Stream, backend
+from code.common.errors import HarnessError
+from code.harness.schema.run_spec import DeviceEntry, RunSpec
+
+USAGE_FILE = "devices.json"
+"""[{"index", "name", "samples", "batches", "busy_s", "elapsed_s"}], one for each device. busy_s is the time that its streams were inside
+the engine, summed and divided by the streams: busy_s / elapsed_s is the busy share. The report page reads it."""
+
+Made = TypeVar("Made")
+
+
+@dataclass(frozen=True)
+class Device:
+    """A device with its engine loaded."""
+
+    entry: DeviceEntry
+    engine: Engine
+
+    @property
+    def name(self) -> str:
+        """What logs and errors call it."""
+        return self.entry.name
+
+    def lanes(self) -> list[Lane]:
+        """A lane for each of its streams."""
+        return [Lane(self.entry, self.engine.stream()) for _ in range(self.entry.streams)]
+
+
+class Lane:
+    """One stream of one device, with what it has done. Its own thread alone uses it, and anybody may read the counts."""
+
+    def __init__(self, device: DeviceEntry, stream: Stream) -> None:
+        self.device = device
+        self.samples = 0
+        self.batches = 0
+        self.busy_s = 0.0
+        self._stream = stream
+
+    def infer(self, inputs: Arrays) -> Arrays:
+        """One call into the engine, timed."""
+        begin = time.monotonic()
+        outputs = self._stream.infer(inputs)
+        self.busy_s += time.monotonic() - begin
+        return outputs
+
+
+def bind_thread(cores: Sequence[int]) -> None:
+    """Bind the calling thread to processors; none, or such as the system refuses, leave it free."""
+    if not cores:
+        return
+    try:
+        os.sched_setaffinity(0, cores)
+    except OSError:
+        return
+
+
+def bound(cores: Sequence[int], work: Callable[[], Made]) -> Made:
+    """Call `work` on a thread that is bound to `cores`; on this one where there are none."""
+    if not cores:
+        return work()
+    with ThreadPoolExecutor(1, initializer=bind_thread, initargs=(cores,)) as pool:
+        return pool.submit(work).result()
+
+
+def load_devices(spec: RunSpec) -> list[Device]:
+    """Load each device's engine, one after the other, on a thread that is bound to its cores, so that its memory is near them."""
+    return [Device(entry, bound(entry.cores, lambda entry=entry: _load(spec, entry))) for entry in spec.devices]  # type: ignore[misc]
+
+
+def _load(spec: RunSpec, entry: DeviceEntry) -> Engine:
+    engine = spec.engine_of(entry)
+    try:
+        loaded: Engine = backend(engine.backend).load(Path(engine.folder), engine_spec(spec, entry))
+        return loaded
+    except HarnessError as error:
+        raise (on_device(entry.name, error) if len(spec.devices) > 1 else error) from error
+
+
+def engine_spec(spec: RunSpec, entry: DeviceEntry) -> EngineSpec:
+    """How a device loads its engine."""
+    engine = spec.engine_of(entry)
+    return EngineSpec(entry.streams, entry.threads, engine.precision, engine.options, entry.cores, entry.index)
+
+
+def on_all(devices: Iterable[Device], work: Callable[[Device], Any]) -> None:
+    """Call `work` for every device at the same time, each on a thread bound to its cores. Raises the first error."""
+    errors: list[BaseException] = []
+
+    def one(device: Device) -> None:
+        bind_thread(device.entry.cores)
+        try:
+            work(device)
+        except BaseException as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=one, args=(device,), daemon=True) for device in devices]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if errors:
+        raise errors[0]
+
+
+def on_device(name: str, error: HarnessError) -> HarnessError:
+    """The same error, naming the device that it is of."""
+    return type(error)(f"device {name}: {error.what}", error.why, error.next_step, error.where)
+
+
+def usage(devices: Sequence[DeviceEntry], lanes: Sequence[Lane], elapsed_s: float) -> list[dict[str, Any]]:
+    """The content of devices.json."""
+    rows = []
+    for device in devices:
+        own = [lane for lane in lanes if lane.device.index == device.index]
+        rows.append(
+            usage_row(
+                device,
+                sum(lane.samples for lane in own),
+                sum(lane.batches for lane in own),
+                sum(lane.busy_s for lane in own) / max(1, len(own)),
+                elapsed_s,
+            )
+        )
+    return rows
+
+
+def usage_row(device: DeviceEntry, samples: int, batches: int, busy_s: float, elapsed_s: float) -> dict[str, Any]:
+    """One device's entry of devices.json."""
+    return {
+        "index": device.index,
+        "name": device.name,
+        "samples": samples,
+        "batches": batches,
+        "busy_s": round(min(busy_s, elapsed_s), 6),
+        "elapsed_s": round(elapsed_s, 6),
+    }
