@@ -53,7 +53,7 @@ def result(one: Run) -> str:
 
     metric = METRICS[one.scenario]
     value = one.metadata.get(metric.key)
-    return f"{float(value) * metric.scale:,.4g} {metric.unit}" if isinstance(value, (int, float)) else "-"
+    return metric.shown(float(value)) if isinstance(value, (int, float)) else "-"
 
 
 def verdict(one: Run) -> str:

@@ -115,9 +115,7 @@ def shown_value(log: LoadGenLog) -> str:
     value = log.value
     if value is None:
         return ""
-    scaled = value * log.metric.scale
-    digits = f"{scaled:,.0f}" if scaled >= 10_000 else f"{scaled:,.4g}" if scaled < 1000 else f"{scaled:,.1f}"
-    return f"{digits} {log.metric.unit}"
+    return log.metric.shown(value)
 
 
 def print_report(rows: Sequence[ReportRow], title: str = "Results") -> None:

@@ -15,6 +15,7 @@ from code.common.errors import HarnessError, Interrupted, MissingError, RunError
 from code.harness.python.progress import PIPE_VARIABLE
 from code.harness.schema.run_spec import RunSpec
 from code.run.language import binary
+from code.run.places import THIS_MACHINE, Place, Process
 
 RUN_FILE = "run.json"
 STDOUT_FILE = "stdout.txt"
@@ -31,24 +32,32 @@ def harness_command(language: str) -> list[str]:
     return [str(binary())]
 
 
-def run(spec: RunSpec, label: str, language: str, environment: Mapping[str, str] | None = None) -> None:
+def run(
+    spec: RunSpec, label: str, language: str, environment: Mapping[str, str] | None = None, place: Place = THIS_MACHINE
+) -> None:
     """One LoadGen test. Raises the error that the process reports, or what its end means.
 
     Args:
         environment: variables that the process gets besides this one's, such as a placement's.
+        place: where it runs.
     """
     folder = Path(spec.output_dir)
     run_file = folder / RUN_FILE
     spec.write(run_file)
     with (folder / STDOUT_FILE).open("wb") as stdout, console.Progress(label, None, "samples") as bar:
         command = [*harness_command(language), str(run_file)]
-        _process(command, stdout, lambda line: _show(bar, spec, line), folder / STDOUT_FILE, environment)
+        _process(place, command, stdout, lambda line: _show(bar, spec, line), folder / STDOUT_FILE, environment or {})
 
 
 def probe(
-    spec: RunSpec, label: str, language: str, folder: Path, environment: Mapping[str, str] | None = None
+    spec: RunSpec,
+    label: str,
+    language: str,
+    folder: Path,
+    environment: Mapping[str, str] | None = None,
+    place: Place = THIS_MACHINE,
 ) -> dict[str, float]:
-    """What the harness measures of its devices (code/harness/python/probe.py); `environment` as for `run`."""
+    """What the harness measures of its devices (code/harness/python/probe.py); `environment` and `place` as for `run`."""
     answer: dict[str, float] = {}
     run_file = folder / "probe.json"
     spec.write(run_file)
@@ -58,27 +67,26 @@ def probe(
             answer.update(line.get("probe", {}))
             bar.update(0)
 
-        _process([*harness_command(language), "--probe", str(run_file)], stdout, take, folder / "probe.txt", environment)
+        command = [*harness_command(language), "--probe", str(run_file)]
+        _process(place, command, stdout, take, folder / "probe.txt", environment or {})
     if not answer:
         raise RunError("the probe gave no answer", "", f"see {folder / 'probe.txt'}")
     return answer
 
 
 def _process(
+    place: Place,
     command: list[str],
     stdout: IO[bytes],
     take: Callable[[Mapping[str, Any]], None],
     output: Path,
-    more: Mapping[str, str] | None,
+    environment: Mapping[str, str],
 ) -> None:
     reading, writing = os.pipe()
     own = {PIPE_VARIABLE: str(writing), "PYTHONPATH": str(paths.project_root())}
-    environment = {**os.environ, **(more or {}), **own}
     error: HarnessError | None = None
     try:
-        child = subprocess.Popen(
-            command, stdout=stdout, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, pass_fds=(writing,), env=environment
-        )
+        child = place.start(command, stdout, writing, {**environment, **own})
     finally:
         os.close(writing)
     try:
@@ -128,7 +136,7 @@ def _by_status(status: int, output: Path) -> HarnessError:
     return kind(f"the harness ended with {how}", tail, f"its whole output is in {paths.shown(output)}")
 
 
-def _end(child: subprocess.Popen[bytes]) -> None:
+def _end(child: Process) -> None:
     child.terminate()
     try:
         child.wait(GRACE_S)

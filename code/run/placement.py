@@ -116,6 +116,8 @@ def place(workload: Workload, backend: Backend) -> Placement:
     if str(workload.scenario) == "SingleStream" and len(chosen) > 1:
         notes.append(f"SingleStream has one query in flight: {chosen[0].name} answers it, {len(chosen) - 1} more are not used")
         chosen = chosen[:1]
+    elif len(chosen) < len(found):
+        notes.append(f"{len(chosen)} of {len(found)} devices are used; the config's expected values are for all of them")
     if gpus:
         read = ON_GPU.of(workload)
         streams = [int(read["gpu_inference_streams"] or 1)] * len(chosen)

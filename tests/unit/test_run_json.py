@@ -139,9 +139,10 @@ def test_an_absent_file_is_missing(tmp_path: Path) -> None:
 
 
 def test_a_backend_without_an_entry_has_no_options(schema: Any) -> None:
-    own = {**GOOD["sequence"], "engines": [{"backend": "counter", "folder": "", "precision": "fp32", "options": {}}]}
+    engines = [{"backend": "counter", "folder": "", "precision": "fp32", "options": {}} for _ in GOOD["sequence"]["engines"] * 2]
+    own = {**GOOD["sequence"], "engines": engines}
     assert not verdict(own) and schema.is_valid(own)
-    own["engines"][0]["options"] = {"use_graphs": True}
+    engines[0]["options"] = {"use_graphs": True}
     assert "use_graphs" in verdict(own) and not schema.is_valid(own)
 
 

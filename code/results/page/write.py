@@ -11,6 +11,7 @@ from typing import Any
 
 from code.common.errors import HarnessError
 from code.common.files import atomic_write
+from code.machine.systems import intervals
 from code.results import loadgen_log
 from code.results.loadgen_log import LoadGenLog
 from code.results.page import charts, measured
@@ -87,7 +88,7 @@ class RunPage:
         metric = METRICS[str(self.metadata["scenario"])]
         found = self.metadata.get(metric.key)
         simulated = " SIMULATED" if self.metadata.get("simulated") else ""
-        return f"{float(found) * metric.scale:,.4g} {metric.unit}{simulated}" if isinstance(found, (int, float)) else "no result"
+        return metric.shown(float(found)) + simulated if isinstance(found, (int, float)) else "no result"
 
 
 def write_run(run: RunPage, folder: Path) -> Path:
@@ -97,6 +98,7 @@ def write_run(run: RunPage, folder: Path) -> Path:
         _head(run),
         _section("Charts", _charts(run, log)),
         _section("Accuracy", _accuracy(run)),
+        _section("Devices", _devices(run)),
         _section("Configuration", _config(run)),
         _section("Engine", _engine(run)),
         _section("System", _system(run)),
@@ -233,6 +235,18 @@ def _config(run: RunPage) -> str:
 
 def _folded(title: str, content: str) -> str:
     return f"<details><summary>{escape(title)}</summary>{content}</details>" if content else ""
+
+
+def _devices(run: RunPage) -> str:
+    """What each device answered, and on what it ran."""
+    placed = {int(one["index"]): one for one in run.spec.get("devices", []) if "index" in one}
+    rows = []
+    for one in run.metadata.get("devices", []):
+        entry = placed.get(int(one["index"]), {})
+        cores = ",".join(map(str, intervals(list(entry.get("cores", []))))) or "any"
+        busy = f"{float(one['busy_share']):.1%}"
+        rows.append((one["name"], f"{one['samples']:,}", f"{one['batches']:,}", busy, entry.get("streams", ""), cores))
+    return _table(("Device", "Samples", "Batches", "Busy", "Streams", "Cores"), rows)
 
 
 def _engine(run: RunPage) -> str:

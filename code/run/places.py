@@ -1,0 +1,57 @@
+"""Where a harness process runs: a place starts it and gives back its handle.
+
+This machine is the only place so far. A container, a node of a cluster or a server is another one: it is given the same run.json and
+progress pipe, and no benchmark or backend knows which it is.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Mapping, Sequence
+from typing import IO, Protocol
+
+
+class Process(Protocol):
+    """A harness process that was started."""
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Its exit status, negative for a signal; subprocess.TimeoutExpired where it has not ended after `timeout` seconds."""
+
+    def terminate(self) -> None:
+        """Ask it to end (SIGTERM)."""
+
+    def kill(self) -> None:
+        """End it (SIGKILL)."""
+
+
+class Place(Protocol):
+    """A place that harness processes run at."""
+
+    def start(self, command: Sequence[str], output: IO[bytes], progress: int, environment: Mapping[str, str]) -> Process:
+        """Start a harness process.
+
+        Args:
+            command: the process and its arguments.
+            output: where its standard output and error go.
+            progress: file descriptor of the progress pipe, which the process inherits under the same number.
+            environment: variables besides this process's own.
+        """
+
+
+class ThisMachine:
+    """A child process of this one."""
+
+    def start(self, command: Sequence[str], output: IO[bytes], progress: int, environment: Mapping[str, str]) -> Process:
+        """Start it."""
+        return subprocess.Popen(
+            command,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            stdin=subprocess.DEVNULL,
+            pass_fds=(progress,),
+            env={**os.environ, **environment},
+        )
+
+
+THIS_MACHINE = ThisMachine()

@@ -1,0 +1,111 @@
+"""A job makes each thing once, says each line once, and lets observers stand around a test."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from code import main
+from code.common.errors import RunError, UsageError
+from code.common.notices import Notices
+from code.plan.request import parse
+from code.plan.workload import Workload, build
+from code.run import job as jobs
+from code.run import observers
+from code.run.job import Job
+from code.run.observers import Test, observed
+
+
+def planned(*words: str) -> Workload:
+    given = ["--action=run", "--benchmarks=bert", "--scenarios=offline", "--system=A100_SXM4_40GBx8", "--backend=simulated"]
+    return build(parse([*given, *words], {}))[0][0]
+
+
+def test_what_follows_from_a_workload_is_made_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    made: list[str] = []
+    real = jobs.place
+
+    def counted(*arguments: object) -> object:
+        made.append("placement")
+        return real(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(jobs, "place", counted)
+    monkeypatch.setenv("BUILD_DIR", str(tmp_path))
+    job = Job(planned(), Notices())
+    assert job.placement is job.placement and job.engines is job.engines and job.graph is job.graph
+    assert made == ["placement"] and job.values["max_batch"] == 256
+
+
+def test_a_simulated_job_says_so_in_its_label() -> None:
+    assert Job(planned(), Notices()).label == "bert-99 Offline SIMULATED"
+
+
+def test_an_accuracy_run_of_a_simulated_engine_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="has no accuracy"):
+        Job(planned(), Notices()).test("AccuracyOnly", tmp_path, "label")
+
+
+def test_a_line_is_printed_once(capsys: pytest.CaptureFixture[str]) -> None:
+    notices = Notices()
+    for _ in range(3):
+        notices.say("a line")
+        notices.warn("a warning")
+    printed = capsys.readouterr()
+    assert printed.out.count("a line") == 1 and printed.err.count("a warning") == 1
+
+
+def test_observers_start_in_order_and_end_in_reverse_also_when_the_test_fails(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    seen: list[str] = []
+
+    def observer(name: str) -> observers.Observer:
+        @contextmanager
+        def around(test: Test) -> Iterator[None]:
+            seen.append(f"{name} starts at {test.folder.name}")
+            try:
+                yield
+            finally:
+                seen.append(f"{name} ends")
+
+        return around
+
+    monkeypatch.setattr(observers, "OBSERVERS", {"clocks": observer("clocks"), "power": observer("power")})
+    job = Job(planned(), Notices())
+    with pytest.raises(RunError), observed(Test(job.workload, "PerformanceOnly", tmp_path, job.placement)):
+        raise RunError("the harness failed")
+    assert seen == [f"clocks starts at {tmp_path.name}", f"power starts at {tmp_path.name}", "power ends", "clocks ends"]
+
+
+def test_words_of_a_variable_reach_the_command_line_as_they_are_quoted() -> None:
+    environment = {"RUN_ARGS": "--numa_config='0:0&1:1' --log_dir=/tmp/$HOME --x=\"a b\""}
+    found = main.expanded(["--action=run", "@RUN_ARGS"], environment)
+    assert found == ["--action=run", "--numa_config=0:0&1:1", "--log_dir=/tmp/$HOME", "--x=a b"]
+    assert main.expanded(["@RUN_ARGS"], {}) == []
+    with pytest.raises(UsageError, match="RUN_ARGS cannot be read"):
+        main.expanded(["@RUN_ARGS"], {"RUN_ARGS": "--a='b"})
+
+
+def test_a_harness_process_runs_at_the_place_that_it_is_given(tmp_path: Path) -> None:
+    """A place that is not this machine gets the command, the progress pipe and the placement's variables."""
+    import dataclasses
+
+    from code.harness.schema.run_spec import parse as parse_spec
+    from code.run import launch
+    from code.run.places import ThisMachine
+    from tests import run_documents
+
+    asked: list[tuple[list[str], dict[str, str]]] = []
+
+    class Elsewhere(ThisMachine):
+        def start(self, command, output, progress, environment):  # type: ignore[no-untyped-def]
+            asked.append((list(command), dict(environment)))
+            return super().start(["true"], output, progress, environment)
+
+    spec = dataclasses.replace(parse_spec(run_documents.BOTH["sequence"], "run.json"), output_dir=str(tmp_path))
+    launch.run(spec, "label", "python", {"CUDA_VISIBLE_DEVICES": "GPU-1"}, Elsewhere())
+    ((command, environment),) = asked
+    assert command[-1].endswith("run.json") and environment["CUDA_VISIBLE_DEVICES"] == "GPU-1"
