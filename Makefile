@@ -298,8 +298,9 @@ tell_inside:
 ##@ Development
 
 .PHONY: lint
-lint: $(DEV_STAMP) ## Check style and types
+lint: $(DEV_STAMP) ## Check style, types and layers
 	@cd $(PROJECT_ROOT) && $(VENV)/bin/ruff check . && $(VENV)/bin/ruff format --check . && $(VENV)/bin/mypy
+	@cd $(PROJECT_ROOT) && $(VENV)/bin/lint-imports --no-logo --no-cache
 	@cd $(PROJECT_ROOT) && find code/harness/cpp tests/benchmarks -name '*.cc' -o -name '*.cu' -o -name '*.h' | xargs $(VENV)/bin/clang-format --dry-run -Werror
 
 # The TensorRT engine's files need headers that clang-tidy has only where they are installed.

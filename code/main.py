@@ -28,9 +28,9 @@ def main(arguments: Sequence[str]) -> int:
         arguments = expanded(arguments)
         sys.argv[1:] = arguments  # what provenance.json keeps as the command
         if any(word in ("-h", "--help") for word in arguments):
-            from code.fields.page import usage
+            from code.plan.option_pages import usage
 
-            console.say(usage())
+            console.say(usage(actions.names()))
             return 0
         request = parse(arguments)
         for warning in request.warnings:

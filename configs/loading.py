@@ -15,7 +15,7 @@ import os
 import sys
 import traceback
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -28,6 +28,8 @@ from configs.configuration import ConfigRegistry, Registered, shown
 CUSTOM_ENVIRONMENT = "MLPINF_CUSTOM_DEFINITION_PATH"
 BINDING = (ast.ClassDef, ast.FunctionDef, ast.Assign, ast.AnnAssign, ast.Import, ast.ImportFrom)
 """Statements whose failure costs the names that they would have bound, and nothing else."""
+
+SKIPPED = "this file is skipped, the others load"
 
 LAZY_ANNOTATIONS = __future__.annotations.compiler_flag
 """`x: Dict = {}` loads whether or not the file imports Dict: annotations are never evaluated."""
@@ -204,26 +206,34 @@ def describe_failure(
         names: the names that the file knows at this place.
     """
     if isinstance(error, SyntaxError) and node is None:
-        text = error.text or ""
-        if "\u00a0" in text or "U+00A0" in (error.msg or ""):
-            hint = "replace the non-breaking space by an ordinary one; this file is skipped, the others load"
-        else:
-            hint = "this file is skipped, the others load"
-        return ConfigProblem(error.filename or str(path), error.lineno or 0, f"syntax error: {error.msg}", hint)
-    reason = f"{type(error).__name__}: {error}"
+        return _of_syntax(error, path)
     frames = traceback.extract_tb(error.__traceback__)
     here = [frame.lineno or 0 for frame in frames if frame.filename == str(path)]
     line = here[-1] if here else getattr(node, "lineno", 0)
-    elsewhere = [frame for frame in frames if any(Path(frame.filename).is_relative_to(root) for root in roots())]
-    if isinstance(error, SyntaxError):
-        reason += f", in {shown(error.filename or '')}:{error.lineno}"
-    elif elsewhere and elsewhere[-1].filename != str(path):
-        reason += f", in {shown(elsewhere[-1].filename)}:{elsewhere[-1].lineno}"
+    reason = f"{type(error).__name__}: {error}{_elsewhere(error, path, frames)}"
     if node is None:
-        return ConfigProblem(str(path), line, reason, "this file is skipped, the others load")
+        return ConfigProblem(str(path), line, reason, SKIPPED)
     what = f"class {node.name}" if isinstance(node, ast.ClassDef) else "this statement"
     rest = f"{what} is skipped, the rest of the file loads" if isinstance(node, BINDING) else "the rest of the file is skipped"
     return ConfigProblem(str(path), line, reason, _cause(error, lost or {}, names or []) + rest)
+
+
+def _of_syntax(error: SyntaxError, path: Path) -> ConfigProblem:
+    """A file that is not Python."""
+    hint = SKIPPED
+    if "\u00a0" in (error.text or "") or "U+00A0" in (error.msg or ""):
+        hint = f"replace the non-breaking space by an ordinary one; {SKIPPED}"
+    return ConfigProblem(error.filename or str(path), error.lineno or 0, f"syntax error: {error.msg}", hint)
+
+
+def _elsewhere(error: BaseException, path: Path, frames: Iterable[traceback.FrameSummary]) -> str:
+    """', in <file>:<line>' where the failure is in another config file than the one that loads."""
+    if isinstance(error, SyntaxError):
+        return f", in {shown(error.filename or '')}:{error.lineno}"
+    inside = [frame for frame in frames if any(Path(frame.filename).is_relative_to(root) for root in roots())]
+    if not inside or inside[-1].filename == str(path):
+        return ""
+    return f", in {shown(inside[-1].filename)}:{inside[-1].lineno}"
 
 
 def _cause(error: BaseException, lost: dict[str, int], names: list[str]) -> str:
@@ -233,11 +243,14 @@ def _cause(error: BaseException, lost: dict[str, int], names: list[str]) -> str:
     if isinstance(error, NameError):
         if missing in lost:
             return f"{missing} failed on line {lost[missing]}; "
-        near = nearest(missing, [n for n in names if not n.startswith("__")])
-        return f"the nearest known name is {near}; " if near else ""
+        return _like(missing, [n for n in names if not n.startswith("__")])
     if isinstance(error, AttributeError) and "nearest" not in str(error):
-        near = nearest(missing, [n for n in dir(error.obj) if not n.startswith("_")])
-        return f"the nearest known name is {near}; " if near else ""
+        return _like(missing, [n for n in dir(error.obj) if not n.startswith("_")])
     if isinstance(error, ImportError) and missing in sys.modules:
         return f"{shown(getattr(sys.modules[missing], '__file__', None) or missing)} has no such name; "
     return ""
+
+
+def _like(name: str, known: list[str]) -> str:
+    near = nearest(name, known)
+    return f"the nearest known name is {near}; " if near else ""

@@ -72,11 +72,16 @@ def find_trees(places: Iterable[Path]) -> list[Tree]:
             "name a folder that holds some, or the files themselves",
         )
     for tree in trees.values():
-        if not tree.lone:
-            bases = {path.parents[1] / "__init__.py" for path in tree.files}
-            tree.files += [path for path in bases if path.is_file()]
-        tree.files = sorted(set(tree.files), key=lambda path: (path.parent, path.name))
+        tree.files = _in_order(tree)
     return [trees[root] for root in sorted(trees)]
+
+
+def _in_order(tree: Tree) -> list[Path]:
+    """A tree's files in the order in which they load, with the `__init__.py` of each benchmark."""
+    files = set(tree.files)
+    if not tree.lone:
+        files |= {base for path in tree.files if (base := path.parents[1] / "__init__.py").is_file()}
+    return sorted(files, key=lambda path: (path.parent, path.name))
 
 
 def _python_files(folder: Path) -> Iterable[Path]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from code.fields.page import write_pages
+from code.plan.option_pages import write_pages
 
 if __name__ == "__main__":
     for path in write_pages():

@@ -79,29 +79,40 @@ class EachWorkload:
         rehearsing = bool(request["dry_run"])
         verb = cast(EachWorkload, load("dry_run")).run if rehearsing else self.run
         workloads, unplanned = build(request)
-        status = 0
         rows: list[ReportRow] = []
+        errors: list[HarnessError] = []
+
+        def failed(name: str, scenario: str, error: HarnessError) -> None:
+            console.fail(error.lines())
+            rows.append(error_row(name, scenario, request["action"], error))
+            errors.append(error)
+
         for missed in unplanned:
             name, scenario = missed.label.rsplit(" ", 1)
-            console.fail(missed.error.lines())
-            rows.append(error_row(name, scenario, request["action"], missed.error))
-            status = status or missed.error.exit_status
+            failed(name, scenario, missed.error)
         for workload in workloads:
             for note in workload.notes:
                 context.notices.warn(note)
             try:
                 rows.extend(verb(context.job(workload), context) or [])
             except HarnessError as error:
-                console.fail(error.lines())
-                rows.append(error_row(workload.full_name, str(workload.scenario), request["action"], error))
-                status = status or error.exit_status
+                failed(workload.full_name, str(workload.scenario), error)
                 if isinstance(error, Interrupted):
                     break
-        if self.reports and not rehearsing and rows and not (len(rows) == 1 and rows[0].error):
-            print_report(rows)
-        if not status and request["strict"] and any(row.outcome in (Outcome.INVALID, Outcome.FAILED) for row in rows):
-            status = INVALID_STATUS
-        return status
+        if self.reports and not rehearsing:
+            _report(rows)
+        return next((e.exit_status for e in errors if e.exit_status), _status_of(rows) if request["strict"] else 0)
+
+
+def _report(rows: Sequence[ReportRow]) -> None:
+    """Print the table, but for a single error, which stands above already."""
+    if rows and not (len(rows) == 1 and rows[0].error):
+        print_report(rows)
+
+
+def _status_of(rows: Sequence[ReportRow]) -> int:
+    """The exit status of --strict where nothing failed."""
+    return INVALID_STATUS if any(row.outcome in (Outcome.INVALID, Outcome.FAILED) for row in rows) else 0
 
 
 def names() -> list[str]:

@@ -22,32 +22,35 @@ def run(context: Context) -> int:
     request = context.request
     interactive = sys.stdin.isatty() and not request["yes"]
     name = request["name"] or (_ask("Name of this system, as configs write it (KnownSystem.<name>): ") if interactive else "")
-    check_name(name or "")
+    check_name(name)
     detected = detect(request["capture"] or None)
     benchmarks = wanted_benchmarks(request["benchmarks"] or [])
     scenarios = wanted_scenarios(request["scenarios"] or [])
     if interactive and not benchmarks:
-        names = ", ".join(benchmark.valstr for benchmark in known_benchmarks())
-        benchmarks = wanted_benchmarks(_ask(f"Benchmarks to make configs for [{names}]: ").replace(",", " ").split())
+        benchmarks = _asked_benchmarks()
     change = plan_addition(name, detected, benchmarks, scenarios)
     if not request["json"]:
         _show(name, detected, change)
+    if not interactive and not request["yes"]:
+        raise UsageError("nothing was written", "there is no terminal to ask on", "add YES=1 to write without asking")
     if interactive and _ask("Write these? [Y/n] ").strip().lower() not in ("", "y", "yes"):
         console.say("nothing was written")
         return 0
-    if not interactive and not request["yes"]:
-        raise UsageError("nothing was written", "there is no terminal to ask on", "add YES=1 to write without asking")
     add(name, detected, change)
+    _show_result(name, change, as_json=bool(request["json"]))
+    return 0
+
+
+def _show_result(name: str, change: Change, as_json: bool) -> None:
     report = result(name, change)
-    if request["json"]:
+    if as_json:
         console.say(json.dumps(report, indent=4))
-        return 0
+        return
     if change.todo:
         rows = [tuple(line.split(": ", 1)) for line in change.todo]
         console.table(f"To fill in before a submission: {report['description']}", ("Field", "What belongs there"), rows)
     console.say(f'{name} is a known system now; try: make run RUN_ARGS="--benchmarks=bert --system={name} --dry_run"')
     console.say(f"Take it back with: make remove_system NAME={name}")
-    return 0
 
 
 def result(name: str, change: Change) -> dict[str, Any]:
@@ -80,6 +83,11 @@ def wanted_scenarios(words: Sequence[str]) -> list[Scenario]:
             raise unknown("scenario", word, Scenario.spellings(), "--scenarios")
         found.append(scenario)
     return found
+
+
+def _asked_benchmarks() -> list[Benchmark]:
+    names = ", ".join(benchmark.valstr for benchmark in known_benchmarks())
+    return wanted_benchmarks(_ask(f"Benchmarks to make configs for [{names}]: ").replace(",", " ").split())
 
 
 def _ask(question: str) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 from code.actions import Context, OncePerRequest
 from code.common import console
 from code.common.errors import UsageError
-from code.machine.detect import capture
+from code.preflight.capture import capture
 
 
 def run(context: Context) -> int:

@@ -32,7 +32,7 @@ def run(job: Job, context: Context) -> None:
 
 def _engine(job: Job) -> str:
     try:
-        return f"{job.engine.folder.name} ({'built' if job.engine.exists else 'not built yet'})"
+        return f"{job.engines.first.folder.name} ({'built' if job.engines.first.exists else 'not built yet'})"
     except MissingError as error:
         return f"its key needs what is not here yet: {error.what}"
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import importlib.metadata
 import json
 import platform
-import subprocess
 
 from code.actions import Context, OncePerRequest
 from code.backends.base import BACKENDS, backend
 from code.common import console, paths
 from code.common.errors import HarnessError
+from code.common.version import git_commit, project_version
 from code.machine.detect import detect
 from code.rules.benchmarks import BENCHMARKS
 from code.systems.matching import match
@@ -49,32 +49,6 @@ def collect() -> list[tuple[str, str]]:
     rows.append(("build folder", str(paths.build_dir())))
     rows.append(("scratch path", str(paths.scratch_dir())))
     return rows
-
-
-def project_version() -> str:
-    """The project's version, from pyproject.toml."""
-    for line in (paths.project_root() / "pyproject.toml").read_text(encoding="utf-8").splitlines():
-        if line.startswith("version"):
-            return line.split('"')[1]
-    return "unknown"
-
-
-def git_commit() -> str:
-    """The commit of the work tree, '' outside one."""
-    return _git("rev-parse", "--short", "HEAD")
-
-
-def git_is_changed() -> bool:
-    """Whether files that git tracks differ from that commit."""
-    return bool(_git("status", "--porcelain", "--untracked-files=no"))
-
-
-def _git(*words: str) -> str:
-    command = ["git", "-C", str(paths.project_root()), *words]
-    try:
-        return subprocess.run(command, capture_output=True, text=True, timeout=5, check=True).stdout.strip()
-    except (OSError, subprocess.SubprocessError):
-        return ""
 
 
 def _package(name: str) -> str:

@@ -242,6 +242,14 @@ class _Transfer:
                 raise _LostError("the file on the server is another one than at the first try")
         else:
             self.forget()
+        self._require_file(response, total)
+        self._require_space((total or self.size or 0) - self.have)
+        if not self.have:
+            self._write_state(response, total)
+        return total
+
+    def _require_file(self, response: HTTPResponse, total: int | None) -> None:
+        """MissingError where the response is not the file that is meant, or nobody could tell whether it came whole."""
         page = response.headers.get_content_type() == "text/html" and self.target.suffix not in (".html", ".htm")
         if page:
             self.forget()
@@ -254,14 +262,14 @@ class _Transfer:
         chunked = response.headers.get("Transfer-Encoding", "").lower() == "chunked"
         if total is None and not chunked and not self.pinned.tells_whole:
             raise self.refused("the server does not tell the file's size, so a copy that is cut off would look whole")
-        self._require_space((total or self.size or 0) - self.have)
-        if not self.have:
-            etag, modified = response.headers.get("ETag", ""), response.headers.get("Last-Modified", "")
-            # A weak tag may not be sent back as a condition; it is compared when the answer comes.
-            validator = etag if etag and not etag.startswith("W/") else ("" if etag else modified)
-            with atomic_write(self.state_path) as out:
-                json.dump({"url": self.url, "etag": etag, "validator": validator, "total": total}, out)
-        return total
+
+    def _write_state(self, response: HTTPResponse, total: int | None) -> None:
+        """Remember which file the part is of."""
+        etag, modified = response.headers.get("ETag", ""), response.headers.get("Last-Modified", "")
+        # A weak tag may not be sent back as a condition; it is compared when the answer comes.
+        validator = etag if etag and not etag.startswith("W/") else ("" if etag else modified)
+        with atomic_write(self.state_path) as out:
+            json.dump({"url": self.url, "etag": etag, "validator": validator, "total": total}, out)
 
     def _same(self, etag: str, known: dict[str, Any]) -> bool:
         return not etag or not known["etag"] or etag == known["etag"]

@@ -7,7 +7,7 @@
     read["precision"]   # UndeclaredFieldError
 
 What a backend honours, the "ignored" warning, the fields that decide what an engine is and documentation/fields.md follow from these
-declarations (code/fields/registry.py). tests/unit/test_fields.py checks that each declared field is read in its module.
+declarations (code/plan/consumers.py). tests/unit/test_fields.py checks that each declared field is read in its module.
 """
 
 from __future__ import annotations

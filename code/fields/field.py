@@ -110,34 +110,12 @@ class Field:
         if value is None:
             return None
         if self.type == "bool":
-            if isinstance(value, bool):
-                return value
-            if value in (0, 1):
-                return bool(value)
-            raise self.bad(value, where)
+            return self._bool(value, where)
         if self.type == "batch":
             return self._batch(value, where)
         if self.type == "list":
-            if isinstance(value, str):
-                return self.parse(value, where)
-            if not isinstance(value, (list, tuple, set)):
-                raise self.bad(value, where)
-            return list(value)
-        if self.type in ("int", "float"):
-            if isinstance(value, bool) and self.type == "int":
-                value = int(value)  # public configs write `gpu_copy_streams = True` for one
-            if isinstance(value, bool) or not isinstance(value, (int, float)):
-                raise self.bad(value, where)
-            return self._in_range(value, where)
-        if isinstance(value, (dict, list, tuple, set)):
-            raise self.bad(value, where)
-        text = str(value) if not isinstance(value, str) else value
-        if self.choices:
-            matched = {c.lower(): c for c in self.choices}.get(text.lower())
-            if matched is None:
-                raise self.bad(value, where)
-            return matched
-        return text
+            return self._list(value, where)
+        return self._numeral(value, where) if self.numeric else self._text(value, where)
 
     def bad(self, value: Any, where: str) -> UsageError:
         """The error for a value that this field does not take."""
@@ -158,6 +136,36 @@ class Field:
             f"see `{self.name}` in documentation/{'commands' if self.request else 'fields'}.md",
             where,
         )
+
+    def _bool(self, value: Any, where: str) -> bool:
+        if isinstance(value, bool) or value in (0, 1):
+            return bool(value)
+        raise self.bad(value, where)
+
+    def _list(self, value: Any, where: str) -> Any:
+        if isinstance(value, str):
+            return self.parse(value, where)
+        if not isinstance(value, (list, tuple, set)):
+            raise self.bad(value, where)
+        return list(value)
+
+    def _numeral(self, value: Any, where: str) -> int | float:
+        if isinstance(value, bool) and self.type == "int":
+            value = int(value)  # public configs write `gpu_copy_streams = True` for one
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            raise self.bad(value, where)
+        return self._in_range(value, where)
+
+    def _text(self, value: Any, where: str) -> str:
+        if isinstance(value, (dict, list, tuple, set)):
+            raise self.bad(value, where)
+        text = str(value) if not isinstance(value, str) else value
+        if not self.choices:
+            return text
+        matched = {c.lower(): c for c in self.choices}.get(text.lower())
+        if matched is None:
+            raise self.bad(value, where)
+        return matched
 
     def _in_range(self, value: int | float, where: str) -> int | float:
         """`value` as this field's type; UsageError for one that is not finite, not whole or out of range."""

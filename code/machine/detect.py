@@ -16,7 +16,7 @@ from code.machine.cpu import CPU, CPUConfiguration
 from code.machine.gpus import Device, Devices, read_devices
 from code.machine.memory import MemoryConfiguration
 from code.machine.processors import Processors, cpu_list, read_processors
-from code.machine.sources import CapturedMachine, LiveMachine, Machine, RecordingMachine
+from code.machine.sources import CapturedMachine, LiveMachine, Machine
 from code.machine.systems import NUMAConfiguration, NUMANode, SystemConfiguration, intervals
 
 KERNEL_KB = 1000
@@ -75,19 +75,6 @@ def _detected(capture: Path | None) -> DetectedSystem:
 def forget() -> None:
     """Detect afresh at the next call."""
     _detected.cache_clear()
-
-
-def capture(path: Path | str, description: str = "") -> DetectedSystem:
-    """Write everything that detection, preflight and description ask of this machine to a capture, without what identifies it."""
-    from code.preflight import run_checks
-    from code.systems.description import describe
-
-    recorder = RecordingMachine(LiveMachine())
-    found = examine(recorder)
-    run_checks(recorder, found)
-    describe(found, "")
-    recorder.write(Path(path), description or f"{found.processors.model}, {len(found.gpus)} accelerators")
-    return found
 
 
 def examine(machine: Machine) -> DetectedSystem:
@@ -173,4 +160,4 @@ def _platform(machine: Machine, processors: Processors) -> str:
     return ""
 
 
-__all__ = ["CPUArchitecture", "DetectedSystem", "capture", "detect", "examine", "forget"]
+__all__ = ["CPUArchitecture", "DetectedSystem", "detect", "examine", "forget"]

@@ -99,15 +99,17 @@ def _devices(facts: dict[str, Any], machine: Machine, notes: list[str]) -> list[
         return [Device(GPU(name, kind, vram, **common), str(facts.get("uuid") or ""), index, facts)]
     if not facts.get("mig_devices"):
         notes.append(f"GPU {index} ({name}) is in MIG mode without slices: it cannot be used")
-    found = []
-    for part in facts.get("mig_devices") or []:
-        profile = str(part.get("profile") or "")
-        stated = re.search(r"(\d+)g\.(\d+)gb", profile)
-        vram = Memory.to_1024_base(int(stated.group(2)) << 30) if stated else Memory.to_1024_base(part.get("memory_bytes") or 0)
-        gpcs = part.get("gpcs") or (int(stated.group(1)) if stated else None)
-        mig = MIG(f"{name} MIG-{profile}", AcceleratorType.Discrete, vram, **common, num_gpcs=gpcs)
-        found.append(Device(mig, str(part.get("uuid") or ""), index, facts))
-    return found
+    parts = facts.get("mig_devices") or []
+    return [Device(_slice(name, part, common), str(part.get("uuid") or ""), index, facts) for part in parts]
+
+
+def _slice(name: str, part: Mapping[str, Any], common: Mapping[str, Any]) -> MIG:
+    """The MIG slice that NVML calls `part`; sizes are those of its profile ("3g.40gb"), else NVML's own."""
+    profile = str(part.get("profile") or "")
+    stated = re.search(r"(\d+)g\.(\d+)gb", profile)
+    vram = Memory.to_1024_base(int(stated.group(2)) << 30) if stated else Memory.to_1024_base(part.get("memory_bytes") or 0)
+    gpcs = part.get("gpcs") or (int(stated.group(1)) if stated else None)
+    return MIG(f"{name} MIG-{profile}", AcceleratorType.Discrete, vram, **common, num_gpcs=gpcs)
 
 
 def _sysfs_address(bus_id: Any) -> str:
@@ -128,16 +130,22 @@ def _visible(devices: tuple[Device, ...], machine: Machine, notes: list[str]) ->
         return devices
     chosen: list[Device] = []
     for item in (part.strip() for part in wanted.split(",")):
-        if item.lstrip("-").isdigit():
-            hits = [device for device in devices if device.index == int(item)]
-        else:
-            hits = [device for device in devices if item and device.uuid.startswith(item)]
-            hits = hits or [device for device in devices if item and str(device.facts.get("uuid", "")).startswith(item)]
+        hits = _named(devices, item)
         if not hits:  # the CUDA runtime ignores the first invalid entry and all behind it
             notes.append(f"CUDA_VISIBLE_DEVICES={wanted}: {item!r} is no device, so nothing from it on is used")
             break
         chosen.extend(hit for hit in hits if hit not in chosen)
     return tuple(chosen)
+
+
+def _named(devices: tuple[Device, ...], item: str) -> list[Device]:
+    """The devices that an entry of CUDA_VISIBLE_DEVICES means: a number, or the beginning of a device's or its GPU's UUID."""
+    if not item:
+        return []
+    if item.lstrip("-").isdigit():
+        return [device for device in devices if device.index == int(item)]
+    own = [device for device in devices if device.uuid.startswith(item)]
+    return own or [device for device in devices if str(device.facts.get("uuid", "")).startswith(item)]
 
 
 def _left_by_runtime(devices: tuple[Device, ...], allowed: str, notes: list[str]) -> tuple[Device, ...]:
@@ -150,8 +158,7 @@ def _left_by_runtime(devices: tuple[Device, ...], allowed: str, notes: list[str]
     left = tuple(
         device
         for device in devices
-        if device.index in by_number
-        or any(device.uuid.startswith(item) or str(device.facts.get("uuid", "")).startswith(item) for item in by_uuid)
+        if device.index in by_number or device.uuid.startswith(by_uuid) or str(device.facts.get("uuid", "")).startswith(by_uuid)
     )
     if not left:
         notes.append(f"NVIDIA_VISIBLE_DEVICES={allowed} names none of this machine's GPUs, so it is ignored")

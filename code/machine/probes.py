@@ -13,7 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from code.common import paths
-from code.machine.sources import Probe
+
+Probe = Callable[[str], Any]
+"""A library call: takes a word (often unused), gives something that JSON can hold."""
 
 PLACES: dict[str, Callable[[], Path]] = {
     "scratch": paths.scratch_dir,

@@ -61,34 +61,61 @@ def cpu_list(text: str) -> list[int]:
 
 def read_processors(machine: Machine, notes: list[str]) -> Processors:
     """Ask lscpu, and /proc/cpuinfo for what it leaves open. What is unknown counts as one, with a note."""
-    ran = machine.command("lscpu")
-    fields = _fields(ran.stdout) if ran is not None and ran.status == 0 else {}
-    blocks = [] if fields else [_fields(block) for block in (machine.text("/proc/cpuinfo") or "").split("\n\n") if block.strip()]
+    fields = _lscpu(machine)
+    blocks = [] if fields else _cpuinfo(machine)
     if not fields and not blocks:
         notes.append("neither lscpu nor /proc/cpuinfo could be read: the processor is unknown")
     named = fields or (blocks[0] if blocks else {})
     cores = _topology(machine) or _topology_of(blocks)
-
+    sockets, per_socket, threads = _counts(fields, cores)
     architecture = CPUArchitecture.get_match(fields.get("Architecture") or machine.probe("architecture") or "")
-    sockets = _count(fields.get("Socket(s)")) or len({socket for socket, _ in cores.values()}) or 1
-    physical = len(set(cores.values()))
-    per_socket = _count(fields.get("Core(s) per socket")) or max(1, physical // sockets)
-    threads = _count(fields.get("Thread(s) per core")) or (max(1, len(cores) // physical) if physical else 1)
-    flags = (named.get("Flags") or named.get("flags") or named.get("Features") or "").split()
-    megahertz = fields.get("CPU max MHz")
     return Processors(
         model=_model(fields, named),
         architecture=architecture or CPUArchitecture.UNKNOWN,
         sockets=sockets,
         cores_per_socket=per_socket,
         threads_per_core=threads,
-        isa=frozenset(name for flag, name in ISA.items() if flag in flags),
+        isa=_instruction_sets(named),
         cores=cores,
-        vendor=named.get("Vendor ID") or named.get("vendor_id") or "",
+        vendor=_first(named, "Vendor ID", "vendor_id"),
         hypervisor=fields.get("Hypervisor vendor", ""),
-        max_mhz=float(megahertz) if megahertz and megahertz.replace(".", "", 1).isdigit() else None,
+        max_mhz=_number(fields.get("CPU max MHz")),
         caches=tuple(f"{name[:-6]}: {fields[name]}" for name in fields if name.endswith(" cache")),
     )
+
+
+def _lscpu(machine: Machine) -> dict[str, str]:
+    ran = machine.command("lscpu")
+    return _fields(ran.stdout) if ran is not None and ran.status == 0 else {}
+
+
+def _cpuinfo(machine: Machine) -> list[dict[str, str]]:
+    """The fields of each logical CPU."""
+    text = machine.text("/proc/cpuinfo") or ""
+    return [_fields(block) for block in text.split("\n\n") if block.strip()]
+
+
+def _counts(fields: dict[str, str], cores: dict[int, tuple[int, int]]) -> tuple[int, int, int]:
+    """Sockets, cores of a socket and threads of a core: as lscpu says, else counted."""
+    physical = len(set(cores.values()))
+    sockets = _count(fields.get("Socket(s)")) or len({socket for socket, _ in cores.values()}) or 1
+    per_socket = _count(fields.get("Core(s) per socket")) or max(1, physical // sockets)
+    threads = _count(fields.get("Thread(s) per core")) or (max(1, len(cores) // physical) if physical else 1)
+    return sockets, per_socket, threads
+
+
+def _instruction_sets(named: dict[str, str]) -> frozenset[str]:
+    flags = _first(named, "Flags", "flags", "Features").split()
+    return frozenset(name for flag, name in ISA.items() if flag in flags)
+
+
+def _first(fields: dict[str, str], *names: str) -> str:
+    """The first of these fields that says something."""
+    return next((fields[name] for name in names if fields.get(name)), "")
+
+
+def _number(text: str | None) -> float | None:
+    return float(text) if text and text.replace(".", "", 1).isdigit() else None
 
 
 def _fields(text: str) -> dict[str, str]:

@@ -11,20 +11,17 @@ import os
 import re
 import subprocess
 from abc import ABC, abstractmethod
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from code.common.errors import MissingError, UsageError
 from code.common.files import write_json
+from code.machine.probes import PROBES
 
 FORMAT = "mlperf-machine-capture/1"
 COMMAND_TIMEOUT_S = 20.0
 SIZE_LIMIT = 1 << 20
-
-Probe = Callable[[str], Any]
-"""A library call: takes a word (often unused), gives something that JSON can hold."""
 
 
 @dataclass(frozen=True)
@@ -97,8 +94,6 @@ class LiveMachine(Machine):
         return os.environ.get(name)
 
     def probe(self, name: str, argument: str = "") -> Any:
-        from code.machine.probes import PROBES
-
         key = _probe_key(name, argument)
         if key not in self._probed:
             self._probed[key] = PROBES[name](argument)

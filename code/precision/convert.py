@@ -136,18 +136,8 @@ class _Converter:
         outputs = {o.name for o in self.graph.output if self.types.get(o.name) == self.float}
         for node in list(self.graph.node):
             self._node(node, outputs)
-        for name in outputs:
-            if name in self.initializers:
-                self.used.add(name)
-        del self.graph.node[:]
-        self.graph.node.extend(self.nodes)
-        kept = [i for i in self.graph.initializer if i.name in self.used or self.types.get(i.name) != self.float]
-        del self.graph.initializer[:]
-        self.graph.initializer.extend(kept)
-        del self.graph.value_info[:]
-        names = {i.name for i in kept}
-        for extra in [i for i in self.graph.input if i.name in self.initializers and i.name not in names]:
-            self.graph.input.remove(extra)
+        self.used.update(name for name in outputs if name in self.initializers)
+        self._replace_nodes()
         try:
             onnx.checker.check_model(self.model)
         except onnx.checker.ValidationError as error:
@@ -158,9 +148,19 @@ class _Converter:
             ) from error
         return self.result
 
-    def _node(self, node: Any, outputs: set[str]) -> None:
-        from onnx import helper
+    def _replace_nodes(self) -> None:
+        """Put the new nodes into the graph, and leave only the initializers that they use."""
+        del self.graph.node[:]
+        self.graph.node.extend(self.nodes)
+        kept = [i for i in self.graph.initializer if i.name in self.used or self.types.get(i.name) != self.float]
+        del self.graph.initializer[:]
+        self.graph.initializer.extend(kept)
+        del self.graph.value_info[:]
+        names = {i.name for i in kept}
+        for extra in [i for i in self.graph.input if i.name in self.initializers and i.name not in names]:
+            self.graph.input.remove(extra)
 
+    def _node(self, node: Any, outputs: set[str]) -> None:
         floats = [n for n in [*node.input, *node.output] if n and self.types.get(n) == self.float]
         if not floats:
             self.nodes.append(node)
@@ -173,20 +173,26 @@ class _Converter:
         if low:
             self._retype_attributes(node)
         self.nodes.append(node)
+        self._outputs(node, outputs if low else set(), wanted)
+        if low:
+            self.result.low += 1
+        else:
+            self.result.high.setdefault(node.op_type, []).append(node.name)
+
+    def _outputs(self, node: Any, widened: set[str], wanted: int) -> None:
+        """Note the type of a node's outputs; those of `widened`, results of the graph, are cast to fp32."""
+        from onnx import helper
+
         for index, name in enumerate(node.output):
             if not name or self.types.get(name) != self.float:
                 continue
             self.native[name] = wanted
-            if low and name in outputs:
+            if name in widened:
                 inner = f"{name}__{self.suffix}"
                 node.output[index] = inner
                 self.nodes.append(helper.make_node("Cast", [inner], [name], name=f"{name}__to_fp32", to=self.float))
                 self.native[name] = self.float
                 self.casts[(name, self.low)] = inner
-        if low:
-            self.result.low += 1
-        else:
-            self.result.high.setdefault(node.op_type, []).append(node.name)
 
     def _is_low(self, node: Any) -> bool:
         if node.op_type in KEEP_OPS or node.name in self.keep or any(a.g.node or a.graphs for a in node.attribute):

@@ -112,6 +112,11 @@ def _listed(definition: BenchmarkDefinition, values: Mapping[str, Any], count: i
             error.strerror or "",
             "name another with --calib_data_map, or leave it out",
         ) from error
+    return np.unique(np.asarray(_indices(lines, count, file), dtype=np.int64)), f"the list {file.name}"
+
+
+def _indices(lines: Sequence[str], count: int, file: Path) -> list[int]:
+    """The sample indices in the lines of a list."""
     found = []
     for number, line in enumerate(lines, 1):
         word = line.split("#")[0].strip()
@@ -127,7 +132,7 @@ def _listed(definition: BenchmarkDefinition, values: Mapping[str, Any], count: i
         found.append(int(word))
     if not found:
         raise UsageError(f"{file} names no sample", "it is empty", "fill it, or leave --calib_data_map out")
-    return np.unique(np.asarray(found, dtype=np.int64)), f"the list {file.name}"
+    return found
 
 
 def _digest(parts: Sequence[tuple[Dataset, Sequence[NDArray[np.int64]]]]) -> str:

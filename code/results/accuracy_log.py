@@ -7,7 +7,7 @@ hex. That of a whole run may have hundreds of megabytes, so it is read line by l
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -16,6 +16,7 @@ from code.common.errors import MissingError, RunError
 
 LOG_NAME = "mlperf_log_accuracy.json"
 AGAIN = "run `make run_harness` with --test_mode=AccuracyOnly again"
+_NAMED = 5
 
 
 def entries(path: Path) -> Iterator[tuple[int, int, bytes]]:
@@ -76,6 +77,16 @@ def _of_line(path: Path, number: int, text: str) -> Iterator[tuple[int, dict[str
 
 def _no_response(path: Path, number: int, error: Exception) -> RunError:
     return bad_line(path, number, "the line is not a response", f"{type(error).__name__}: {error}")
+
+
+def incomplete(path: Path, absent: Sequence[int], count: int) -> RunError:
+    """The error for a log without the samples `absent` of the `count` there are."""
+    names = ", ".join(map(str, absent[:_NAMED])) + (", …" if len(absent) > _NAMED else "")
+    return RunError(
+        f"{path} lacks {len(absent):,} of {count:,} samples: {names}",
+        "the run ended early, or it was not an accuracy run over the whole data set",
+        AGAIN,
+    )
 
 
 def bad_line(path: Path, line: int, what: str, why: str) -> RunError:

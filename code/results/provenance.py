@@ -16,6 +16,7 @@ from typing import Any
 from code.backends.store import SIDECAR
 from code.common.files import sha256
 from code.common.paths import project_root
+from code.common.version import git_commit, git_is_changed, project_version
 
 FILE_NAME = "provenance.json"
 SCHEMA = 1
@@ -29,8 +30,6 @@ def collect(plan: Mapping[str, Any], mode: str, engine: Path, arguments: list[st
         engine: the engine's folder.
         arguments: the command line; default: this process's.
     """
-    from code.actions.info import git_commit, git_is_changed, project_version
-
     return {
         "schema": SCHEMA,
         "mode": mode,

@@ -194,13 +194,7 @@ def _compare_one(key: str, value: Number, log: LoadGenLog) -> Difference | None:
 
 def _expectations(key: str, setting: _Setting, value: Number, log: LoadGenLog) -> Iterator[tuple[str, Number]]:
     """The log keys to look at, and what they should say."""
-    expected: Number = value * setting.factor
-    if setting.kind is bool:
-        expected = bool(value)
-    elif setting.kind is int and expected == int(expected):
-        expected = int(expected) if setting.factor != 1.0 else int(value)
-    else:
-        expected = float(expected)
+    expected = _in_log_units(setting, value)
     if not (key == "use_token_latencies" and not value):  # logged only where it is on
         yield setting.requested, expected
     if setting.zero_means and not value:
@@ -211,6 +205,15 @@ def _expectations(key: str, setting: _Setting, value: Number, log: LoadGenLog) -
         yield "effective_target_qps", 1e3 / float(value)
     if key == "min_query_count":
         yield from _expected_counts(int(value), log)
+
+
+def _in_log_units(setting: _Setting, value: Number) -> Number:
+    expected = value * setting.factor
+    if setting.kind is bool:
+        return bool(value)
+    if setting.kind is int and expected == int(expected):
+        return int(expected) if setting.factor != 1.0 else int(value)
+    return float(expected)
 
 
 def _expected_counts(count: int, log: LoadGenLog) -> Iterator[tuple[str, Number]]:

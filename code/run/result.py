@@ -25,7 +25,7 @@ def run(job: Job, mode: str) -> report.ReportRow:
     workload = job.workload
     folder = new_log_folder(log_root(workload), workload)
     console.say(f"{job.label} {mode}: logs in {paths.shown(folder)}")
-    write_json(folder / provenance.FILE_NAME, provenance.collect(explain.as_json(workload), mode, job.engine.folder))
+    write_json(folder / provenance.FILE_NAME, provenance.collect(explain.as_json(workload), mode, job.engines.first.folder))
     log = job.test(mode, folder, f"{job.label} {mode}")
     verdict = judge(log)
     identity = run_identity(workload, mode, job.backend, int(job.dataset["count"]))

@@ -153,12 +153,19 @@ def _problem(content: Any) -> str:
     unknown = sorted(set(content) - {*REQUIRED, *OPTIONAL})
     if missing or unknown:
         return f"missing: {', '.join(missing) or 'nothing'}; unknown: {', '.join(unknown) or 'nothing'}"
-    axes = [content["batches"], content["lengths"]]
-    if not all(_numbers(axis) and list(axis) == sorted(set(axis)) and axis[0] > 0 for axis in axes):
+    return _problem_of_times(content) or _problem_of_faults(content)
+
+
+def _problem_of_times(content: Mapping[str, Any]) -> str:
+    batches, lengths, rows = (content[name] for name in REQUIRED)
+    if not all(_numbers(axis) and list(axis) == sorted(set(axis)) and axis[0] > 0 for axis in (batches, lengths)):
         return "batches and lengths are rising lists of numbers above 0"
-    rows = content["microseconds"]
-    if not isinstance(rows, list) or len(rows) != len(axes[0]) or not all(_numbers(r) and len(r) == len(axes[1]) for r in rows):
+    if not isinstance(rows, list) or len(rows) != len(batches) or not all(_numbers(r) and len(r) == len(lengths) for r in rows):
         return "microseconds has a row for each batch with a number of 0 or more for each length"
+    return ""
+
+
+def _problem_of_faults(content: Mapping[str, Any]) -> str:
     if not _numbers(content.get("slowdown", [1])) or not _numbers([content.get("load_s", 0)]):
         return "slowdown is a list of factors and load_s a number of seconds"
     if content.get("fault", "") not in FAULTS or not _numbers([content.get("fault_after", 0)]):

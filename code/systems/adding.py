@@ -93,28 +93,33 @@ def plan_addition(
         configuration = replace(detected.config, numa_conf=None, system_id=name)  # detected again at each run
         change.texts[path] = with_entry(_text(path), path, name, repr(configuration))
         change.description = description_path(name)
-    gpu = target.accelerator is not None
+    wanted = list(scenarios)
     for benchmark in benchmarks or known_benchmarks():
         for scenario in known_benchmarks()[benchmark]:
-            if scenarios and scenario not in list(scenarios):
-                continue
-            base = base_class(benchmark, scenario, gpu)
-            if base is None:
-                kind = "GPUs" if gpu else "processors"
-                change.remarks.append(f"no configs for {benchmark} {scenario} on {kind} to inherit from: none written")
-                continue
-            path = config_path(benchmark, scenario)
-            place = _configured(name, benchmark, scenario)
-            if place:
-                change.remarks.append(f"{place} has a config for {name} already: it is used, none written")
-                continue
-            text = _text(path)
-            if text is not None and name in blocks(text):
-                continue  # written before, and perhaps tuned since
-            change.texts[path] = with_block(text, name, stub(name, benchmark, scenario, target, base))
+            if not wanted or scenario in wanted:
+                _plan_config(change, name, benchmark, scenario, target)
     for path in [path for path, text in change.texts.items() if text == _text(path)]:
         del change.texts[path]
     return change
+
+
+def _plan_config(change: Change, name: str, benchmark: Benchmark, scenario: Scenario, target: Target) -> None:
+    """Add one workload's config to a change, or a remark why none is written."""
+    gpu = target.accelerator is not None
+    base = base_class(benchmark, scenario, gpu)
+    if base is None:
+        kind = "GPUs" if gpu else "processors"
+        change.remarks.append(f"no configs for {benchmark} {scenario} on {kind} to inherit from: none written")
+        return
+    path = config_path(benchmark, scenario)
+    place = _configured(name, benchmark, scenario)
+    if place:
+        change.remarks.append(f"{place} has a config for {name} already: it is used, none written")
+        return
+    text = _text(path)
+    if text is not None and name in blocks(text):
+        return  # written before, and perhaps tuned since
+    change.texts[path] = with_block(text, name, stub(name, benchmark, scenario, target, base))
 
 
 def _configured(name: str, benchmark: Benchmark, scenario: Scenario) -> str:
@@ -158,23 +163,32 @@ def plan_removal(name: str) -> Change:
             text = _text(path)
             if text is not None and name in blocks(text):
                 change.texts[path] = without_block(text, name)
-    description = description_path(name)
-    if description.is_file():
-        content = read_description(description)
-        if any(content.get(name) not in ("", None, NOT_APPLICABLE) for name in BY_HAND):
-            change.remarks.append(f"{shown(description)} is kept: somebody filled it in; remove it by hand if it is not needed")
-        else:
-            change.texts[description] = None
+    _plan_removal_of_description(change, description_path(name))
     if not change.texts:
-        added = [system.name for system in KnownSystem if system.custom]
-        like = nearest(name, added)
-        if name in KnownSystem and name not in added:
-            why = f"{name} is one of the project's own, and no configs were added for it"
-            raise MissingError(f"nothing was added for {name}", why, "see what was added with: make list_systems")
-        why = f"added systems: {', '.join(added) or 'none'}"
-        step = f"did you mean NAME={like}?" if like else "see them with: make list_systems"
-        raise MissingError(f"no added system is called {name!r}", why, step)
+        raise _nothing_added(name)
     return change
+
+
+def _plan_removal_of_description(change: Change, description: Path) -> None:
+    if not description.is_file():
+        return
+    content = read_description(description)
+    if any(content.get(name) not in ("", None, NOT_APPLICABLE) for name in BY_HAND):
+        change.remarks.append(f"{shown(description)} is kept: somebody filled it in; remove it by hand if it is not needed")
+    else:
+        change.texts[description] = None
+
+
+def _nothing_added(name: str) -> MissingError:
+    """The error for a system that was not added here."""
+    added = [system.name for system in KnownSystem if system.custom]
+    if name in KnownSystem and name not in added:
+        why = f"{name} is one of the project's own, and no configs were added for it"
+        return MissingError(f"nothing was added for {name}", why, "see what was added with: make list_systems")
+    like = nearest(name, added)
+    why = f"added systems: {', '.join(added) or 'none'}"
+    step = f"did you mean NAME={like}?" if like else "see them with: make list_systems"
+    return MissingError(f"no added system is called {name!r}", why, step)
 
 
 def remove(change: Change) -> None:

@@ -143,13 +143,7 @@ def _compare_accelerators(system: System, detected: DetectedSystem, outcome: Com
         outcome.add("accelerators", f"{len(known)} kinds", f"{len(here)} kinds", "same" if same else "differs", 0 if same else 5)
         return
     (wanted, count), (found, present) = next(iter(known.items())), next(iter(here.items()))
-    agrees, why = same_accelerator(wanted, found)
-    cost = 0.0 if agrees else _kind_distance(wanted, found)
-    outcome.add("accelerator", _kind(wanted), _kind(found), "same" if agrees else "differs", cost)
-    if agrees and why:
-        outcome.warnings.append(why)
-    if isinstance(wanted.max_power_limit, (int, float)) and isinstance(found.max_power_limit, (int, float)):
-        outcome.closeness += abs(wanted.max_power_limit - found.max_power_limit) / max(wanted.max_power_limit, 1.0)
+    agrees = _compare_kinds(wanted, found, outcome)
     if count == present:
         outcome.add("count", str(count), str(present), "same")
     elif isinstance(wanted, MIG) and agrees and present > count:
@@ -158,6 +152,25 @@ def _compare_accelerators(system: System, detected: DetectedSystem, outcome: Com
         outcome.add("count", str(count), str(present), "near", 0.5, warning)
     else:
         outcome.add("count", str(count), str(present), "differs", 1 + min(abs(count - present), 8) / 8)
+
+
+def _compare_kinds(wanted: GPU, found: GPU, outcome: Comparison) -> bool:
+    """Note how the kinds of accelerator compare; whether they are the same."""
+    agrees, why = same_accelerator(wanted, found)
+    cost = 0.0 if agrees else _kind_distance(wanted, found)
+    outcome.add("accelerator", _kind(wanted), _kind(found), "same" if agrees else "differs", cost)
+    if agrees and why:
+        outcome.warnings.append(why)
+    outcome.closeness += _power_distance(wanted, found)
+    return agrees
+
+
+def _power_distance(wanted: GPU, found: GPU) -> float:
+    """The relative difference of the power limits; 0 where one is not known."""
+    known, here = wanted.max_power_limit, found.max_power_limit
+    if not isinstance(known, (int, float)) or not isinstance(here, (int, float)):
+        return 0.0
+    return abs(known - here) / max(known, 1.0)
 
 
 def same_accelerator(known: GPU, found: GPU) -> tuple[bool, str]:
@@ -265,20 +278,18 @@ def nearest_systems(compared: list[Comparison], count: int = 3) -> list[Comparis
 def comparison_table(compared: list[Comparison]) -> str:
     """The systems and the machine, field by field, as text."""
     near = nearest_systems(compared)
-    names: list[str] = []
-    for comparison in near:
-        names += [name for name, *_ in comparison.rows if name not in names]
-    cells = [["field", "this machine", *(c.system.name for c in near)]]
-    for name in names:
-        here, columns = "", []
-        for comparison in near:
-            row = next((r for r in comparison.rows if r[0] == name), None)
-            columns.append("" if row is None else f"{row[1]}{'  <- differs' if row[3] == 'differs' else ''}")
-            here = here or ("" if row is None else row[2])
-        cells.append([name, here, *columns])
+    names = dict.fromkeys(name for comparison in near for name, *_ in comparison.rows)
+    cells = [["field", "this machine", *(c.system.name for c in near)], *(_cells(name, near) for name in names)]
     widths = [max(len(row[place]) for row in cells) for place in range(len(cells[0]))]
     lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in cells)
     return "\n".join(f"  {line.rstrip()}" for line in lines)
+
+
+def _cells(name: str, near: list[Comparison]) -> list[str]:
+    """One field of the table: its name, this machine's value and each system's."""
+    rows = [next((row for row in comparison.rows if row[0] == name), (name, "", "", "")) for comparison in near]
+    here = next((row[2] for row in rows if row[2]), "")
+    return [name, here, *(f"{row[1]}{'  <- differs' if row[3] == 'differs' else ''}" for row in rows)]
 
 
 def _no_match(compared: list[Comparison], detected: DetectedSystem) -> MissingError:

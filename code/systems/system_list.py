@@ -1,7 +1,6 @@
 """Every known system, the project's and the user's: `KnownSystem.A100_SXM4_40GBx8`.
 
-Importing this reads tables only. `DETECTED_SYSTEM` and `MATCHED_SYSTEM`, which older files import, are detected when they are
-first asked for.
+Importing this reads tables only.
 """
 
 from __future__ import annotations
@@ -9,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from code.common.constants import CPUArchitecture, Memory
 from code.common.errors import nearest
@@ -22,10 +21,6 @@ from code.systems import custom
 from code.systems.catalogue import Catalogue
 from code.systems.data.systems import CPU_SYSTEMS, FAMILIES
 from code.systems.known_hardware import KnownCPU, KnownGPU, KnownMIG
-
-if TYPE_CHECKING:
-    DETECTED_SYSTEM: SystemConfiguration
-    MATCHED_SYSTEM: System | None
 
 __all__ = ["DeprecatedSystem", "KnownSystem", "System", "SystemClassifications"]
 
@@ -257,16 +252,3 @@ class SystemClassifications:
     def _on_sxm(cls, system: Any) -> bool:
         boards = [known.value for known in KnownGPU if "SXM" in known.name or "GH200" in known.name]
         return any(b == kind or b.matches(kind) for kind in cls._of(system).accelerator_conf.layout for b in boards)
-
-
-def __getattr__(name: str) -> Any:
-    if name == "DETECTED_SYSTEM":
-        from code.machine.detect import detect
-
-        return detect().config
-    if name == "MATCHED_SYSTEM":
-        from code.machine.detect import detect
-        from code.systems.matching import match
-
-        return match(detect()).system
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

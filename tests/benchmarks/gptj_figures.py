@@ -29,8 +29,8 @@ from code.backends import memory
 from code.backends.generators.base import Generation, GeneratorSpec, TextGenerator, texts
 from code.backends.generators.openvino_genai import BACKEND
 from code.benchmarks.gptj import facts, tiny
-from code.benchmarks.gptj.benchmark import generation
 from code.benchmarks.gptj.checkpoint import open_checkpoint
+from code.benchmarks.gptj.generation import generation
 from code.benchmarks.gptj.tiny import record
 from code.harness.schema.datasets import of_benchmark
 from code.harness.schema.options import OpenVinoGenAiOptions

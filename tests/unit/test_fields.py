@@ -17,10 +17,10 @@ from code.common.errors import HarnessError
 from code.fields.accepted import ACCEPTED
 from code.fields.consumer import Consumer, Run, UndeclaredFieldError
 from code.fields.field import Field
-from code.fields.registry import consumers, consumers_of, engine_fields, honours
 from code.fields.table import FIELDS, field_table
-from code.fields.unused import unused
+from code.plan.consumers import consumers, consumers_of, engine_fields, honours
 from code.plan.request import Value
+from code.plan.unused import unused
 from tests.unit.graphs import values
 from tests.unit.reading import Module, raw_reads, request_options
 
@@ -60,7 +60,7 @@ def test_reasons_are_sentences_about_fields_that_exist() -> None:
 def test_every_consumer_in_the_code_is_known_to_the_registry() -> None:
     declared = {id(consumer): f"{m.name}.{name}" for m in modules() for name, consumer in m.consumers.items()}
     known = {id(consumer) for consumer in consumers()}
-    assert not [where for key, where in declared.items() if key not in known], "name its module in code/fields/registry.py"
+    assert not [where for key, where in declared.items() if key not in known], "name its module in code/plan/consumers.py"
     assert known <= set(declared), "declare consumers at the top level of a module, each in a name of its own"
 
 
@@ -273,7 +273,7 @@ def test_naming_the_consumers_imports_no_sdk(project: Path) -> None:
     import sys
 
     script = (
-        "import sys\nfrom code.fields.registry import consumers\nconsumers()\n"
+        "import sys\nfrom code.plan.consumers import consumers\nconsumers()\n"
         "heavy = {'openvino', 'openvino_genai', 'onnxruntime', 'onnx', 'tensorrt', 'tensorrt_llm', 'nncf', 'pynvml'} & set(sys.modules)\n"
         "sys.exit(f'imported {heavy}' if heavy else 0)\n"
     )
@@ -289,7 +289,7 @@ def test_documentation_has_a_row_for_every_field(project: Path) -> None:
 
 
 def test_modules_of_the_registry_have_consumers() -> None:
-    from code.fields.registry import MODULES
+    from code.plan.consumers import MODULES
 
     for name in MODULES:
         assert any(isinstance(item, Consumer) for item in vars(import_module(name)).values()), name

@@ -18,7 +18,7 @@ from code.backends import memory
 from code.backends.generators.base import Generation, GeneratorSpec, texts
 from code.backends.generators.openvino_genai import BACKEND
 from code.benchmarks.gptj import facts, tiny
-from code.benchmarks.gptj.benchmark import generation
+from code.benchmarks.gptj.generation import generation
 from code.benchmarks.gptj.tiny import record
 from code.common.errors import MissingError, RunError
 

@@ -12,7 +12,7 @@ import pytest
 from code.backends.generators.base import Generation, GeneratorSpec, texts
 from code.backends.generators.openvino_genai import BACKEND, FILE
 from code.benchmarks.gptj import bpe, checkpoint, export, facts, graph, tiny
-from code.benchmarks.gptj.benchmark import generation
+from code.benchmarks.gptj.generation import generation
 from code.benchmarks.gptj.prompt import prompt
 from code.benchmarks.gptj.tiny.articles import article
 from code.common.errors import RunError, UsageError

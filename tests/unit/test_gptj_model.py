@@ -112,7 +112,7 @@ def test_too_little_memory_is_said_before_anything_is_read(model: Path, tmp_path
 
 def test_loading_refuses_too_little_memory_for_the_precision(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from code.backends.generators.base import Generation, GeneratorSpec
-    from code.benchmarks.gptj.benchmark import generation
+    from code.benchmarks.gptj.generation import generation
 
     spec = GeneratorSpec(1, 1, "fp32", generation=Generation.of(generation({}, 1279)))
     BACKEND.build(tiny.MODEL, {"precision": "fp32", "benchmark": "gptj"}, tmp_path)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from code.fields import page as commands_page
+from code.plan import option_pages as commands_page
 
 
 def python(project: Path, *arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:

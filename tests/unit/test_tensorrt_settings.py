@@ -19,8 +19,8 @@ from code.common.errors import MissingError, RunError, UsageError
 from code.common.files import sha256, write_json
 from code.fields.accepted import ACCEPTED
 from code.fields.consumer import Run
-from code.fields.registry import consumers_of, honours
-from code.fields.unused import reason
+from code.plan.consumers import consumers_of, honours
+from code.plan.unused import reason
 from tests.unit.graphs import values
 
 

@@ -23,7 +23,7 @@ from code.backends import memory
 from code.backends.base import Backend, EngineSpec, missing_sdk
 from code.backends.generators.base import Event, Generation, GeneratorSpec, TextGenerator
 from code.backends.generators.streams import GeneratorStreams
-from code.benchmarks.text import IR, IR_WEIGHTS, require_text, text_definition
+from code.backends.generators.text import IR, IR_WEIGHTS, require_text, text_definition
 from code.common.errors import RunError, UsageError, last_words
 from code.fields.consumer import Consumer
 from code.harness.schema.options import OpenVinoGenAiOptions
@@ -198,11 +198,12 @@ class OpenVinoGenAi(Backend):
     def build(self, model: Path, values: Mapping[str, Any], folder: Path) -> dict[str, Any]:
         """Write the model in OpenVINO's format with weights of the precision asked for; a checkpoint is exported for it first."""
         name = require_text(self.name, values)[0].name
-        opened = text_definition(name).open_model(model)
+        definition = text_definition(name)
+        opened = definition.open_model(model)
         precision = str(ENGINE.of(values)["precision"])
         memory.require(memory.to_export(opened.parameters, precision, opened.is_exported), f"export {name} in {precision}")
         beams = int(self.build_settings(values)["max_beam_width"])
-        details = opened.to_openvino(precision, folder, candidates=2 * beams)
+        details = definition.to_openvino(model, precision, folder, candidates=2 * beams)
         sizes = {"positions": opened.positions, "kv_numbers": opened.kv_numbers, "parameters": opened.parameters}
         settings = {"benchmark": name, **sizes, "precision": precision, "max_beam_width": beams}
         (folder / FILE).write_text(json.dumps(settings, indent=4) + "\n", encoding="utf-8")

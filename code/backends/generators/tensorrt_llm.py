@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 
 from code.backends.base import Backend, EngineSpec, missing_sdk
 from code.backends.generators.base import Event, Generation, GeneratorSpec
-from code.benchmarks.text import require_text, text_definition
+from code.backends.generators.text import require_text, text_definition
 from code.common.errors import MissingError, RunError, UsageError, last_words, unknown
 from code.fields.consumer import Consumer, Reading
 from code.harness.schema.options import Options, TensorRtLlmOptions

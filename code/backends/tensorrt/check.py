@@ -149,35 +149,31 @@ def estimate(model: Path, network: trt.INetworkDefinition, profiles: Sequence[Pr
     Activations are the most that live at once when every tensor of the graph is kept from the layer that makes it to the last that
     reads it. TensorRT fuses layers and needs less; an engine's sidecar says how much.
     """
-    weights = model.stat().st_size
-    most = 0
-    for profile in profiles:
-        batch = profile.batch.most
-        length = profile.length.most if profile.length else 1
-        last: dict[str, int] = {}
-        size: dict[str, int] = {}
-        made: list[list[str]] = []
-        for index in range(network.num_layers):
-            layer = network.get_layer(index)
-            for slot in range(layer.num_inputs):
-                tensor = layer.get_input(slot)
-                if tensor is not None:
-                    last[tensor.name] = index
-            outputs = [layer.get_output(i) for i in range(layer.num_outputs)]
-            constant = layer.num_inputs == 0
-            made.append([t.name for t in outputs if t is not None and not constant])
-            for tensor in outputs:
-                if tensor is not None:
-                    size[tensor.name] = _bytes(tensor, batch, length)
-        alive = 0
-        ending: dict[int, list[str]] = {}
-        for index, names in enumerate(made):
-            for name in names:
-                alive += size[name]
-                ending.setdefault(last.get(name, len(made)), []).append(name)
-            most = max(most, alive)
-            alive -= sum(size[name] for name in ending.pop(index, []))
-    return weights, most
+    return model.stat().st_size, max((_most_alive(network, profile) for profile in profiles), default=0)
+
+
+def _most_alive(network: trt.INetworkDefinition, profile: Profile) -> int:
+    """The most bytes of tensors that live at once, at the largest shapes of a profile."""
+    batch = profile.batch.most
+    length = profile.length.most if profile.length else 1
+    last: dict[str, int] = {}
+    made: list[dict[str, int]] = []
+    for index in range(network.num_layers):
+        layer = network.get_layer(index)
+        inputs = [layer.get_input(slot) for slot in range(layer.num_inputs)]
+        outputs = [layer.get_output(slot) for slot in range(layer.num_outputs)] if inputs else []  # constants are weights
+        last.update({tensor.name: index for tensor in inputs if tensor is not None})
+        made.append({tensor.name: _bytes(tensor, batch, length) for tensor in outputs if tensor is not None})
+    most = alive = 0
+    ending: dict[int, int] = {}
+    for index, sizes_of in enumerate(made):
+        for name, size in sizes_of.items():
+            alive += size
+            end = last.get(name, len(made))
+            ending[end] = ending.get(end, 0) + size
+        most = max(most, alive)
+        alive -= ending.pop(index, 0)
+    return most
 
 
 def _bytes(tensor: trt.ITensor, batch: int, length: int) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +14,7 @@ from code.fields.consumer import Consumer
 from code.machine.detect import detect
 from code.systems.data.gpus import GPUS
 from code.systems.known_hardware import KnownGPU, KnownMIG, listed_name
-from code.systems.system_list import KnownSystem
+from code.systems.system_list import KnownSystem, System
 
 READS = Consumer("TensorRT builder", ("system", "device_kind"), engine=True, backends=BOTH)
 
@@ -50,17 +50,26 @@ def target_of(values: Mapping[str, Any]) -> Target:
     if system is None:
         return _detected()
     kinds = list(system.value.accelerator_conf.layout)
-    wanted = READS.of(values).get("device_kind")
-    if wanted and len(kinds) > 1:
-        kinds = [kind for kind in kinds if wanted in (listed_name(kind), _known_name(kind, ""))] or kinds
     if not kinds:
         raise UsageError(
             f"{system.name} has no NVIDIA GPU",
             "TensorRT engines are for GPUs",
             "name a GPU system with --system=…, or run with --backend=openvino",
         )
+    kind = _chosen(kinds, READS.of(values).get("device_kind"))
+    name = system.accelerator if len(kinds) == 1 else ""
+    return Target(_known_name(kind, name or listed_name(kind)), _compute(system, kind), _bytes(getattr(kind, "vram", None)))
+
+
+def _chosen(kinds: Sequence[Any], wanted: str | None) -> Any:
+    """The kind of GPU called `wanted`; the first where none is."""
+    return next((kind for kind in kinds if wanted and wanted in (listed_name(kind), _known_name(kind, ""))), kinds[0])
+
+
+def _compute(system: System, kind: Any) -> int:
+    """The compute capability of a system's GPU, times ten; where its description leaves it open, that of this machine's first."""
     found = detect().gpus
-    compute = getattr(kinds[0], "compute_sm", None)
+    compute = getattr(kind, "compute_sm", None)
     if not isinstance(compute, int) and found and found[0].kind.compute_sm:
         compute = found[0].kind.compute_sm
     if not isinstance(compute, int):
@@ -69,8 +78,7 @@ def target_of(values: Mapping[str, Any]) -> Target:
             "the system's description leaves it open",
             "give compute_sm in code/common/systems/custom_list.py, or build on the machine itself",
         )
-    name = system.accelerator if len(system.value.accelerator_conf.layout) == 1 else ""
-    return Target(_known_name(kinds[0], name or listed_name(kinds[0])), compute, _bytes(getattr(kinds[0], "vram", None)))
+    return compute
 
 
 def _detected() -> Target:

@@ -16,11 +16,10 @@ import numpy.typing as npt
 from code.benchmarks.bert import manifest, postprocess
 from code.benchmarks.bert.preprocess import MLPERF_SETTINGS, PreprocessedSquad, load
 from code.common.errors import RunError, UsageError
-from code.results.accuracy_log import AGAIN, LOG_NAME, bad_line, entries
+from code.results.accuracy_log import AGAIN, LOG_NAME, bad_line, entries, incomplete
 
 NOT_GIVEN = -10000.0
 DTYPES = ("float32", "float16")
-_NAMED = 5
 
 
 def check(
@@ -96,16 +95,11 @@ def read_log(
         line_of[index] = line
     present = line_of > 0
     absent = np.flatnonzero(~present)
-    if complete and len(absent) and repeated:
+    if complete and len(absent):
+        if repeated is None:
+            raise incomplete(path, absent.tolist(), count)
         line, index = repeated
         raise bad_line(path, line, f"sample {index} is there twice", f"{len(absent):,} other samples are missing")
-    if complete and len(absent):
-        names = ", ".join(map(str, absent[:_NAMED])) + (", …" if len(absent) > _NAMED else "")
-        raise RunError(
-            f"{path} lacks {len(absent):,} of {count:,} samples: {names}",
-            "the run ended early, or it was not an accuracy run over the whole data set",
-            AGAIN,
-        )
     if not present.any():
         raise RunError(f"{path} holds no response", "the run logged nothing", AGAIN)
     return logits, present

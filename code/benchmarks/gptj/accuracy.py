@@ -13,9 +13,8 @@ from code.benchmarks.gptj import bpe, cnndm, rouge
 from code.benchmarks.gptj.preprocess import is_current, load
 from code.benchmarks.gptj.sentences import Splitter
 from code.common.errors import RunError, UsageError
-from code.results.accuracy_log import AGAIN, LOG_NAME, entries
+from code.results.accuracy_log import AGAIN, LOG_NAME, entries, incomplete
 
-_NAMED = 5
 DTYPES: dict[str, np.dtype[Any]] = {"int32": np.dtype("<i4"), "int64": np.dtype("<i8")}
 
 
@@ -77,22 +76,22 @@ def read_log(
                 f"the response for sample {index} has {len(raw)} bytes", f"it is no sequence of {dtype} tokens", AGAIN, where
             )
         tokens = np.frombuffer(raw, dtype=kind).astype(np.int64)
-        if tokens.min() < 0 or tokens.max() >= vocabulary:
-            raise RunError(
-                f"sample {index} has a token that the vocabulary of {vocabulary:,} entries lacks",
-                f"it is {int(tokens.max() if tokens.min() >= 0 else tokens.min())}: the vocabulary and the model do not belong together",
-                "name the model's own vocabulary with --vocab_path",
-                where,
-            )
+        _require_known(tokens, vocabulary, index, where)
         found.setdefault(index, tokens)
     if not found:
         raise RunError(f"{path} holds no response", "the run logged nothing", AGAIN)
     if complete and len(found) < count:
-        absent = [index for index in range(count) if index not in found]
-        names = ", ".join(map(str, absent[:_NAMED])) + (", …" if len(absent) > _NAMED else "")
-        raise RunError(
-            f"{path} lacks {len(absent):,} of {count:,} samples: {names}",
-            "the run ended early, or it was not an accuracy run over the whole data set",
-            AGAIN,
-        )
+        raise incomplete(path, [index for index in range(count) if index not in found], count)
     return found
+
+
+def _require_known(tokens: NDArray[np.int64], vocabulary: int, index: int, where: str) -> None:
+    """RunError where a response has a token beyond the vocabulary."""
+    least, most = int(tokens.min()), int(tokens.max())
+    if least < 0 or most >= vocabulary:
+        raise RunError(
+            f"sample {index} has a token that the vocabulary of {vocabulary:,} entries lacks",
+            f"it is {most if least >= 0 else least}: the vocabulary and the model do not belong together",
+            "name the model's own vocabulary with --vocab_path",
+            where,
+        )

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from code.benchmarks.text import IR, IR_WEIGHTS
+from code.backends.generators.text import IR, IR_WEIGHTS
 from code.common.errors import MissingError, RunError, UsageError
 
 CONFIG = "config.json"
@@ -63,12 +63,6 @@ class Checkpoint:
     def is_exported(self) -> bool:
         """Whether it is in OpenVINO's format already."""
         return self.exported is not None
-
-    def to_openvino(self, precision: str, folder: Path, candidates: int) -> dict[str, Any]:
-        """Write the model in OpenVINO's format; see export.to_openvino."""
-        from code.benchmarks.gptj import export
-
-        return export.to_openvino(self, precision, folder, candidates)
 
 
 def open_checkpoint(folder: Path) -> Checkpoint:

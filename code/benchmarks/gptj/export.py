@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import Any
 
 from code.backends.base import missing_sdk
+from code.backends.generators.text import IR
 from code.benchmarks.gptj.checkpoint import CONFIG, Checkpoint
-from code.benchmarks.text import IR
 from code.common.errors import MissingError, RunError
 
 WEIGHTS = {"fp32": "fp32", "bf16": "fp16", "fp16": "fp16", "int8": "int8", "int4": "int4"}

@@ -72,15 +72,8 @@ def _rotate_by_product(network: Any) -> int:
 
     found = 0
     for node in network.get_ordered_ops():
-        pair = _source(node.output(0), "Reshape") if node.get_type_name() == "Reshape" else None
-        if pair is None or pair.get_node().get_type_name() != "Concat" or len(pair.get_node().inputs()) != 2:
-            continue
-        odd, even = (_source(value, "Unsqueeze") for value in pair.get_node().input_values())
-        minus = odd.get_node() if odd is not None else None
-        if minus is None or even is None or minus.get_type_name() != "Multiply" or _number(minus.input_value(1)) != -1:
-            continue
-        x = _every_second(minus.input_value(0), 1)
-        if x is None or _every_second(even, 0) != x or x.get_partial_shape() != node.output(0).get_partial_shape():
+        x = _rotated(node)
+        if x is None or x.get_partial_shape() != node.output(0).get_partial_shape():
             continue
         size = x.get_partial_shape()[-1].get_length()
         matrix = np.zeros((size, size), dtype=np.float32)
@@ -90,6 +83,19 @@ def _rotate_by_product(network: Any) -> int:
         node.output(0).replace(product.output(0))
         found += 1
     return found
+
+
+def _rotated(node: Any) -> Any:
+    """x where `node` is Reshape(Concat(-x[1::2], x[0::2])); None where it is not."""
+    pair = _source(node.output(0), "Reshape")
+    if pair is None or pair.get_node().get_type_name() != "Concat" or len(pair.get_node().inputs()) != 2:
+        return None
+    odd, even = (_source(value, "Unsqueeze") for value in pair.get_node().input_values())
+    minus = odd.get_node() if odd is not None else None
+    if minus is None or even is None or minus.get_type_name() != "Multiply" or _number(minus.input_value(1)) != -1:
+        return None
+    x = _every_second(minus.input_value(0), 1)
+    return x if x is not None and _every_second(even, 0) == x else None
 
 
 def _every_second(value: Any, first: int) -> Any:

@@ -26,7 +26,9 @@ NEEDED = ("/tools/submission/*.py", "/tools/submission/submission_checker", "/to
 CLONE_TIMEOUT_S = 300
 CHECK_TIMEOUT_S = 900
 _LOGGED = re.compile(r"^(?:\[.*?\s)?(?P<level>ERROR|WARNING|INFO|CRITICAL)[:\]]")
-_NOISE = ("There are multiple messages with key", "Private id")
+_RESULT = re.compile(r"\bResults \S*/\S")
+_SUMMARY = re.compile(r"SUMMARY:|\bResults=\d")
+_NOISE = re.compile("There are multiple messages with key|Private id")
 
 
 @dataclass(frozen=True)
@@ -151,13 +153,18 @@ def check(root: Path, round_: Round, submitter: str, csv: Path, place: Path, che
 
 
 def _read(status: int, output: str, commit: str) -> Checked:
-    lines = [line for line in output.splitlines() if not any(noise in line for noise in _NOISE)]
-    errors = [line for line in lines if (hit := _LOGGED.match(line)) and hit["level"] in ("ERROR", "CRITICAL")]
+    lines = [line for line in output.splitlines() if not _NOISE.search(line)]
+    errors = [line for line in lines if _is_error(line)]
     if status != 0 and not errors:
         errors = lines[-3:] or [f"exit status {status}"]
-    results = [_text(line) for line in lines if re.search(r"\bResults \S*/\S", line) and "NoResults" not in line]
-    verdict = [_text(line) for line in lines if "SUMMARY:" in line or re.search(r"\bResults=\d", line)]
-    return Checked(status == 0 and not errors, tuple(results), tuple(errors), tuple(verdict), output, commit)
+    results = tuple(_text(line) for line in lines if _RESULT.search(line) and "NoResults" not in line)
+    verdict = tuple(_text(line) for line in lines if _SUMMARY.search(line))
+    return Checked(status == 0 and not errors, results, tuple(errors), verdict, output, commit)
+
+
+def _is_error(line: str) -> bool:
+    hit = _LOGGED.match(line)
+    return hit is not None and hit["level"] in ("ERROR", "CRITICAL")
 
 
 def _text(line: str) -> str:

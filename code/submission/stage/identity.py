@@ -120,9 +120,7 @@ def read(request: Request, needed: tuple[str, ...] = ("submitter", "division", "
     for name, allowed in WORDS.items():
         if allowed and given[name]:
             given[name] = _word(name, str(given[name]), allowed, where)
-    if any(sign in given["submitter"] for sign in "/ ") or given["submitter"].startswith("."):
-        why = "it becomes the name of a folder, and the official checks refuse spaces, slashes and a leading dot there"
-        raise UsageError(f"submitter cannot be {given['submitter']!r}", why, "choose another spelling")
+    _require_folder_name(given["submitter"])
     return Identity(
         submitter=given["submitter"],
         division=given["division"],
@@ -133,6 +131,13 @@ def read(request: Request, needed: tuple[str, ...] = ("submitter", "division", "
         passphrase_file=given["passphrase_file"],
         file=where,
     )
+
+
+def _require_folder_name(submitter: str) -> None:
+    """UsageError for a submitter whose name cannot be a folder's."""
+    if any(sign in submitter for sign in "/ ") or submitter.startswith("."):
+        why = "it becomes the name of a folder, and the official checks refuse spaces, slashes and a leading dot there"
+        raise UsageError(f"submitter cannot be {submitter!r}", why, "choose another spelling")
 
 
 def _word(name: str, value: str, allowed: tuple[str, ...], where: Path | None) -> str:

@@ -34,12 +34,16 @@ def inferred(
             out.append(replace(one, benchmark=low, stands_for=one.benchmark))
     present = {one.key for one in out}
     for one in list(out):
-        category = category_of(one)
-        wanted = required_scenarios(round_of[one.benchmark], one.benchmark, category)
         key = (one.system, one.benchmark, "Offline")
-        if one.scenario == "SingleStream" and "edge" in category and "Offline" in wanted and key not in present:
+        if key not in present and _may_be_offline(one, round_of[one.benchmark], category_of(one)):
             out.append(replace(one, scenario="Offline", measured="SingleStream"))
     return sorted(out, key=lambda one: one.key)
+
+
+def _may_be_offline(one: Candidate, round_: Round, category: str) -> bool:
+    """Whether a result may stand for the Offline one that its round wants."""
+    wanted = required_scenarios(round_, one.benchmark, category)
+    return one.scenario == "SingleStream" and "edge" in category and "Offline" in wanted
 
 
 def replaced(

@@ -110,19 +110,9 @@ def stage(found: list[Candidate], findings: list[Finding], identity: Identity, r
         findings = [*findings, *(f for f in met if f not in findings)]
         if not errors(met):
             good.append((one, claim))
-    layouts = sorted({claim.round.layout for _, claim in good})
-    if len(layouts) > 1:
-        names = ", ".join(sorted({f"{c.benchmark} for {claim.round.name}" for c, claim in good}))
-        raise UsageError(
-            "these results belong into trees of different layouts", names, "stage them one round at a time with ROUND=…"
-        )
+    _require_one_layout(good)
     if not good:
-        first = next(iter([*errors(findings), *findings]), None)
-        raise UsageError(
-            "nothing could be staged",
-            f"{first.path}: {first.what}" if first else "there is no pair of complete runs",
-            (first.next_step if first else "") or 'make both with `make run RUN_ARGS="… --test_mode=SubmissionRun"`',
-        )
+        raise _nothing_staged(findings)
     results = []
     with atomic_directory(root) as fresh:
         for one, claim in good:
@@ -132,6 +122,25 @@ def stage(found: list[Candidate], findings: list[Finding], identity: Identity, r
         _common(fresh, results, identity)
     write_json(record_path(root), _record(root, results, identity))
     return Staged(root, tuple(results), tuple(findings))
+
+
+def _require_one_layout(good: Iterable[tuple[Candidate, Claim]]) -> None:
+    """UsageError where results belong into trees of different layouts."""
+    rounds = [(one.benchmark, claim.round) for one, claim in good]
+    if len({round_.layout for _, round_ in rounds}) > 1:
+        names = ", ".join(sorted({f"{benchmark} for {round_.name}" for benchmark, round_ in rounds}))
+        raise UsageError(
+            "these results belong into trees of different layouts", names, "stage them one round at a time with ROUND=…"
+        )
+
+
+def _nothing_staged(findings: list[Finding]) -> UsageError:
+    first = next(iter([*errors(findings), *findings]), None)
+    return UsageError(
+        "nothing could be staged",
+        f"{first.path}: {first.what}" if first else "there is no pair of complete runs",
+        (first.next_step if first else "") or 'make both with `make run RUN_ARGS="… --test_mode=SubmissionRun"`',
+    )
 
 
 def _given_way(one: Candidate, round_: Round) -> Finding:

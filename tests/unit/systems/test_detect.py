@@ -11,10 +11,11 @@ from typing import Any
 import pytest
 
 from code.common.errors import MissingError, UsageError
-from code.machine.detect import DetectedSystem, capture, detect, examine
+from code.machine.detect import DetectedSystem, detect, examine
 from code.machine.processors import cpu_list
 from code.machine.sources import CapturedMachine, LiveMachine, RecordingMachine, scrubbed
 from code.machine.systems import NUMAConfiguration
+from code.preflight.capture import capture
 from code.systems.matching import match
 
 Machine = Callable[..., DetectedSystem]
@@ -187,6 +188,18 @@ def test_this_machine_is_detected_and_kept() -> None:
     assert found.usable_cores >= 1
     assert found.memory_bytes > 0
     assert found.source == "this machine"
+
+
+def test_older_config_files_import_the_machine_and_its_system() -> None:
+    from code.common.systems import system_list
+
+    assert detect().config == system_list.DETECTED_SYSTEM
+    try:
+        known = match(detect()).system
+    except MissingError:
+        pytest.skip("this machine matches no known system")
+    assert known == system_list.MATCHED_SYSTEM
+    assert not hasattr(system_list, "NO_SYSTEM")
 
 
 def test_a_capture_of_this_machine_gives_the_same(tmp_path: Path) -> None:

@@ -119,13 +119,17 @@ def _render(dice: Dice, draft: Draft, subject: Subject | None, sentence: Sentenc
             kind = slot[1:] if slot.startswith("~") else subject.kind.types[slot] if subject else slot
             value = TYPES[kind](dice)
             if not slot.startswith("~"):
-                quoted = 1 if value.startswith('"') else 0
-                article = 4 if value.startswith("the ") else 0
-                start = len(text) + quoted + article
-                spans.append((slot, start, len(text) + len(value) - quoted))
+                spans.append((slot, *_answer_in(value, len(text))))
         after = after[1:] if value.endswith(".") and after == "." else after
         text += value + after
     return text[0].upper() + text[1:], spans
+
+
+def _answer_in(value: str, offset: int) -> tuple[int, int]:
+    """Where the answer in a value that begins at `offset` starts and ends: without quotes and article."""
+    quoted = 1 if value.startswith('"') else 0
+    article = 4 if value.startswith("the ") else 0
+    return offset + quoted + article, offset + len(value) - quoted
 
 
 def _add(dice: Dice, draft: Draft, subject: Subject | None, sentence: Sentence, count: Count, limit: int) -> bool:

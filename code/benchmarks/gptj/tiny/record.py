@@ -37,7 +37,7 @@ def generated(model: Path, prompts: Sequence[Tokens], beams: int, end: int, prec
     """The texts that OpenVINO GenAI generates the benchmark's way: longest prompts first, given back in the prompts' order."""
     from code.backends.generators.base import Generation, GeneratorSpec, texts
     from code.backends.generators.openvino_genai import BACKEND
-    from code.benchmarks.gptj.benchmark import generation
+    from code.benchmarks.gptj.generation import generation
 
     order = sorted(range(len(prompts)), key=lambda index: -len(prompts[index]))
     how = generation({"num_beams": beams, "min_new_tokens": None, "max_new_tokens": None}, end)

@@ -234,9 +234,9 @@ def train(settings: Settings, out: Path, checkpoint: Path | None = None, ready: 
 
 def _export(folder: Path) -> None:
     """The model in OpenVINO's format in openvino/ below it."""
+    from code.backends.generators.text import IR, IR_WEIGHTS
     from code.benchmarks.gptj import export
     from code.benchmarks.gptj.checkpoint import EXPORTED, open_checkpoint
-    from code.benchmarks.text import IR, IR_WEIGHTS
 
     place = folder / EXPORTED
     with tempfile.TemporaryDirectory() as scratch:

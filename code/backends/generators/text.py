@@ -1,16 +1,16 @@
-"""What a benchmark of the family "text" offers to text generators, beside what every benchmark does."""
+"""What text generators ask of a benchmark of the family "text", beside what every benchmark offers."""
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol, cast
 
-from code.benchmarks.benchmark import BenchmarkDefinition, definition_of
 from code.common.errors import UsageError
 from code.fields.consumer import Consumer
 from code.rules.benchmark_facts import BenchmarkFacts, TextFacts
-from code.rules.benchmarks import facts_of, of_family
+from code.rules.benchmarks import BENCHMARKS, facts_of, of_family
 
 READS = Consumer("text generators", ("benchmark",), engine=True, backends=("openvino_genai", "tensorrt_llm"))
 
@@ -37,18 +37,8 @@ class TextModel(Protocol):
     def is_exported(self) -> bool:
         """Whether it is in OpenVINO's format already."""
 
-    def to_openvino(self, precision: str, folder: Path, candidates: int) -> dict[str, Any]:
-        """Write IR, IR_WEIGHTS and config.json into `folder`; returns how they were made.
 
-        Args:
-            precision: of the weights.
-            candidates: how many of the best next tokens a search looks at.
-
-        Raises MissingError where a package is not installed, RunError where the model cannot be exported or written.
-        """
-
-
-class TextDefinition(BenchmarkDefinition, Protocol):
+class TextDefinition(Protocol):
     """A benchmark that a text generator runs."""
 
     @property
@@ -60,6 +50,16 @@ class TextDefinition(BenchmarkDefinition, Protocol):
 
     def open_model(self, folder: Path) -> TextModel:
         """The model in `folder`. MissingError where a file is not there, RunError or UsageError where it is not the benchmark's kind."""
+
+    def to_openvino(self, model: Path, precision: str, folder: Path, candidates: int) -> dict[str, Any]:
+        """Write IR, IR_WEIGHTS and config.json of the model in `model` into `folder`; returns how they were made.
+
+        Args:
+            precision: of the weights.
+            candidates: how many of the best next tokens a search looks at.
+
+        Raises MissingError where a package is not installed, RunError where the model cannot be exported or written.
+        """
 
 
 def require_text(backend: str, values: Mapping[str, Any]) -> tuple[BenchmarkFacts, TextFacts]:
@@ -75,5 +75,8 @@ def require_text(backend: str, values: Mapping[str, Any]) -> tuple[BenchmarkFact
 
 
 def text_definition(name: str) -> TextDefinition:
-    """The definition of a benchmark of the family "text"."""
-    return cast(TextDefinition, definition_of(name))
+    """What the benchmark called `name`, of the family "text", offers to generators.
+
+    It is looked up by name, because benchmarks stand above backends.
+    """
+    return cast(TextDefinition, importlib.import_module(f"{BENCHMARKS[name]}.benchmark").BENCHMARK)

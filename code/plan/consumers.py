@@ -16,7 +16,7 @@ MODULES = (
     "code.actions.explain",
     "code.actions.list_configs",
     "code.backends.store",
-    "code.benchmarks.text",
+    "code.backends.generators.text",
     "code.plan.workload",
     "code.precision.graphs",
     "code.precision.samples",

@@ -8,8 +8,8 @@ from typing import Protocol
 
 from code.fields.accepted import ACCEPTED
 from code.fields.consumer import LANGUAGES, Run
-from code.fields.registry import consumers, consumers_of
 from code.fields.table import FIELDS
+from code.plan.consumers import consumers, consumers_of
 
 DEFAULT = "default"
 
@@ -50,9 +50,11 @@ def reason(name: str, run: Run) -> str:
         return f"it is for {', '.join(field.benchmarks)}"
     if field.scenarios and run.scenario not in field.scenarios:
         return f"it is for {', '.join(field.scenarios)}"
-    other = _other_language(name, run)
-    if other:
-        return other
+    return _other_language(name, run) or _other_runs(name, run) or f"{run.backend} compiles the model as it is"
+
+
+def _other_runs(name: str, run: Run) -> str:
+    """The devices, graphs or backends that an option is for; '' where those are not the reason."""
     others = [c for c in consumers_of(name) if not c.benchmarks or run.benchmark in c.benchmarks]
     for words, found in (
         ("{}s", [c.devices for c in others if run.device not in c.devices]),
@@ -62,7 +64,7 @@ def reason(name: str, run: Run) -> str:
         listed = list(dict.fromkeys(item for items in found for item in items))
         if listed:
             return f"it is for {words.format(' and '.join(listed))}"
-    return f"{run.backend} compiles the model as it is"
+    return ""
 
 
 def _other_language(name: str, run: Run) -> str:

@@ -2,27 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from code import actions
 from code.common import paths
 from code.common.files import atomic_write
 from code.fields.accepted import ACCEPTED
 from code.fields.field import Field
-from code.fields.registry import consumers_of
 from code.fields.table import FIELDS
+from code.plan.consumers import consumers_of
 
 BEGIN = "<!-- generated: {} -->"
 END = "<!-- end of generated -->"
 
 
-def usage() -> str:
-    """What `--help` prints."""
+def usage(actions: Sequence[str]) -> str:
+    """What `--help` prints.
+
+    Args:
+        actions: the names of all actions.
+    """
     lines = [
         'python3 -m code.main --action=ACTION [options]        (make ACTION RUN_ARGS="options")',
         "",
-        "actions: " + ", ".join(actions.names()),
+        "actions: " + ", ".join(actions),
         "",
         "Lists are comma-separated; names are matched in any case. Every value can also come from the environment:",
         "MLPINF_<NAME> (command line > environment > config class > default).",

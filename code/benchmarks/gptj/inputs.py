@@ -1,0 +1,109 @@
+"""Which data, vocabulary and model a GPT-J workload reads, and where its preprocessed arrays are."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from code.benchmarks.gptj import data, facts
+from code.benchmarks.gptj.checkpoint import Checkpoint, open_checkpoint
+from code.benchmarks.gptj.data import Sources
+from code.common import console, paths
+from code.common.errors import MissingError, UsageError
+from code.fields.consumer import Consumer
+
+READS = Consumer(
+    "gptj",
+    ("model_variant", "model_path", "data_path", "cnndm_source", "vocab_path", "preprocessed_data_dir"),
+    benchmarks=(facts.NAME,),
+)
+
+
+def prepare(values: Mapping[str, Any]) -> None:
+    """Generate the tiny set where it is wanted, tokenise what is not tokenised, and check that vocabulary and model fit."""
+    from code.benchmarks.gptj import bpe, preprocess
+
+    named = sources(values)
+    if is_tiny(values) and not named.data.is_file():
+        data.download_data("tiny")
+    if not named.data.is_file():
+        raise _missing("data set", named.data, "download_data", values, "--data_path or --cnndm_source")
+    folder = preprocessed(values)
+    if not preprocess.is_current(folder, named.data, named.vocabulary):
+        preprocess.preprocess(named.data, named.vocabulary, folder, lambda step: console.say(f"gptj: {step}"))
+    opened = preprocess.load(folder)
+    require_fit(bpe.find(named.vocabulary)[0], opened.vocabulary, opened.end, open_checkpoint(model(values)))
+
+
+def model(values: Mapping[str, Any]) -> Path:
+    """The model's folder; MissingError when it is not there."""
+    folder = sources(values).model
+    if not folder.is_dir():
+        raise _missing("model", folder, "download_model", values, "--model_path")
+    return folder
+
+
+def _own(values: Mapping[str, Any]) -> bool:
+    read = READS.of(values)
+    return bool(read["model_path"] or read["data_path"] or read["vocab_path"] or read["cnndm_source"])
+
+
+def is_tiny(values: Mapping[str, Any]) -> bool:
+    """Whether data, vocabulary and model are the tiny variant's own."""
+    read = READS.of(values)
+    return read["model_variant"] == "tiny" and not _own(values)
+
+
+def is_reference(values: Mapping[str, Any]) -> bool:
+    """Whether data, vocabulary and model are the benchmark's own."""
+    read = READS.of(values)
+    return read["model_variant"] == "reference" and not _own(values)
+
+
+def sources(values: Mapping[str, Any]) -> Sources:
+    """The files to read. UsageError where two options name the data."""
+    read = READS.of(values)
+    usual = data.sources(read["model_variant"])
+    if read["data_path"] and read["cnndm_source"]:
+        raise UsageError(
+            "data_path and cnndm_source both name the data", "one is a cnn_eval.json, the other is made into one", "keep one"
+        )
+    given = Path(read["data_path"]) if read["data_path"] else None
+    if read["cnndm_source"]:
+        given = data.from_source(Path(read["cnndm_source"]))
+    folder = Path(read["model_path"] or usual.model)
+    vocabulary = Path(read["vocab_path"] or (folder if read["model_path"] else usual.vocabulary))
+    return Sources(given or usual.data, vocabulary, folder)
+
+
+def preprocessed(values: Mapping[str, Any]) -> Path:
+    """The folder of the arrays. Own inputs have folders of their own, so that none replaces the benchmark's."""
+    read = READS.of(values)
+    root = Path(read["preprocessed_data_dir"] or paths.preprocessed_dir()) / facts.NAME
+    if not _own(values):
+        return root / str(read["model_variant"])
+    named = sources(values)
+    words = f"{named.data.absolute()}\n{named.vocabulary.absolute()}"
+    return root / f"{named.data.stem}-{hashlib.sha256(words.encode()).hexdigest()[:12]}"
+
+
+def require_fit(vocabulary_file: Path, vocabulary: int, end: int, checkpoint: Checkpoint) -> None:
+    """UsageError where the vocabulary is not the model's: it has ids that the model lacks, or ends texts with another token."""
+    entries, model_end = int(checkpoint.config["vocab_size"]), checkpoint.config.get("eos_token_id")
+    why = ""
+    if vocabulary > entries:
+        why = f"the vocabulary has {vocabulary:,} entries, and the model knows {entries:,}"
+    elif model_end is not None and int(model_end) != end:
+        why = f"the vocabulary ends a text with token {end}, and the model with {model_end}"
+    if why:
+        raise UsageError(
+            f"{vocabulary_file} is the wrong tokenizer for {checkpoint.folder}", why, "name the model's own with --vocab_path"
+        )
+
+
+def _missing(what: str, path: Path, target: str, values: Mapping[str, Any], option: str) -> MissingError:
+    read = READS.of(values)
+    command = f"make {target} BENCHMARKS=gptj RUN_ARGS=--model_variant={read['model_variant']}"
+    return MissingError(f"gptj's {what} is not there: {path}", "", f"run `{command}`, or name another with {option}=FILE")

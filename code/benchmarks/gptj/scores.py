@@ -1,0 +1,83 @@
+"""What a GPT-J accuracy log scores, and the least that passes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from code.benchmarks.gptj import facts, inputs
+from code.benchmarks.gptj.checkpoint import open_checkpoint
+from code.benchmarks.gptj.generation import asked
+from code.common.constants import AccuracyTarget
+from code.common.errors import UsageError
+from code.common.files import write_json
+from code.fields.consumer import Consumer
+from code.results.accuracy import AccuracyResult
+
+LENGTH_SHARE = 0.9
+"""GEN_LEN must reach this share of the reference's, whatever the accuracy target."""
+SCORED = ("ROUGE1", "ROUGE2", "ROUGEL")
+
+READS = Consumer("gptj", ("accuracy_reference",), benchmarks=(facts.NAME,))
+
+
+def check(log_dir: Path, values: Mapping[str, Any], target: AccuracyTarget) -> list[AccuracyResult]:
+    """ROUGE and GEN_LEN against their targets; accuracy.txt holds them as the reference's evaluation prints them."""
+    scores = _scores(log_dir, values, complete=True)
+    write_json(log_dir / "accuracy.json", scores)
+    (log_dir / "accuracy.txt").write_text(_as_printed(scores), encoding="utf-8")
+    return [AccuracyResult(name, scores[name], threshold) for name, threshold in _targets(values, target).items()]
+
+
+def partial(log_dir: Path, values: Mapping[str, Any]) -> tuple[dict[str, float], str]:
+    """The scores of the samples that an audit run logged, and the text that accuracy.txt would have."""
+    scores = _scores(log_dir, values, complete=False)
+    return {name: scores[name] for name in facts.METRICS}, _as_printed(scores)
+
+
+def _scores(log_dir: Path, values: Mapping[str, Any], complete: bool) -> dict[str, float]:
+    from code.benchmarks.gptj import accuracy, sentences
+
+    sources = inputs.sources(values)
+    split, _ = sentences.splitter(inputs.is_reference(values))
+    entries = int(open_checkpoint(sources.model).config["vocab_size"]) if sources.model.is_dir() else 0
+    return accuracy.check(
+        log_dir,
+        inputs.preprocessed(values),
+        sources.data,
+        sources.vocabulary,
+        split,
+        entries_of_model=entries,
+        complete=complete,
+    )
+
+
+def _targets(values: Mapping[str, Any], target: AccuracyTarget) -> dict[str, float]:
+    """Metric → the least that passes."""
+    read = READS.of(values)
+    if inputs.is_reference(values):
+        return dict(facts.TARGETS[target.name])
+    if inputs.is_tiny(values):
+        from code.benchmarks.gptj import tiny
+
+        record = json.loads(tiny.RECORD.read_text(encoding="utf-8"))
+        beams = asked(values)["num_beams"] or facts.NUM_BEAMS
+        scores = record["scores"].get(f"beams_{beams}", record["scores"][f"beams_{facts.NUM_BEAMS}"])
+        return {**{n: scores[n] * target.value for n in SCORED}, "GEN_LEN": scores["GEN_LEN"] * LENGTH_SHARE}
+    if read["accuracy_reference"] is None:
+        raise UsageError(
+            "there is no reference ROUGE for this model and data",
+            "the targets are a share of the fp32 score, and the model or the data are not the benchmark's",
+            "add --accuracy_reference=ROUGE1 with the fp32 score",
+        )
+    return {"ROUGE1": float(read["accuracy_reference"]) * target.value}
+
+
+def _as_printed(scores: Mapping[str, float]) -> str:
+    """The dictionary as the reference's evaluation.py prints it: the official checker reads ROUGE as text and lengths as numbers."""
+    printed = {"rouge1": "ROUGE1", "rouge2": "ROUGE2", "rougeL": "ROUGEL", "rougeLsum": "ROUGELSUM"}
+    content: dict[str, Any] = {key: str(scores[name]) for key, name in printed.items()}
+    content |= {"gen_len": int(scores["GEN_LEN"]), "gen_num": int(scores["GEN_NUM"])}
+    return f"\nResults\n\n{content}\n"

@@ -1,0 +1,65 @@
+"""One start of a harness process for a job: a LoadGen test, or a probe of its engine."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from code.common import console
+from code.common.errors import UsageError
+from code.common.files import atomic_write
+from code.harness.schema.run_spec import RunSpec
+from code.results import loadgen_log, settings_check
+from code.results.loadgen_log import LoadGenLog
+from code.run import launch
+from code.run.observers import Test, observed
+from code.run.settings import conf_text, user_conf
+from code.run.spec import run_spec
+
+if TYPE_CHECKING:
+    from code.run.job import Job
+
+
+def run(job: Job, mode: str, folder: Path, label: str) -> LoadGenLog:
+    """One LoadGen test into `folder`, its settings checked against what LoadGen logged. RunError where they differ."""
+    if mode == "AccuracyOnly" and not job.backend.computes:
+        raise UsageError(
+            f"{job.label} has no accuracy",
+            "a simulated engine computes nothing",
+            "leave --test_mode out, or name a real --backend",
+        )
+    scenario = str(job.workload.scenario)
+    conf = _settings(job)
+    with atomic_write(folder / "user.conf") as out:
+        out.write(conf_text(job.definition.name, scenario, conf))
+    with observed(Test(job.workload, mode, folder, job.placement)):
+        launch.run(_spec(job, mode, folder, conf), label, job.language.language, job.placement.environment)
+    log = loadgen_log.read_detail(folder / "mlperf_log_detail.txt")
+    settings_check.require_settings(conf, log, scenario=scenario, mode=mode)
+    return log
+
+
+def probe(job: Job, label: str) -> dict[str, float]:
+    """What the harness measures of the engine: samples_per_second, latency_ns, query_latency_ns. Raises what the engine raises."""
+    with tempfile.TemporaryDirectory() as scratch:
+        spec = _spec(job, "PerformanceOnly", Path(scratch), {})
+        return launch.probe(spec, label, job.language.language, Path(scratch), job.placement.environment)
+
+
+def probe_for_open_values(job: Job) -> dict[str, float]:
+    """The same, announced: a config leaves values to a measurement."""
+    console.say(f"{job.label}: measuring this machine for values that its config leaves open")
+    return probe(job, f"{job.label} probe")
+
+
+def _settings(job: Job) -> dict[str, int | float]:
+    """The keys of user.conf."""
+    count, usual = int(job.dataset["count"]), int(job.dataset["usual_count"])
+    return user_conf(str(job.workload.scenario), job.values, count, usual, job.definition.whole_passes)
+
+
+def _spec(job: Job, mode: str, folder: Path, conf: Mapping[str, Any]) -> RunSpec:
+    """run.json for one start that logs to `folder`."""
+    return run_spec(job.workload, mode, job.backend, job.engines.require(), job.dataset, folder, conf, job.placement)
