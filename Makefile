@@ -13,8 +13,8 @@ include $(dir $(abspath $(lastword $(MAKEFILE_LIST))))Makefile.const
 MLPERF_SCRATCH_PATH ?= $(DEFAULT_SCRATCH)
 RUN_ARGS ?=
 BENCHMARKS ?=
-# Passed on as they are written: `@RUN_ARGS` tells the harness to read them from the environment, so that neither make nor a shell
-# takes a `$`, `&` or `;` in them for its own.
+# Passed on verbatim: `@RUN_ARGS` makes the harness read them from the environment, so that neither make nor a shell interprets a `$`,
+# `&` or `;` in them.
 override RUN_ARGS := $(value RUN_ARGS)
 
 export BUILD_DIR MLPERF_SCRATCH_PATH RUN_ARGS
@@ -30,7 +30,7 @@ comma := ,
 space := $(empty) $(empty)
 NAMED_BENCHMARKS = $(if $(strip $(BENCHMARKS)),--benchmarks=$(subst $(space),$(comma),$(strip $(BENCHMARKS))))
 HARNESS = cd $(PROJECT_ROOT) && exec $(PY) -m code.main
-# Data and model targets work on every benchmark unless told otherwise; workload targets never do.
+# Data and model targets default to all benchmarks; workload targets need a selection.
 EVERY = $(if $(NAMED_BENCHMARKS)$(findstring --benchmarks,$(RUN_ARGS)),$(NAMED_BENCHMARKS),--benchmarks=all)
 
 ##@ Help
@@ -47,17 +47,17 @@ help: ## Show this list
 options: $(RUNTIME_STAMP) ## Show every option that RUN_ARGS takes
 	@$(HARNESS) --help
 
-##@ Set-up (every target below does what it needs of this by itself)
+##@ Set-up (the targets below run these steps when needed)
 
 .PHONY: venv
 venv: $(RUNTIME_STAMP) ## Create the Python environment from the lock file
 
 $(VENV)/bin/python:
-	@command -v $(PYTHON3) >/dev/null || { echo "error: no $(PYTHON3) on this machine" >&2; \
-	  echo "  next: install Python 3.10 to 3.13, or name one with PYTHON3=/path/to/python3" >&2; exit 3; }
+	@command -v $(PYTHON3) >/dev/null || { echo "error: $(PYTHON3) is not installed" >&2; \
+	  echo "  next: install Python 3.10 to 3.13, or select one with PYTHON3=/path/to/python3" >&2; exit 3; }
 	@$(PYTHON3) -c 'import sys; sys.exit(not (3, 10) <= sys.version_info < (3, 14))' || { \
 	  echo "error: $$($(PYTHON3) --version) cannot run this harness" >&2; \
-	  echo "  why:  it needs Python 3.10 to 3.13" >&2; echo "  next: name one with PYTHON3=/path/to/python3" >&2; exit 3; }
+	  echo "  why:  it needs Python 3.10 to 3.13" >&2; echo "  next: select one with PYTHON3=/path/to/python3" >&2; exit 3; }
 	@$(PYTHON3) -m venv --clear $(VENV) || { echo "error: $(PYTHON3) cannot create $(VENV)" >&2; \
 	  echo "  next: on Debian and Ubuntu: apt-get install python3-venv" >&2; exit 3; }
 
@@ -99,24 +99,24 @@ link_dirs: ## Link build/{data,models,preprocessed_data} into the scratch path
 	  "$(if $(filter command environment,$(firstword $(origin MLPERF_SCRATCH_PATH))),given,default)"
 
 READY = $(RUNTIME_STAMP) link_dirs
-# Optional packages that RUN_ARGS name outright.
+# Optional packages for options given in RUN_ARGS.
 NAMED_PACKAGES = $(if $(findstring tensorrt_rtx,$(RUN_ARGS)),$(VENV)/.tensorrt_rtx-installed $(VENV)/.calibration-installed) \
   $(if $(filter %=int8 %=fp8,$(RUN_ARGS)),$(VENV)/.calibration-installed)
 
 .PHONY: download_data
-download_data: $(READY) ## Fetch the data sets (tiny: generate them)
+download_data: $(READY) ## Download the data sets (tiny: generate them)
 	@$(HARNESS) --action=download_data $(EVERY) @RUN_ARGS
 
 .PHONY: download_model
-download_model: $(READY) ## Fetch the models (tiny: they are in the repository)
+download_model: $(READY) ## Download the models (tiny: part of the repository)
 	@$(HARNESS) --action=download_model $(EVERY) @RUN_ARGS
 
 .PHONY: preprocess_data
-preprocess_data: $(READY) ## Turn the data sets into arrays that a harness maps into memory
+preprocess_data: $(READY) ## Preprocess the data sets into arrays that the harness memory-maps
 	@$(HARNESS) --action=preprocess_data $(EVERY) @RUN_ARGS
 
 .PHONY: build
-build: $(VENV)/.build-installed link_dirs ## Build the C++ harness, which runs use from then on (SANITIZE=thread|address)
+build: $(VENV)/.build-installed link_dirs ## Build the C++ harness; later runs use it (SANITIZE=thread|address)
 	@$(PROJECT_ROOT)/scripts/build_harness.sh $(PY) "$(SANITIZE)"
 
 ##@ Benchmarks
@@ -138,17 +138,17 @@ calibrate: $(READY) $(VENV)/.calibration-installed ## Calibrate for int8
 	@$(HARNESS) --action=calibrate $(NAMED_BENCHMARKS) @RUN_ARGS
 
 .PHONY: tune
-tune: $(READY) $(VENV)/.tune-installed ## Search streams, batches and Server's rate on this machine (--trials=N, --write)
+tune: $(READY) $(VENV)/.tune-installed ## Search streams, batch sizes and the Server rate on this machine (--trials=N, --write)
 	@$(HARNESS) --action=tune $(NAMED_BENCHMARKS) @RUN_ARGS
 
 .PHONY: explain
-explain: $(READY) ## Show every value of the plan and where it came from
+explain: $(READY) ## Show every resolved value and its source
 	@$(HARNESS) --action=explain $(NAMED_BENCHMARKS) @RUN_ARGS
 
-##@ Looking around
+##@ Information
 
 .PHONY: info
-info: $(READY) ## Show versions, the detected system and the folders in use
+info: $(READY) ## Show versions, the detected system and the directories in use
 	@$(HARNESS) --action=info @RUN_ARGS
 
 .PHONY: shell
@@ -160,7 +160,7 @@ shell: $(READY) ## Open a shell in the Python environment
 SYSTEM_ARGS = $(if $(NAME),--name=$(NAME)) $(if $(CAPTURE),--capture=$(CAPTURE)) $(if $(YES),--yes=1) $(NAMED_BENCHMARKS) @RUN_ARGS
 
 .PHONY: doctor
-doctor: $(READY) ## Check this machine for what keeps runs from being good, with the command that mends it
+doctor: $(READY) ## Check this machine before a run and print the command that fixes each problem
 	@$(HARNESS) --action=doctor $(SYSTEM_ARGS)
 
 .PHONY: list_engines
@@ -168,7 +168,7 @@ list_engines: $(READY) ## List the engines that are built
 	@$(HARNESS) --action=list_engines @RUN_ARGS
 
 .PHONY: clean_engines
-clean_engines: $(READY) ## Remove engines (RUN_ARGS=--backend=… and BENCHMARKS=… pick some)
+clean_engines: $(READY) ## Remove engines (select with RUN_ARGS=--backend=… and BENCHMARKS=…)
 	@$(HARNESS) --action=clean_engines $(NAMED_BENCHMARKS) @RUN_ARGS
 
 .PHONY: check_engines
@@ -184,7 +184,7 @@ list_configs: $(READY) ## List every config (RUN_ARGS="--system=NAME --verbose")
 	@$(HARNESS) --action=list_configs $(NAMED_BENCHMARKS) @RUN_ARGS
 
 .PHONY: check_configs
-check_configs: $(READY) ## Check a folder of config files written for other harnesses (DIR=…)
+check_configs: $(READY) ## Check a directory of config files written for other harnesses (DIR=…)
 	@cd $(PROJECT_ROOT) && exec $(PY) -m scripts.check_configs "$(DIR)"
 
 .PHONY: add_system
@@ -196,7 +196,7 @@ remove_system: $(READY) ## Undo add_system (NAME=…)
 	@$(HARNESS) --action=remove_system $(SYSTEM_ARGS)
 
 .PHONY: capture_system
-capture_system: $(READY) ## Write down what this machine is, to be replayed elsewhere (CAPTURE=file)
+capture_system: $(READY) ## Record this machine's hardware for replay elsewhere (CAPTURE=file)
 	@$(HARNESS) --action=capture_system $(SYSTEM_ARGS)
 
 ##@ Audits and submission (documentation/submission_guide.md)
@@ -206,7 +206,7 @@ WHO = $(if $(SUBMITTER),--submitter="$(SUBMITTER)") $(if $(DIVISION),--division=
   $(if $(FROM),--from_tree="$(FROM)") $(if $(PASSPHRASE_FILE),--passphrase_file="$(PASSPHRASE_FILE)")
 
 .PHONY: run_audit_harness
-run_audit_harness: $(READY) ## Run and verify the audit tests that the round asks for (ROUND=…)
+run_audit_harness: $(READY) ## Run and verify the audit tests that the round requires (ROUND=…)
 	@$(HARNESS) --action=run_audit_harness $(NAMED_BENCHMARKS) $(if $(ROUND),--round=$(ROUND)) @RUN_ARGS
 
 .PHONY: run_audit_test01 run_audit_test04 run_audit_test06
@@ -218,7 +218,7 @@ run_audit_test06: $(READY) ## Run and verify TEST06, consistency of an LLM's out
 	@$(HARNESS) --action=run_audit_harness --audit_test=TEST06 $(NAMED_BENCHMARKS) $(if $(ROUND),--round=$(ROUND)) @RUN_ARGS
 
 .PHONY: run_audit_verification
-run_audit_verification: $(READY) ## Verify the newest audit runs again, without running them
+run_audit_verification: $(READY) ## Verify the newest audit runs without running them again
 	@$(HARNESS) --action=run_audit_verification $(NAMED_BENCHMARKS) $(if $(ROUND),--round=$(ROUND)) @RUN_ARGS
 
 .PHONY: stage_results
@@ -226,11 +226,11 @@ stage_results: $(READY) ## Lay out the newest complete runs for a round (SUBMITT
 	@$(HARNESS) --action=stage_results $(NAMED_BENCHMARKS) $(WHO) @RUN_ARGS
 
 .PHONY: populate_readme
-populate_readme: $(READY) ## Write the READMEs of the staged results again
+populate_readme: $(READY) ## Rewrite the READMEs of the staged results
 	@$(HARNESS) --action=populate_readme $(WHO) @RUN_ARGS
 
 .PHONY: truncate_results
-truncate_results: $(READY) ## Cut accuracy logs to the checker's limit; whole ones are kept in build/full_results
+truncate_results: $(READY) ## Truncate accuracy logs to the checker's limit; full logs are kept in build/full_results
 	@$(HARNESS) --action=truncate_results @RUN_ARGS
 
 .PHONY: check_submission
@@ -246,13 +246,13 @@ encrypt_submission: $(READY) ## Encrypt the tarball with a passphrase (PASSPHRAS
 	@$(HARNESS) --action=encrypt_submission $(WHO) @RUN_ARGS
 
 .PHONY: submission
-submission: $(READY) ## The whole way: run, audits, stage, truncate, check, pack
+submission: $(READY) ## Do everything: run, audits, stage, truncate, check, pack
 	@$(HARNESS) --action=submission $(NAMED_BENCHMARKS) $(WHO) @RUN_ARGS
 
 ##@ Results
 
 .PHONY: list_results
-list_results: $(READY) ## List the runs there are, complete or not
+list_results: $(READY) ## List all runs, complete or not
 	@$(HARNESS) --action=list_results @RUN_ARGS
 
 .PHONY: compare
@@ -260,23 +260,23 @@ compare: $(READY) ## Compare two runs, or a run with a public result (A=… B=�
 	@$(HARNESS) --action=compare $(if $(A),--a="$(A)") $(if $(B),--b="$(B)") @RUN_ARGS
 
 .PHONY: report
-report: $(READY) ## Write one HTML page for each run, and an index, into build/report
+report: $(READY) ## Write an HTML page per run and an index to build/report
 	@$(HARNESS) --action=report @RUN_ARGS
 
 ##@ Containers (documentation/containers.md)
 
-# Makefile.docker is read only when one of these is asked for, so that one from elsewhere can take its place. It must not see the
-# default scratch path, which need not be there yet.
+# Makefile.docker is read only when one of these is asked for, so that another project's can replace it. It must not see the
+# default scratch path, which may not exist yet.
 CONTAINER_TARGETS = prebuild build_docker docker_add_user attach_docker launch_docker docker_run docker_sanity stop_docker docker_info
 
 prebuild: ## Build the image, add you to it, start it and open a shell (DOCKER_DETACH=1: in the background)
 build_docker: ## Build the image (FLAVOUR=cpu|cuda, BASE_IMAGE)
-docker_add_user: ## Put your account into the image
+docker_add_user: ## Add your account to the image
 attach_docker: ## Add you to the image, then start it
 launch_docker: ## Start the container (DOCKER_ARGS, DOCKER_COMMAND, DOCKER_DETACH=1, DOCKER_NAME)
 docker_run: ## Run one command in a new container: CMD='make run RUN_ARGS="…"'
 docker_sanity: ## Check that a container starts, sees the GPUs and writes as you
-stop_docker: ## End the container
+stop_docker: ## Stop the container
 docker_info: ## Show the variables, images and containers in use
 
 .PHONY: $(CONTAINER_TARGETS)
@@ -284,7 +284,7 @@ $(CONTAINER_TARGETS):
 	@cd $(PROJECT_ROOT) && $(if $(filter file,$(origin MLPERF_SCRATCH_PATH)),env -u MLPERF_SCRATCH_PATH) \
 	  $(MAKE) --no-print-directory -f Makefile.docker $@
 
-# A host with an NVIDIA GPU but without TensorRT: its GPU workloads belong inside, where TensorRT is.
+# On a host with an NVIDIA GPU but without TensorRT, GPU workloads run in the container, which has TensorRT.
 GPU_DEVICE ?= /dev/nvidiactl
 IN_CONTAINER ?= $(wildcard /.dockerenv /run/.containerenv)
 BELONGS_INSIDE = $(and $(wildcard $(GPU_DEVICE)),$(if $(IN_CONTAINER)$(wildcard $(VENV)/lib/python3*/site-packages/tensorrt*),,yes))
@@ -303,22 +303,22 @@ lint: $(DEV_STAMP) ## Check style, types and layers
 	@cd $(PROJECT_ROOT) && $(VENV)/bin/lint-imports --no-logo --no-cache
 	@cd $(PROJECT_ROOT) && find code/harness/cpp tests/benchmarks -name '*.cc' -o -name '*.cu' -o -name '*.h' | xargs $(VENV)/bin/clang-format --dry-run -Werror
 
-# The TensorRT engine's files need headers that clang-tidy has only where they are installed.
+# clang-tidy can check the TensorRT files only where TensorRT's headers are installed.
 .PHONY: lint_cpp
 lint_cpp: $(DEV_STAMP) build ## Check the C++ harness with clang-tidy (minutes)
 	@cd $(PROJECT_ROOT) && find code/harness/cpp -name '*.cc' -not -path '*/tests/*' -not -name 'tensorrt*' -not -name 'cuda*.cc' \
 	  | xargs -n 1 -P "$$(nproc)" $(VENV)/bin/clang-tidy -p "$(BUILD_DIR)/cmake" --quiet
 
 .PHONY: test
-test: $(DEV_STAMP) link_dirs ## Run the tests (TEST_ARGS="-k …" picks some)
+test: $(DEV_STAMP) link_dirs ## Run the tests (select with TEST_ARGS="-k …")
 	@cd $(PROJECT_ROOT) && exec $(PY) -m pytest $(TEST_ARGS)
 
 .PHONY: test_full
-test_full: $(DEV_STAMP) link_dirs ## Run the tests that pass over whole data sets, which `make test` leaves out
+test_full: $(DEV_STAMP) link_dirs ## Run the tests over complete data sets, which `make test` skips
 	@cd $(PROJECT_ROOT) && exec $(PY) -m pytest -m "full and not container" $(TEST_ARGS)
 
 .PHONY: test_cpp
-test_cpp: $(DEV_STAMP) build ## Build the C++ harness and run its tests, which `make test` runs too once it is built
+test_cpp: $(DEV_STAMP) build ## Build the C++ harness and run its tests; `make test` runs them too once it is built
 	@cd $(PROJECT_ROOT) && exec $(PY) -m pytest -m cpp $(TEST_ARGS)
 
 .PHONY: test_docker
@@ -330,7 +330,7 @@ docs: $(READY) ## Write the generated parts of documentation/
 	@cd $(PROJECT_ROOT) && $(PY) -m scripts.write_docs
 
 .PHONY: lock
-lock: $(DEV_STAMP) ## Renew the lock files from pyproject.toml
+lock: $(DEV_STAMP) ## Update the lock files from pyproject.toml
 	@cd $(PROJECT_ROOT) && $(PY) -m pip install --quiet uv && scripts/lock.sh $(VENV)/bin/uv
 
 .PHONY: train_tiny_bert
@@ -338,7 +338,7 @@ train_tiny_bert: $(DEV_STAMP) ## Train the tiny BERT again and export it (needs 
 	@cd $(PROJECT_ROOT) && $(PY) -m pip install --quiet -r requirements/train.txt && exec $(PY) -m code.benchmarks.bert.tiny.train
 
 .PHONY: train_tiny_gptj
-train_tiny_gptj: $(DEV_STAMP) ## Train the tiny GPT-J again and export it, in an environment of its own (needs about 45 minutes)
+train_tiny_gptj: $(DEV_STAMP) ## Train the tiny GPT-J again and export it, in a separate environment (needs about 45 minutes)
 	@cd $(PROJECT_ROOT) && $(PYTHON3) -m venv $(VENV)-export && \
 	  $(VENV)-export/bin/python -m pip install --quiet -r requirements/runtime.lock && \
 	  $(VENV)-export/bin/python -m pip install --quiet -c requirements/runtime.lock '.[train,export]' && \

@@ -1,6 +1,6 @@
 """The command line: `python3 -m code.main --action=… [options]`; `make` passes RUN_ARGS through unread.
 
-Request → plan → action → report. Actions raise; only this module prints errors and decides the exit status.
+Request → plan → action → report. Actions raise; only this module prints errors and sets the exit status.
 """
 
 from __future__ import annotations
@@ -70,12 +70,12 @@ def expanded(arguments: Sequence[str], environment: Mapping[str, str] = os.envir
 
 
 def _internal(error: Exception) -> int:
-    """An error nobody foresaw is a fault of the harness, and the user is told that it is none of theirs."""
+    """Report an unexpected exception as a bug in the harness, with its place."""
     frame = traceback.extract_tb(error.__traceback__)[-1]
     found = HarnessError(
         f"internal error: {type(error).__name__}: {error}",
-        f"this is a fault of the harness, at {frame.filename}:{frame.lineno}",
-        "run the same command with --verbose for the whole trace, and report it",
+        f"this is a bug in the harness, at {frame.filename}:{frame.lineno}",
+        "run the same command with --verbose for the full traceback, and report it",
     )
     console.fail(found.lines())
     return found.exit_status

@@ -105,7 +105,7 @@ def shown(path: str | Path) -> str:
 
 @dataclass(frozen=True)
 class Registered:
-    """One registered class, where its register line stands, and the module it is from."""
+    """A registered class, the place of its register call, and its module."""
 
     cls: type
     setting: WorkloadSetting
@@ -120,7 +120,7 @@ class Registered:
 
 
 class ConfigRegistry:
-    """All registered config classes of this process, in the order they were met."""
+    """All registered config classes of this process, in registration order."""
 
     entries: ClassVar[list[Registered]] = []
 
@@ -152,7 +152,7 @@ class ConfigRegistry:
         accuracy_target: AccuracyTarget = AccuracyTarget.k_99,
         power_setting: PowerSetting = PowerSetting.MaxP,
     ) -> type | None:
-        """The first loaded class of that workload, unchecked; None where there is none. Older tools call it."""
+        """The first loaded class of that workload, unchecked; None if there is none. Used by older tools."""
         wanted = (benchmark, scenario, system)
         setting = WorkloadSetting(harness_type, accuracy_target, power_setting)
         for entry in cls.entries:
@@ -163,7 +163,7 @@ class ConfigRegistry:
 
     @staticmethod
     def load_configs(benchmark: Benchmark, scenario: Scenario) -> bool:
-        """Load a benchmark's config files for one scenario; whether there is any. Older tools call it."""
+        """Load a benchmark's config files for one scenario; whether there are any. Used by older tools."""
         from configs.loading import load
 
         return bool(load(benchmark, scenario))

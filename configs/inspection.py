@@ -1,4 +1,4 @@
-"""What a config class holds: its fields by inheritance, where each is set, and what is wrong with them."""
+"""Inspection of config classes: their fields by inheritance, where each is set, and errors in them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from code.rules.benchmarks import BENCHMARKS
 from configs.configuration import BenchmarkConfiguration, ConfigRegistry, Detected, Probed, Registered, shown
 
 CLASS_ONLY = ("benchmark", "scenario", "system")
-"""What says which workload a class is for, rather than how to run it."""
+"""Attributes that select the workload of a class rather than configure it."""
 
 READS = Consumer("config registry", ("benchmark", "scenario"))
 
@@ -39,15 +39,15 @@ def fields_of(cls: type) -> dict[str, tuple[Any, type]]:
 
 
 def system_of(entry: Registered) -> str:
-    """The name of the system a class is for; '' when it names none."""
+    """The name of the system a class is for; '' if it sets none."""
     system = getattr(entry.cls, "system", None)
     return str(getattr(system, "name", system) or "")
 
 
 def faults(entry: Registered) -> list[HarnessError]:
-    """Everything that selecting this class would be refused for, other than its system being unknown.
+    """Every error that selecting this class would raise, except an unknown system.
 
-    Fields of a benchmark that does not run here are not checked.
+    Fields of unsupported benchmarks are not checked.
     """
     found: list[HarnessError] = [
         UsageError(
@@ -84,7 +84,7 @@ def misplaced(entry: Registered, benchmark: Benchmark, scenario: Scenario) -> Us
 
 
 def duplicates(entries: Iterable[Registered]) -> list[UsageError]:
-    """Classes that are registered for one workload, two and two; the error stands at the second and cites both."""
+    """An error for each class registered for the same workload as an earlier one; it points to the later and cites both."""
     first: dict[tuple[Any, ...], Registered] = {}
     found = []
     for entry in entries:
@@ -104,7 +104,7 @@ def duplicates(entries: Iterable[Registered]) -> list[UsageError]:
 
 
 def checked(config: type, name: str, raw: Any, owner: type) -> Any:
-    """A field's value, checked; UsageError with file:line for a field that nobody knows or a value of the wrong type."""
+    """A field's value, validated; UsageError with file:line for an unknown field or a value of the wrong type."""
     if name in CLASS_ONLY or isinstance(raw, (Detected, Probed)):
         return raw
     option = field_table().get(name)
@@ -113,7 +113,7 @@ def checked(config: type, name: str, raw: Any, owner: type) -> Any:
     near = _nearest_field(name)
     raise UsageError(
         f"config class {config.__name__} sets an unknown field {name!r}",
-        f"the nearest known field is {near!r}" if near else "no known field is like it",
+        f"the nearest known field is {near!r}" if near else "no known field has a similar name",
         "correct its name, or see documentation/fields.md for all of them",
         place_of(owner, name),
     )

@@ -1,9 +1,9 @@
-"""How config files are found and loaded.
+"""Finding and loading config files.
 
-A file is run statement by statement. What fails costs itself and what is built on it: a class that cannot be made is reported as
-file:line, its name is taken back so that no other class inherits from an older one of that name by accident, and the classes
-beside it load. A file that does not parse gives nothing, and neither does what follows a failed loop, `if` or bare call; other
-files are never concerned.
+A file is executed statement by statement. A failure affects only itself and what depends on it: a class that fails is reported as
+file:line, its name is unbound so that no other class accidentally inherits from an earlier one of that name, and the classes
+beside it load. Nothing is loaded from a file that does not parse, or after a failed loop, `if` or bare call; other
+files are never affected.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from configs.configuration import ConfigRegistry, Registered, shown
 
 CUSTOM_ENVIRONMENT = "MLPINF_CUSTOM_DEFINITION_PATH"
 BINDING = (ast.ClassDef, ast.FunctionDef, ast.Assign, ast.AnnAssign, ast.Import, ast.ImportFrom)
-"""Statements whose failure costs the names that they would have bound, and nothing else."""
+"""Statements whose failure only loses the names they would have bound."""
 
 SKIPPED = "this file is skipped, the others load"
 
@@ -55,7 +55,7 @@ class ConfigProblem:
 
 @dataclass(frozen=True)
 class LoadedFile:
-    """What one config file gave: the classes it registered, and what of it could not be loaded."""
+    """The result of loading one config file: registered classes, and problems."""
 
     file: str
     entries: tuple[Registered, ...]
@@ -66,7 +66,7 @@ _loaded: dict[str, LoadedFile] = {}
 
 
 def roots() -> list[Path]:
-    """The folders that configs are read from; a file in an earlier one stands for the same file in a later one."""
+    """The folders that configs are read from; a file in an earlier one replaces the same file in later ones."""
     return [Path(folder) for folder in configs.__path__]
 
 
@@ -118,7 +118,7 @@ def load_file(name: str, path: Path) -> LoadedFile:
 
 
 def forget() -> None:
-    """Drop every loaded config, so that the next load reads the files afresh."""
+    """Drop every loaded config, so that the next load rereads the files."""
     _loaded.clear()
     ConfigRegistry.entries.clear()
     for name in [
@@ -155,7 +155,7 @@ def _module(name: str, path: Path) -> ModuleType:
         below += [str(folder) for folder in folders if folder.is_dir() and folder != path.parent]
     spec = importlib.util.spec_from_file_location(name, path, submodule_search_locations=below)
     if spec is None:
-        raise ImportError(f"{path} is no Python file")
+        raise ImportError(f"{path} is not a Python file")
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     parent, _, leaf = name.rpartition(".")

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Build the C++ harness into $BUILD_DIR/bin: scripts/build_harness.sh PYTHON [thread|address] [CMAKE_ARGS…]
 #
-# PYTHON is the virtual environment's, whose packages bring cmake, the JSON header and OpenVINO. With a sanitizer the build goes to
+# PYTHON is the virtual environment's interpreter; its packages provide cmake, the JSON header and OpenVINO. With a sanitizer the build goes to
 # build/cmake-<sanitizer> and the binary to build/bin-<sanitizer>. A second call with nothing changed takes well under a second.
 set -euo pipefail
 
@@ -60,8 +60,8 @@ PY
 
 out=$build/cmake${sanitize:+-$sanitize}
 bin=$build/bin${sanitize:+-$sanitize}
-# CMake remembers where the tree was and what it found. A container mounts the same tree elsewhere, with another compiler or CUDA or
-# without one, so another place or tool (the first line) begins anew; other arguments alone (the second) only configure again.
+# CMake caches the tree's path and the tools it found. A container mounts the same tree elsewhere, with another compiler or CUDA, so
+# another path or tool (the first line) starts from scratch; other arguments alone (the second) only reconfigure.
 cuda=$(command -v "${CUDA_HOME:-/usr/local/cuda}/bin/nvcc" nvcc | head -n 1 || true)
 tensorrt=${TENSORRT_ROOT:-$(compgen -G '/usr/include/*/NvInferRuntime.h' || true)}
 wanted="$root/code/harness/cpp $out $compiler $cmake $ninja $loadgen $json $openvino $cuda $tensorrt

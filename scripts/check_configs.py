@@ -2,10 +2,10 @@
 
 A folder may be a `configs/` tree, a tree that holds some (`closed/<submitter>/configs`), or a folder of definitions
 (`custom_configs/<benchmark>/<scenario>/custom.py`); single files work too. Each tree is loaded by a process of its own, in front of
-the project's configs and with the `custom_list.py` that lies beside it, as if it had been copied over the project.
+the project's configs and with the `custom_list.py` next to it, as if it had been copied over the project.
 
-Exit status: 0 when every file loaded and no class would be refused for what it says; 1 otherwise; 2 for a wrong command line;
-3 when there is no config file to check. A system that nobody defined is a warning: `make add_system` adds it on that machine.
+Exit status: 0 when every file loaded and every class is valid; 1 otherwise; 2 for a usage error; 3 when there is no config file to
+check. An undefined system is a warning: `make add_system` adds it on that machine.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="python3 -m scripts.check_configs", description=(__doc__ or "").split("\n\n")[0])
     parser.add_argument("folders", nargs="+", type=Path, help="folders or files to check")
     parser.add_argument("--json", action="store_true", help="print everything that was found as JSON")
-    parser.add_argument("--strict", action="store_true", help="a system that nobody defined fails too")
+    parser.add_argument("--strict", action="store_true", help="fail on undefined systems too")
     parser.add_argument("--jobs", type=int, default=min(4, os.cpu_count() or 1), help="trees at a time")
     options = parser.parse_args(arguments)
     try:
@@ -125,7 +125,7 @@ def show(content: dict[str, Any]) -> None:
     console.say(
         f"{total['files']} files in {total['trees']} trees: {total['classes']} classes loaded; {total['failed_files']} files failed "
         f"in whole or part, in {total['failures']} places; {total['refused']} kinds of fault in classes that loaded; "
-        f"{total['undefined_systems']} systems that nobody defined, which {total['classes_of_undefined_systems']} classes are for"
+        f"{total['undefined_systems']} undefined systems, used by {total['classes_of_undefined_systems']} classes"
     )
 
 

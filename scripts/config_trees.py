@@ -93,7 +93,7 @@ def _python_files(folder: Path) -> Iterable[Path]:
 
 
 def _root_of(path: Path) -> Path | None:
-    """The folder that holds the benchmarks' folders, None for a file that is no config file by its place."""
+    """The folder that contains the benchmarks' folders; None if the file's location is not that of a config."""
     if path.name in LEAVES and path.parent.name.lower() in SCENARIOS:
         return path.parents[2]
     return None

@@ -27,7 +27,7 @@ for name in data models preprocessed_data; do
   if [ -L "$link" ]; then
     [ "$(readlink "$link")" = "$scratch/$name" ] || ln -sfn "$scratch/$name" "$link"
   elif [ -e "$link" ]; then
-    [ "$link" -ef "$scratch/$name" ] || fail "$link is in the way" "it is no link, and a link into $scratch belongs there" \
+    [ "$link" -ef "$scratch/$name" ] || fail "$link is in the way" "it is not a link into $scratch" \
       "move its content to $scratch/$name and remove it"
   else
     ln -s "$scratch/$name" "$link"

@@ -1,6 +1,6 @@
 """A graph of BERT-Large's shape with random weights: `python3 -m scripts.make_bert_large_shape FILE [--layers=24]`.
 
-For trying engine builds, profiles and memory where the trained model is not at hand: 24 layers, hidden size 1024, 16 heads, feed-forward
+For trying engine builds, profiles and memory without the trained model: 24 layers, hidden size 1024, 16 heads, feed-forward
 size 4096, 30,522 pieces, 512 positions (Devlin et al., 2019), 335 million weights, 1.34 GB. Inputs and outputs are named as the MLPerf
 model's. Its answers mean nothing: quantise it with --calib_score_samples=0.
 """

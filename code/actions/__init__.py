@@ -1,7 +1,7 @@
 """Actions: one module per verb, each with an `ACTION`.
 
-An action raises; only main prints errors. `OncePerRequest` is called once and gives an exit status; `EachWorkload` is called with a job
-for each workload of the plan, and one that fails does not stop the rest.
+Actions raise and only main prints errors. `OncePerRequest` is called once and returns an exit status. `EachWorkload` is called with a job
+for each workload of the plan; a failure does not stop the remaining workloads.
 """
 
 from __future__ import annotations
@@ -25,18 +25,18 @@ INVALID_STATUS = 5
 
 @dataclass
 class Context:
-    """What an action knows besides its workload.
+    """What an action receives besides its workload.
 
     Args:
-        request: the request as it was made.
-        notices: what was printed already in this invocation.
+        request: the parsed command line and environment.
+        notices: lines already printed in this invocation.
     """
 
     request: Request
     notices: Notices = field(default_factory=Notices)
 
     def job(self, workload: Workload) -> Job:
-        """The job of a workload of this invocation."""
+        """The job for a workload, sharing this invocation's notices."""
         return Job(workload, self.notices)
 
 
@@ -44,7 +44,7 @@ class Action(Protocol):
     """A verb of the command line."""
 
     def perform(self, context: Context) -> int:
-        """Do it for a request; the exit status."""
+        """Carry out the request and return the exit status."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class OncePerRequest:
     run: Callable[[Context], int]
 
     def perform(self, context: Context) -> int:
-        """Call it."""
+        """Run the action and return its exit status."""
         return self.run(context)
 
 
@@ -66,15 +66,15 @@ class EachWorkload:
     """An action that is called for each workload of the plan.
 
     Args:
-        run: the verb; the rows that it returns are reported at the end.
-        reports: whether its rows, and its errors among them, end in a table.
+        run: called with each job; the rows it returns are reported at the end.
+        reports: whether to print a table of its rows, errors included, at the end.
     """
 
     run: Verb
     reports: bool = False
 
     def perform(self, context: Context) -> int:
-        """Call it for every workload. The status is the first failure's; with --strict 5 where a result is not good."""
+        """Call it for every workload. Returns the first failure's exit status; with --strict, 5 for an INVALID or FAILED result."""
         request = context.request
         rehearsing = bool(request["dry_run"])
         verb = cast(EachWorkload, load("dry_run")).run if rehearsing else self.run
@@ -116,14 +116,14 @@ def _status_of(rows: Sequence[ReportRow]) -> int:
 
 
 def names() -> list[str]:
-    """The actions there are."""
+    """Names of all actions, sorted."""
     return sorted(module.name for module in pkgutil.iter_modules(__path__))
 
 
 def load(name: str | None) -> Action:
     """The action called `name`; UsageError for an unknown one."""
     if not name:
-        raise UsageError("no action was named", "", "use a make target (see `make help`), or add --action=run")
+        raise UsageError("no action given", "", "use a make target (see `make help`), or add --action=run")
     name = name.replace("-", "_")
     if name not in names():
         raise unknown("action", name, names(), "--action")

@@ -1,4 +1,4 @@
-"""add_system: make this machine, or a captured one, a known system with first configs and a description."""
+"""add_system: register this machine, or a captured one, as a known system with starter configs and a description."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from code.systems.stubs import benchmarks as known_benchmarks
 
 
 def run(context: Context) -> int:
-    """Take NAME, CAPTURE, YES, BENCHMARKS and SCENARIOS from the request; ask on a terminal, write, say what is left to do."""
+    """Add the system named by NAME, prompting on a terminal unless YES=1; list the fields still to be filled in."""
     request = context.request
     interactive = sys.stdin.isatty() and not request["yes"]
     name = request["name"] or (_ask("Name of this system, as configs write it (KnownSystem.<name>): ") if interactive else "")
@@ -32,7 +32,7 @@ def run(context: Context) -> int:
     if not request["json"]:
         _show(name, detected, change)
     if not interactive and not request["yes"]:
-        raise UsageError("nothing was written", "there is no terminal to ask on", "add YES=1 to write without asking")
+        raise UsageError("nothing was written", "cannot prompt: not a terminal", "add YES=1 to write without asking")
     if interactive and _ask("Write these? [Y/n] ").strip().lower() not in ("", "y", "yes"):
         console.say("nothing was written")
         return 0
@@ -48,13 +48,13 @@ def _show_result(name: str, change: Change, as_json: bool) -> None:
         return
     if change.todo:
         rows = [tuple(line.split(": ", 1)) for line in change.todo]
-        console.table(f"To fill in before a submission: {report['description']}", ("Field", "What belongs there"), rows)
-    console.say(f'{name} is a known system now; try: make run RUN_ARGS="--benchmarks=bert --system={name} --dry_run"')
-    console.say(f"Take it back with: make remove_system NAME={name}")
+        console.table(f"To fill in before a submission: {report['description']}", ("Field", "Value to enter"), rows)
+    console.say(f'{name} is now a known system; try: make run RUN_ARGS="--benchmarks=bert --system={name} --dry_run"')
+    console.say(f"to undo: make remove_system NAME={name}")
 
 
 def result(name: str, change: Change) -> dict[str, Any]:
-    """What was done, for automation."""
+    """The --json report: files written, fields left to fill in, remarks."""
     description = "" if change.description is None else str(change.description)
     return {
         "name": name,
@@ -66,14 +66,14 @@ def result(name: str, change: Change) -> dict[str, Any]:
 
 
 def wanted_benchmarks(words: Sequence[str]) -> list[Benchmark]:
-    """The benchmarks that words name; all for "all". Raises UsageError for an unknown one."""
+    """Parse benchmark names; "all" selects every benchmark. UsageError for an unknown name."""
     if "all" in [word.lower() for word in words]:
         return list(known_benchmarks())
     return [parse_benchmark(word) for word in words]
 
 
 def wanted_scenarios(words: Sequence[str]) -> list[Scenario]:
-    """The scenarios that words name; none for "all". Raises UsageError for an unknown one."""
+    """Parse scenario names; [] for "all". UsageError for an unknown name."""
     found = []
     for word in words:
         if word.lower() == "all":
@@ -95,7 +95,7 @@ def _ask(question: str) -> str:
         return input(question)
     except EOFError as error:
         step = "add YES=1 to write without asking"
-        raise UsageError("nothing was written", "the input ended before an answer", step) from error
+        raise UsageError("nothing was written", "standard input was closed before an answer", step) from error
 
 
 def _show(name: str, detected: DetectedSystem, change: Change) -> None:

@@ -1,4 +1,4 @@
-"""calibrate: make the int8 (or fp8) graph of a workload and say what it costs in accuracy."""
+"""calibrate: quantise a workload's graph to int8 or fp8 and report the cost in accuracy."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from code.run.job import Job
 
 
 def run(job: Job, context: Context) -> None:
-    """Calibrate unless the very same calibration is there; force_calibration makes it again.
+    """Calibrate unless an identical calibration exists; force_calibration always recalibrates.
 
-    A workload of another precision is calibrated for int8. MissingError without NNCF or the data, RunError when the accuracy
+    A workload of any other precision is calibrated to int8. MissingError without NNCF or the data set, RunError when the accuracy
     target cannot be met.
     """
     workload = job.workload
@@ -28,12 +28,12 @@ def run(job: Job, context: Context) -> None:
     console.say(f"{workload.full_name}: the {precision_of(values)} graph is {paths.shown(graph)}")
     report = report_of(graph)
     if not report.is_file():
-        console.say("the model is quantised already; its own scales are kept")
+        console.say("the model is already quantised; its own scales are used")
         return
     content = json.loads(report.with_suffix(".json").read_text(encoding="utf-8"))
     console.table(
         "Costliest layers",
-        ("Layer", "Cost", "Noise (dB)", "Stays high"),
+        ("Layer", "Cost", "Noise (dB)", "Kept high"),
         [
             (
                 r["name"],

@@ -1,4 +1,4 @@
-"""capture_system: write what this machine says of itself to a file, for detection and preflight to be replayed elsewhere."""
+"""capture_system: record this machine's detection data in a file, to replay detection and preflight elsewhere."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from code.preflight.capture import capture
 
 
 def run(context: Context) -> int:
-    """Take CAPTURE (the file to write) and NAME (a description) from the request."""
+    """Write the capture to CAPTURE, described by NAME."""
     path = context.request["capture"]
     if not path:
-        raise UsageError("no file was named", "a capture is written to a file", "add CAPTURE=<file>.json")
+        raise UsageError("no capture file given", "a capture is written to a file", "add CAPTURE=<file>.json")
     found = capture(Path(path), context.request["name"] or "")
     console.say(f"wrote {path}: {found.processors.model}, {len(found.gpus)} accelerators")
-    console.say("Host name, UUIDs and serial numbers were replaced; look it over before you share it.")
+    console.say("Host name, UUIDs and serial numbers were replaced; review the file before you share it.")
     return 0
 
 

@@ -1,4 +1,4 @@
-"""check_engines: whether TensorRT will take a workload's graph, profile, data and memory, before a GPU is rented."""
+"""check_engines: check without a GPU that TensorRT accepts a workload's graph, profile and data and that they fit in memory."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ BY_NAME = {f.name: f for f in (TENSORRT, TENSORRT_RTX)}
 
 
 def run(job: Job, context: Context) -> None:
-    """A table of findings; RunError when one of them is an error.
+    """Print a table of findings; RunError if any of them is an error.
 
-    The parser is the workload's own TensorRT, or the other one where that is not installed: both read the same graphs.
+    Uses the workload's own TensorRT flavour, or the other one if it is not installed: both parse the same graphs.
     """
     workload, values = job.workload, job.values
     graph = graph_for(workload, make=True)
@@ -35,11 +35,11 @@ def run(job: Job, context: Context) -> None:
     )
     if findings.failed:
         first = next(words for outcome, _, words in findings.lines if outcome == "error")
-        raise RunError(f"{workload.label} cannot be built as it is", first, "change what the table names, and check again")
+        raise RunError(f"{workload.label} cannot be built", first, "fix the errors in the table above and check again")
 
 
 def longest_batch(job: Job) -> dict[str, Any] | None:
-    """The largest batch that a harness can make of the data set; None when the data are not here."""
+    """The inputs of the largest batch the harness can form from the data set; None if the data set is not present."""
     try:
         dataset = open_dataset(job.dataset)
     except MissingError:
@@ -51,8 +51,8 @@ def longest_batch(job: Job) -> dict[str, Any] | None:
 def _parser(backend: str) -> Flavour:
     if backend not in BY_NAME:
         raise UsageError(
-            f"{backend} has no check_engines",
-            "it is for what cannot be tried here, and other backends' engines are built and run on this machine",
+            f"check_engines does not support the {backend} backend",
+            "it checks TensorRT engines without a GPU; engines of other backends can be built and run on this machine",
             "name a GPU system with --system=…, or add --backend=tensorrt_rtx",
         )
     wanted = BY_NAME[backend]

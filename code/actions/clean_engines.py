@@ -1,4 +1,4 @@
-"""clean_engines: remove engines, all of them or those of some benchmarks or of one backend; the timing cache stays."""
+"""clean_engines: remove engines, optionally only those of some benchmarks or one backend; the timing cache is kept."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from code.common.files import storage_error
 
 
 def run(context: Context) -> int:
-    """Remove what matches --benchmarks and --backend; both may be left out. What builds left behind is removed as well."""
+    """Remove engines that match --benchmarks and --backend (both optional), and leftovers of interrupted builds."""
     given = context.request.given
     benchmarks = {str(b) for b in context.request.benchmarks()} if given.get("benchmarks") else None
     backend = context.request["backend"] if "backend" in given else None

@@ -1,4 +1,4 @@
-"""compare: two runs, or a run and a public result, side by side."""
+"""compare: show two runs, or a run and a public result, side by side."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from code.submission.audit.comparison import Side
 
 
 def run(context: Context) -> int:
-    """The tables, or JSON with --json."""
+    """Print the comparison as tables, or as JSON with --json."""
     request = context.request
     if not request["a"] or not request["b"]:
         raise UsageError(
-            "two results must be named",
-            "each is the folder of a run, or one of them a public result such as H100_SXM_80GBx8",
+            "two results are needed",
+            "give two run folders, or one run folder and a public result such as H100_SXM_80GBx8",
             "make compare A=build/logs/…/Offline B=H100_SXM_80GBx8 (`make list_results` lists the runs)",
         )
     a, b = comparison.read_pair(request["a"], request["b"])

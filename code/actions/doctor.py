@@ -1,4 +1,4 @@
-"""doctor: look this machine over before a run, and say of each fault which command mends it."""
+"""doctor: check this machine before a run and print the command that fixes each problem."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from code.machine.detect import detect
 from code.preflight import Finding, Level, run_checks
 
 FAULTY_STATUS = 3
-"""Exit status when a check found an error: something that a run needs is not there or not right."""
+"""Exit status when a check finds an error: something a run needs is missing or wrong."""
 
 
 def run(context: Context) -> int:
-    """Take CAPTURE, BENCHMARKS, --model_variant and --json from the request."""
+    """Examine the machine as requested with CAPTURE, BENCHMARKS, --model_variant and --json."""
     request = context.request
     benchmarks = [str(benchmark.valstr) for benchmark in wanted_benchmarks(request["benchmarks"] or [])]
     given = request.given.get("model_variant")
@@ -29,8 +29,8 @@ def examine(capture: Path | str | None = None, as_json: bool = False, benchmarks
     """Check this machine, or a captured one; print the findings and return the exit status.
 
     Args:
-        benchmarks: short names of what is to run; space, data and models are checked for them.
-        variant: "reference" or "tiny"; without it, what such a machine runs by default.
+        benchmarks: short names of the benchmarks to run; disk space, data and models are checked for these.
+        variant: "reference" or "tiny"; '' for this machine's default.
     """
     detected = detect(capture)
     findings = run_checks(detected.machine, detected, benchmarks, variant)
@@ -54,11 +54,11 @@ def examine(capture: Path | str | None = None, as_json: bool = False, benchmarks
 
 
 def lines_of(finding: Finding) -> list[str]:
-    """One finding as the report shows it; the command is on a line of its own, to be copied."""
+    """A finding as printed; the command gets its own line so that it can be copied."""
     check = finding.name if finding.name == finding.family else f"{finding.family}, {finding.name}"
     lines = [f"  {finding.level.value:<9} {check}: {finding.message}"]
-    if finding.mend:
-        lines.append(f"  {'':<9} mend: {finding.mend}")
+    if finding.fix:
+        lines.append(f"  {'':<9} fix: {finding.fix}")
     return lines
 
 

@@ -1,4 +1,4 @@
-"""download_data: fetch, or for the tiny variant generate, the data sets of the benchmarks asked for."""
+"""download_data: download the data sets of the requested benchmarks, or generate them for the tiny variant."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from code.benchmarks.benchmark import definition_of
 
 
 def run(context: Context) -> int:
-    """All of them; the first that cannot be had is the error."""
+    """Get every data set; raises the first one's error."""
     for benchmark in context.request.benchmarks():
         definition = definition_of(benchmark)
         source = context.request[definition.facts.import_field] if definition.facts.import_field else None
@@ -22,7 +22,7 @@ def run(context: Context) -> int:
 
 
 def variants(context: Context) -> list[str]:
-    """The variants asked for; without --model_variant the one that this machine's configs use."""
+    """The variants requested with --model_variant, else the one this machine's configs use."""
     given = context.request["model_variant"] if "model_variant" in context.request.given else None
     if given:
         return [given]

@@ -1,4 +1,4 @@
-"""download_model: fetch, or for the tiny variant check, the models of the benchmarks asked for."""
+"""download_model: download the models of the requested benchmarks, or check them for the tiny variant."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from code.benchmarks.benchmark import definition_of
 
 
 def run(context: Context) -> int:
-    """All of them; the first that cannot be had is the error."""
+    """Get every model; raises the first one's error."""
     for benchmark in context.request.benchmarks():
         for variant in variants(context):
             definition_of(benchmark).download_model(variant)

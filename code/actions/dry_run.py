@@ -1,4 +1,4 @@
-"""dry_run: what a request would do, for any known system on any machine: the plan, the devices, the engine, LoadGen's settings."""
+"""dry_run: print what a request would do, for any known system on any machine: plan, devices, engine, LoadGen settings."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from code.run.settings import conf_text, user_conf
 
 
 def run(job: Job, context: Context) -> None:
-    """Print it. A model or package that is not here costs the engine's key alone; a value that cannot work is an error."""
+    """Print the plan. Without the model or a package only the engine key is unknown; an impossible value is an error."""
     workload, definition = job.workload, job.definition
     probed = {name: item.value for name, item in probed_fields(workload).items()}
     console.say(f"\n{job.label} on {workload.system_name}, results under {workload.system_id}")
@@ -23,7 +23,7 @@ def run(job: Job, context: Context) -> None:
         console.say(f"  {'devices ' if not number else '        '} {device.words()}")
     settled = {name: None if name in probed else value for name, value in job.values.items()}
     conf = user_conf(str(workload.scenario), settled, _count(job), definition.samples, definition.whole_passes)
-    lines = conf_text(definition.name, str(workload.scenario), conf).splitlines()[1:] or ["its own"]
+    lines = conf_text(definition.name, str(workload.scenario), conf).splitlines()[1:] or ["LoadGen's defaults"]
     console.say("  LoadGen  " + "\n           ".join(lines))
     for name, value in probed.items():
         console.say(f"           {name} = {value.factor:g} × {value.what}, measured at the first run")
@@ -34,7 +34,7 @@ def _engine(job: Job) -> str:
     try:
         return f"{job.engines.first.folder.name} ({'built' if job.engines.first.exists else 'not built yet'})"
     except MissingError as error:
-        return f"its key needs what is not here yet: {error.what}"
+        return f"key unknown: {error.what}"
 
 
 def _count(job: Job) -> int:

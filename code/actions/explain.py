@@ -1,4 +1,4 @@
-"""explain: every value of the plan and where it came from; nothing is run."""
+"""explain: print every value of the plan and its origin, without running anything."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ READS = Consumer("make explain", ("verbose",))
 
 
 def run(job: Job, context: Context) -> None:
-    """One workload's values as a table; with --verbose also those that are unset."""
+    """Print one workload's values as a table; --verbose includes unset fields."""
     workload = job.workload
     if context.request["json"]:
         console.say(json.dumps(as_json(workload), indent=4))

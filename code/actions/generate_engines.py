@@ -1,4 +1,4 @@
-"""generate_engines: build the engine of a workload unless the very same one is there."""
+"""generate_engines: build a workload's engine unless an identical one exists."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from code.run.job import Job
 
 
 def run(job: Job, context: Context) -> None:
-    """Build, or say that it is there. MissingError without the model, RunError with the runtime's words when it cannot be built."""
+    """Build the engine. MissingError without the model, RunError with the runtime's message if the build fails."""
     job.build(force=bool(context.request["force_build"]))
 
 

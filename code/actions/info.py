@@ -1,4 +1,4 @@
-"""info: what this installation is and what it sees; the first thing to send with a question."""
+"""info: describe this installation and what it detects; include the output in bug reports."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from code.systems.matching import match
 
 
 def run(context: Context) -> int:
-    """Print it, or JSON with --json."""
+    """Print a table, or JSON with --json."""
     rows = collect()
     if context.request["json"]:
         console.say(json.dumps(dict(rows), indent=4))
     else:
-        console.table("This installation", ("What", "Is"), rows)
+        console.table("This installation", ("Item", "Value"), rows)
     return 0
 
 
 def collect() -> list[tuple[str, str]]:
-    """Name and value of everything worth knowing; what cannot be had says why."""
+    """(name, value) pairs; a value that is unavailable says why."""
     rows = [
         ("harness", project_version() + (f" at commit {commit}" if (commit := git_commit()) else "")),
         ("Python", f"{platform.python_version()} on {platform.platform()}"),

@@ -1,4 +1,4 @@
-"""list_configs: every config class that loads, and what does not."""
+"""list_configs: list every config class and everything that failed to load."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ READS = Consumer("make list_configs", ("verbose",))
 
 
 def run(context: Context) -> int:
-    """A line for each system with its scenarios and config versions; with --verbose one for each class. Nothing is probed."""
+    """One line per system with its scenarios and config versions, or per class with --verbose. Nothing is measured."""
     request = context.request
     files = [(b, s, load(b, s)) for b in wanted_benchmarks(request) for s in _scenarios(request, b)]
     loaded = [file for _, _, found in files for file in found]
@@ -39,12 +39,12 @@ def run(context: Context) -> int:
 
 
 def wanted_benchmarks(request: Request) -> list[Benchmark]:
-    """Those asked for, or all of which there are configs."""
+    """The requested benchmarks, else all that have configs."""
     return request.benchmarks() if request["benchmarks"] else [parse_benchmark(name) for name in sorted(BENCHMARKS)]
 
 
 def _scenarios(request: Request, benchmark: Benchmark) -> list[Scenario]:
-    """Those asked for; without a benchmark named, those that each benchmark has of them."""
+    """The requested scenarios; if no benchmark was named, those of them that each benchmark has."""
     if request["benchmarks"]:
         return request.scenarios(benchmark)
     return request.scenarios_among(definition_of(benchmark).scenarios)
@@ -55,7 +55,7 @@ def _wanted(request: Request, entry: Registered) -> bool:
 
 
 def _by_system(entries: list[tuple[Benchmark, Scenario, Registered]]) -> list[tuple[str, str, str, str]]:
-    """One row for each benchmark, system and set of versions."""
+    """One row per benchmark, system and set of versions."""
     versions: dict[tuple[str, str, str], list[str]] = {}
     for benchmark, scenario, entry in entries:
         found = versions.setdefault((str(benchmark), system_of(entry), str(scenario)), [])
@@ -68,7 +68,7 @@ def _by_system(entries: list[tuple[Benchmark, Scenario, Registered]]) -> list[tu
 
 
 def _complaints(entries: list[tuple[Benchmark, Scenario, Registered]], loaded: list[LoadedFile]) -> list[str]:
-    """What would not run as it stands, one line each."""
+    """Configs that cannot run, one line each."""
     lines = [str(problem) for file in loaded for problem in file.problems]
     for benchmark, scenario, entry in entries:
         wrong = misplaced(entry, benchmark, scenario)
@@ -82,7 +82,7 @@ def _complaints(entries: list[tuple[Benchmark, Scenario, Registered]], loaded: l
 
 
 def as_json(entries: list[tuple[Benchmark, Scenario, Registered]], loaded: list[LoadedFile]) -> dict[str, object]:
-    """The same for automation."""
+    """The listing as JSON."""
     return {
         "configs": [
             {

@@ -1,4 +1,4 @@
-"""list_engines: the engines that are built, with what made them."""
+"""list_engines: list the built engines and what each was built from."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from code.common import console
 
 
 def run(context: Context) -> int:
-    """A table, or JSON with --json."""
+    """Print a table, or JSON with --json."""
     found = store.built()
     if context.request["json"]:
         console.say(json.dumps([{"name": e.folder.name, "bytes": e.size, **e.sidecar} for e in found], indent=4, sort_keys=True))
         return 0
     if not found:
-        console.say('no engine is built; run `make generate_engines RUN_ARGS="--benchmarks=… --scenarios=…"`')
+        console.say('no engines built; run `make generate_engines RUN_ARGS="--benchmarks=… --scenarios=…"`')
         return 0
     console.table(
         "Engines",

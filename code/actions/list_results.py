@@ -1,4 +1,4 @@
-"""list_results: every run there is, newest first, complete or not."""
+"""list_results: list every run, newest first, complete or not."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from code.submission.stage.runs import ACCURACY, Run
 
 
 def run(context: Context) -> int:
-    """The table, or JSON with --json."""
+    """Print the runs, or JSON with --json."""
     request = context.request
     root = runs.log_folder(request["log_dir"])
     found = runs.find_runs(root)
@@ -34,7 +34,7 @@ def run(context: Context) -> int:
 
 
 def listing(found: list[Run]) -> list[str]:
-    """Two lines for each run: what came of it, in columns, and its folder, whole, so that it can be copied."""
+    """Two lines per run: its result in columns, and its full folder path so that it can be copied."""
     rows = [(one.started or "-", one.benchmark, one.scenario, one.mode, result(one), verdict(one)) for one in found]
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]) - 1)]
     lines = []
@@ -45,7 +45,7 @@ def listing(found: list[Run]) -> list[str]:
 
 
 def result(one: Run) -> str:
-    """The value that counts, as people read it."""
+    """The scenario's metric with its unit, or the accuracy scores."""
     if one.mode == ACCURACY:
         entries = one.metadata.get("accuracy") or []
         return ", ".join(f"{entry['name']} {float(entry['value']):.3f}" for entry in entries)
@@ -57,7 +57,7 @@ def result(one: Run) -> str:
 
 
 def verdict(one: Run) -> str:
-    """VALID, INVALID, PASSED, FAILED, or what makes the run incomplete."""
+    """VALID, INVALID, PASSED or FAILED, or why the run is incomplete."""
     missing = one.missing()
     if missing:
         return "incomplete: " + "; ".join(missing)
@@ -70,7 +70,7 @@ def verdict(one: Run) -> str:
 
 
 def as_json(one: Run) -> dict[str, Any]:
-    """One run for machines."""
+    """One run as JSON."""
     return {
         "folder": str(one.folder),
         "started": one.started,

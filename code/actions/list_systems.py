@@ -1,4 +1,4 @@
-"""list_systems: every known system, with the one that this machine is."""
+"""list_systems: list the known systems and mark the one that matches this machine."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from code.systems.system_list import KnownSystem, System
 
 
 def run(context: Context) -> int:
-    """Print the table, or JSON with --json. Works on a machine that matches none of them."""
+    """Print the table, or JSON with --json. Also works on a machine that matches no known system."""
     capture = context.request["capture"] or None
     try:
         found = match(detect(capture))
@@ -40,7 +40,7 @@ def run(context: Context) -> int:
 
 
 def as_json(system: System) -> dict[str, object]:
-    """One system as automation reads it."""
+    """One system as JSON."""
     return {
         "name": system.name,
         "system_id": system.value.system_id or "",

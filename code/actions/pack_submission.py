@@ -1,10 +1,10 @@
-"""pack_submission: the tarball, its manifest, and the summaries in the official report's columns."""
+"""pack_submission: write the tarball, its manifest, and summaries with the official report's columns."""
 
 from __future__ import annotations
 
 from code.actions import Context, OncePerRequest
 from code.actions.check_submission import subject
-from code.actions.stage_results import say_findings, tree
+from code.actions.stage_results import print_findings, tree
 from code.common import console, paths
 from code.common.errors import UsageError
 from code.common.paths import build_dir
@@ -14,14 +14,16 @@ from code.submission.pack import packing
 
 
 def run(context: Context) -> int:
-    """Pack a tree that the preflight finds nothing wrong with."""
+    """Pack the tree; refuses one in which the preflight finds errors."""
     root = tree(context.request)
     round_, submitter = subject(context.request, root)
     wrong = errors(tree_checks.preflight(root, round_, submitter))
     if wrong:
-        say_findings(wrong, root)
+        print_findings(wrong, root)
         raise UsageError(
-            f"{paths.shown(root)} is not packed", f"the preflight finds {len(wrong)} errors", "mend them, then pack again"
+            f"{paths.shown(root)} was not packed",
+            f"the preflight found {len(wrong)} errors",
+            "fix them, then run make pack_submission",
         )
     summaries = report_columns.write(build_dir(), report_columns.rows(root, round_))
     done = packing.pack(root, build_dir())

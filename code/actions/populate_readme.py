@@ -1,4 +1,4 @@
-"""populate_readme: write the READMEs and calibration.md of a staged tree again from the runs they describe."""
+"""populate_readme: regenerate the READMEs and calibration.md of a staged tree from its runs."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from code.submission.stage.layout import LAYOUTS, Place
 
 
 def run(context: Context) -> int:
-    """Write them; results that were taken over from another tree keep theirs."""
+    """Rewrite the pages; results taken over from another tree keep their own."""
     root = tree(context.request)
     record = staging.read_record(root)
     if not record.get("results"):
-        raise MissingError(f"nothing is recorded as staged in {root}", "", "run `make stage_results`")
+        raise MissingError(f"no record of staged results in {root}", "", "run `make stage_results`")
     written = []
     described = []
     for entry in record["results"]:
@@ -29,7 +29,7 @@ def run(context: Context) -> int:
         round_ = round_named(entry["round"])
         ran, accuracy = (runs.read_run(Path(entry[name])) for name in ("performance_run", "accuracy_run"))
         if ran is None or accuracy is None:
-            console.warn(f"{place.label}: its runs are not there, so its README stays as it is")
+            console.warn(f"{place.label}: its runs no longer exist; README.md left unchanged")
             continue
         one = Candidate(
             place.system,

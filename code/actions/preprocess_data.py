@@ -1,4 +1,4 @@
-"""preprocess_data: turn downloaded data into the arrays a harness maps into memory."""
+"""preprocess_data: convert downloaded data into the arrays that the harness memory-maps."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from code.fields.table import FIELDS
 
 
 def run(context: Context) -> int:
-    """All benchmarks asked for; what is up to date is left as it is."""
+    """Preprocess the requested benchmarks; arrays that are up to date are left alone."""
     defaults = {f.name: f.default for f in FIELDS}
     given = {name: item.value for name, item in context.request.overrides().items()}
     for benchmark in context.request.benchmarks():

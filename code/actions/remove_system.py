@@ -1,4 +1,4 @@
-"""remove_system: take an added system back, with the configs and the description that came with it."""
+"""remove_system: undo add_system: remove a system with its generated configs and description."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from code.systems.adding import plan_removal, remove
 
 
 def run(context: Context) -> int:
-    """Take NAME and YES from the request; ask on a terminal."""
+    """Remove the system named by NAME, prompting for confirmation unless YES=1."""
     request = context.request
     name = request["name"]
     if not name:
-        raise UsageError("no name was given", "", "add NAME=<name>; `make list_systems` shows what was added")
+        raise UsageError("no system name given", "", "add NAME=<name>; `make list_systems` shows the added systems")
     change = plan_removal(name)
     lines = change.lines()
     if not request["yes"]:
         for line in lines:
             console.say(f"  {line}")
         if not sys.stdin.isatty():
-            raise UsageError("nothing was removed", "there is no terminal to ask on", "add YES=1 to remove without asking")
-        if input("Do this? [y/N] ").strip().lower() not in ("y", "yes"):
+            raise UsageError("nothing was removed", "cannot prompt: not a terminal", "add YES=1 to remove without asking")
+        if input("Proceed? [y/N] ").strip().lower() not in ("y", "yes"):
             console.say("nothing was removed")
             return 0
     remove(change)

@@ -1,4 +1,4 @@
-"""report: one self-contained HTML page for each run, and an index."""
+"""report: write one self-contained HTML page per run, and an index."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ FAILED_STATUS = 4
 
 
 def run(context: Context) -> int:
-    """Pages for every complete run; 4 where one of them could not be read."""
+    """Write pages for every complete run; returns 4 if a run could not be read."""
     request = context.request
     root = runs.log_folder(request["log_dir"])
     found = [one for one in runs.find_runs(root) if one.complete]
@@ -27,7 +27,7 @@ def run(context: Context) -> int:
         short = {definition_of(b).name for b in request.benchmarks()}
         found = [one for one in found if short_name(one.benchmark) in short]
     if not found:
-        raise MissingError(f"there is no complete run in {paths.shown(root)}", "", "make one with `make run`, then `make report`")
+        raise MissingError(f"no complete run in {paths.shown(root)}", "", "make one with `make run`, then `make report`")
     folder = Path(request["report_dir"]).absolute() if request["report_dir"] else build_dir() / "report"
     pages: list[tuple[RunPage, Path]] = []
     problems: list[tuple[Path, HarnessError]] = []
@@ -46,7 +46,7 @@ def run(context: Context) -> int:
 
 
 def page_of(one: Run) -> RunPage:
-    """What a run's page is made of."""
+    """Collect the data for one run's page."""
     return RunPage(one.folder, one.metadata, one.spec, one.provenance, one.started)
 
 

@@ -1,4 +1,4 @@
-"""run: generate_engines, then run_harness, for one workload after the other."""
+"""run: generate_engines, then run_harness, one workload at a time."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from code.run.job import Job
 
 
 def run(job: Job, context: Context) -> list[ReportRow]:
-    """Both, in order."""
+    """Build the engine, then run the harness."""
     generate_engines.run(job, context)
     return run_harness.run(job, context)
 

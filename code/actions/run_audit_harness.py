@@ -1,4 +1,4 @@
-"""run_audit_harness: run and verify the audit tests that a round asks for, or those named with --audit_test."""
+"""run_audit_harness: run and verify the audit tests a round requires, or those named with --audit_test."""
 
 from __future__ import annotations
 
@@ -20,31 +20,31 @@ from code.submission.stage import runs
 
 
 def run(job: Job, context: Context) -> None:
-    """Every test of one workload. RunError where one fails for good."""
+    """Run every test of one workload. RunError if one still fails after --audit_attempts attempts."""
     workload = job.workload
     require_computing(job)
     audit_config.refuse_leftover(paths.project_root(), Path.cwd(), log_root(workload))
     short = job.definition.name
     round_ = chosen_round(workload, short)
     tests = audit_run.tests_for(short, list(context.request["audit_test"] or ()), round_)
-    say_needed(short, round_, tests)
+    print_needed(short, round_, tests)
     failed = [outcome for test in tests if not (outcome := _attempts(job, context, test, round_)).passed]
     require_passed(workload, failed)
 
 
 def chosen_round(workload: Workload, short: str) -> Round:
-    """The round named, else the newest that has the benchmark."""
+    """The requested round, else the newest one with this benchmark."""
     return round_named(workload["round"]) if workload["round"] else newest_with(short)
 
 
-def say_needed(short: str, round_: Round, tests: list[str]) -> None:
-    """Which tests the round asks for, and which run now."""
-    wanted = ", ".join(required_audits(round_, short)) or "no audit test"
-    console.say(f"{round_.name} asks {wanted} of {short} in closed; running {', '.join(tests) or 'none'}")
+def print_needed(short: str, round_: Round, tests: list[str]) -> None:
+    """Print the tests the round requires and those about to run."""
+    wanted = ", ".join(required_audits(round_, short)) or "no audit tests"
+    console.say(f"{round_.name} closed requires {wanted} for {short}; running {', '.join(tests) or 'none'}")
 
 
 def require_computing(job: Job) -> None:
-    """UsageError for a simulated engine: an audit verifies answers."""
+    """UsageError for a simulated engine: it computes no answers to verify."""
     if not job.backend.computes:
         raise UsageError(
             f"{job.label} cannot be audited", "a simulated engine computes no answers", "name a real runtime with --backend=…"
@@ -52,7 +52,7 @@ def require_computing(job: Job) -> None:
 
 
 def pair_of(job: Job, test: str, round_: Round) -> Audit:
-    """The audit with the runs it is compared with."""
+    """The audit and the runs it is compared with."""
     workload = job.workload
     system = run_identity(workload, runs.PERFORMANCE, job.backend, 0).system_name
     key = (system, workload.full_name, str(workload.scenario))
@@ -61,9 +61,9 @@ def pair_of(job: Job, test: str, round_: Round) -> Audit:
 
 
 def _attempts(job: Job, context: Context, test: str, round_: Round) -> Outcome:
-    """Run a test until its performance part passes, as often as --audit_attempts allows.
+    """Run a test until its performance part passes, at most --audit_attempts times.
 
-    From the second attempt on TEST01 logs half as many samples: its README allows that, since logging costs time.
+    Each further TEST01 attempt logs half as many samples: logging slows the run, and TEST01's README allows fewer.
     """
     workload, short = job.workload, job.definition.name
     audit = pair_of(job, test, round_)
@@ -76,28 +76,28 @@ def _attempts(job: Job, context: Context, test: str, round_: Round) -> Outcome:
         console.say(f"{label}: attempt {attempt} of {most}, logs in {paths.shown(folder)}")
         audit_run.run(audit, folder, label, sampling)
         outcome = audit_run.verify(audit, folder, job.definition, job.values)
-        say_outcome(label, outcome)
+        print_outcome(label, outcome)
         if outcome.passed or not outcome.performance_failed:
             return outcome
         sampling = sampling // 2 if sampling else None
     return outcome
 
 
-def say_outcome(label: str, outcome: Outcome) -> None:
-    """The verdict and its figures."""
+def print_outcome(label: str, outcome: Outcome) -> None:
+    """Print the verdict and the scores behind it."""
     for line in outcome.lines:
         console.say(f"{label}: {line}")
     console.say(f"{label}: {'PASSED' if outcome.passed else 'FAILED'}, stored in {paths.shown(outcome.folder)}")
 
 
 def require_passed(workload: Workload, failed: list[Outcome]) -> None:
-    """RunError where a test failed."""
+    """RunError if any test failed."""
     if failed:
         names = ", ".join(outcome.folder.name for outcome in failed)
         raise RunError(
             f"{workload.label} fails {names}",
             " | ".join(failed[0].lines),
-            "see the verify_*.txt in the folder named above; a noisy machine fails the performance part: stop other work and run again",
+            "see verify_*.txt in the folder above; if only performance failed, stop other work on the machine and run again",
         )
 
 

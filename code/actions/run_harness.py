@@ -1,4 +1,4 @@
-"""run_harness: one LoadGen test of a workload in each mode asked for, judged, and stored with its metadata.json."""
+"""run_harness: run one LoadGen test per requested mode, judge it, and store it with its metadata.json."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MODES = {"SubmissionRun": ("PerformanceOnly", "AccuracyOnly")}
 
 
 def run(job: Job, context: Context) -> list[ReportRow]:
-    """A row for each mode. MissingError where the engine is not built."""
+    """Run the tests and return one row per mode. MissingError if the engine is not built."""
     audit_config.refuse_leftover(paths.project_root(), Path.cwd(), log_root(job.workload))
     job.prepare()
     asked = str(job.workload["test_mode"])

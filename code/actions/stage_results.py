@@ -1,4 +1,4 @@
-"""stage_results: check the newest complete runs and lay them out as the round wants them."""
+"""stage_results: check the newest complete runs and lay them out as the round requires."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ FAILED_STATUS = 4
 
 
 def run(context: Context) -> int:
-    """Stage; 0 when every pair of runs was staged, 4 when some were left out."""
+    """Stage the results; returns 0 if every pair of runs was staged, 4 if some were left out."""
     request = context.request
     who = identity.read(request)
     found, findings = collect(request, who.round)
@@ -36,19 +36,19 @@ def run(context: Context) -> int:
             console.say(f"{place.label}: inferred: {note}")
     for note in dict.fromkeys(one.open_only for *_, one in done.results if one.open_only):
         console.say(note)
-    say_findings(list(done.findings), None)
+    print_findings(list(done.findings), None)
     console.say("Next: make truncate_results, then make check_submission")
     return FAILED_STATUS if errors(done.findings) else 0
 
 
 def tree(request: Request) -> Path:
-    """The tree's folder."""
+    """The submission tree: --submission_dir, else the default below build/."""
     given = request["submission_dir"]
     return Path(given).absolute() if given else staging.submission_dir()
 
 
 def collect(request: Request, round_: Round | None = None) -> tuple[list[Candidate], list[Finding]]:
-    """The candidates for a round (None: each benchmark's newest) that the request's benchmarks, scenarios and systems leave."""
+    """The candidates for a round (None: each benchmark's newest), filtered by the request, and findings on rejected runs."""
     if request["from_tree"]:
         found, findings = candidates.from_tree(Path(request["from_tree"]).absolute())
     else:
@@ -62,8 +62,8 @@ def collect(request: Request, round_: Round | None = None) -> tuple[list[Candida
     return found, findings
 
 
-def say_findings(findings: list[Finding], root: Path | None) -> None:
-    """Each finding with its next step; errors first."""
+def print_findings(findings: list[Finding], root: Path | None) -> None:
+    """Print each finding with its next step, errors first."""
     for finding in sorted(findings, key=lambda one: not one.error):
         lines = finding.lines(root)
         if finding.error:

@@ -1,7 +1,7 @@
-"""submission: the whole way from runs to the tarball.
+"""submission: every step from runs to the tarball.
 
 run (both modes) → run_audit_harness (closed) → stage_results → truncate_results → check_submission → pack_submission.
-Each step says what it does; the first that fails ends the way, and can be repeated by its own target.
+The first step that fails stops the sequence; each step can be rerun with its own make target.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from code.submission.stage import identity
 
 
 def run(context: Context) -> int:
-    """Do all of it; the status of the first step that fails."""
+    """Run all steps; returns the exit status of the first that fails."""
     who = identity.read(context.request)
     request = with_round(context.request, who)
     context = Context(request, context.notices)
@@ -37,7 +37,7 @@ def run(context: Context) -> int:
         console.say("2/6 audits")
         _audit_all(context)
     else:
-        console.say("2/6 audits: the open division asks for none (make run_audit_harness runs them)")
+        console.say("2/6 audits: not required in the open division (run them with make run_audit_harness)")
     for number, (name, step) in enumerate(STEPS, start=3):
         console.say(f"{number}/6 {name}")
         status = step.run(context)
@@ -56,7 +56,7 @@ STEPS = (
 
 
 def with_round(request: Request, who: identity.Identity) -> Request:
-    """The request with both modes asked for, and with the round's seeds where one was named in submission.toml."""
+    """The request with both test modes, and with the round named in submission.toml, whose seeds apply."""
     given = dict(request.given)
     given["test_mode"] = Value("SubmissionRun", "make submission")
     if who.round is not None:
@@ -73,7 +73,7 @@ def _run_all(context: Context) -> None:
     failed = [row for row in rows if row.outcome in (Outcome.ERROR, Outcome.FAILED)]
     if failed:
         what = "; ".join(f"{row.benchmark_full} {row.scenario} {row.mode}: {row.outcome.value}" for row in failed)
-        raise RunError("not every run succeeded", what, "fix what the table says, then run `make submission` again")
+        raise RunError("not every run succeeded", what, "fix the errors in the table, then run `make submission` again")
 
 
 def _audit_all(context: Context) -> None:

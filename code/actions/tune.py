@@ -1,4 +1,4 @@
-"""tune: search streams, batch sizes and padding for a workload; for Server also the highest rate that is VALID."""
+"""tune: search for the best streams, batch sizes and padding of a workload, and for Server the highest VALID rate."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from code.tuning.study import Study, study_path
 
 
 def run(job: Job, context: Context) -> None:
-    """Search, then print the config class to paste; with --write it is written where it stands.
+    """Search, then print the config class to paste; --write updates the class in its file.
 
-    A search that was stopped goes on with the trials it has. MissingError without Optuna, RunError when no point could be measured.
+    An interrupted search resumes with its finished trials. MissingError without Optuna, RunError if no point could be measured.
     """
     job.prepare_data()
     kind = "gpu" if job.placement.on_gpus else "cpu"
@@ -30,12 +30,12 @@ def run(job: Job, context: Context) -> None:
     path = study_path(workload, space)
     study = Study(path, space, aim.more_is_better)
     trials = min(int(context.request["trials"]), study.size)
-    console.say(f"{workload.label}: {trials} of {study.size} points, {len(study.known())} known already ({paths.shown(path)})")
+    console.say(f"{workload.label}: {trials} of {study.size} points, {len(study.known())} already measured ({paths.shown(path)})")
 
     def trial(point: dict[str, Any]) -> float:
         value = measure.probe(context.job(measure.at(workload, point)))[aim.key]
-        words = ", ".join(f"{name} {_short(value)}" for name, value in point.items())
-        console.say(f"{workload.label}: trial {len(study.known()) + 1}/{trials}: {value:,.6g} {aim.unit} with {words}")
+        settings = ", ".join(f"{name} {_short(value)}" for name, value in point.items())
+        console.say(f"{workload.label}: trial {len(study.known()) + 1}/{trials}: {value:,.6g} {aim.unit} with {settings}")
         return value
 
     study.search(trials, point_of(workload, space), trial, console.warn)
@@ -59,7 +59,7 @@ def run(job: Job, context: Context) -> None:
     if context.request["write"]:
         console.say(f"written to {paths.shown(config_class.write_class(workload, found))}")
     else:
-        console.say(f"it stands at {workload.config.where}; --write writes it there")
+        console.say(f"replaces the class at {workload.config.where}; add --write to update it")
 
 
 def _server_rate(context: Context, workload: Workload, throughput: float) -> float:
@@ -73,12 +73,12 @@ def _server_rate(context: Context, workload: Workload, throughput: float) -> flo
     rate = highest_valid(throughput, is_valid)
     if rate is None:
         raise RunError(
-            f"{workload.label}: no rate is VALID",
+            f"{workload.label}: no VALID rate found",
             f"not even {throughput / 64:,.3g} queries/s meets the latency bound",
-            "use a faster engine, or a smaller batch",
+            "use a faster engine or a smaller batch",
         )
     console.say(
-        f"{workload.label}: {rate:,.1f} queries/s is {rate / throughput:.0%} of the throughput; confirm it with a whole run of ten minutes"
+        f"{workload.label}: {rate:,.1f} queries/s is {rate / throughput:.0%} of the throughput; confirm it with a full ten-minute run"
     )
     return float(f"{rate:.4g}")
 

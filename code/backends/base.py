@@ -1,7 +1,7 @@
-"""What a backend is, and where each one is.
+"""The interface of a backend and the registry of backends.
 
-A backend imports its SDK only inside its functions, so that naming it costs nothing and a missing SDK is an error only where it is
-needed. A new backend is a module with `BACKEND` and one entry here.
+A backend imports its SDK only inside its functions, so that listing it costs nothing and a missing SDK is an error only when it is
+needed. To add a backend, write a module with `BACKEND` and add an entry here.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ BACKENDS: dict[str, str] = {
     "tensorrt_llm": "code.backends.generators.tensorrt_llm",
     "simulated": "code.backends.simulated",
 }
-"""Backend name → the module that has its BACKEND."""
+"""Backend name → module that defines BACKEND."""
 
 Arrays = Mapping[str, NDArray[Any]]
 
@@ -38,11 +38,11 @@ class EngineSpec:
 
     Args:
         streams: batches that may be in flight.
-        threads: threads of the runtime in all; 0 lets it decide.
+        threads: total runtime threads; 0: the runtime decides.
         precision: 'fp32', 'bf16', …; always decided here, never by the runtime.
-        options: those of the backend (code/harness/schema/options.py); None: their defaults.
+        options: the backend's (code/harness/schema/options.py); None: the defaults.
         cores: processors that the calling thread is bound to; (): any.
-        device: number of the device in this process.
+        device: index of the device in this process.
     """
 
     streams: int
@@ -54,24 +54,24 @@ class EngineSpec:
 
 
 class Stream(Protocol):
-    """One lane of an engine. Not thread-safe: a worker owns it."""
+    """One stream of an engine. Not thread-safe: one worker owns it."""
 
     def infer(self, inputs: Arrays) -> Arrays:
         """Run one batch and wait. Output arrays may be reused by the next call on this stream."""
 
 
 class Engine(Protocol):
-    """A loaded engine."""
+    """An engine loaded on one device; creates streams."""
 
     inputs: Sequence[str]
     outputs: Sequence[str]
 
     def stream(self) -> Stream:
-        """A new lane; the lanes of an engine may run at the same time."""
+        """A new stream; the streams of an engine may run concurrently."""
 
 
 class Backend(Protocol):
-    """A runtime."""
+    """A runtime: builds engines and loads them."""
 
     name: str
     label: str
@@ -79,29 +79,29 @@ class Backend(Protocol):
     runtime_key: str
     """The key of its version in metadata.json."""
     reads: tuple[Consumer, ...]
-    """The consumers of options in its code, engines of the C++ harness included."""
+    """The consumers of options in its code, including its C++ engine."""
     device: str
-    """'CPU' or 'GPU'; 'ANY' for a backend that takes the devices of whichever system it is for."""
+    """'CPU' or 'GPU'; 'ANY' for a backend that uses the devices of any system."""
     harness_languages: tuple[str, ...] = ("cpp", "python")
-    """The languages of harnesses that can run it; the C++ harness also has to be built with it."""
+    """Languages of the harnesses that can run it; the C++ harness must also be built with it."""
     computes: bool = True
-    """Whether its engines compute answers. One that does not needs no model and no data, and its results are simulated."""
+    """Whether its engines compute answers. If not, it needs no model and no data, and its results are simulated."""
     makes_precision: bool
-    """Whether its engines take the model as it is and hold the precision themselves; otherwise a graph is made in it first."""
+    """Whether its engines take the unmodified model and set the precision themselves; if not, a graph is made in it first."""
 
     def version(self) -> str:
         """The runtime's version; MissingError when it is not installed."""
 
     def build_settings(self, values: Mapping[str, Any]) -> dict[str, Any]:
-        """Everything but the model that decides what the engine is. UsageError for a precision it cannot do."""
+        """Everything that identifies the engine except the model. UsageError for an unsupported precision."""
 
     def device_identity(self) -> str:
-        """The device an engine belongs to."""
+        """Description of the device that an engine is built for; part of its identity."""
 
     def build(self, model: Path, values: Mapping[str, Any], folder: Path) -> Mapping[str, Any] | None:
-        """Write the engine's files into `folder`; what is returned stands in the sidecar as `details`.
+        """Write the engine's files into `folder`. Returns the sidecar's `details`.
 
-        RunError with the runtime's own words when it cannot.
+        RunError with the runtime's message on failure.
         """
 
     def options(self, values: Mapping[str, Any], folder: Path) -> Options:

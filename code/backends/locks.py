@@ -1,4 +1,4 @@
-"""Locks between processes: two builds of the same thing wait for one another instead of colliding."""
+"""File locks between processes, so that concurrent builds of the same artefact wait for each other."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from code.common.files import storage_error
 
 @contextmanager
 def locked(file: Path) -> Iterator[None]:
-    """Hold `file` for the block; others that ask for it wait. The system lets go of it when a process ends, however it ends."""
+    """Hold the lock on `file` for the block; others wait. The kernel releases it when the process ends, however it ends."""
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         handle = file.open("w")

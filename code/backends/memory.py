@@ -1,4 +1,4 @@
-"""Whether a model fits into this machine's memory, said before it is loaded."""
+"""Checks before loading whether a model fits in this machine's memory."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SMALLER = {"fp32": "bf16", "bf16": "int8", "fp16": "int8", "int8": "int4"}
 
 
 def available() -> int:
-    """Bytes that processes can still take without swapping, the limit of a container included."""
+    """Bytes available without swapping, within the container's limit."""
     found = [int(line.split()[1]) * 1024 for line in _lines("/proc/meminfo") if line.startswith("MemAvailable:")]
     limit, used = _lines("/sys/fs/cgroup/memory.max"), _lines("/sys/fs/cgroup/memory.current")
     if limit and limit[0].isdigit() and used and used[0].isdigit():
@@ -30,13 +30,13 @@ def to_export(parameters: int, precision: str, exported: bool) -> int:
     return int(parameters * (4 if precision == "fp32" else 2) * TRACED)
 
 
-def kv_room(weights: int) -> int:
+def kv_bytes(weights: int) -> int:
     """Bytes that the KV cache may take: half of what is available beside the weights."""
     return max(0, available() - int(weights * LOADED)) // 2
 
 
 def require(wanted: int, what: str, instead: str = "") -> None:
-    """MissingError where fewer than `wanted` bytes are available; `instead` is what else would do."""
+    """MissingError when fewer than `wanted` bytes are available; `instead` is an alternative for the next step."""
     have = available()
     if 0 < have < wanted:
         precision = what.rsplit(" ", 1)[-1]
@@ -45,8 +45,8 @@ def require(wanted: int, what: str, instead: str = "") -> None:
         if smaller:
             ways.append(f"run with --precision={smaller}")
         raise MissingError(
-            f"too little memory to {what}",
-            f"it takes about {wanted / 2**30:.1f} GiB, and {have / 2**30:.1f} GiB are available",
+            f"not enough memory to {what}",
+            f"it needs about {wanted / 2**30:.1f} GiB, but {have / 2**30:.1f} GiB are available",
             ", or ".join(ways),
         )
 

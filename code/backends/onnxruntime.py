@@ -1,4 +1,4 @@
-"""ONNX Runtime on processors: the fp32 reference that other backends' numbers are compared with."""
+"""ONNX Runtime on processors: the fp32 reference for other backends."""
 
 from __future__ import annotations
 
@@ -62,8 +62,8 @@ class OnnxRuntime(Backend):
         precision = READS.of(values)["precision"]
         if precision not in ("fp32", "int8"):
             raise UsageError(
-                f"ONNX Runtime is the fp32 reference here and does not run {precision}",
-                "it computes a graph as it stands",
+                f"the ONNX Runtime backend is the fp32 reference and does not support {precision}",
+                "it runs the graph unchanged",
                 "run with --precision=fp32, or with --backend=openvino",
             )
         return {"precision": precision}
@@ -73,14 +73,14 @@ class OnnxRuntime(Backend):
         return "CPU"
 
     def build(self, model: Path, values: Mapping[str, Any], folder: Path) -> None:
-        """Check that the model loads and keep a copy of it."""
-        self._session(model, 1, "check that the file is a whole ONNX model, or name another with --model_path")
+        """Check that the model loads and copy it to the store."""
+        self._session(model, 1, "check that the file is a complete ONNX model, or select another with --model_path")
         shutil.copyfile(model, folder / "engine.onnx")
 
     def load(self, folder: Path, spec: EngineSpec) -> OrtEngine:
-        """A session whose threads are shared out among the streams."""
+        """A session whose threads are divided among the streams."""
         threads = max(1, spec.threads // max(1, spec.streams)) if spec.threads else 0
-        step = "build it again: make generate_engines RUN_ARGS='… --force_build'"
+        step = "rebuild it: make generate_engines RUN_ARGS='… --force_build'"
         return OrtEngine(self._session(folder / "engine.onnx", threads, step))
 
     @staticmethod

@@ -1,8 +1,8 @@
 """OpenVINO on processors.
 
-An engine is the compiled model as a blob (`engine.blob`), which loads in a fraction of the time a compilation takes and needs no
-model file any more. The precision of the computation is always set from the field `precision`: left alone, OpenVINO computes in
-bf16 on processors that have it.
+An engine is the compiled model as a blob (`engine.blob`), which loads in a fraction of the compilation time and no longer needs the
+model file. The precision of the computation is always set from the field `precision`: by default OpenVINO computes in bf16 on
+processors that support it.
 """
 
 from __future__ import annotations
@@ -34,23 +34,23 @@ def _core() -> Any:
         import openvino
     except ImportError as error:
         raise missing_sdk("openvino", "", error) from error
-    # The first tensor made from an array fills a table inside the bindings. Two threads that make their first at the same time
-    # can lock each other out for good (one has the table's lock, the other Python's), so one is made here, before any thread.
+    # OpenVINO deadlocks when two threads create their first tensor from an array at once: one holds the lock of a table in
+    # the bindings, the other the GIL. Create one here, before any thread starts.
     openvino.Tensor(np.zeros((1, 1), dtype=np.int64), shared_memory=True).get_element_type().to_dtype()
     return openvino.Core()
 
 
 @cache
 def _capabilities() -> frozenset[str]:
-    """What the processor computes in natively, in OpenVINO's words: 'FP32', 'BF16', 'FP16', …"""
+    """Precisions that the processor supports natively, as OpenVINO names them: 'FP32', 'BF16', 'FP16', …"""
     return frozenset(_core().get_property("CPU", CAPABILITIES))
 
 
 def inference_precision(precision: str) -> str:
     """The INFERENCE_PRECISION_HINT for a field value.
 
-    Where the processor has no fp16 instructions, an fp16 graph computes in f32 with its weights rounded to fp16. Asked for f16 there,
-    OpenVINO would take bf16 where it can, which is another precision.
+    Without fp16 instructions, an fp16 graph computes in f32 with its weights rounded to fp16. Given f16 on such a processor, OpenVINO
+    would use bf16 where available, which is another precision.
     """
     if precision == "fp16" and "FP16" not in _capabilities():
         return INFERENCE_PRECISION["fp32"]
@@ -59,7 +59,7 @@ def inference_precision(precision: str) -> str:
 
 @cache
 def _say_fp32() -> None:
-    """Once per process."""
+    """The runtime, created once per process."""
     console.warn(
         "this processor has no fp16 instructions: the fp16 graph, whose weights are rounded to fp16, computes in fp32 here; "
         "that shows what the rounded weights score, and its speed is fp32's"
@@ -67,7 +67,7 @@ def _say_fp32() -> None:
 
 
 class OpenVinoStream:
-    """One infer request."""
+    """A stream: one infer request."""
 
     def __init__(self, request: Any, outputs: Sequence[str]) -> None:
         self._request = request
@@ -88,7 +88,7 @@ class OpenVinoEngine:
         self.outputs: Sequence[str] = [port.get_any_name() for port in compiled.outputs]
 
     def stream(self) -> OpenVinoStream:
-        """A new infer request."""
+        """A new stream with its own infer request."""
         return OpenVinoStream(self._compiled.create_infer_request(), self.outputs)
 
 
@@ -110,18 +110,18 @@ class OpenVino(Backend):
             raise missing_sdk("openvino", "", error) from error
 
     def build_settings(self, values: Mapping[str, Any]) -> dict[str, Any]:
-        """The precision; everything else is set when the engine is loaded."""
+        """The precision; everything else is set at load time."""
         precision = READS.of(values)["precision"]
         if precision not in INFERENCE_PRECISION:
             raise UsageError(
-                f"OpenVINO on a processor does not run {precision}",
+                f"OpenVINO on a processor does not support {precision}",
                 "it computes in " + ", ".join(INFERENCE_PRECISION),
                 "choose one with --precision=…",
             )
         if precision == "bf16" and not detect().isa & {"avx512_bf16", "amx_bf16"}:
             raise UsageError(
                 "this processor has no bf16 instructions",
-                "OpenVINO would compute in fp32 instead, and the result would say bf16",
+                "OpenVINO would compute in fp32 instead, but the result would be labelled bf16",
                 "run with --precision=fp32",
             )
         hint = inference_precision(precision)
@@ -143,14 +143,14 @@ class OpenVino(Backend):
             raise RunError(
                 f"OpenVINO cannot compile {model}",
                 last_words(error),
-                "check that the file is a whole ONNX model: run `make download_model` again, or name another with --model_path",
+                "check that the file is a complete ONNX model: run `make download_model` again, or select another with --model_path",
             ) from error
         (folder / "engine.blob").write_bytes(blob.getvalue() if hasattr(blob, "getvalue") else bytes(blob))
 
     def load(self, folder: Path, spec: EngineSpec) -> OpenVinoEngine:
         """Import the blob for a number of streams and threads.
 
-        OpenVINO prefers the NUMA node of the calling thread, and holds a computation to that node whatever cores its thread is bound to.
+        OpenVINO prefers the calling thread's NUMA node and keeps the computation on it, whatever cores the thread is bound to.
         """
         core = _core()
         properties = {
@@ -167,7 +167,7 @@ class OpenVino(Backend):
             raise RunError(
                 f"OpenVINO cannot load the engine {folder.name}",
                 last_words(error),
-                "build it again: make generate_engines RUN_ARGS='… --force_build'",
+                "rebuild it: make generate_engines RUN_ARGS='… --force_build'",
             ) from error
 
     @staticmethod

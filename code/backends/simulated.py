@@ -1,10 +1,10 @@
-"""The simulated backend: an engine that takes as long as a table says and computes nothing.
+"""The simulated backend: an engine that takes the time given by a table and computes nothing.
 
-LoadGen, queues, batches and lanes are the real ones; only the answers and the time of the devices are not. It shows how a system that
-is not there would be driven, and how the harness behaves on it. Nothing it measures is a result: every line says SIMULATED.
+LoadGen, queues, batches and lanes are real; only the answers and the device times are not. It shows how the harness would drive and
+behave on a system that is not available. Its measurements are not results: every line is marked SIMULATED.
 
 The engine is the table itself: JSON with `batches` [B] and `lengths` [L], both ascending, and `microseconds` [B][L], which the harness
-interpolates; where wanted also `slowdown` (a factor for each device), `load_s`, `fault` ('throw', 'short' or 'hang') and `fault_after`.
+interpolates; optionally also `slowdown` (a factor per device), `load_s`, `fault` ('throw', 'short' or 'hang') and `fault_after`.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class Simulated(Backend):
     reads = (READS,)
 
     def version(self) -> str:
-        """The version of the table's form."""
+        """The version of the table's format."""
         return VERSION
 
     def build_settings(self, values: Mapping[str, Any]) -> dict[str, Any]:
@@ -65,8 +65,8 @@ class Simulated(Backend):
     def load(self, folder: Path, spec: EngineSpec) -> Engine:
         """UsageError: only the C++ harness simulates."""
         raise UsageError(
-            "the Python harness does not simulate",
-            "its own overhead would be part of what is measured",
+            "the Python harness does not support simulated engines",
+            "its own overhead would distort the measurement",
             "run with --harness_lang=cpp after `make build`",
         )
 

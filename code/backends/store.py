@@ -1,7 +1,7 @@
-"""The engine store: an engine is addressed by what made it.
+"""The engine store: an engine is addressed by a digest of its inputs.
 
-`build/engines/<words>-<key>/` holds the backend's files and `engine.json`, which says in full what the key is a digest of. The same
-inputs give the same folder and no rebuild; a folder appears whole or not at all.
+`build/engines/<words>-<key>/` contains the backend's files and `engine.json`, which lists all inputs of the key's digest. The same
+inputs give the same folder and no rebuild; a folder is created atomically.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from code.fields.consumer import Consumer
 
 SIDECAR = "engine.json"
 NOTES = (".md", ".txt", ".log")
-"""Files of a model folder that decide nothing about an engine."""
+"""Files of a model folder that do not affect the engine."""
 
 
 READS = Consumer("engine store", ("precision",), engine=True)
@@ -31,7 +31,7 @@ READS = Consumer("engine store", ("precision",), engine=True)
 
 @dataclass(frozen=True)
 class EngineAddress:
-    """Where an engine is or will be, and what makes it."""
+    """The location of an engine, built or not, and its inputs."""
 
     folder: Path
     identity: Mapping[str, Any]
@@ -69,7 +69,7 @@ def address(backend: Backend, benchmark: str, model: Path, values: Mapping[str, 
 
 
 def build(where: EngineAddress, backend: Backend, model: Path, values: Mapping[str, Any]) -> float:
-    """Build the engine and return how many seconds it took; 0 where another process has built it meanwhile."""
+    """Build the engine. Returns the build time in seconds; 0 when another process has built it meanwhile."""
     there = where.exists
     with locked(engine_dir() / ".locks" / where.folder.name):
         if where.exists and not there:
@@ -94,7 +94,7 @@ class BuiltEngine:
 
 
 def built() -> list[BuiltEngine]:
-    """Every engine that is there, by name. A sidecar that cannot be read counts as empty."""
+    """Every built engine, by name. An unreadable sidecar counts as empty."""
     out = []
     for sidecar in sorted(engine_dir().glob(f"[!.]*/{SIDECAR}")):
         try:
@@ -107,13 +107,13 @@ def built() -> list[BuiltEngine]:
 
 
 def leftovers() -> list[Path]:
-    """What killed builds have left: temporary folders that nothing was written to for an hour."""
+    """Leftovers of killed builds: temporary folders without a write in the last hour."""
     old = time.time() - 3600
     return sorted(p for p in engine_dir().glob(".*.tmp*") if p.is_dir() and p.stat().st_mtime < old)
 
 
 def model_digest(model: Path) -> str:
-    """SHA-256 of the model, remembered beside the engines by path, size and time so that a warm run reads no gigabytes."""
+    """SHA-256 of the model, cached with the engines by path, size and time so that a warm run does not read gigabytes."""
     if model.is_dir():
         return folder_digest(model)
     stat = model.stat()
@@ -131,7 +131,7 @@ def model_digest(model: Path) -> str:
 
 
 def folder_digest(folder: Path) -> str:
-    """SHA-256 over the names and digests of a model folder's files: config, weights, an exported model; its notes do not count."""
+    """SHA-256 over the names and digests of a model folder's files: config, weights, an exported model; its notes are excluded."""
     digest = hashlib.sha256()
     for path in sorted(p for p in folder.rglob("*") if p.is_file() and p.suffix not in NOTES and not p.name.startswith(".")):
         digest.update(f"{path.relative_to(folder)}\0{model_digest(path)}\n".encode())

@@ -1,1 +1,1 @@
-"""The benchmarks, a package each, and what each offers."""
+"""The benchmarks, one package each, and the registry of their definitions."""

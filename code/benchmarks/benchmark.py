@@ -33,7 +33,7 @@ class BenchmarkDefinition(Protocol):
 
     @property
     def name(self) -> str:
-        """Short name, which is also LoadGen's model name."""
+        """Short name, also LoadGen's model name."""
         return self.facts.name
 
     @property
@@ -46,7 +46,7 @@ class BenchmarkDefinition(Protocol):
 
     @property
     def samples(self) -> int:
-        """Samples of the benchmark's own data set, which LoadGen's mlperf.conf assumes."""
+        """Number of samples in the benchmark's data set, as LoadGen's mlperf.conf assumes."""
         return self.facts.samples
 
     @property
@@ -55,50 +55,50 @@ class BenchmarkDefinition(Protocol):
         return self.facts.whole_passes
 
     def full_name(self, target: AccuracyTarget) -> str:
-        """The name results carry, such as 'bert-99.9'."""
+        """The benchmark's name in results, such as 'bert-99.9'."""
         return self.facts.targets[target.name].full_name
 
     def download_data(self, variant: str) -> None:
-        """Fetch (reference) or generate (tiny) the data set. MissingError with manual steps where it cannot."""
+        """Download (reference) or generate (tiny) the data set. MissingError with manual steps on failure."""
 
     def import_data(self, source: Path) -> None:
-        """Make the data set of a file of the user's own, which the field `facts.import_field` names."""
+        """Convert a user's file, given by the field `facts.import_field`, into the data set."""
         return None
 
     def download_model(self, variant: str) -> None:
-        """Fetch (reference) or check (tiny) the model. MissingError with manual steps where it cannot."""
+        """Download (reference) or check (tiny) the model. MissingError with manual steps on failure."""
 
     def prepare(self, values: Mapping[str, Any]) -> None:
-        """Make what can be made here without a large download: tiny data, preprocessed arrays. Cheap when all is there."""
+        """Create everything that needs no large download: tiny data, preprocessed arrays. Cheap when all exists."""
 
     def model(self, values: Mapping[str, Any]) -> Path:
-        """The ONNX model; MissingError when it is not there."""
+        """Path of the ONNX model. MissingError when it does not exist."""
 
     def dataset(self, values: Mapping[str, Any]) -> dict[str, Any]:
-        """The `dataset` part of run.json (code/harness/schema/run_spec.py); MissingError when arrays are not there or broken."""
+        """The `dataset` part of run.json (code/harness/schema/run_spec.py); MissingError when arrays are absent or corrupt."""
 
     def calibration_dataset(self, values: Mapping[str, Any]) -> dict[str, Any] | None:
-        """The `dataset` part for samples that calibrate and are not scored; None where they are drawn from the data set itself."""
+        """The `dataset` part for samples that calibrate and are not scored; None when they are drawn from the data set itself."""
         return None
 
     def open_reason(self, values: Mapping[str, Any]) -> str:
-        """Why a result with these values is for the open division only; '' where it need not be."""
+        """Why a result with these values is for the open division only; '' if it may be closed."""
         return ""
 
     def check_accuracy(self, log_dir: Path, values: Mapping[str, Any], target: AccuracyTarget) -> list[AccuracyResult]:
         """Score the accuracy log in `log_dir` against the target."""
 
     def partial_scores(self, log_dir: Path, values: Mapping[str, Any]) -> tuple[dict[str, float], str]:
-        """The scores of an accuracy log that holds only some samples (audit tests), and the text accuracy.txt would have."""
+        """Scores of a partial accuracy log (audit tests), and the text for accuracy.txt."""
 
 
 def definition_of(benchmark: Benchmark | str) -> BenchmarkDefinition:
-    """The definition of a benchmark that runs here; UsageError for one that does not."""
+    """The definition of a benchmark. UsageError for one that this harness does not implement."""
     package = BENCHMARKS.get(str(benchmark))
     if package is None:
         raise UsageError(
             f"{benchmark} does not run in this harness",
-            "its configs load, but there is no code for it here",
+            "its configs load, but this harness has no implementation of it",
             f"run one of {', '.join(sorted(BENCHMARKS))}",
         )
     return cast(BenchmarkDefinition, importlib.import_module(f"{package}.benchmark").BENCHMARK)

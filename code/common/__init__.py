@@ -1,1 +1,1 @@
-"""The vocabulary that all packages share: constants, fields, errors, paths and the console."""
+"""Constants, errors, paths, files and console output shared by all packages."""

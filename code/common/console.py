@@ -1,4 +1,4 @@
-"""What people see: lines, warnings, progress and tables. Nothing else in the project prints.
+"""Terminal output: lines, warnings, progress and tables. No other module prints.
 
 Everything here goes to standard error except tables and `say`, so that output can be piped. Colours and live bars are used on
 a terminal only; elsewhere progress is a plain line every few seconds.
@@ -20,22 +20,22 @@ PLAIN_INTERVAL_S = 5.0
 
 
 def say(text: str) -> None:
-    """One line for the user."""
+    """Print a line to standard output."""
     print(text, flush=True)
 
 
 def warn(text: str) -> None:
-    """One warning line."""
+    """Print a warning line."""
     print(f"warning: {text}", file=sys.stderr, flush=True)
 
 
 def fail(lines: Sequence[str]) -> None:
-    """An error's lines."""
+    """Print the lines of an error."""
     print("\n".join(lines), file=sys.stderr, flush=True)
 
 
 def duration(seconds: float) -> str:
-    """Seconds as people read them: '42 s', '3 min 05 s', '2 h 04 min'."""
+    """Seconds formatted for display: '42 s', '3 min 05 s', '2 h 04 min'."""
     whole = int(seconds + 0.5)
     if whole < 60:
         return f"{whole} s"
@@ -48,8 +48,8 @@ class Progress:
     """A live bar with an estimate of the remaining time on a terminal, plain lines elsewhere.
 
     Args:
-        label: what is going on.
-        total: how many units there are, or None when unknown.
+        label: the activity, such as 'downloading model.onnx'.
+        total: number of units, None if unknown.
         unit: the unit's name: 'samples', 'B' (shown as MB) or 's' (a clock).
     """
 
@@ -90,11 +90,11 @@ class Progress:
             self._live = None
 
     def advance(self, units: float) -> None:
-        """`units` more are done."""
+        """Advance by `units`."""
         self.update(self.done + units)
 
     def update(self, done: float, note: str = "") -> None:
-        """`done` units are done in all; `note` is shown behind the counts."""
+        """Set the progress to `done` units; `note` is shown after the counts."""
         self.done = done
         self.note = note or self.note
         if self._live is not None and self._task is not None:
@@ -119,7 +119,7 @@ class Progress:
 
 
 def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
-    """Print a table that fits the terminal (80 columns where there is none)."""
+    """Print a table that fits the terminal (80 columns without one)."""
     from rich import box
     from rich.console import Console
     from rich.table import Table

@@ -1,4 +1,4 @@
-"""The field's own vocabulary as enums: benchmarks, scenarios, harness types, targets, precisions.
+"""MLPerf vocabulary as enums: benchmarks, scenarios, harness types, targets, precisions.
 
 Config files written for other harnesses import these names, so they are a public interface. A value may carry aliases; matching
 ignores case, and for text that people type also '-', '_', '.' and spaces.
@@ -21,7 +21,7 @@ class AliasedName:
     Args:
         name: the canonical spelling.
         aliases: other spellings that mean the same.
-        patterns: regular expressions; text that one of them matches whole means the same.
+        patterns: regular expressions; text that fully matches one means the same.
     """
 
     def __init__(self, name: str, aliases: Iterable[str] = (), patterns: Iterable[str | re.Pattern[str]] = ()) -> None:
@@ -56,7 +56,7 @@ class AliasedName:
 
 
 def _typed(text: str) -> str:
-    """How people's spellings are compared: case and separators do not count."""
+    """Normalise a spelling for comparison: case and separators are ignored."""
     return re.sub(r"[-_.\s]", "", text).lower()
 
 
@@ -65,7 +65,7 @@ class AliasedNameEnum(Enum):
 
     @property
     def valstr(self) -> _ValueString:
-        """The canonical spelling; `x.valstr` and `x.valstr()` both give it."""
+        """The canonical spelling; `x.valstr` and `x.valstr()` both return it."""
         return _ValueString(str(self.value))
 
     def matches(self, text: object) -> bool:
@@ -190,7 +190,7 @@ class TestMode(AliasedNameEnum):
 
 @unique
 class ModelVariant(AliasedNameEnum):
-    """The MLPerf model, or the project's own small one."""
+    """The MLPerf reference model, or the project's own small one."""
 
     Reference = AliasedName("reference")
     Tiny = AliasedName("tiny")
@@ -198,7 +198,7 @@ class ModelVariant(AliasedNameEnum):
 
 @unique
 class Action(AliasedNameEnum):
-    """What `--action` can ask for; old config files import the member names."""
+    """Values of `--action`; older config files import the member names."""
 
     GenerateConfFiles = AliasedName("generate_conf_files")
     GenerateEngines = AliasedName("generate_engines")
@@ -228,7 +228,7 @@ class AuditTest(AliasedNameEnum):
 
 @unique
 class CPUArchitecture(AliasedNameEnum):
-    """Processor architectures as `uname -m` says them."""
+    """Processor architectures as `uname -m` prints them."""
 
     x86_64 = AliasedName("x86_64", ("amd64",))
     aarch64 = AliasedName("aarch64", ("arm64",))
@@ -259,7 +259,7 @@ class ByteSuffix(Enum):
     TiB = (1024, 4)
 
     def to_bytes(self) -> int:
-        """How many bytes one unit is."""
+        """Bytes per unit."""
         base, power = self.value
         return int(base**power)
 
@@ -301,7 +301,7 @@ class Memory:
         """Read '40 GiB', '928.77GB' or '512 MB'. Raises ValueError for anything else."""
         found = re.fullmatch(r"\s*([\d.]+)\s*([KMGT]?i?B)\s*", text)
         if found is None:
-            raise ValueError(f"{text!r} is no amount of memory such as '40 GiB'")
+            raise ValueError(f"{text!r} is not an amount of memory such as '40 GiB'")
         return cls(float(found.group(1)), ByteSuffix[found.group(2)])
 
     def pretty_string(self) -> str:
@@ -314,7 +314,7 @@ class Memory:
 
 @dataclass(frozen=True)
 class WorkloadSetting:
-    """Which of a system's configs: harness, accuracy target and power setting.
+    """Selects one of a system's configs: harness, accuracy target and power setting.
 
     Source: the `--config_ver` names of MLPerf vendor harnesses.
     """

@@ -1,6 +1,6 @@
-"""Fetches one file over HTTP so that it is either whole or absent.
+"""Download one file over HTTP so that it is either complete or absent.
 
-Bytes go to `<target>.part`, which survives a killed run and is taken up again where the server still has the same file (RFC 9110:
+Bytes go to `<target>.part`, which survives a killed run and is resumed if the server still has the same file (RFC 9110:
 Range, If-Range). `<target>.part.json` remembers which file that was. The whole file is compared with the pinned size and
 SHA-256, its digest is kept in `<target>.sha256` (readable by `sha256sum -c`), and only then does it get its name.
 """
@@ -40,13 +40,13 @@ _PAGES = (b"<!doctype html", b"<html")
 
 @dataclass(frozen=True)
 class Patience:
-    """How long to go on, in seconds.
+    """Time-outs and retries; times in seconds.
 
     Attributes:
-        offline: until a server that never answered is given up.
-        silence: how long a server may say nothing before the connection counts as lost.
-        attempts: tries in a row that bring no byte.
-        pause: before the second try; each later one is twice as long, up to `longest_pause`.
+        offline: give up on a server that never answered after this time.
+        silence: time without data after which the connection counts as lost.
+        attempts: give up after this many attempts in a row without a single byte.
+        pause: before the second attempt; doubles each time, up to `longest_pause`.
     """
 
     offline: float = 10.0
@@ -67,22 +67,22 @@ def fetch(
     manual_steps: str,
     patience: Patience | None = None,
 ) -> Path:
-    """Make sure that `target` is the file behind `url`; nothing is done where it already is.
+    """Ensure that `target` is the file at `url`; does nothing if it already is.
 
     Args:
-        sha256: its digest in hex where it is known; otherwise the one seen first is kept, and later ones must equal it.
-        md5: the digest that the publisher gives, where it is no better one.
-        size: its size in bytes where it is known.
-        label: what people call the file.
-        manual_steps: what to do by hand when the download is not possible.
+        sha256: its digest in hex; if unknown, the first download's digest is recorded and later ones must match it.
+        md5: the published digest, if the publisher gives no SHA-256.
+        size: its size in bytes, None if unknown.
+        label: the file's name in messages.
+        manual_steps: how to get the file by hand if the download fails.
 
     Returns:
         `target`.
 
     Raises:
-        MissingError: there is no network, the server has no such file, or it sends something else; or the file that is there
-            already is not the one meant.
-        RunError: no space, no right to write, or another download of the same file is under way.
+        MissingError: no network, the server does not have the file or sends something else, or an existing `target` is a
+            different file.
+        RunError: no space, no write permission, or another process is downloading the same file.
     """
     target = Path(target)
     if urlsplit(url).scheme not in ("http", "https"):
@@ -103,7 +103,7 @@ def fetch(
 
 
 class _LostError(Exception):
-    """The try failed in a way that another one may mend."""
+    """A transient failure: worth another attempt."""
 
     def __init__(self, why: str, wait: float = 0.0) -> None:
         super().__init__(why)
@@ -111,7 +111,7 @@ class _LostError(Exception):
 
 
 class _Transfer:
-    """One file on its way into its part file."""
+    """The transfer of one file into its part file."""
 
     def __init__(
         self,
@@ -133,7 +133,7 @@ class _Transfer:
         self.started = time.monotonic()
 
     def run(self) -> None:
-        """Bring all bytes, with as many tries as patience allows."""
+        """Transfer all bytes, retrying as `patience` allows."""
         failures = 0
         with Progress(f"downloading {self.label}", self.size, "B") as progress:
             while True:
@@ -145,18 +145,18 @@ class _Transfer:
                     pause = max(lost.wait, min(self.patience.pause * 2 ** max(0, failures - 1), self.patience.longest_pause))
                     if not self.heard and (failures >= min(4, self.patience.attempts) or self._left() - pause <= 0):
                         host = urlsplit(self.url).hostname
-                        raise self.refused(f"{host} cannot be reached from here: {lost}") from lost
+                        raise self.refused(f"{host} cannot be reached: {lost}") from lost
                     if failures >= self.patience.attempts:
-                        raise self.refused(f"{failures} tries in a row failed, the last one so: {lost}") from lost
+                        raise self.refused(f"{failures} attempts in a row failed, the last with: {lost}") from lost
                     time.sleep(pause)
 
     def refused(self, why: str) -> MissingError:
-        """The error for a download that cannot be done."""
-        kept = f" ({self.have:,} bytes are kept for the next try)" if self.have else ""
+        """The error for a download that failed."""
+        kept = f" ({self.have:,} bytes are kept for the next attempt)" if self.have else ""
         return MissingError(f"could not download {self.label} from {self.url}", why + kept, self.manual_steps)
 
     def forget(self) -> None:
-        """Throw away what came so far."""
+        """Discard the bytes received so far."""
         self.part.truncate(0)
         self.have = 0
         self.state_path.unlink(missing_ok=True)
@@ -183,7 +183,7 @@ class _Transfer:
             self._receive(response, total, progress)
 
     def _state(self) -> dict[str, Any]:
-        """What is known of the file in the part file; a part that nothing is known of is thrown away."""
+        """The recorded state of the part file; a part file without one is discarded."""
         with contextlib.suppress(OSError, ValueError):
             state = json.loads(self.state_path.read_text(encoding="utf-8"))
             if isinstance(state, dict) and state.get("url") == self.url and {"etag", "validator", "total"} <= set(state):
@@ -192,7 +192,7 @@ class _Transfer:
         return {"etag": "", "validator": "", "total": None}
 
     def _open(self, request: urllib.request.Request) -> HTTPResponse:
-        """The response to a request. A thread of its own asks, because looking up a name knows no time limit."""
+        """The response to a request, made in its own thread because name resolution has no time-out."""
         limit = self.patience.silence if self.heard else max(0.1, min(self.patience.silence, self._left()))
         box: queue.Queue[HTTPResponse | BaseException] = queue.Queue(1)
 
@@ -225,21 +225,21 @@ class _Transfer:
             if total == self.have == known["total"] and self._same(error.headers.get("ETag", ""), known):
                 return  # nothing is left to send
             self.forget()
-            raise _LostError("the file on the server is another one than at the first try")
+            raise _LostError("the file on the server changed since the first attempt")
         if error.code not in _TRANSIENT:
             raise self.refused(f"the server answered {error.code} {error.reason}; the file may have moved") from error
         wait = error.headers.get("Retry-After", "")
         raise _LostError(f"the server answered {error.code} {error.reason}", min(float(wait), 60.0) if wait.isdigit() else 0.0)
 
     def _agree(self, response: HTTPResponse, known: dict[str, Any]) -> int | None:
-        """Set the part file to where the response goes on; the whole file's size where the server tells it."""
+        """Set the part file to the response's offset and return the full size, None if the server does not state it."""
         length = response.headers.get("Content-Length", "")
         total = int(length) if length.isdigit() else None
         if response.status == 206:
             begin, total = _content_range(response.headers.get("Content-Range", ""))
             if begin != self.have or total != known["total"] or not self._same(response.headers.get("ETag", ""), known):
                 self.forget()
-                raise _LostError("the file on the server is another one than at the first try")
+                raise _LostError("the file on the server changed since the first attempt")
         else:
             self.forget()
         self._require_file(response, total)
@@ -249,24 +249,24 @@ class _Transfer:
         return total
 
     def _require_file(self, response: HTTPResponse, total: int | None) -> None:
-        """MissingError where the response is not the file that is meant, or nobody could tell whether it came whole."""
+        """MissingError where the response is not the file that is meant, or a truncated copy would go unnoticed."""
         page = response.headers.get_content_type() == "text/html" and self.target.suffix not in (".html", ".htm")
         if page:
             self.forget()
             raise self.refused("the server sent a web page (a login, an error?) instead of the file")
         if response.headers.get("Content-Encoding", "identity") != "identity":
-            raise self.refused(f"the server insists on sending it as {response.headers['Content-Encoding']}")
+            raise self.refused(f"the server only sends it encoded as {response.headers['Content-Encoding']}")
         if self.size is not None and total is not None and total != self.size:
             self.forget()
-            raise self.refused(f"the server's file has {total:,} bytes, the one meant has {self.size:,}")
+            raise self.refused(f"the server's file has {total:,} bytes, expected {self.size:,}")
         chunked = response.headers.get("Transfer-Encoding", "").lower() == "chunked"
         if total is None and not chunked and not self.pinned.tells_whole:
-            raise self.refused("the server does not tell the file's size, so a copy that is cut off would look whole")
+            raise self.refused("the server does not state the file's size, so a truncated copy would go unnoticed")
 
     def _write_state(self, response: HTTPResponse, total: int | None) -> None:
         """Remember which file the part is of."""
         etag, modified = response.headers.get("ETag", ""), response.headers.get("Last-Modified", "")
-        # A weak tag may not be sent back as a condition; it is compared when the answer comes.
+        # If-Range does not allow weak tags (RFC 9110 §13.1.5); they are compared when the response arrives.
         validator = etag if etag and not etag.startswith("W/") else ("" if etag else modified)
         with atomic_write(self.state_path) as out:
             json.dump({"url": self.url, "etag": etag, "validator": validator, "total": total}, out)
@@ -279,7 +279,7 @@ class _Transfer:
         if free < needed:
             raise RunError(
                 f"not enough space for {self.label} in {self.target.parent}",
-                f"{needed / 2**20:,.0f} MiB are still to come and {free / 2**20:,.0f} MiB are free",
+                f"{needed / 2**20:,.0f} MiB are still to be downloaded and {free / 2**20:,.0f} MiB are free",
                 "free some space or set MLPERF_SCRATCH_PATH to a larger disk, then run the same command again",
             )
 
@@ -298,7 +298,7 @@ class _Transfer:
             if limit is not None and self.have > limit:
                 sent = self.have
                 self.forget()
-                raise self.refused(f"the server sent {sent:,} bytes or more, and the file has {limit:,}")
+                raise self.refused(f"the server sent {sent:,} bytes or more, expected {limit:,}")
             progress.update(self.have)
         wanted = total if total is not None else self.size
         if wanted is not None and self.have < wanted:
@@ -315,17 +315,17 @@ class _Transfer:
                 rest = rest[written:]
         except OSError as error:
             failure = storage_error(error, self.target)
-            failure.why = f"{error.strerror}; the {self.have:,} bytes that came so far are kept beside it for the next try"
+            failure.why = f"{error.strerror}; the {self.have:,} bytes received so far are kept for the next attempt"
             raise failure from error
 
 
 class _Redirects(urllib.request.HTTPRedirectHandler):
-    """Follows redirects, 308 on every Python, but never from https to http."""
+    """Follows redirects, including 308 on every Python version, but never from https to http."""
 
     http_error_308 = urllib.request.HTTPRedirectHandler.http_error_302
 
     def redirect_request(self, req: Any, fp: Any, code: int, msg: str, headers: Any, newurl: str) -> Any:
-        """The request for the new place, refused where it would give up encryption."""
+        """The redirected request; refused if it would drop encryption."""
         if req.full_url.startswith("https:") and not newurl.startswith("https:"):
             raise urllib.error.HTTPError(req.full_url, 403, f"redirected to the unencrypted {newurl}", headers, fp)
         if code == 308:
@@ -335,7 +335,7 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
 
 @contextlib.contextmanager
 def _claimed(target: Path) -> Iterator[FileIO]:
-    """The part file, opened to append, for this process alone."""
+    """The part file, opened for appending and locked by this process."""
     path = target.with_name(target.name + ".part")
     with path.open("ab", buffering=0) as part:
         try:
@@ -355,7 +355,7 @@ def _claimed(target: Path) -> Iterator[FileIO]:
 
 
 def _accept(transfer: _Transfer, target: Path) -> None:
-    """Give the whole part file its name if it is what it should be."""
+    """Verify the complete part file and rename it to `target`."""
     os.fsync(transfer.part.fileno())
     path = target.with_name(target.name + ".part")
     found = digest_of(path)
@@ -365,13 +365,13 @@ def _accept(transfer: _Transfer, target: Path) -> None:
         why = f"its SHA-256 is {found}, and an earlier download had {kept}; remove {record_path(target)} if that was expected"
     if why:
         transfer.forget()
-        raise transfer.refused(f"{why}; the download was thrown away")
+        raise transfer.refused(f"{why}; the download was discarded")
     path.replace(target)
     write_record(target, found)
 
 
 def _content_range(text: str) -> tuple[int | None, int | None]:
-    """First byte and whole size of a Content-Range header."""
+    """First byte and full size in a Content-Range header."""
     match = _CONTENT_RANGE.fullmatch(text.strip())
     if match is None:
         return None, None
@@ -380,5 +380,5 @@ def _content_range(text: str) -> tuple[int | None, int | None]:
 
 
 def _words(error: BaseException) -> str:
-    """An exception in words, which some of them have none of."""
+    """An exception's message, or its class name if it has none."""
     return str(error) or type(error).__name__

@@ -1,7 +1,7 @@
 """The digest of a downloaded file, kept beside it as `<file>.sha256`.
 
-The first line is what `sha256sum -c` reads. The second is a comment with the size and time of change the file had, so that a
-file of gigabytes is not read again by every command.
+The first line is what `sha256sum -c` reads. The second is a comment with the size and time of change the file had, so that
+large files are not read again by every command.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _RECORD = re.compile(r"(?P<digest>[0-9a-f]{64})  .*\n(?:# size=(?P<size>\d+) mti
 
 @dataclass(frozen=True)
 class Pinned:
-    """What is known of a file before it is there: digests in hex, size in bytes; None where it is not known."""
+    """What is known of a file before its download: digests in hex, size in bytes; None if unknown."""
 
     sha256: str | None = None
     md5: str | None = None
@@ -27,14 +27,14 @@ class Pinned:
 
     @property
     def tells_whole(self) -> bool:
-        """Whether a file that is cut off would be noticed."""
+        """Whether a truncated file would be noticed."""
         return any(known is not None for known in (self.sha256, self.md5, self.size))
 
     def differs(self, path: Path, digest: str) -> str:
-        """How the file, whose SHA-256 is `digest`, differs from what is known; '' where it does not. Raises OSError."""
+        """How the file, whose SHA-256 is `digest`, differs from what is known; '' if it does not. Raises OSError."""
         size = path.stat().st_size
         if self.size is not None and size != self.size:
-            return f"it has {size:,} bytes, the file meant has {self.size:,}"
+            return f"it has {size:,} bytes, expected {self.size:,}"
         if self.sha256 and digest != self.sha256.lower():
             return f"its SHA-256 is {digest}, not {self.sha256.lower()}"
         if self.md5:
@@ -48,27 +48,27 @@ class Pinned:
 
 
 def record_path(target: Path) -> Path:
-    """Where the record of `target` is."""
+    """Path of the record: `<target>.sha256`."""
     return target.with_name(target.name + ".sha256")
 
 
 def recorded(target: Path) -> str | None:
-    """The digest seen when `target` was first there, or None."""
+    """The digest recorded for `target`, or None."""
     return _read(target)[0]
 
 
 def write_record(target: Path, digest: str) -> None:
-    """Note that `target` has this digest. Raises RunError where that cannot be written."""
+    """Record the digest of `target`. RunError if the record cannot be written."""
     status = target.stat()
     with atomic_write(record_path(target)) as out:
         out.write(f"{digest}  {target.name}\n# size={status.st_size} mtime_ns={status.st_mtime_ns}\n")
 
 
 def check_existing(target: Path, pinned: Pinned) -> bool:
-    """Whether `target` is there and is the file meant; a file put there by hand gets its record.
+    """Whether `target` exists and is the expected file; a file put there by hand gets a record.
 
     Raises:
-        MissingError: another file is there: not the pinned one, or not the one that was first recorded.
+        MissingError: the file is neither the pinned one nor the one first recorded.
     """
     try:
         status = target.stat()
@@ -83,9 +83,9 @@ def check_existing(target: Path, pinned: Pinned) -> bool:
     except FileNotFoundError:
         return False
     except OSError as error:
-        raise MissingError(f"cannot read {target}", error.strerror or str(error), "check the rights of the file") from error
+        raise MissingError(f"cannot read {target}", error.strerror or str(error), "check the file's permissions") from error
     if not why and not pinned.sha256 and known not in (None, found):
-        why = f"its SHA-256 is {found} and was {known} when it was first there"
+        why = f"its SHA-256 is {found} and was {known} when first recorded"
     if why:
         raise _other(target, why)
     write_record(target, found)
@@ -94,7 +94,7 @@ def check_existing(target: Path, pinned: Pinned) -> bool:
 
 def _other(target: Path, why: str) -> MissingError:
     return MissingError(
-        f"{target} is not the file it should be",
+        f"{target} is not the expected file",
         why,
         f"remove it (`rm {target} {record_path(target)}`) and run the same command again",
     )

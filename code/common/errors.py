@@ -1,4 +1,4 @@
-"""Errors that a user can act on: what happened, why, and what to run next.
+"""Errors a user can act on: what happened, why, and what to run next.
 
 Every error of the project derives from `HarnessError` and carries its exit status; only `code.main` prints and exits.
 """
@@ -10,13 +10,13 @@ from collections.abc import Iterable
 
 
 class HarnessError(Exception):
-    """One failure in three lines.
+    """A failure, printed as three lines.
 
     Args:
-        what: what happened, with the name of the thing concerned.
-        why: the cause, as far as it is known.
-        next_step: the command or edit that mends it.
-        where: `file:line` when the cause is in a file the user wrote.
+        what: what happened, naming the file, option or object concerned.
+        why: the cause, as far as known; '' if unknown.
+        next_step: the command or edit that fixes it.
+        where: `file:line` if the cause is in a file the user wrote.
     """
 
     exit_status = 4
@@ -29,7 +29,7 @@ class HarnessError(Exception):
         self.where = where
 
     def lines(self) -> list[str]:
-        """The error as the user reads it: one line each for what, why and next."""
+        """The error as printed: one line each for what, why and next."""
         head = f"{self.where}: {self.what}" if self.where else self.what
         out = [f"error: {head}"]
         if self.why:
@@ -46,37 +46,37 @@ class HarnessError(Exception):
 
 
 class UsageError(HarnessError):
-    """The request cannot be understood: an unknown name, a bad value, a contradiction."""
+    """The request is wrong: an unknown name, an invalid value, a contradiction."""
 
     exit_status = 2
 
 
 class MissingError(HarnessError):
-    """Something the request needs is not there: data, model, engine, SDK, system."""
+    """Something the request needs is missing: data, model, engine, SDK, system."""
 
     exit_status = 3
 
 
 class RunError(HarnessError):
-    """The work was started and failed."""
+    """The work started and failed."""
 
     exit_status = 4
 
 
 class Interrupted(HarnessError):
-    """The user (or a supervisor) asked the run to stop."""
+    """The user or a supervisor interrupted the run."""
 
     exit_status = 130
 
 
 def last_words(error: BaseException) -> str:
-    """The last line of what another library says, which is where most say what is wrong; the error's class where it says nothing."""
+    """The last line of another library's message, where most state the cause; the exception's class if there is no message."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return lines[-1] if lines else type(error).__name__
 
 
 def nearest(word: str, known: Iterable[str]) -> str | None:
-    """The known name most like `word`, or None when nothing is near. Case is ignored."""
+    """The known name closest to `word`, ignoring case; None if none is close."""
     folded: dict[str, str] = {}
     for name in known:
         folded.setdefault(name.lower(), name)
@@ -92,7 +92,7 @@ def unknown(kind: str, word: str, known: Iterable[str], where: str = "", listing
         why = f"the nearest known {kind} is {hit!r}"
         step = f"did you mean {hit!r}?"
     else:
-        why = f"no known {kind} is like it"
+        why = f"no known {kind} has a similar name"
         step = ""
     if listing and len(names) <= 16:
         step = (step + " " if step else "") + f"Known: {', '.join(names)}"

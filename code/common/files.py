@@ -1,4 +1,4 @@
-"""Files that are either whole or absent: written beside, then renamed."""
+"""Atomic files and folders: written to a temporary name, then renamed."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ _FULL = {errno.ENOSPC, errno.EDQUOT}
 
 
 def storage_error(error: OSError, path: Path) -> RunError:
-    """What an OSError on `path` means to the user."""
+    """The RunError for an OSError on `path`."""
     if error.errno in _FULL:
         free = ""
         with contextlib.suppress(OSError):
             free = f" ({shutil.disk_usage(_existing(path)).free / 2**20:.0f} MiB free)"
         return RunError(
             f"no space left while writing {path}{free}",
-            "the disk or quota that holds it is full; nothing half-written was kept",
+            "the disk or quota is full; no partial file was kept",
             "free some space or set MLPERF_SCRATCH_PATH (or BUILD_DIR) to a larger disk, then run the same command again",
         )
     return RunError(
         f"cannot write {path}",
         error.strerror or str(error),
-        f"check that you may write to {path.parent}, or choose another place with LOG_DIR, BUILD_DIR or MLPERF_SCRATCH_PATH",
+        f"check that {path.parent} is writable, or choose another directory with LOG_DIR, BUILD_DIR or MLPERF_SCRATCH_PATH",
     )
 
 
@@ -45,7 +45,7 @@ def _existing(path: Path) -> Path:
 
 @contextlib.contextmanager
 def atomic_write(path: Path, mode: str = "w") -> Iterator[IO[Any]]:
-    """Open a temporary file beside `path`; rename it onto `path` when the block ends well, remove it otherwise.
+    """Open a temporary file beside `path`; rename it to `path` if the block succeeds, remove it otherwise.
 
     Raises RunError for a full disk or a folder that cannot be written.
     """
@@ -75,7 +75,7 @@ def atomic_write(path: Path, mode: str = "w") -> Iterator[IO[Any]]:
 
 @contextlib.contextmanager
 def atomic_directory(path: Path) -> Iterator[Path]:
-    """Yield a temporary folder beside `path` that becomes `path` when the block ends well and vanishes otherwise.
+    """Yield a temporary folder beside `path`; it becomes `path` if the block succeeds and is removed otherwise.
 
     An older `path` is replaced. Raises RunError for a full disk or a folder that cannot be written.
     """

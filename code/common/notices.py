@@ -1,4 +1,4 @@
-"""Lines that are printed once per invocation, however many workloads they concern."""
+"""Messages printed once per invocation, however many workloads they concern."""
 
 from __future__ import annotations
 
@@ -6,23 +6,23 @@ from code.common import console
 
 
 class Notices:
-    """What was printed already."""
+    """The lines printed so far."""
 
     def __init__(self) -> None:
         self._seen: set[str] = set()
 
     def first(self, key: str) -> bool:
-        """Whether `key` has not been met before; it has been from now on."""
+        """True on the first call with `key`, False afterwards."""
         fresh = key not in self._seen
         self._seen.add(key)
         return fresh
 
     def say(self, line: str) -> None:
-        """Print a line unless it was printed already."""
+        """Print a line, once."""
         if self.first(line):
             console.say(line)
 
     def warn(self, line: str) -> None:
-        """Print a warning unless it was printed already."""
+        """Print a warning, once."""
         if self.first(line):
             console.warn(line)

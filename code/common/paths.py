@@ -1,4 +1,4 @@
-"""Where things are. Every function reads the environment when it is called, so tests and users can move any of them.
+"""Paths of the project. Every function reads the environment when called, so tests and users can move any of them.
 
 `make` exports BUILD_DIR and MLPERF_SCRATCH_PATH; without make the same defaults apply here.
 """
@@ -13,7 +13,7 @@ LINKED = ("data", "models", "preprocessed_data")
 
 
 def project_root() -> Path:
-    """The folder that holds Makefile, code/ and configs/."""
+    """The folder with Makefile, code/ and configs/."""
     return Path(__file__).resolve().parents[2]
 
 
@@ -48,12 +48,12 @@ def preprocessed_dir() -> Path:
 
 
 def engine_dir() -> Path:
-    """Built engines, addressed by what made them."""
+    """Built engines, addressed by a digest of their inputs."""
     return build_dir() / "engines"
 
 
 def shown(path: Path) -> str:
-    """A path as a message shows it: relative to the project's root where that is shorter."""
+    """A path for messages: relative to the project's root if it is inside."""
     try:
         return str(path.relative_to(project_root()))
     except ValueError:

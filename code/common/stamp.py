@@ -1,4 +1,4 @@
-"""A file as it was, so that a warm check of it costs one `stat` call.
+"""Recorded digest, size and change time of a file, so that a repeated check costs one `stat` call.
 
 A file whose size and time of change are those of the record is taken to have the recorded digest; one that was copied or touched is
 read again and compared.
@@ -22,12 +22,12 @@ class Stamp:
 
     @classmethod
     def of(cls, path: Path, digest: str | None = None) -> Stamp:
-        """The stamp of a file; it is read unless its digest is known already. Raises OSError."""
+        """The stamp of a file, which is read unless its digest is given. Raises OSError."""
         status = path.stat()
         return cls(digest or sha256(path), status.st_size, status.st_mtime_ns)
 
     def confirmed(self, path: Path) -> Stamp | None:
-        """The stamp as it is now if the content is the recorded one, else None. Raises OSError."""
+        """The current stamp if the content is the recorded one, else None. Raises OSError."""
         status = path.stat()
         if status.st_size != self.size:
             return None

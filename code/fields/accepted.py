@@ -1,4 +1,4 @@
-"""Options that nobody here acts on, each with the reason that a user is told.
+"""Options that are accepted but have no effect, each with the reason shown to the user.
 
 They are in the table because public configs set them. A row belongs here until a consumer declares it
 (code/fields/consumer.py); tests/unit/test_fields.py refuses an option that is in both places or in neither.
@@ -33,7 +33,7 @@ ACCEPTED: dict[str, str] = {
     "coalesced_tensor": "each input is one memory-mapped array already",
     "end_on_device": "outputs are copied to host memory, where LoadGen reads them",
     "use_direct_host_access": "inputs are copied to device memory",
-    "assume_contiguous": "each sample is read where it lies",
+    "assume_contiguous": "each sample is read in place",
     "use_batcher_thread_per_device": LWIS,
     "use_cuda_thread_per_device": LWIS,
     "complete_threads": LWIS,

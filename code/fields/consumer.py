@@ -19,18 +19,18 @@ from typing import Any, Protocol
 from code.fields.table import field_table
 
 AUTO = "auto"
-"""The value of harness_lang before the language is chosen; both languages are possible then."""
+"""The value of harness_lang before the language is chosen; either language is possible."""
 
 
 LANGUAGES = {"cpp": "C++", "python": "Python"}
 
 
 class UndeclaredFieldError(LookupError):
-    """A part of the harness reads an option that it does not declare: a programming error."""
+    """An option was read without being declared: a programming error."""
 
 
 class Readable(Protocol):
-    """What options are read from: a mapping of names to values, a workload or a request."""
+    """Source of options: a mapping of names to values, a workload or a request."""
 
     def __getitem__(self, name: str, /) -> Any:
         """The value of an option."""
@@ -67,7 +67,7 @@ class Consumer:
         engine: whether each of them decides what an engine is, so that another value means another engine.
         backends, devices, benchmarks, languages, precisions: the runs that it takes part in; empty means all.
         graphs: whether it takes part only where a graph is made in the precision of the run.
-        notes: field → what else a reader of the documentation should know. For a consumer of one harness language: what the other
+        notes: field → additional note for the documentation. For a consumer of one harness language: what the other
             language's harness does instead, as the end of 'the Python harness …'.
     """
 
@@ -91,7 +91,7 @@ class Consumer:
             raise ValueError(f"{self.name} has notes on fields that it does not declare: {', '.join(sorted(strays))}")
 
     def of(self, values: Readable) -> Reading:
-        """The declared options among `values`. A reading of another consumer is read anew, under this one's declaration."""
+        """The declared options among `values`. Another consumer's reading is re-read under this one's declaration."""
         return Reading(self, values.source if isinstance(values, Reading) else values)
 
     def applies(self, run: Run) -> bool:
@@ -126,7 +126,7 @@ class Consumer:
 
 
 class Reading(Mapping[str, Any]):
-    """The options of one consumer. An option that `source` does not hold raises KeyError, as in any mapping."""
+    """The options of one consumer. An option that `source` lacks raises KeyError, as in any mapping."""
 
     def __init__(self, consumer: Consumer, source: Readable) -> None:
         self.consumer = consumer

@@ -1,4 +1,4 @@
-"""What one option is: its name, type, unit, range and help. The options themselves are in code/fields/rows."""
+"""Definition of one option: name, type, unit, range and help. The options themselves are in code/fields/rows."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ NUMERIC = ("int", "float", "batch")
 WHOLE = re.compile(r"[+-]?[0-9]+")
 NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 MOST_DIGITS = 400
-"""Python spends seconds on an int of a million digits; no field takes one of thirty."""
+"""Python takes seconds to parse an int of a million digits; no field accepts thirty."""
 MOST_SHOWN = 60
 
 
@@ -30,15 +30,15 @@ class Field:
         help: one sentence.
         group: the heading it is documented under.
         unit: of its value: 'ms', 'ns', 'samples/s', …
-        default: the value when nobody sets it; None means unset.
+        default: the value when it is not set; None means unset.
         choices: the only values it takes.
         benchmarks: those it applies to; empty means all.
         scenarios: those it applies to; empty means all.
         loadgen: the user.conf key that carries it.
         aliases: older names.
-        request: it steers the request and is no property of a config class.
+        request: it belongs to the request, not to a config class.
         class_only: only a config class can set it.
-        placed: nobody can set it: the placement of a workload does (code/run/placement.py), for code that is given values alone.
+        placed: cannot be set by the user; the placement of a workload sets it (code/run/placement.py).
         limits: least and most of a number, both allowed; every numeric field has them.
         finite: whether a number must be finite.
     """
@@ -90,7 +90,7 @@ class Field:
         return f"from {_shown(self.limits[0])} to {_shown(self.limits[1])}" if self.limits else ""
 
     def parse(self, text: str, where: str) -> Any:
-        """The value that `text` (from a command line or the environment) means; UsageError if none."""
+        """Parse `text` from the command line or the environment. UsageError if it is invalid."""
         if self.type == "bool":
             folded = text.lower()
             if folded in TRUE or folded in FALSE:
@@ -132,7 +132,7 @@ class Field:
         unit = f" ({self.unit})" if self.unit else ""
         return UsageError(
             f"{self.name} cannot be {_shortened(value)}",
-            f"it takes {wanted}{unit}" + (f"; the nearest is {near!r}" if near else ""),
+            f"it must be {wanted}{unit}" + (f"; the nearest is {near!r}" if near else ""),
             f"see `{self.name}` in documentation/{'commands' if self.request else 'fields'}.md",
             where,
         )
@@ -171,7 +171,7 @@ class Field:
         """`value` as this field's type; UsageError for one that is not finite, not whole or out of range."""
         least, most = self.limits or (-math.inf, math.inf)
         boundless = not self.finite and value in (math.inf, -math.inf)
-        if not boundless and not least <= value <= most:  # nan is in no range
+        if not boundless and not least <= value <= most:  # nan is outside every range
             raise self.bad(value, where)
         if self.type == "float":
             return float(value)
@@ -180,7 +180,7 @@ class Field:
         return int(value)
 
     def _number(self, text: str, where: str) -> int | float:
-        """The number that `text` spells in ASCII; UsageError for anything else, or for more digits than any field takes."""
+        """Parse an ASCII number. UsageError for anything else, or for more digits than any field accepts."""
         digits = text.strip().replace("_", "") if "__" not in text else ""
         if len(digits) > MOST_DIGITS:
             raise self.bad(text, where)
@@ -216,7 +216,7 @@ def _shown(number: float) -> str:
 
 
 def _shortened(value: Any) -> str:
-    """A value as an error shows it."""
+    """A value as shown in an error."""
     try:
         text = repr(value)
     except ValueError:  # Python refuses to print an int of thousands of digits

@@ -1,8 +1,8 @@
 """The one list of options.
 
 The argument parser, the check of config classes, the environment variables, the harness's JSON and documentation/fields.md are all
-derived from this table, whose rows are in code/fields/rows. A new option is one new row. Names that public vendor configs set are
-kept as they spell them.
+derived from this table, whose rows are in code/fields/rows. A new option is one new row. Names that public vendor configs set keep
+their spelling.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ def field_table() -> dict[str, Field]:
     for field in FIELDS:
         for name in (field.name, *field.aliases):
             if name in table:
-                raise ValueError(f"option {name!r} stands twice in the table")
+                raise ValueError(f"option {name!r} is in the table twice")
             table[name] = field
     return table
 
@@ -43,6 +43,6 @@ def require_applicable(field: Field, benchmark: str, scenario: str, where: str) 
         raise UsageError(
             f"{field.name} does not apply to {benchmark}",
             f"it belongs to {', '.join(field.benchmarks)}",
-            f"leave it out, or run one of these benchmarks ({scenario} was asked for)",
+            f"remove it, or run one of these benchmarks (requested: {scenario})",
             where,
         )

@@ -13,7 +13,7 @@ __all__ = ["GPU", "MIG", "Accelerator", "AcceleratorConfiguration", "Accelerator
 
 @dataclass(frozen=True, repr=False)
 class Accelerator(Hardware):
-    """A device that runs engines."""
+    """Base class of devices that run engines."""
 
     name: str | AliasedName | Matchable
     accelerator_type: AcceleratorType | Matchable

@@ -1,4 +1,4 @@
-"""What all descriptions of hardware share: the printed form, and the patterns that a known system may hold for a value.
+"""Base of all hardware descriptions: the printed form, and patterns that a known system may use for a value.
 
 A description prints as the Python expression that builds it (`SystemConfiguration(host_cpu_conf=CPUConfiguration(layout={…}))`).
 Automation reads that form from metadata.json, and `custom_list.py` files are written in it.
@@ -29,7 +29,7 @@ __all__ = [
 
 
 class Matchable(ABC):
-    """Something that accepts or refuses a value."""
+    """A pattern that accepts or rejects a value."""
 
     @abstractmethod
     def matches(self, other: Any) -> bool:

@@ -1,4 +1,4 @@
-"""What a container or a service's control group may use of the machine (cgroup v1 and v2).
+"""CPU and memory limits of a container or a service's control group (cgroup v1 and v2).
 
 Kernel documentation: admin-guide/cgroup-v2.rst (cpu.max, memory.max) and admin-guide/cgroup-v1.
 """

@@ -1,6 +1,6 @@
-"""What this machine is: processors, memory, accelerators, NUMA nodes, and what of them a container may use.
+"""Detection of this machine: processors, memory, accelerators, NUMA nodes, and container limits.
 
-`detect()` is called, never run at import, and its answer is kept. `detect(capture)` answers for a recorded machine.
+`detect()` never runs at import, and its result is cached. `detect(capture)` returns a recorded machine.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class DetectedSystem:
     Fields: `config` is what prints as detected_system; `usable_cores` counts physical cores that this process may keep busy
     (affinity and container quota respected) and `usable_cpus` lists its logical CPUs; `isa` holds the instruction sets that
     decide speed; `memory_bytes` is what a run may use and `memory_total_bytes` what is built in; `devices` are the visible
-    accelerators; `platform` is a cloud's name or ""; `notes` are things that could not be seen, in words.
+    accelerators; `platform` is a cloud's name or ""; `notes` are messages about what could not be detected.
     """
 
     config: SystemConfiguration
@@ -55,12 +55,12 @@ class DetectedSystem:
 
     @property
     def source(self) -> str:
-        """ "this machine", or the capture's path."""
+        """'this machine', or the capture's path."""
         return self.machine.origin if isinstance(self.machine, CapturedMachine) else "this machine"
 
 
 def detect(capture: Path | str | None = None) -> DetectedSystem:
-    """The machine as it is, or as a capture has it. Kept after the first call; `forget()` drops what was kept.
+    """This machine, or the one in a capture. Cached after the first call; `forget()` clears the cache.
 
     Raises MissingError or UsageError for a capture that is absent or unreadable.
     """
@@ -73,12 +73,12 @@ def _detected(capture: Path | None) -> DetectedSystem:
 
 
 def forget() -> None:
-    """Detect afresh at the next call."""
+    """Drop the cached result, so that the next call detects again."""
     _detected.cache_clear()
 
 
 def examine(machine: Machine) -> DetectedSystem:
-    """Put together what one machine's sources say."""
+    """Combine the facts from one machine's sources."""
     notes: list[str] = []
     processors = read_processors(machine, notes)
     allowance = read_allowance(machine)

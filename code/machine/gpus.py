@@ -39,7 +39,7 @@ class Device:
 
 @dataclass(frozen=True)
 class Devices:
-    """Accelerators: all that NVML lists, those that are visible to a run, and why there are none."""
+    """Accelerators: all that NVML lists, those visible to a run, and the reason if there are none."""
 
     everything: tuple[Device, ...] = ()
     visible: tuple[Device, ...] = ()
@@ -58,8 +58,8 @@ class Devices:
 
 
 def read_devices(machine: Machine, notes: list[str]) -> Devices:
-    """Ask NVML; where it is absent or fails, look at the PCI bus and the device tree for what it would have listed."""
-    answer = machine.probe("nvml") or {"absent": "NVML was not asked"}
+    """Query NVML; if it is absent or fails, look for GPUs on the PCI bus and in the device tree."""
+    answer = machine.probe("nvml") or {"absent": "NVML was not queried"}
     on_bus = len(_nvidia_on_bus(machine))
     if "absent" in answer or "error" in answer:
         integrated = _jetson(machine)
@@ -67,7 +67,7 @@ def read_devices(machine: Machine, notes: list[str]) -> Devices:
             return Devices((integrated,), (integrated,), absent=str(answer.get("absent", "")))
         failure = str(answer.get("error", ""))
         if failure:
-            notes.append(f"NVML failed: {failure}; no GPU can be used until that is mended (make doctor)")
+            notes.append(f"NVML failed: {failure}; no GPU can be used until this is fixed (make doctor)")
         elif on_bus:
             notes.append(f"{on_bus} NVIDIA GPUs are on the PCI bus, but NVML is absent: {answer['absent']}")
         return Devices(failure=failure, absent=str(answer.get("absent", "")), on_bus=on_bus)
@@ -132,7 +132,7 @@ def _visible(devices: tuple[Device, ...], machine: Machine, notes: list[str]) ->
     for item in (part.strip() for part in wanted.split(",")):
         hits = _named(devices, item)
         if not hits:  # the CUDA runtime ignores the first invalid entry and all behind it
-            notes.append(f"CUDA_VISIBLE_DEVICES={wanted}: {item!r} is no device, so nothing from it on is used")
+            notes.append(f"CUDA_VISIBLE_DEVICES={wanted}: {item!r} is not a device, so it and everything after it are ignored")
             break
         chosen.extend(hit for hit in hits if hit not in chosen)
     return tuple(chosen)

@@ -13,7 +13,7 @@ from typing import Any
 def query() -> dict[str, Any]:
     """Every GPU and MIG slice, as JSON holds it.
 
-    {"absent": why} without the package or the driver's library; {"error": why} where they are there and refuse; otherwise
+    {"absent": why} without the package or the driver's library; {"error": why} if NVML fails; otherwise
     {"driver_version", "cuda_version", "nvml_version", "gpus": [...]}. A value that a GPU does not report is null.
     """
     try:
@@ -38,7 +38,7 @@ class _Reader:
         self.nvml = library
 
     def ask(self, function: str, *arguments: Any) -> Any:
-        """One call; None where this driver or device does not support it or this user may not ask."""
+        """One NVML call; None if the driver or device does not support it or the user lacks permission."""
         try:
             call: Callable[..., Any] = getattr(self.nvml, function)
             answer = call(*arguments)

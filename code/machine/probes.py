@@ -1,4 +1,4 @@
-"""The library calls that detection and preflight make; each gives something that JSON can hold, and never raises."""
+"""Library calls for detection and preflight; each returns a JSON value and never raises."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ PLACES: dict[str, Callable[[], Path]] = {
     "build": paths.build_dir,
     "shm": lambda: Path("/dev/shm"),
 }
-"""Folders whose storage is looked at."""
+"""Directories whose storage is checked."""
 
 
 def affinity(_: str = "") -> list[int]:
@@ -36,7 +36,7 @@ def architecture(_: str = "") -> str:
 
 
 def user(_: str = "") -> dict[str, Any]:
-    """Who runs this: {"root": bool, "groups": [names]}."""
+    """The current user: {"root": bool, "groups": [names]}."""
     import grp
 
     names = []
@@ -113,7 +113,7 @@ def files(benchmark: str) -> list[dict[str, Any]]:
 
 
 def nvml(_: str = "") -> dict[str, Any]:
-    """What NVIDIA's management library says; see `nvml.query`."""
+    """The answer of NVIDIA's management library; see `nvml.query`."""
     from code.machine.nvml import query
 
     return query()

@@ -50,7 +50,7 @@ class Processors:
 
 
 def cpu_list(text: str) -> list[int]:
-    """The kernel's list form, "0-3,8,10-11", as numbers. Anything that is no number is left out."""
+    """The kernel's list form, "0-3,8,10-11", as numbers. Anything that is not a number is skipped."""
     found: list[int] = []
     for part in text.replace("\n", ",").split(","):
         first, _, last = part.strip().partition("-")

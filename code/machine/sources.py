@@ -1,6 +1,6 @@
-"""Where facts about a machine come from: files, commands, environment variables and a few library calls.
+"""Sources of facts about a machine: files, commands, environment variables and a few library calls.
 
-`LiveMachine` asks this machine. `RecordingMachine` does too and remembers every answer, which makes a capture. `CapturedMachine`
+`LiveMachine` queries this machine. `RecordingMachine` does too and records every answer in a capture. `CapturedMachine`
 answers from a capture, so that detection, matching and preflight run on any machine as they would on that one.
 """
 
@@ -26,7 +26,7 @@ SIZE_LIMIT = 1 << 20
 
 @dataclass(frozen=True)
 class Ran:
-    """What a command answered."""
+    """A command's exit status and output."""
 
     status: int
     stdout: str
@@ -34,7 +34,7 @@ class Ran:
 
 
 class Machine(ABC):
-    """One machine's answers. Everything that is not there is None or empty, never an exception."""
+    """Interface to one machine. Anything missing is None or empty, never an exception."""
 
     live = False
 
@@ -48,7 +48,7 @@ class Machine(ABC):
 
     @abstractmethod
     def command(self, *argv: str) -> Ran | None:
-        """A command's answer in the C locale; None if there is no such command, or it did not answer in time."""
+        """A command's answer in the C locale; None if the command does not exist or timed out."""
 
     @abstractmethod
     def environ(self, name: str) -> str | None:
@@ -105,7 +105,7 @@ def _probe_key(name: str, argument: str) -> str:
 
 
 class RecordingMachine(Machine):
-    """Asks another machine and keeps the answers."""
+    """Wraps another machine and records the answers."""
 
     def __init__(self, source: Machine) -> None:
         self.source = source
@@ -134,7 +134,7 @@ class RecordingMachine(Machine):
         return answer
 
     def write(self, path: Path, description: str) -> None:
-        """Write the capture: every answer that is not empty, without what identifies the host."""
+        """Write the capture: every non-empty answer, anonymised."""
         sections: dict[str, Any] = {
             section: {key: answer for key, answer in sorted(answers.items()) if answer not in (None, [], {})}
             for section, answers in self.answers.items()
@@ -143,7 +143,7 @@ class RecordingMachine(Machine):
 
 
 class CapturedMachine(Machine):
-    """A machine as a capture has it."""
+    """A machine replayed from a capture."""
 
     def __init__(self, content: dict[str, Any], origin: str) -> None:
         self.content = content
@@ -151,25 +151,25 @@ class CapturedMachine(Machine):
 
     @classmethod
     def read(cls, path: Path) -> CapturedMachine:
-        """Read a capture. Raises MissingError if it is not there, UsageError if it is no capture."""
+        """Read a capture. Raises MissingError if it does not exist, UsageError if it is not a capture."""
         next_step = "write one with: make capture_system CAPTURE=<file>"
         try:
             content = json.loads(Path(path).read_text(encoding="utf-8"))
         except FileNotFoundError as error:
-            raise MissingError(f"there is no capture {path}", "the file does not exist", next_step) from error
+            raise MissingError(f"cannot read the capture {path}", "the file does not exist", next_step) from error
         except OSError as error:
             raise MissingError(f"cannot read the capture {path}", error.strerror or str(error), next_step) from error
         except ValueError as error:
             line = getattr(error, "lineno", 0)
-            raise UsageError(f"{path} is no capture", f"it is not JSON: {error}", next_step, f"{path}:{line}") from error
+            raise UsageError(f"{path} is not a capture", f"it is not JSON: {error}", next_step, f"{path}:{line}") from error
         if not isinstance(content, dict) or content.get("format") != FORMAT:
-            raise UsageError(f"{path} is no capture", f'its "format" is not "{FORMAT}"', next_step, f"{path}:1")
+            raise UsageError(f"{path} is not a capture", f'its "format" is not "{FORMAT}"', next_step, f"{path}:1")
         return cls(content, str(path))
 
     def _section(self, name: str) -> dict[str, Any]:
         section = self.content.get(name, {})
         if not isinstance(section, dict):
-            raise UsageError(f'"{name}" in the capture {self.origin} is no object', "captures map questions to answers",
+            raise UsageError(f'"{name}" in the capture {self.origin} is not an object', "captures map queries to answers",
                              "write a new one with: make capture_system CAPTURE=<file>", self.origin)  # fmt: skip
         return section
 
@@ -204,9 +204,9 @@ _NUMBERED = "00000000-0000-0000-0000-{:012d}"
 
 
 def scrubbed(content: dict[str, Any]) -> dict[str, Any]:
-    """A capture without what names the host or its parts: its name, UUIDs, serial numbers and container IDs.
+    """Anonymise a capture: host name, UUIDs, serial numbers and container IDs are replaced.
 
-    The same identifier becomes the same replacement everywhere, keys included, so that references still hold.
+    The same identifier gets the same replacement everywhere, including keys, so that references stay valid.
     """
     seen: dict[str, str] = {}
     host = os.uname().nodename

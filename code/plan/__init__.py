@@ -1,1 +1,1 @@
-"""From words to workloads: the request, the plan and every value's origin."""
+"""Planning: from the command line to workloads whose values each have an origin."""

@@ -31,12 +31,12 @@ MODULES = (
     "code.run.spec_fields",
     "configs.inspection",
 )
-"""Modules with consumers, besides those of backends and benchmarks."""
+"""Modules with consumers, other than backends and benchmarks."""
 
 
 @cache
 def consumers() -> tuple[Consumer, ...]:
-    """All of them, each once: those of MODULES, of every backend and of every benchmark."""
+    """All consumers without duplicates: of MODULES, every backend and every benchmark."""
     from code.backends.base import BACKENDS
     from code.rules.benchmarks import BENCHMARKS
 
@@ -51,20 +51,20 @@ def consumers() -> tuple[Consumer, ...]:
 
 
 def consumers_of(field: str) -> list[Consumer]:
-    """Those that read an option."""
+    """The consumers that read an option."""
     return [consumer for consumer in consumers() if field in consumer.fields]
 
 
 def honours(run: Run) -> frozenset[str]:
-    """The options that somebody acts on in a run."""
+    """The options that have an effect in a run."""
     return frozenset(f.name for f in FIELDS for consumer in consumers() if consumer.reads(f.name, run))
 
 
 def engine_fields(run: Run) -> frozenset[str]:
-    """The options of which another value means another engine."""
+    """The options that determine the engine: another value means another engine."""
     return frozenset(name for c in consumers() if c.engine for name in c.fields if c.reads(name, run))
 
 
 def cpp_fields(run: Run) -> frozenset[str]:
-    """The options that the C++ harness alone acts on."""
+    """The options that only the C++ harness reads."""
     return honours(replace(run, language="cpp")) - honours(replace(run, language="python"))

@@ -1,4 +1,4 @@
-"""A workload in words and as JSON: every value and where it came from."""
+"""A workload formatted as text and JSON, with the origin of every value."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from configs.configuration import Probed
 
 
 def shown(value: Any) -> str:
-    """A value as tables show it."""
+    """A value formatted for a table."""
     if isinstance(value, Probed):
         return f"{value.factor:g} × {value.what}, measured at the first run"
     return json.dumps(value) if isinstance(value, (dict, list)) else str(value)
 
 
 def as_json(workload: Workload) -> dict[str, Any]:
-    """The workload for machines."""
+    """The workload as JSON."""
     return {
         "benchmark": str(workload.benchmark),
         "benchmark_full": workload.full_name,

@@ -63,7 +63,7 @@ def _shown(value: object) -> str:
 
 def option_table() -> str:
     """The request's options, as Markdown."""
-    rows = ["| option | what |", "| --- | --- |"]
+    rows = ["| option | description |", "| --- | --- |"]
     rows += [f"| `{_option(f)}` | {_text(f)} |".replace("|python|", "\\|") for f in FIELDS if f.request and f.name != "action"]
     return "\n".join(_escape(row) for row in rows)
 
@@ -80,7 +80,7 @@ FIRST_TARGETS = (
     *("help", "doctor", "download_data", "download_model", "preprocess_data"),
     *("build", "run", "explain", "tune", "submission"),
 )
-"""The ten targets that people start with, in the order in which they need them."""
+"""The ten first targets, in the order of use."""
 
 
 def targets() -> dict[str, str]:
@@ -99,18 +99,18 @@ def target_table() -> str:
 
 
 def first_target_table() -> str:
-    """The targets that people start with, as Markdown."""
+    """The first targets, as Markdown."""
     every = targets()
     return _targets({name: every[name] for name in FIRST_TARGETS})
 
 
 def _targets(found: Mapping[str, str]) -> str:
-    rows = ["| target | what |", "| --- | --- |", *(f"| `make {name}` | {text} |" for name, text in found.items())]
+    rows = ["| target | description |", "| --- | --- |", *(f"| `make {name}` | {text} |" for name, text in found.items())]
     return "\n".join(rows)
 
 
 def field_tables() -> str:
-    """Every config field that somebody acts on, by group, as Markdown."""
+    """Config fields that have an effect, by group, as Markdown."""
     out = []
     for group in groups():
         fields = [f for f in FIELDS if f.group == group and not f.request and f.name not in ACCEPTED]
@@ -119,7 +119,7 @@ def field_tables() -> str:
         out += [
             f"### {group}",
             "",
-            "| field | type | unit | range | what | acted on by |",
+            "| field | type | unit | range | description | used by |",
             "| --- | --- | --- | --- | --- | --- |",
         ]
         out += [f"| `{f.name}` | {_kind(f)} | {f.unit} | {_range(f)} | {_described(f)} | {acted_on_by(f.name)} |" for f in fields]
@@ -128,8 +128,8 @@ def field_tables() -> str:
 
 
 def accepted_table() -> str:
-    """Every config field that nobody acts on, as Markdown."""
-    rows = ["| field | type | what | why it is ignored |", "| --- | --- | --- | --- |"]
+    """Config fields that are ignored, as Markdown."""
+    rows = ["| field | type | description | why it is ignored |", "| --- | --- | --- | --- |"]
     rows += [f"| `{f.name}` | {_kind(f)} | {_described(f)} | {ACCEPTED[f.name]} |" for f in FIELDS if f.name in ACCEPTED]
     return "\n".join(rows)
 
@@ -168,22 +168,22 @@ PARTS = {
 
 
 def rendered(page: str) -> str:
-    """A page with its generated parts as they should be."""
+    """A page's text with its generated parts updated."""
     text = (paths.project_root() / page).read_text(encoding="utf-8")
     for name, make in PARTS[page].items():
         begin = BEGIN.format(name)
         before, found, rest = text.partition(begin)
         if not found:
-            raise ValueError(f"{page} has no place for its generated part {name!r}")
+            raise ValueError(f"{page} has no marker for the generated part {name!r}")
         _, found, after = rest.partition(END)
         if not found:
-            raise ValueError(f"{page}: the generated part {name!r} has no end")
+            raise ValueError(f"{page}: the generated part {name!r} has no end marker")
         text = f"{before}{begin}\n{make()}\n{END}{after}"
     return text
 
 
 def write_pages() -> list[Path]:
-    """Bring every page up to date; the ones that changed."""
+    """Update every page. Returns the pages that changed."""
     changed = []
     for page in PARTS:
         path = paths.project_root() / page

@@ -1,4 +1,4 @@
-"""The command line and the environment, read strictly: what the user asked for, before any config is looked at."""
+"""Strict parsing of the command line and environment into a request."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from code.rules.benchmarks import BENCHMARKS
 ENVIRONMENT_PREFIX = "MLPINF_"
 OTHER_VARIABLES = ("MLPINF_CUSTOM_DEFINITION_PATH",)
 OLDER_VARIABLES = {"GPTJ_BEAM_SIZE": "num_beams"}
-"""Variables of older harnesses and the fields they set."""
+"""Environment variables of older harnesses → the fields they set."""
 FAST_MIN_DURATION_MS = 60_000
 
 
 @dataclass(frozen=True)
 class Value:
-    """A value and where it came from."""
+    """A value and its origin."""
 
     value: Any
     origin: str
@@ -31,33 +31,33 @@ class Value:
 
 @dataclass(frozen=True)
 class Request:
-    """What was asked for.
+    """The parsed command line and environment.
 
     Args:
-        given: request options and field overrides by name; environment first, command line over it.
-        warnings: what the user should know before anything runs.
+        given: request options and field overrides by name; the command line overrides the environment.
+        warnings: printed before anything runs.
     """
 
     given: Mapping[str, Value]
     warnings: tuple[str, ...] = ()
 
     def __getitem__(self, name: str) -> Any:
-        """The value of an option, its default where it was not given."""
+        """The value of an option, or its default."""
         if name in self.given:
             return self.given[name].value
         return lookup(name).default
 
     def overrides(self) -> dict[str, Value]:
-        """The given values that are fields of a config, not options of the request."""
+        """The given values of config fields, without request options."""
         return {name: value for name, value in self.given.items() if not lookup(name).request}
 
     def benchmarks(self) -> list[Benchmark]:
-        """The benchmarks asked for; UsageError where none was, or one is unknown or does not run here."""
+        """The requested benchmarks; UsageError if there are none, or one is unknown or unsupported."""
         words = self["benchmarks"]
         if not words:
             raise UsageError(
-                "no benchmark was named",
-                "nothing runs by default, so that a typing error cannot start everything",
+                "no benchmark given",
+                "there is no default, so that a typo cannot start every benchmark",
                 f"add --benchmarks=… with one or more of {', '.join(sorted(BENCHMARKS))}, or all",
             )
         if "all" in [w.lower() for w in words]:
@@ -65,7 +65,7 @@ class Request:
         return _unique([parse_benchmark(word) for word in words])
 
     def scenarios(self, benchmark: Benchmark) -> list[Scenario]:
-        """The scenarios asked for, or all of the benchmark's; UsageError for an unknown one or one that it does not have."""
+        """The requested scenarios, or all of the benchmark's; UsageError for one that is unknown or that it lacks."""
         has = definition_of(benchmark).scenarios
         named = self._named_scenarios()
         for scenario in named:
@@ -78,12 +78,12 @@ class Request:
         return named or list(has)
 
     def scenarios_among(self, has: Sequence[Scenario]) -> list[Scenario]:
-        """Those of `has` that were asked for, or all of them; UsageError for an unknown one."""
+        """The requested scenarios out of `has`, or all of them; UsageError for an unknown one."""
         named = self._named_scenarios()
         return [scenario for scenario in named if scenario in has] if named else list(has)
 
     def _named_scenarios(self) -> list[Scenario]:
-        """The scenarios asked for by name; [] where none was, or all were."""
+        """The scenarios requested by name; [] for none or "all"."""
         words = self["scenarios"]
         if not words or [w.lower() for w in words] == ["all"]:
             return []
@@ -96,9 +96,9 @@ class Request:
         return _unique(found)
 
     def settings(self) -> list[list[WorkloadSetting]]:
-        """The config versions asked for, each as the settings that can satisfy it, best first.
+        """The requested config versions, each as the settings that satisfy it, best first.
 
-        A version says nothing of Custom or LWIS, so both can satisfy 'default'.
+        A version does not distinguish Custom from LWIS, so both can satisfy 'default'.
         """
         versions: dict[str, list[WorkloadSetting]] = {}
         for setting in ALL_SETTINGS:
@@ -115,21 +115,21 @@ class Request:
 
 
 def parse_benchmark(word: str) -> Benchmark:
-    """The benchmark that `word` means, if it can run here; UsageError otherwise."""
+    """The supported benchmark named by `word`; UsageError otherwise."""
     benchmark = Benchmark.get_match(word)
     if benchmark is None:
         raise unknown("benchmark", word, sorted(BENCHMARKS), "--benchmarks")
     if benchmark.valstr not in BENCHMARKS:
         raise UsageError(
-            f"{benchmark} does not run in this harness",
-            "its configs load, but there is no code for it here",
+            f"{benchmark} is not supported",
+            "its configs load, but this harness does not implement it",
             f"run one of {', '.join(sorted(BENCHMARKS))}",
         )
     return benchmark
 
 
 def parse(arguments: Sequence[str], environment: Mapping[str, str] = os.environ) -> Request:
-    """Read the command line over the environment. UsageError for anything that is not known."""
+    """Parse the command line and environment. UsageError for an unknown option or value."""
     given, warnings = _from_environment(environment)
     given.update(_from_command_line(arguments))
     if given.get("fast", Value(False, "")).value:
@@ -150,7 +150,7 @@ def _from_environment(environment: Mapping[str, str]) -> tuple[dict[str, Value],
         field = by_variable.get(variable)
         if field is None:
             near = nearest(variable, [*by_variable, *OTHER_VARIABLES])
-            warnings.append(f"environment variable {variable} is not known" + (f"; did you mean {near}?" if near else ""))
+            warnings.append(f"unknown environment variable {variable}" + (f"; did you mean {near}?" if near else ""))
             continue
         given[field.name] = Value(field.parse(text, variable), f"environment {variable}")
     return given, warnings
@@ -163,8 +163,8 @@ def _from_command_line(arguments: Sequence[str]) -> dict[str, Value]:
         word = rest.pop(0)
         if not word.startswith("--") or word == "--":
             raise UsageError(
-                f"unexpected word {word!r} on the command line",
-                "every option has the form --name=value",
+                f"unexpected argument {word!r}",
+                "options have the form --name=value",
                 _spelling_hint(word),
             )
         name, equals, text = word[2:].partition("=")
@@ -189,7 +189,7 @@ def _spelling_hint(word: str) -> str:
 
 
 def _following_value(field: Field, name: str, rest: list[str]) -> str:
-    """The value of `--name value`; 'true' for a bare switch."""
+    """The value of `--name value`; 'true' for a switch without one."""
     if field.type == "bool":
         if rest and rest[0].lower() in (*TRUE, *FALSE):
             return rest.pop(0)

@@ -1,4 +1,4 @@
-"""The options that somebody set and nobody acts on in a run, each with the reason."""
+"""Options that were set but have no effect in a run, each with the reason."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Set(Protocol):
 
     @property
     def value(self) -> object:
-        """The value; None where nobody gave one."""
+        """The value; None when unset."""
 
     @property
     def origin(self) -> str:
@@ -36,13 +36,13 @@ def unused(values: Mapping[str, Set], run: Run) -> list[tuple[str, str]]:
         if any(consumer.reads(field.name, run) for consumer in consumers()):
             continue
         if item.value is False and _other_language(field.name, run):
-            continue  # a switch that is off asks for what a harness without it does anyway
+            continue  # a switch that is off has no effect in any case
         out.append((field.name, reason(field.name, run)))
     return out
 
 
 def reason(name: str, run: Run) -> str:
-    """Why nobody acts on an option in a run."""
+    """Why an option has no effect in a run."""
     if name in ACCEPTED:
         return ACCEPTED[name]
     field = next(f for f in FIELDS if f.name == name)
@@ -68,7 +68,7 @@ def _other_runs(name: str, run: Run) -> str:
 
 
 def _other_language(name: str, run: Run) -> str:
-    """What this run's harness does instead of a harness in another language; '' where that is not the reason."""
+    """What this run's harness does instead, when only the other language's harness reads the option; otherwise ''."""
     for consumer in consumers_of(name):
         for language in consumer.languages:
             if consumer.reads(name, replace(run, language=language)):

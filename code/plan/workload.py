@@ -22,19 +22,19 @@ from configs.inspection import CLASS_ONLY, checked, duplicates, fields_of, mispl
 from configs.loading import ConfigProblem, LoadedFile, load
 
 HARNESS_TYPES = (HarnessType.Custom, HarnessType.LWIS)
-"""The harness types that this build has; both mean its own harness."""
+"""Supported harness types; both mean this project's harness."""
 
 TARGETS = ("target_qps", "target_latency", "target_latency_percentile")
-"""LoadGen keys that a zero makes no sense for."""
+"""LoadGen keys that must not be 0."""
 
 SOURCES = tuple(dict.fromkeys(name for facts in every_facts() for name in facts.source_fields))
-"""The fields that name a model or data of the user's own."""
+"""Fields that name a user-supplied model or data set."""
 READS = Consumer("plan", ("model_variant", "test_query_count", "use_triton", *SOURCES))
 
 
 @dataclass(frozen=True)
 class Workload:
-    """One thing to run: every value it needs, and where each came from.
+    """One benchmark, scenario and setting on one system, with every value and its origin.
 
     Args:
         system_name: the known system's name, as configs spell it.
@@ -59,7 +59,7 @@ class Workload:
         return self.values[name].value
 
     def origin(self, name: str) -> str:
-        """Where the value of a field came from."""
+        """The origin of a field's value."""
         return self.values[name].origin
 
     def plain(self) -> dict[str, Any]:
@@ -77,17 +77,17 @@ class Workload:
 
     @property
     def label(self) -> str:
-        """How lines about it begin: 'bert-99 Offline'."""
+        """Prefix of its messages: 'bert-99 Offline'."""
         return f"{self.full_name} {self.scenario}"
 
     @property
     def open_only(self) -> bool:
-        """Whether its result can only be filed in the open division."""
+        """Whether its result is restricted to the open division."""
         return bool(self.open_reason)
 
     @property
     def open_reason(self) -> str:
-        """Why its result can only be filed in the open division; '' where it need not."""
+        """Why its result is restricted to the open division; '' if it is not."""
         reasons = [
             "" if self.variant == "reference" else f"the model or data is {self.variant}",
             "a shortened run" if READS.of(self)["test_query_count"] else "",
@@ -97,7 +97,7 @@ class Workload:
 
     @property
     def variant(self) -> str:
-        """'reference', 'tiny', or 'custom' where the user named a model or data of their own."""
+        """'reference', 'tiny', or 'custom' for a user-supplied model or data set."""
         read = READS.of(self)
         used = definition_of(self.benchmark).facts.source_fields
         own = any(read[name] for name in SOURCES if name in used)
@@ -106,7 +106,7 @@ class Workload:
 
 @dataclass(frozen=True)
 class Unplanned:
-    """A workload that was asked for and cannot be planned."""
+    """A requested workload that cannot be planned."""
 
     label: str
     error: HarnessError
@@ -115,7 +115,7 @@ class Unplanned:
 def build(request: Request) -> tuple[list[Workload], list[Unplanned]]:
     """Every workload of a request.
 
-    Raises UsageError for what is wrong with the request as a whole; what is wrong with one workload is returned as Unplanned.
+    Raises UsageError for errors in the request as a whole; an error in one workload is returned as Unplanned.
     """
     benchmarks = request.benchmarks()
     wanted = [(b, s, alternatives) for b in benchmarks for s in request.scenarios(b) for alternatives in request.settings()]
@@ -133,9 +133,9 @@ def build(request: Request) -> tuple[list[Workload], list[Unplanned]]:
                 raise _no_config(benchmark, scenario, system_name, alternatives[0])
             values = resolve(config, request, benchmark, scenario, detected)
             values = named(values, benchmark, scenario, system_name, config)
-            said = (*notes, *not_loaded(benchmark, scenario))
+            messages = (*notes, *not_loaded(benchmark, scenario))
             workloads.append(
-                Workload(benchmark, scenario, config.setting, system_name, system_id, detected, config, values, said)
+                Workload(benchmark, scenario, config.setting, system_name, system_id, detected, config, values, messages)
             )
         except HarnessError as error:
             failed.append(Unplanned(label, error))
@@ -148,7 +148,7 @@ def build(request: Request) -> tuple[list[Workload], list[Unplanned]]:
 def named(
     values: Mapping[str, Value], benchmark: Benchmark, scenario: Scenario, system_name: str, config: Registered
 ) -> Mapping[str, Value]:
-    """The values with the workload's own names among them, for whoever gets values alone."""
+    """The values plus benchmark, scenario and system, for code that receives only the values."""
     own = {"benchmark": definition_of(benchmark).name, "scenario": str(scenario), "system": system_name}
     return MappingProxyType({**values, **{name: Value(value, f"config {config.where}") for name, value in own.items()}})
 
@@ -168,29 +168,29 @@ def resolve_system(request: Request) -> tuple[str, str, DetectedSystem, list[str
 
 
 def _machine(request: Request) -> DetectedSystem:
-    """This machine, or where nothing is run the one that a capture describes. UsageError where something would be run."""
+    """This machine, or the captured one for actions that run nothing. UsageError for --capture with other actions."""
     if not request["capture"]:
         return detect()
     if not request["dry_run"] and request["action"] != "explain":
         raise UsageError(
             f"--capture describes another machine, and {request['action']} works on this one",
-            "a capture can be planned for, not run on",
+            "a captured machine can be planned for but not run on",
             "add --dry_run, or leave --capture out",
         )
     return detect(request["capture"])
 
 
 def _unknown_system(name: str, request: Request) -> UsageError:
-    """Nobody defined it; a config class may still name it."""
+    """The error for an undefined system, which a config class may still name."""
     near = nearest(name, KnownSystem.names())
-    why = f"the nearest known system is {near!r}" if near else "no known system is like it"
+    why = f"the nearest known system is {near!r}" if near else "no known system has a similar name"
     if KnownSystem.problems:
-        why += f"; and not every list of systems could be read: {KnownSystem.problems[0]}"
+        why += f"; and some lists of systems could not be read: {KnownSystem.problems[0]}"
     for benchmark in request.benchmarks():
         for scenario in request.scenarios(benchmark):
             for entry in (e for file in load(benchmark, scenario) for e in file.entries if system_of(e) == name):
                 return UsageError(
-                    f"config class {entry.cls.__name__} is for a system that nobody defined, {name!r}",
+                    f"config class {entry.cls.__name__} is for an undefined system, {name!r}",
                     why,
                     f"run `make add_system NAME={name}` on that machine, or correct the name (see `make list_systems`)",
                     place_of_field(entry.cls, "system"),
@@ -201,7 +201,7 @@ def _unknown_system(name: str, request: Request) -> UsageError:
 
 
 def select(benchmark: Benchmark, scenario: Scenario, system_name: str, alternatives: list[WorkloadSetting]) -> Registered | None:
-    """The class for a system: the last file wins nothing; two classes for the same workload are an error that cites both."""
+    """The config class for a system; two classes for the same workload are an error that cites both, whatever their order."""
     files = load(benchmark, scenario)
     for setting in alternatives:
         found = [e for f in files for e in f.entries if e.setting == setting and system_of(e) == system_name]
@@ -213,13 +213,13 @@ def select(benchmark: Benchmark, scenario: Scenario, system_name: str, alternati
 
 
 def not_loaded(benchmark: Benchmark, scenario: Scenario) -> list[str]:
-    """What of the user's config files and lists of systems could not be loaded, a line each: nothing is swallowed."""
+    """One line for each config file, class or list of systems that failed to load."""
     met = [f"{problem.where}: not loaded: {problem.reason}" for problem in problems(load(benchmark, scenario))]
     return met + [f"{problem}: not loaded" for problem in KnownSystem.problems]
 
 
 def problems(files: list[LoadedFile]) -> list[ConfigProblem]:
-    """What could not be loaded among `files`."""
+    """The problems of all `files`."""
     return [problem for file in files for problem in file.problems]
 
 
@@ -228,7 +228,7 @@ def resolve(
 ) -> Mapping[str, Value]:
     """Every field's value for one config class, checked: default < config class < environment < command line.
 
-    MissingError for a class of a harness type that this build has not.
+    MissingError for a class of an unsupported harness type.
     """
     _require_harness(config)
     wrong_place = misplaced(config, benchmark, scenario)
@@ -256,13 +256,13 @@ def resolve(
 
 
 def _refuse_zeros(values: Mapping[str, Value], scenario: Scenario) -> None:
-    """Generated stubs hold zeros where a target belongs, and LoadGen's words about them would not say so."""
+    """UsageError for a target of 0: generated stubs contain zeros, and LoadGen's own message would not point there."""
     for option in FIELDS:
         if option.loadgen in TARGETS and scenario.valstr in option.scenarios and values[option.name].value == 0:
             origin = values[option.name].origin
             raise UsageError(
                 f"{option.name} is 0",
-                f"{option.help.rstrip('.')}; a 0 is a stub that nobody filled in ({origin})",
+                f"{option.help.rstrip('.')}; 0 is a placeholder that was not filled in ({origin})",
                 f"give a value: in the config class, or with --{option.name}={option.unit or 'VALUE'}",
                 origin.removeprefix("config ").partition(" ")[0] if origin.startswith("config ") else origin,
             )
@@ -277,9 +277,9 @@ def _no_triton(config: Registered, why: str) -> MissingError:
     kind = config.setting.harness_type
     server = "the heterogeneous MIG harness" if kind is HarnessType.HeteroMIG else "Triton Inference Server"
     return MissingError(
-        f"config class {config.cls.__name__} needs {server}, which this build has not",
-        f"{why}; here run: {', '.join(t.name for t in HARNESS_TYPES)}",
-        "choose the system's default config (leave --config_ver out), or run this one with the harness it was written for",
+        f"config class {config.cls.__name__} needs {server}, which is not supported",
+        f"{why}; supported: {', '.join(t.name for t in HARNESS_TYPES)}",
+        "choose the system's default config (leave --config_ver out), or use the harness this one was written for",
         config.where,
     )
 
@@ -292,7 +292,7 @@ def _from_class(value: Any, origin: str, detected: DetectedSystem) -> Value:
 
 
 def _check_applicable(option: Any, request: Request, benchmark: Benchmark, scenario: Scenario, where: str) -> None:
-    """A field given on the command line must belong to at least one workload of the product; here it may then be unused."""
+    """UsageError for a command line field that applies to none of the requested workloads."""
     if option.benchmarks and not any(b.valstr in option.benchmarks for b in request.benchmarks()):
         require_applicable(option, benchmark.valstr, scenario.valstr, where)
     if option.scenarios and not any(s.valstr in option.scenarios for s in request.scenarios(benchmark)):
@@ -311,7 +311,7 @@ def _no_config(benchmark: Benchmark, scenario: Scenario, system: str, setting: W
         return UsageError(
             f"no config for {benchmark} {scenario} ({setting.config_ver()}) on {system} could be loaded",
             broken[0].reason + (f", and {len(broken) - 1} more places failed" if len(broken) > 1 else ""),
-            broken[0].hint or "mend the file",
+            broken[0].hint or "fix the file",
             broken[0].where,
         )
     here = sorted({e.setting.config_ver() for f in files for e in f.entries if system_of(e) == system})
@@ -331,6 +331,6 @@ def _no_config(benchmark: Benchmark, scenario: Scenario, system: str, setting: W
 
 
 def system_architecture(workload: Workload) -> CPUArchitecture:
-    """The architecture of the machine that the workload runs on."""
+    """The CPU architecture of the workload's machine."""
     layout = workload.detected.config.host_cpu_conf.layout
     return next(iter(layout)).architecture if layout else CPUArchitecture.UNKNOWN

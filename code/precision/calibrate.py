@@ -20,7 +20,7 @@ from code.precision.report import Report, Trial
 from code.precision.samples import Samples
 
 MOST_HIGH = 0.5
-"""No more than this share of the layers may stay high: beyond it, another precision is the better choice."""
+"""Maximum share of layers kept in higher precision; beyond it, another precision is the better choice."""
 
 
 def calibrate(
@@ -68,8 +68,8 @@ def _reference(definition: BenchmarkDefinition, values: Mapping[str, Any], file:
     if reference <= 0:
         raise RunError(
             f"{file} scores {metric} {reference} in fp32",
-            "a share of nothing says nothing about a quantised graph",
-            "give a trained model, or add --calib_score_samples=0 to quantise without a score",
+            "the score of a quantised graph cannot be compared with zero",
+            "use a trained model, or add --calib_score_samples=0 to quantise without a score",
         )
     return metric, reference
 
@@ -101,8 +101,8 @@ def _trial(
 def _missed(report: Report, definition: BenchmarkDefinition, precision: str) -> RunError:
     best = max(report.trials, key=lambda t: t.share or 0.0)
     return RunError(
-        f"{definition.name} in {precision} does not keep {100 * report.target:g} % of its fp32 score",
-        f"the best of {len(report.trials)} graphs keeps {100 * (best.share or 0):.2f} % with {len(best.kept)} layers in {REST}; "
-        f"the costliest layers are {', '.join(row.name for row in report.layers[:3])}",
+        f"{definition.name} in {precision} does not reach {100 * report.target:g} % of its fp32 score",
+        f"the best of {len(report.trials)} graphs reaches {100 * (best.share or 0):.2f} % with {len(best.kept)} layers in {REST}; "
+        f"the layers with the largest loss are {', '.join(row.name for row in report.layers[:3])}",
         f"run with --precision={REST}, or calibrate with more samples (--calib_max_batches)",
     )

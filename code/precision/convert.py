@@ -14,7 +14,7 @@ from typing import Any
 from code.common.errors import RunError, UsageError
 
 REST = "fp16"
-"""What a quantised graph computes in where it is not quantised."""
+"""The precision of the unquantised parts of a quantised graph."""
 
 KEEP_OPS = frozenset(
     {
@@ -41,7 +41,7 @@ LEAST_OPSET = {"fp16": 7, "bf16": 13, "quantised": 19}
 """bf16 came to most operators in opset 13, and Q/DQ nodes with scales other than fp32 in 19."""
 
 LARGEST = {"fp16": 32768.0, "bf16": 3.0e38}
-"""Constants beyond it (such as the fp32 minimum that masks attention) are brought back to it, so that sums stay finite."""
+"""Constants beyond it (such as the fp32 minimum that masks attention) are clamped to it, so that sums stay finite."""
 
 SMALLEST_SCALE = 6.2e-5
 """The smallest normal fp16 number: a Q/DQ scale below it stays fp32."""
@@ -66,12 +66,12 @@ class Conversion:
 
 
 def is_quantised(model: Any) -> bool:
-    """Whether the graph has Q/DQ nodes already."""
+    """Whether the graph contains Q/DQ nodes."""
     return any(node.op_type in _QUANTISING for node in model.graph.node)
 
 
 def at_least_opset(model: Any, wanted: int) -> Any:
-    """The model in opset `wanted` or later; UsageError when onnx cannot bring it there."""
+    """The model in opset `wanted` or later. UsageError when onnx cannot convert it."""
     from onnx import version_converter
 
     now = max((o.version for o in model.opset_import if o.domain in ("", "ai.onnx")), default=0)
@@ -81,7 +81,7 @@ def at_least_opset(model: Any, wanted: int) -> Any:
         return version_converter.convert_version(model, wanted)
     except Exception as error:
         raise UsageError(
-            f"the graph is in opset {now}, and cannot be brought to {wanted}",
+            f"the graph is in opset {now}and cannot be converted to opset {wanted}",
             str(error).strip().splitlines()[0],
             f"export the model again in opset {wanted} or later",
         ) from error
@@ -216,7 +216,7 @@ class _Converter:
         return scale is not None and float(abs(numpy_helper.to_array(scale)).min()) >= SMALLEST_SCALE
 
     def _as(self, name: str, wanted: int) -> str:
-        """The name under which tensor `name` can be had in type `wanted`."""
+        """The name of tensor `name` converted to type `wanted`; adds a Cast if necessary."""
         from onnx import helper
 
         if name in self.initializers:

@@ -1,7 +1,7 @@
 """int8 Q/DQ graph → fp8 (E4M3) Q/DQ graph with the same ranges.
 
 fp8 keeps three bits of mantissa whatever the size of a number, so a scale only has to bring the range into what E4M3 holds (448):
-calibration's ranges carry over. Weights are rounded anew.
+calibration's ranges carry over. Weights are rounded from fp32 again.
 """
 
 from __future__ import annotations

@@ -28,7 +28,7 @@ from code.precision.convert import REST, convert, is_quantised
 from code.precision.samples import Samples, open_samples
 
 VERSION = 2
-"""Raised when the same inputs make another graph."""
+"""Version of the conversion; increment it when the same inputs give another graph."""
 
 PROVENANCE = "graph.json"
 CALIBRATED = ("int8", "fp8")
@@ -41,7 +41,7 @@ CALIBRATION = Consumer("calibration", ("force_calibration",), precisions=CALIBRA
 
 @dataclass(frozen=True)
 class GraphAddress:
-    """Where a graph is or will be."""
+    """The location of a graph, made or not."""
 
     folder: Path
     file: Path
@@ -49,17 +49,17 @@ class GraphAddress:
 
     @property
     def exists(self) -> bool:
-        """Whether it is made."""
+        """Whether the graph exists."""
         return (self.folder / PROVENANCE).is_file()
 
 
 def precision_of(values: Mapping[str, Any]) -> str:
-    """The precision of the graph: the field `precision`, or fp8 where `use_fp8` says so."""
+    """The precision of the graph: fp8 with `use_fp8`, else the field `precision`."""
     return "fp8" if FP8.of(values).get("use_fp8") else str(READS.of(values)["precision"])
 
 
 def asked_again(workload: Workload) -> bool:
-    """Whether a calibration is made even where it is there."""
+    """Whether to repeat an existing calibration."""
     return bool(CALIBRATION.of(workload)["force_calibration"])
 
 
@@ -72,7 +72,7 @@ def graph_for(workload: Workload, make: bool = False, again: bool = False) -> Pa
 
     Raises:
         MissingError: the model, the data to calibrate with, or NNCF is not there.
-        UsageError: there is no graph in this precision, or the backend cannot build an engine of it.
+        UsageError: graphs in this precision are not supported, or the backend cannot build an engine from one.
         RunError: the graph cannot be made, or no choice of layers reaches the accuracy target.
     """
     definition = definition_of(workload.benchmark)
@@ -84,14 +84,16 @@ def graph_for(workload: Workload, make: bool = False, again: bool = False) -> Pa
     if model.is_dir() and not own:
         raise UsageError(
             f"{runtime} does not generate text",
-            f"{definition.name}'s model is the folder {model}, and {runtime} runs an ONNX file",
-            "leave --backend out, or name one that does, such as openvino_genai",
+            f"{definition.name}'s model is the folder {model}, but {runtime} runs an ONNX file",
+            "omit --backend, or select one that does, such as openvino_genai",
         )
     if precision == "fp32" or own:
         return model
     if precision not in ("fp16", "bf16", *CALIBRATED):
         raise UsageError(
-            f"there is no graph in {precision}", "graphs are made in fp32, fp16, bf16, int8, fp8", "choose one with --precision=…"
+            f"{precision} graphs are not supported",
+            "graphs are made in fp32, fp16, bf16, int8, fp8",
+            "choose one with --precision=…",
         )
     share = workload.setting.accuracy_target.value
     if precision in CALIBRATED:
@@ -105,7 +107,7 @@ def graph_for(workload: Workload, make: bool = False, again: bool = False) -> Pa
         return where.file
     if not make:
         raise MissingError(
-            f"the {precision} graph of {model} is not made yet",
+            f"the {precision} graph of {model} does not exist yet",
             f"there is no {paths.shown(where.folder)}",
             "run `make generate_engines` with the same RUN_ARGS" + (", or `make calibrate`" if samples else ""),
         )
@@ -179,7 +181,7 @@ def _make(
 
 
 def read_model(model: Path) -> Any:
-    """The ModelProto in a file; RunError when it is not a whole one."""
+    """The ModelProto in a file. RunError when it is incomplete."""
     import onnx
 
     try:
@@ -191,9 +193,9 @@ def read_model(model: Path) -> Any:
     except Exception as error:
         words = str(error).strip().splitlines()
         raise RunError(
-            f"{model} is not a whole ONNX model",
+            f"{model} is not a complete ONNX model",
             words[0] if words else type(error).__name__,
-            "run `make download_model` again, or name another with --model_path",
+            "run `make download_model` again, or select another with --model_path",
         ) from error
 
 

@@ -23,7 +23,7 @@ from code.common.errors import RunError, last_words
 from code.precision.samples import Samples
 
 NO_TELEMETRY = "NNCF_CI"
-"""NNCF sends nothing about its use while this is set in the environment."""
+"""Environment variable that disables NNCF's telemetry."""
 
 
 def quantise(model: Any, samples: Samples, ignored: Sequence[str], label: str) -> Any:
@@ -60,7 +60,7 @@ def quantise(model: Any, samples: Samples, ignored: Sequence[str], label: str) -
             raise RunError(
                 "NNCF cannot quantise the graph",
                 last_words(error),
-                "run with --precision=fp16, or give a quantised model with --model_path",
+                "run with --precision=fp16, or pass a quantised model with --model_path",
             ) from error
 
 
@@ -86,6 +86,6 @@ def _nncf() -> Any:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """NNCF draws its own bars on standard output; ours stand for them."""
+    """Suppress NNCF's progress bars on standard output; the console shows its own."""
     with contextlib.redirect_stdout(io.StringIO()):
         yield

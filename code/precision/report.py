@@ -1,4 +1,4 @@
-"""What a calibration found, for people (report.md) and for programs (report.json)."""
+"""Calibration results as Markdown (report.md) and JSON (report.json)."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class LayerRow:
 
 @dataclass
 class Trial:
-    """One graph that was tried: the nodes left in fp32, its score, and its share of the fp32 score."""
+    """One candidate graph: the nodes kept in fp32, its score, and its share of the fp32 score."""
 
     kept: list[str]
     score: float | None
@@ -53,7 +53,7 @@ class Trial:
 
 @dataclass
 class Report:
-    """All of it."""
+    """The complete calibration result."""
 
     benchmark: str
     precision: str
@@ -77,7 +77,7 @@ class Report:
         last = self.trials[-1]
         if last.share is None or self.reference is None:
             return f"{self.benchmark} {self.precision}: not scored"
-        high = f", {len(last.kept)} layers stayed high" if last.kept else ", every layer of the preset is quantised"
+        high = f", {len(last.kept)} layers kept in higher precision" if last.kept else ", every layer of the preset is quantised"
         return (
             f"{self.benchmark} {self.precision}: {self.metric} {last.score:.3f} is {100 * last.share:.2f} % of fp32's "
             f"{self.reference:.3f} on {self.scored_on} samples (target {100 * self.target:g} %){high}"

@@ -37,7 +37,7 @@ class Samples:
     Args:
         calibration: batches of sample indices, each int64 [n]; samples of a batch are of nearly one length.
         scoring: sample indices, int64 [m], none of which calibrates where the data set is large enough.
-        origin: where the calibration samples come from, in words.
+        origin: source of the calibration samples, for the report.
         digest: of the inputs of all of them.
         apart: the data set that `calibration` counts in where that is another one than is scored on.
     """
@@ -51,12 +51,12 @@ class Samples:
 
     @property
     def source(self) -> Dataset:
-        """The data set that calibrates."""
+        """The calibration data set."""
         return self.apart or self.dataset
 
     @property
     def count(self) -> int:
-        """How many samples calibrate."""
+        """Number of calibration samples."""
         return sum(len(batch) for batch in self.calibration)
 
 
@@ -124,7 +124,7 @@ def _indices(lines: Sequence[str], count: int, file: Path) -> list[int]:
             continue
         if not word.isdigit() or int(word) >= count:
             raise UsageError(
-                f"{word!r} is no sample of the data set",
+                f"{word!r} is not a sample of the data set",
                 f"a list of calibration samples holds sample indices from 0 to {count - 1}, one a line",
                 "correct it, or leave --calib_data_map out",
                 f"{file}:{number}",

@@ -1,4 +1,4 @@
-"""What a graph scores: its answers on some samples, computed by a CPU backend and judged as an accuracy run is."""
+"""Scores a graph: answers on some samples, computed by a CPU backend and evaluated as in an accuracy run."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ RUNS_ON = {"fp32": "openvino", "fp16": "openvino", "bf16": "openvino", "int8": "
 def score(
     definition: BenchmarkDefinition, values: Mapping[str, Any], graph: Path, precision: str, samples: Samples, label: str
 ) -> dict[str, float]:
-    """The graph's scores on the scoring samples, as the benchmark defines them; samples that are left out count as wrong.
+    """The graph's scores on the scoring samples, as the benchmark defines them; omitted samples count as wrong.
 
     Raises RunError when the graph cannot be run or answers with what is not a number.
     """
@@ -47,7 +47,7 @@ def score(
 def reference_score(
     definition: BenchmarkDefinition, values: Mapping[str, Any], model: Path, samples: Samples
 ) -> dict[str, float]:
-    """The fp32 model's scores on the same samples; measured once and remembered."""
+    """The fp32 model's scores on the same samples; measured once and cached."""
     runtime = backend(RUNS_ON["fp32"])
     key = f"{sha256(model)[:16]}-{samples.digest[:16]}-{len(samples.scoring)}-{runtime.name}-{runtime.version()}.json"
     memory = paths.build_dir() / "graphs" / ".scores" / key

@@ -20,7 +20,7 @@ from code.precision.report import LayerRow, TensorRow
 from code.precision.samples import Samples
 
 MEASURED_LAYERS = 12
-"""The noisiest layers are measured one by one; the others are ranked by their noise."""
+"""Number of noisiest layers that are measured individually; the others are ranked by their noise."""
 
 MEASURED_SAMPLES = 4
 SWITCHES = "switches__"

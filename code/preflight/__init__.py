@@ -1,4 +1,4 @@
-"""Checks of a machine before a run. One file per family; each gives findings and changes nothing."""
+"""Checks of a machine before a run: one file per family, each read-only."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ CHECKS: tuple[Check, ...] = (
     files.check,
     loadgen.check,
 )
-"""Every family, in the order of the report."""
+"""Every family, in report order."""
 
 
 def run_checks(machine: Machine, detected: DetectedSystem, benchmarks: Sequence[str] = (), variant: str = "") -> list[Finding]:
     """All findings for a machine.
 
     Args:
-        benchmarks: short names ("bert", "gptj", "3d-unet") of what is to run; space and data are checked for these.
+        benchmarks: short names ("bert", "gptj", "3d-unet") of the benchmarks to run; disk space and files are checked for these.
         variant: "reference" or "tiny"; without it, tiny on a machine without accelerators and reference on others.
     """
     variant = variant or ("reference" if detected.gpus else "tiny")

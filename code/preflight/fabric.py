@@ -1,4 +1,4 @@
-"""Fabric manager: on machines with NVSwitch, CUDA starts only when it runs in exactly the driver's version."""
+"""Fabric manager: on NVSwitch machines CUDA initialises only if it runs in exactly the driver's version."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ report = Reporter("fabric manager")
 
 
 def check(subject: Subject) -> Iterator[Finding]:
-    """Present, of the driver's version, and running, where GPUs are joined by NVSwitch."""
+    """On NVSwitch machines: installed, running, and of the driver's version."""
     gpus = subject.gpu_facts
     switched = any(gpu.get("nvswitch") for gpu in gpus)
     if not switched:
@@ -25,7 +25,7 @@ def check(subject: Subject) -> Iterator[Finding]:
     if ran is None:
         yield report.error(
             "version",
-            f"not installed; GPUs joined by NVSwitch need it in the driver's version {driver}",
+            f"not installed; GPUs connected by NVSwitch need it in the driver's version, {driver}",
             f"sudo apt-get install nvidia-fabricmanager-{branch}={driver}-1 && sudo systemctl enable --now nvidia-fabricmanager",
         )
         return
@@ -33,18 +33,18 @@ def check(subject: Subject) -> Iterator[Finding]:
     if found != driver:
         yield report.error(
             "version",
-            f"fabric manager is {found or 'of an unknown version'}, the driver is {driver}: they must be exactly the same",
+            f"fabric manager is {found or 'of an unknown version'}, the driver is {driver}: the versions must be identical",
             f"sudo apt-get install nvidia-fabricmanager-{branch}={driver}-1 && sudo systemctl restart nvidia-fabricmanager",
         )
     else:
-        yield report.ok("version", f"{found}, the driver's own")
+        yield report.ok("version", f"{found}, same as the driver")
     state = subject.machine.command("systemctl", "is-active", "nvidia-fabricmanager")
     if state is None:
-        yield report.unseen("service", "there is no systemctl to ask")
+        yield report.unseen("service", "systemctl is not available")
     elif state.stdout.strip() == "active":
         yield report.ok("service", "running")
     else:
-        text = f"not running ({state.stdout.strip() or 'unknown'}): CUDA would fail with error 802"
+        text = f"not running ({state.stdout.strip() or 'unknown'}): CUDA fails with error 802"
         yield report.error("service", text, "sudo systemctl enable --now nvidia-fabricmanager")
     yield from _links(subject)
 

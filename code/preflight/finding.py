@@ -1,4 +1,4 @@
-"""What a check finds, and what checks are given."""
+"""Types shared by the checks: findings, and the machine they examine."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from code.machine.sources import Machine
 
 
 class Level(str, Enum):
-    """How a check ended. `unseen` is a thing that could not be looked at here; it says why."""
+    """Outcome of a check. UNSEEN: it could not be carried out here; the message says why."""
 
     OK = "ok"
     UNSEEN = "not seen"
@@ -22,24 +22,24 @@ class Level(str, Enum):
 
 @dataclass(frozen=True)
 class Finding:
-    """One line: what was looked at, how it is, and the command that mends it."""
+    """One line of the report: what was checked, its state, and the command that fixes it."""
 
     family: str
     name: str
     level: Level
     message: str
-    mend: str = ""
+    fix: str = ""
 
     def as_json(self) -> dict[str, str]:
-        """The line as automation reads it."""
+        """The finding as `make doctor --json` prints it."""
         return {**asdict(self), "level": self.level.value}
 
 
 @dataclass(frozen=True)
 class Subject:
-    """What checks look at: one machine's answers, what was detected from them, and what is to be run on it.
+    """What checks examine: the machine, what was detected on it, and what is to run on it.
 
-    `values` holds, per benchmark named, which model variant is to run ("reference" or "tiny").
+    `variant` is the model variant to run: "reference" or "tiny".
     """
 
     machine: Machine
@@ -49,7 +49,7 @@ class Subject:
 
     @property
     def has_gpus(self) -> bool:
-        """Whether there are NVIDIA GPUs, working or not."""
+        """Whether the machine has NVIDIA GPUs, working or not."""
         devices = self.detected.devices
         return bool(devices.everything or devices.failure or devices.on_bus)
 
@@ -64,7 +64,7 @@ class Subject:
 
     @property
     def gpu_facts(self) -> list[dict[str, Any]]:
-        """NVML's facts of each GPU, once per GPU also where it is cut into slices."""
+        """NVML's data per GPU; a GPU divided into MIG slices appears once."""
         answer = self.machine.probe("nvml") or {}
         return [dict(gpu) for gpu in answer.get("gpus", [])]
 
@@ -73,26 +73,26 @@ Check = Callable[[Subject], Iterator[Finding]]
 
 
 class Reporter:
-    """Makes the findings of one family."""
+    """Creates the findings of one family of checks."""
 
     def __init__(self, family: str) -> None:
         self.family = family
 
     def ok(self, name: str, message: str) -> Finding:
-        """Nothing to do."""
+        """The check passed."""
         return Finding(self.family, name, Level.OK, message)
 
     def unseen(self, name: str, message: str) -> Finding:
-        """It could not be looked at."""
+        """The check could not be carried out."""
         return Finding(self.family, name, Level.UNSEEN, message)
 
-    def warning(self, name: str, message: str, mend: str) -> Finding:
-        """Runs work; results may suffer."""
-        return Finding(self.family, name, Level.WARNING, message, mend)
+    def warning(self, name: str, message: str, fix: str) -> Finding:
+        """Runs work, but results may suffer."""
+        return Finding(self.family, name, Level.WARNING, message, fix)
 
-    def error(self, name: str, message: str, mend: str) -> Finding:
+    def error(self, name: str, message: str, fix: str) -> Finding:
         """A run would fail."""
-        return Finding(self.family, name, Level.ERROR, message, mend)
+        return Finding(self.family, name, Level.ERROR, message, fix)
 
 
 def version(text: str) -> tuple[int, ...]:
@@ -109,7 +109,7 @@ def dotted(numbers: tuple[int, ...]) -> str:
 
 
 def plain(text: str) -> str:
-    """The first dotted number of a text as it stands, leading zeros kept: "550.127.05"."""
+    """The first dotted number in a text, verbatim with leading zeros: "550.127.05"."""
     import re
 
     found = re.search(r"\d+(?:\.\d+)+", text)

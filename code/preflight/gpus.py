@@ -1,4 +1,4 @@
-"""The GPUs' state: power, MIG, ECC, persistence, clocks, and who else uses them."""
+"""GPU state: power limit, MIG, ECC, persistence mode, clocks, throttling, other processes."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ def check(subject: Subject) -> Iterator[Finding]:
     devices = subject.detected.devices
     if not gpus:
         if subject.has_gpus:
-            yield report.unseen("state", "the driver does not answer, so the GPUs' state cannot be seen")
+            yield report.unseen("state", "the driver does not respond, so the GPUs' state is unknown")
         return
     if devices.on_bus > len(gpus):
-        text = f"{devices.on_bus} GPUs are on the PCI bus, the driver lists {len(gpus)}"
+        text = f"{devices.on_bus} GPUs are on the PCI bus, but the driver lists {len(gpus)}"
         yield report.error("count", text, "sudo dmesg | grep -iE 'nvrm|xid'  # a GPU has fallen off the bus or is not bound")
     else:
         names = {str(gpu.get("name")) for gpu in gpus}
@@ -37,7 +37,7 @@ def check(subject: Subject) -> Iterator[Finding]:
         text = f"{len(devices.visible)} of {len(devices.everything)} accelerators are visible to a run"
         yield report.warning("visible", text, "unset CUDA_VISIBLE_DEVICES  # to use all of them")
     yield from _mig(gpus)
-    yield _all(gpus, "power limit", _low_power, "at its maximum", "is lowered", "sudo nvidia-smi -pl {maximum:.0f}")
+    yield _all(gpus, "power limit", _low_power, "at its maximum", "is below its maximum", "sudo nvidia-smi -pl {maximum:.0f}")
     yield _all(gpus, "ECC", lambda g: g.get("ecc") is False, "on", "is off (data-centre submissions need it on)",
                "sudo nvidia-smi -e 1 && sudo nvidia-smi --gpu-reset")  # fmt: skip
     yield _all(gpus, "persistence", lambda g: g.get("persistence") is False, "on", "is off: the driver unloads between runs",
@@ -47,12 +47,12 @@ def check(subject: Subject) -> Iterator[Finding]:
     yield from _others(gpus)
 
 
-def _all(gpus: list[GPU], name: str, bad: Callable[[GPU], bool], fine: str, wrong: str, mend: str) -> Finding:
+def _all(gpus: list[GPU], name: str, bad: Callable[[GPU], bool], fine: str, wrong: str, fix: str) -> Finding:
     hits = [gpu for gpu in gpus if bad(gpu)]
     if not hits:
         return report.ok(name, fine)
     where = "every GPU" if len(hits) == len(gpus) else "GPU " + ", ".join(str(gpu.get("index")) for gpu in hits)
-    command = mend.format(maximum=hits[0].get("power_limit_max_w") or 0)
+    command = fix.format(maximum=hits[0].get("power_limit_max_w") or 0)
     return report.warning(name, f"{name} of {where} {wrong}{_amount(name, hits[0])}", command)
 
 
@@ -70,7 +70,7 @@ def _low_power(gpu: GPU) -> bool:
 
 
 def _low_clock(gpu: GPU) -> bool:
-    # Some boards' own default is below their maximum; a lock is what is below the default.
+    # Some boards' default is below their maximum; only a clock below the default counts as locked.
     clock = gpu.get("sm_clock_application_mhz")
     usual = gpu.get("sm_clock_default_mhz") or gpu.get("sm_clock_max_mhz")
     return bool(clock and usual and clock < CLOCK_SHARE * usual)
@@ -80,8 +80,8 @@ def _mig(gpus: list[GPU]) -> Iterator[Finding]:
     on = [gpu for gpu in gpus if gpu.get("mig_enabled")]
     empty = [str(gpu.get("index")) for gpu in on if not gpu.get("mig_devices")]
     if empty:
-        mend = "sudo nvidia-smi mig -cgi 19 -C  # make slices, or leave the mode: sudo nvidia-smi -mig 0"
-        yield report.error("MIG", f"GPU {', '.join(empty)} is in MIG mode without slices and cannot be used", mend)
+        fix = "sudo nvidia-smi mig -cgi 19 -C  # create slices, or disable MIG: sudo nvidia-smi -mig 0"
+        yield report.error("MIG", f"GPU {', '.join(empty)} is in MIG mode without slices and cannot be used", fix)
     elif on and len(on) < len(gpus):
         text = f"{len(on)} of {len(gpus)} GPUs are in MIG mode: slices and whole GPUs are not used together"
         yield report.warning("MIG", text, "sudo nvidia-smi -mig 0  # or choose devices with CUDA_VISIBLE_DEVICES")
@@ -96,8 +96,8 @@ def _throttled(gpus: list[GPU]) -> Iterator[Finding]:
         bits = gpu.get("throttle_reasons") or 0
         reasons = [text for bit, text in SLOWDOWNS.items() if bits & bit]
         if reasons:
-            text = f"GPU {gpu.get('index')} is slowed down: {', '.join(reasons)} ({gpu.get('temperature_c')} C)"
-            yield report.warning("throttling", text, "nvidia-smi -q -d PERFORMANCE,TEMPERATURE  # see to cooling and power")
+            text = f"GPU {gpu.get('index')} is throttled: {', '.join(reasons)} ({gpu.get('temperature_c')} C)"
+            yield report.warning("throttling", text, "nvidia-smi -q -d PERFORMANCE,TEMPERATURE  # check cooling and power")
 
 
 def _others(gpus: list[GPU]) -> Iterator[Finding]:
@@ -105,6 +105,6 @@ def _others(gpus: list[GPU]) -> Iterator[Finding]:
     if busy:
         shown = ", ".join(f"{process.get('name', '?')} (pid {process.get('pid')}) on GPU {index}" for index, process in busy[:4])
         more = f" and {len(busy) - 4} more" if len(busy) > 4 else ""
-        yield report.warning("other processes", f"{shown}{more}", "nvidia-smi  # end what is not needed, then run again")
+        yield report.warning("other processes", f"{shown}{more}", "nvidia-smi  # stop what is not needed, then run again")
     else:
         yield report.ok("other processes", "none")

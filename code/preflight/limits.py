@@ -1,4 +1,4 @@
-"""Limits of the process, and shared memory."""
+"""Process limits and shared memory."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ def check(subject: Subject) -> Iterator[Finding]:
         return
     files = limits.get("nofile", -1)
     if 0 <= files < OPEN_FILES:
-        yield report.warning("open files", f"at most {files}, wanted {OPEN_FILES} or more", "ulimit -n 65536")
+        yield report.warning("open files", f"limit is {files}, {OPEN_FILES} or more recommended", "ulimit -n 65536")
     else:
         yield report.ok("open files", "unlimited" if files < 0 else str(files))
     locked = limits.get("memlock", -1)
     if subject.has_gpus and 0 <= locked < LOCKED_BYTES:
-        text = f"at most {locked >> 20} MiB; pinned host buffers may need more"
+        text = f"limit is {locked >> 20} MiB; pinned host buffers may need more"
         yield report.warning("locked memory", text, "ulimit -l unlimited  # or docker run --ulimit memlock=-1")
     else:
         yield report.ok("locked memory", "unlimited" if locked < 0 else f"{locked >> 10} KiB")
     shared = subject.machine.probe("storage", "shm") or {}
     free = shared.get("free_bytes")
     if free is None or not shared.get("exists"):
-        yield report.unseen("shared memory", "/dev/shm is not there")
+        yield report.unseen("shared memory", "/dev/shm does not exist")
     elif free < SHARED_MEMORY_BYTES and subject.has_gpus:
         yield report.warning("shared memory", f"/dev/shm has {free >> 20} MiB free", "docker run --shm-size=16g")
     else:

@@ -1,4 +1,4 @@
-"""LoadGen, and the clock that its logs are stamped with."""
+"""LoadGen's version, and the system clock that time-stamps its logs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ report = Reporter("LoadGen")
 
 
 def check(subject: Subject) -> Iterator[Finding]:
-    """Installed in a version that works here; the clock is kept right."""
+    """LoadGen is installed in a supported version; the clock is synchronised."""
     packages = subject.machine.probe("packages")
     installed = (packages or {}).get("mlcommons-loadgen", "")
     if packages is None:
@@ -28,7 +28,7 @@ def check(subject: Subject) -> Iterator[Finding]:
 def _clock(subject: Subject) -> Finding:
     behind = float((subject.machine.probe("clock") or {}).get("behind_files", 0.0))
     if behind > CLOCK_SKEW_S:
-        text = f"this clock is {behind:.0f} s behind the newest file here"
+        text = f"the clock is {behind:.0f} s behind the newest file in the project"
         return report.error("clock", text, "sudo chronyc makestep  # or: sudo timedatectl set-ntp true")
     chrony = subject.machine.command("chronyc", "-c", "tracking")
     if chrony is not None and chrony.status == 0 and len(chrony.stdout.split(",")) > 4:
@@ -45,4 +45,4 @@ def _clock(subject: Subject) -> Finding:
         if control.stdout.strip() == "yes":
             return report.ok("clock", "synchronised")
         return report.warning("clock", "not synchronised with a time server", "sudo timedatectl set-ntp true")
-    return report.unseen("clock", "no time service to ask (chronyc, timedatectl)")
+    return report.unseen("clock", "no time service found (chronyc, timedatectl)")

@@ -1,4 +1,4 @@
-"""The scratch disk: set, writable, and with space for what is to run."""
+"""The scratch disk: configured, writable, and large enough for the benchmarks to run."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ report = Reporter("storage")
 
 
 def check(subject: Subject) -> Iterator[Finding]:
-    """MLPERF_SCRATCH_PATH, and the space that the chosen benchmarks need there."""
+    """MLPERF_SCRATCH_PATH, and the disk space that the chosen benchmarks need."""
     machine = subject.machine
     given = machine.environ("MLPERF_SCRATCH_PATH")
     place = machine.probe("storage", "scratch")
@@ -20,18 +20,18 @@ def check(subject: Subject) -> Iterator[Finding]:
         yield report.unseen("scratch path", "not in the capture")
         return
     if given and not place["exists"]:
-        mend = 'mkdir -p "$MLPERF_SCRATCH_PATH"'
-        yield report.error("scratch path", "MLPERF_SCRATCH_PATH names a folder that does not exist", mend)
+        fix = 'mkdir -p "$MLPERF_SCRATCH_PATH"'
+        yield report.error("scratch path", "MLPERF_SCRATCH_PATH names a directory that does not exist", fix)
     elif not place["writable"]:
-        mend = "export MLPERF_SCRATCH_PATH=<a folder you may write to>"
-        yield report.error("scratch path", "the scratch path cannot be written to", mend)
+        fix = "export MLPERF_SCRATCH_PATH=<a directory you can write to>"
+        yield report.error("scratch path", "the scratch path is not writable", fix)
     elif given:
-        yield report.ok("scratch path", "MLPERF_SCRATCH_PATH is set, exists and can be written to")
+        yield report.ok("scratch path", "MLPERF_SCRATCH_PATH is set, exists and is writable")
     elif subject.detected.gpus and subject.variant == "reference":
-        mend = "export MLPERF_SCRATCH_PATH=<a folder on a large disk>"
-        yield report.warning("scratch path", "MLPERF_SCRATCH_PATH is not set; the default place is used", mend)
+        fix = "export MLPERF_SCRATCH_PATH=<a directory on a large disk>"
+        yield report.warning("scratch path", "MLPERF_SCRATCH_PATH is not set; the default path is used", fix)
     else:
-        yield report.ok("scratch path", "MLPERF_SCRATCH_PATH is not set; the default place can be written to")
+        yield report.ok("scratch path", "MLPERF_SCRATCH_PATH is not set; the default path is writable")
     yield _space(subject, place.get("free_bytes"))
 
 
@@ -40,11 +40,11 @@ def _space(subject: Subject, free: int | None) -> Finding:
     needed = sum(facts_of(name).space[subject.variant].total for name in names)
     what = f"{', '.join(names)} ({subject.variant})"
     if free is None:
-        return report.unseen("space", "the scratch path's free space cannot be seen")
+        return report.unseen("space", "the scratch path's free space is unknown")
     text = f"{free / GB:.1f} GB free, {needed / GB:.1f} GB needed for {what}"
     if free >= needed:
         return report.ok("space", text)
-    mend = "export MLPERF_SCRATCH_PATH=<a folder on a larger disk>"
+    fix = "export MLPERF_SCRATCH_PATH=<a directory on a larger disk>"
     if subject.benchmarks:
-        return report.error("space", text, mend)
-    return report.warning("space", text, mend + "  # or name what you run: make doctor BENCHMARKS=bert")
+        return report.error("space", text, fix)
+    return report.warning("space", text, fix + "  # or name the benchmarks you run: make doctor BENCHMARKS=bert")

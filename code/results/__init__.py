@@ -1,1 +1,1 @@
-"""Results: LoadGen's detail log read, judged, explained, and written as metadata.json and the printed table."""
+"""Results: reading and judging LoadGen's logs, metadata.json, and reports."""

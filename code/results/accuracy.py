@@ -11,10 +11,10 @@ class AccuracyResult:
     """One metric of an accuracy run.
 
     Args:
-        name: as the benchmark's rules call it: 'F1', 'ROUGE1', 'DICE'.
-        value: what was measured, in the metric's own unit.
-        threshold: the target, reference × 0.99 or × 0.999; the value itself still passes.
-        higher_is_better: False where the target is the most that is allowed.
+        name: as in the benchmark's rules: 'F1', 'ROUGE1', 'DICE'.
+        value: the measured value, in the metric's unit.
+        threshold: the target, reference × 0.99 or × 0.999; a value equal to it passes.
+        higher_is_better: False if the target is an upper bound.
     """
 
     name: str
@@ -24,7 +24,7 @@ class AccuracyResult:
 
     @property
     def passed(self) -> bool:
-        """Whether the target is met; a value that is not a number never does."""
+        """Whether the target is met; NaN never meets it."""
         return self.value >= self.threshold if self.higher_is_better else self.value <= self.threshold
 
     @property
@@ -42,10 +42,10 @@ class AccuracyResult:
 
 
 def accuracy_pass(results: Sequence[AccuracyResult]) -> bool:
-    """Whether every metric meets its target; no metric at all is no pass."""
+    """Whether every metric meets its target; False without metrics."""
     return bool(results) and all(one.passed for one in results)
 
 
 def accuracy_summary(results: Sequence[AccuracyResult]) -> str:
-    """The metrics of a run in one line, joined with ' | '."""
+    """One line with all metrics, joined with ' | '."""
     return " | ".join(one.summary() for one in results)

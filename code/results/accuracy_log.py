@@ -1,7 +1,7 @@
-"""LoadGen's accuracy log, whatever the benchmark.
+"""Reader of LoadGen's accuracy log, for any benchmark.
 
-mlperf_log_accuracy.json is a JSON list with one response a line: {"seq_id", "qsl_idx", "data"}, where `data` is the response's bytes in
-hex. That of a whole run may have hundreds of megabytes, so it is read line by line.
+mlperf_log_accuracy.json is a JSON list, one response per line: {"seq_id", "qsl_idx", "data"}, where `data` is the response's bytes in
+hex. A full run's log can have gigabytes, so it is read line by line.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _NAMED = 5
 
 
 def entries(path: Path) -> Iterator[tuple[int, int, bytes]]:
-    """(line number, sample index, response) of every entry. MissingError without the log, RunError where it is no whole one."""
+    """(line number, sample index, response) of every entry. MissingError without the log, RunError if damaged or incomplete."""
     for number, entry in records(path):
         try:
             yield number, int(entry["qsl_idx"]), bytes.fromhex(entry["data"])
@@ -29,7 +29,7 @@ def entries(path: Path) -> Iterator[tuple[int, int, bytes]]:
 
 
 def records(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    """(line number, entry as LoadGen wrote it, at least `qsl_idx` and `data`) of every entry; errors as those of `entries`."""
+    """(line number, entry as LoadGen wrote it, at least `qsl_idx` and `data`) of every entry; errors as for `entries`."""
     closed = False
     with opened(path) as source:
         for number, raw in enumerate(source, 1):
@@ -37,7 +37,7 @@ def records(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
             if number == 1 and text.startswith("["):
                 text = text[1:].strip()
             elif number == 1:
-                raise bad_line(path, number, "this is not an accuracy log", "it does not begin with '['")
+                raise bad_line(path, number, "this is not an accuracy log", "it does not start with '['")
             if text.endswith("]"):
                 closed, text = True, text[:-1].strip()
             if text:
@@ -47,24 +47,24 @@ def records(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
 
 @contextmanager
 def opened(path: Path) -> Iterator[BinaryIO]:
-    """The log, to be read line by line; MissingError where it is not there or cannot be read."""
+    """The opened log. MissingError if it does not exist or cannot be read."""
     try:
         with path.open("rb") as source:
             yield source
     except FileNotFoundError as error:
-        raise MissingError(f"there is no accuracy log {path}", "the run left none", AGAIN) from error
+        raise MissingError(f"no accuracy log at {path}", "the run did not write one", AGAIN) from error
     except OSError as error:
         raise MissingError(f"cannot read {path}", error.strerror or str(error), AGAIN) from error
 
 
 def require_closed(path: Path, closed: bool) -> None:
-    """RunError for a log whose list was never closed: its run was cut off."""
+    """RunError if the list is not closed: the run was interrupted."""
     if not closed:
-        raise RunError(f"{path} is cut off", "its last line does not close the list with ']'", AGAIN)
+        raise RunError(f"{path} is incomplete", "its last line does not close the list with ']'", AGAIN)
 
 
 def _of_line(path: Path, number: int, text: str) -> Iterator[tuple[int, dict[str, Any]]]:
-    """The entries of one line: LoadGen writes one a line, other writers may put all into one."""
+    """The entries of one line: LoadGen writes one per line, other writers may write all on one."""
     try:
         found = json.loads(f"[{text.strip(',')}]")
     except ValueError as error:
@@ -90,5 +90,5 @@ def incomplete(path: Path, absent: Sequence[int], count: int) -> RunError:
 
 
 def bad_line(path: Path, line: int, what: str, why: str) -> RunError:
-    """The error for a line of an accuracy log."""
+    """The RunError for an invalid line."""
     return RunError(what, why, AGAIN, where=f"{path}:{line}")

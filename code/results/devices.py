@@ -1,4 +1,4 @@
-"""What each device did in a run: devices.json, which the harness writes beside LoadGen's logs."""
+"""Per-device statistics of a run, from the devices.json that the harness writes beside LoadGen's logs."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from typing import Any
 
 DEVICES_FILE = "devices.json"
 LAG = 1 / 3
-"""A device that answers less than the others by this share is named."""
+"""A device that completes fewer samples than the others by this fraction is reported."""
 LEAST_SAMPLES = 64
-"""Fewer samples a device than this say nothing about its speed."""
+"""Minimum samples per device for a meaningful comparison."""
 
 
 @dataclass(frozen=True)
@@ -23,8 +23,8 @@ class DeviceShare:
     Args:
         index: its number in the harness process.
         name: its UUID or node.
-        samples, batches: what it answered.
-        busy: the share of the run that its streams were inside the engine, from 0 to 1.
+        samples, batches: number completed.
+        busy: fraction of the run that its streams spent in the engine, 0 to 1.
     """
 
     index: int
@@ -34,7 +34,7 @@ class DeviceShare:
     busy: float
 
     def as_json(self) -> dict[str, Any]:
-        """As metadata.json holds it."""
+        """The entry in metadata.json."""
         return {
             "index": self.index,
             "name": self.name,
@@ -45,7 +45,7 @@ class DeviceShare:
 
 
 def read(folder: Path) -> list[DeviceShare]:
-    """The devices of the run in `folder`; [] where the harness wrote nothing of them."""
+    """The devices of the run in `folder`; [] if the harness did not record them."""
     try:
         content = json.loads((folder / DEVICES_FILE).read_text(encoding="utf-8"))
         return [
@@ -63,7 +63,7 @@ def read(folder: Path) -> list[DeviceShare]:
 
 
 def laggards(devices: Sequence[DeviceShare]) -> list[str]:
-    """A line for each device that answered less than the others' median by a third."""
+    """A line for each device that completed a third fewer samples than the others' median."""
     if len(devices) < 2:
         return []
     lines = []
@@ -71,7 +71,7 @@ def laggards(devices: Sequence[DeviceShare]) -> list[str]:
         others = median(other.samples for other in devices if other is not one)
         if others >= LEAST_SAMPLES and one.samples < (1 - LAG) * others:
             lines.append(
-                f"{one.name} answered {one.samples:,} samples, the other devices {others:,.0f} each: "
+                f"{one.name} completed {one.samples:,} samples, the other devices {others:,.0f} each: "
                 "it is slower, or was busy with other work"
             )
     return lines

@@ -1,4 +1,4 @@
-"""The causes of an INVALID run, each with its measure and the value to try. One function per condition that LoadGen checks."""
+"""Explain an INVALID run: one function per condition that LoadGen checks, giving the miss and a value to try."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from code.results.loadgen_log import LoadGenLog
 from code.results.reason import Reason, number, round_down, round_up
 
 SLACK = 1.1
-"""Suggested above the measured rate: LoadGen adds 10 % of samples itself, and short runs measure low."""
+"""Factor over the measured rate in suggestions: LoadGen itself adds 10 % of samples, and short runs measure low."""
 ERRORS_SHOWN = 3
 STREAM_FIELDS = {
     "SingleStream": "single_stream_expected_latency_ns",
@@ -22,28 +22,28 @@ ENDED_EARLY = {
     "Max test duration reached": ("max_duration", "0 (LoadGen logs an error whenever this limit ends a run)"),
     "Too many outstanding queries": ("server_target_qps", "lower it: queries arrived faster than they were answered"),
 }
-"""LoadGen's words for an end before the minimum, and the knob for each."""
+"""LoadGen's messages for a run that ended early → config field and suggestion."""
 ERROR_ADVICE = {
     **ENDED_EARLY,
     "Multiple conf files are used": ("", "read one user.conf, once per process"),
     "expected 'key=value'": ("", "write user.conf as 'model.scenario.key = value' with spaces around the ="),
     "PerfClock and system_clock differ": (
         "",
-        "the machine's clock was set during the run: let it settle, then run again",
+        "the system clock was adjusted during the run: let it synchronise, then run again",
     ),
-    "registered": ("", "start as many issue threads as server_num_issue_query_threads says"),
-    "complete a sample": ("", "the harness answered a sample twice or after the end: a bug, please report it"),
+    "registered": ("", "start exactly server_num_issue_query_threads issue threads"),
+    "complete a sample": ("", "the harness completed a sample twice or after the end: a bug, please report it"),
 }
 LATENCY_CHECKS = (
     ("latency", "effective_target_latency_ns", "result_{p}_percentile_latency_ns"),
     ("time to first token", "requested_server_ttft_latency", "result_first_token_{p}_percentile_latency_ns"),
     ("time per output token", "requested_server_tpot_latency", "result_time_per_output_token_{p}_percentile_ns"),
 )
-"""What Server bounds: the query's latency, or for token benchmarks the other two; all in ns."""
+"""Latencies that Server bounds: of the query, or for token benchmarks the other two; in ns."""
 
 
 def latency_reasons(log: LoadGenLog) -> Iterator[Reason]:
-    """Server's latency bound: missed by how much, and a rate to try."""
+    """Server's latency bound: how far it was missed, and a rate to try."""
     if log.get("result_perf_constraints_met", True):
         return
     tokens = bool(log.get("requested_use_token_latencies", False))
@@ -82,7 +82,7 @@ def _rate_to_try(log: LoadGenLog, bound_ns: float, over: float, tokens: bool) ->
 
 
 def min_duration_reasons(log: LoadGenLog) -> Iterator[Reason]:
-    """The run ended before the minimum duration: LoadGen generated too few queries beforehand."""
+    """The minimum duration was not reached: LoadGen had generated too few queries."""
     if log.get("result_min_duration_met", True) or _ended_early(log):
         return
     needed = int(log.get("effective_min_duration_ms", 0)) / 1e3
@@ -103,7 +103,7 @@ def _offline_too_short(log: LoadGenLog, needed: float) -> Reason:
     samples = log.sample_count or 0
     took = float(log.get("result_max_latency_ns", 0)) / 1e9
     return Reason(
-        f"the one query of {samples:,} samples was done in {seconds(took)}, but the run must last {seconds(needed)}: "
+        f"the single query of {samples:,} samples completed in {seconds(took)}, but the run must last {seconds(needed)}: "
         f"offline_expected_qps of {log.get('effective_target_qps'):g} is lower than the {rate:g} samples/s achieved",
         "offline_expected_qps",
         f"{number(round_up(rate * SLACK))} or more (the achieved rate and 10 %)",
@@ -116,7 +116,7 @@ def _stream_too_short(log: LoadGenLog, needed: float) -> Reason:
     expected = 1e9 / float(log.get("effective_target_qps", 1))
     field = STREAM_FIELDS[log.scenario]
     return Reason(
-        f"all {log.get('generated_query_count'):,} queries that LoadGen had generated were done before the minimum duration of "
+        f"all {log.get('generated_query_count'):,} queries that LoadGen generated completed before the minimum duration of "
         f"{seconds(needed)}: a query took {ms(mean)} on average, {ms(expected)} were expected",
         field,
         f"{number(max(1.0, round_down(mean)))} or less",
@@ -124,26 +124,26 @@ def _stream_too_short(log: LoadGenLog, needed: float) -> Reason:
 
 
 def query_count_reasons(log: LoadGenLog) -> Iterator[Reason]:
-    """Fewer queries or samples were issued than the minimum."""
+    """Fewer queries or samples than the minimum were issued."""
     if log.get("result_min_queries_met", True) or _ended_early(log):
         return
     issued, needed = log.query_count or 0, int(log.get("effective_min_query_count", 0))
     unit = "queries"
     if issued >= needed:
         issued, needed, unit = log.sample_count or 0, int(log.get("effective_min_sample_count", 0)), "samples"
-    what = f"{issued:,} {unit} were issued, {needed:,} are the minimum"
+    what = f"{issued:,} {unit} were issued, the minimum is {needed:,}"
     yield Reason(what, "min_query_count", f"{issued} or less, or find out why the run ended early")
 
 
 def early_stopping_reasons(log: LoadGenLog) -> Iterator[Reason]:
-    """Too few queries for the percentile to be known with 99 % confidence (MLPerf rules, early stopping)."""
+    """Too few queries to estimate the percentile with 99 % confidence (MLPerf rules, early stopping)."""
     if log.get("early_stopping_met", True):
         return
     texts = [log.get(key) for key in ("early_stopping_result", "early_stopping_ttft_result", "early_stopping_tpot_result")]
-    said = " ".join(text for text in texts if text)
+    message = " ".join(text for text in texts if text)
     issued = log.query_count or 0
     if log.scenario in STREAM_FIELDS:
-        least = _number_in(r"at least (\d+) queries for early stopping", said)
+        least = _number_in(r"at least (\d+) queries for early stopping", message)
         need = f"{least:,} are needed" if least else "more are needed"
         yield Reason(
             f"early stopping: {issued:,} queries are too few, {need}",
@@ -151,9 +151,9 @@ def early_stopping_reasons(log: LoadGenLog) -> Iterator[Reason]:
             f"{least or 'more'} (or a longer min_duration)",
         )
         return
-    more = _number_in(r"at least (\d+) more queries", said)
+    more = _number_in(r"at least (\d+) more queries", message)
     if more is None:
-        yield Reason(f"early stopping was not met: {said.strip(' *') or 'LoadGen gives no reason'}", "min_query_count", "more")
+        yield Reason(f"early stopping was not met: {message.strip(' *') or 'LoadGen gives no reason'}", "min_query_count", "more")
         return
     late = int(log.get("result_overlatency_query_count", 0))
     what = f"early stopping: after {issued:,} queries, {late:,} of them late, {more:,} more are needed, all of them in time"
@@ -165,7 +165,7 @@ def early_stopping_reasons(log: LoadGenLog) -> Iterator[Reason]:
 
 
 def error_reasons(log: LoadGenLog) -> Iterator[Reason]:
-    """The errors in the log, the first few quoted; those that another reason explains are left to it."""
+    """Errors in the log, the first few quoted, without those that another reason explains."""
     explained = not log.get("result_min_duration_met", True) and not _ended_early(log)
     shown = [entry for entry in log.errors if not (explained and RAN_OUT in str(entry.value))]
     for entry in shown[:ERRORS_SHOWN]:
@@ -174,14 +174,14 @@ def error_reasons(log: LoadGenLog) -> Iterator[Reason]:
             advice = (STREAM_FIELDS[log.scenario], "less, so that LoadGen generates more queries")
         yield Reason(
             f"LoadGen logged an error in line {entry.row} ({entry.key}, {entry.source}): {str(entry.value).strip()}",
-            *(advice or ("", "the submission checker refuses a log with errors")),
+            *(advice or ("", "the submission checker rejects a log with errors")),
         )
     if len(shown) > ERRORS_SHOWN:
         yield Reason(f"and {len(shown) - ERRORS_SHOWN:,} more errors", "", f"all of them are in {log.path}")
 
 
 def _ended_early(log: LoadGenLog) -> bool:
-    """Whether a limit ended the run; LoadGen logs that as an error, which then is the reason for all that was missed."""
+    """Whether a limit ended the run; LoadGen logs that as an error, which then explains all missed conditions."""
     return any(words in str(entry.value) for entry in log.errors for words in ENDED_EARLY)
 
 
@@ -191,7 +191,7 @@ def _number_in(pattern: str, text: str) -> int | None:
 
 
 def ms(nanoseconds: float) -> str:
-    """'130 ms', '0.104 ms', from nanoseconds."""
+    """Nanoseconds formatted in ms: '130 ms', '0.104 ms'."""
     return f"{nanoseconds / 1e6:,.4g} ms" if nanoseconds < 1e9 else f"{nanoseconds / 1e6:,.0f} ms"
 
 

@@ -1,4 +1,4 @@
-"""Reads LoadGen's detail log, `mlperf_log_detail.txt`: one `:::MLLOG {json}` line per event. The summary is never read.
+"""Reader of LoadGen's detail log, `mlperf_log_detail.txt`: one `:::MLLOG {json}` line per event. The summary is not read.
 
 LoadGen prints real numbers with six significant digits, and a key may occur several times: an accuracy run logs one
 `loaded_qsl_set` and one `power_end` for every set of samples that fits the performance sample count, and a SubmissionRun logs the
@@ -32,12 +32,12 @@ class LogEntry:
 
     Args:
         key: LoadGen's name for the event.
-        value: what JSON makes of it: str, int, float, bool, list or dict.
-        time_ms: since LoadGen started logging.
-        is_error: LoadGen calls it an error; the submission checker refuses such a log.
-        is_warning: LoadGen calls it a warning.
+        value: the JSON value: str, int, float, bool, list or dict.
+        time_ms: ms since LoadGen started logging.
+        is_error: LoadGen flags it as an error; the submission checker rejects such a log.
+        is_warning: LoadGen flags it as a warning.
         file: LoadGen's source file.
-        line_no: the line there.
+        line_no: the line in LoadGen's source file.
         row: the line in the log, from 1.
         metadata: the whole metadata object, with pid and tid.
     """
@@ -65,7 +65,7 @@ class LoadGenLog:
     Args:
         path: the file.
         entries: every event in order.
-        truncated: the last line is not whole, as after a kill or a full disk.
+        truncated: the last line is incomplete, as after a kill or on a full disk.
     """
 
     path: Path
@@ -83,11 +83,11 @@ class LoadGenLog:
         return key in self._by_key
 
     def keys(self) -> list[str]:
-        """The keys, in the order of their first line."""
+        """The keys, in order of first occurrence."""
         return list(self._by_key)
 
     def all(self, key: str) -> list[Any]:
-        """Every value of `key`, in the order of the log; [] where there is none."""
+        """Every value of `key`, in log order; [] if there is none."""
         return [entry.value for entry in self._by_key.get(key, ())]
 
     def get(self, key: str, default: Any = None) -> Any:
@@ -96,7 +96,7 @@ class LoadGenLog:
         return entries[-1].value if entries else default
 
     def need(self, key: str) -> Any:
-        """The last value of `key`; RunError where the log lacks it."""
+        """The last value of `key`; RunError if the log lacks it."""
         if key not in self:
             raise RunError(
                 f"{self.path} has no {key}",
@@ -106,47 +106,47 @@ class LoadGenLog:
         return self.get(key)
 
     def group(self, prefix: str) -> dict[str, Any]:
-        """The keys that start with `prefix` ('requested_', 'effective_', 'result_'), without it, and their last values."""
+        """Keys that start with `prefix` ('requested_', 'effective_', 'result_'), prefix removed → last value."""
         return {key[len(prefix) :]: self.get(key) for key in self._by_key if key.startswith(prefix)}
 
     @property
     def requested(self) -> dict[str, Any]:
-        """The settings that LoadGen was given, after its own and the user's configuration files and audit.config."""
+        """The requested settings, after mlperf.conf, user.conf and audit.config."""
         return self.group("requested_")
 
     @property
     def effective(self) -> dict[str, Any]:
-        """The settings that LoadGen worked with."""
+        """The settings in effect."""
         return self.group("effective_")
 
     @property
     def results(self) -> dict[str, Any]:
-        """What LoadGen measured; {} in an accuracy run."""
+        """LoadGen's measurements; {} for an accuracy run."""
         return self.group("result_")
 
     @property
     def errors(self) -> tuple[LogEntry, ...]:
-        """The events that LoadGen calls errors."""
+        """Events flagged as errors."""
         return tuple(entry for entry in self.entries if entry.is_error)
 
     @property
     def warnings(self) -> tuple[LogEntry, ...]:
-        """The events that LoadGen calls warnings."""
+        """Events flagged as warnings."""
         return tuple(entry for entry in self.entries if entry.is_warning)
 
     @property
     def audited(self) -> bool:
-        """Whether LoadGen found an audit.config, which overrides settings without another trace in the log."""
+        """Whether LoadGen found an audit.config, which overrides settings and leaves no other trace in the log."""
         return any("audit.config" in str(entry.value) for entry in self.warnings)
 
     @property
     def version(self) -> str:
-        """LoadGen's version, '6.0.17 @ commit'; '' where the log ends before it."""
+        """LoadGen's version, '6.0.17 @ commit'; '' if the log ends before it."""
         return str(self.get("loadgen_version", ""))
 
     @property
     def scenario(self) -> str:
-        """'Offline', 'Server', 'SingleStream' or 'MultiStream'. RunError where the log ends before it."""
+        """'Offline', 'Server', 'SingleStream' or 'MultiStream'. RunError if the log ends before it."""
         return str(self.need("effective_scenario"))
 
     @property
@@ -166,18 +166,18 @@ class LoadGenLog:
 
     @property
     def value(self) -> float | int | None:
-        """The scenario's result in LoadGen's unit (1/s or ns); None in an accuracy run or an incomplete log."""
+        """The scenario's result in LoadGen's unit (1/s or ns); None for an accuracy run or an incomplete log."""
         found = self.get(self.metric.key)
         return found if isinstance(found, (int, float)) else None
 
     @property
     def is_valid(self) -> bool:
-        """Whether LoadGen wrote VALID. It does so even where it logged errors; `verdict.judge` takes those in."""
+        """Whether LoadGen logged VALID. It may do so despite errors; `verdict.judge` takes those into account."""
         return bool(self.get("result_validity") == "VALID")
 
     @property
     def complete(self) -> bool:
-        """Whether LoadGen came to its end: whole last line, and the mode's last entries are there."""
+        """Whether LoadGen finished: the last line is complete and the mode's final entries exist."""
         if self.truncated or "effective_test_mode" not in self or "effective_scenario" not in self:
             return False
         if self.has_performance:
@@ -188,7 +188,7 @@ class LoadGenLog:
 
     @property
     def samples_loaded(self) -> int:
-        """Samples of the accuracy part over all its sets, without the padding that LoadGen adds in MultiStream."""
+        """Samples of the accuracy part over all its sets, excluding LoadGen's padding in MultiStream."""
         sets = self.all("loaded_qsl_set")
         if self.mode == "SubmissionRun" and len(sets) > 1:
             sets = sets[:-1]
@@ -197,19 +197,19 @@ class LoadGenLog:
 
     @property
     def accuracy_sample_count(self) -> int | None:
-        """Samples that an accuracy run covers: the whole QSL, or fewer where newer LoadGens log that they were told so."""
+        """Samples that an accuracy run covers: the whole QSL, or fewer if newer LoadGens log an accuracy sample count."""
         counts = [self.get("effective_accuracy_sample_count"), self.get("qsl_reported_total_count")]
         return min((int(count) for count in counts if count is not None), default=None)
 
     @property
     def query_count(self) -> int | None:
-        """Queries that were issued in the performance run."""
+        """Queries issued in the performance run."""
         count = self.get("result_query_count")
         return int(count) if count is not None else None
 
     @property
     def sample_count(self) -> int | None:
-        """Samples that were issued in the performance run: queries × samples per query as generated."""
+        """Samples issued in the performance run: queries × samples per query as generated."""
         queries = self.query_count
         return None if queries is None else queries * int(self.get("generated_samples_per_query", 1))
 
@@ -217,10 +217,10 @@ class LoadGenLog:
 def read_detail(path: Path) -> LoadGenLog:
     """Read a detail log (the file, or the folder that holds `mlperf_log_detail.txt`).
 
-    A last line that is cut off is left out, and the log is then not `complete`.
+    A truncated last line is dropped, and the log is then not `complete`.
 
     Raises:
-        RunError: the file is missing, empty, or a line before the last is not what LoadGen writes.
+        RunError: the file is missing or empty, or a line before the last is malformed.
     """
     path = Path(path)
     if path.is_dir():
@@ -229,9 +229,9 @@ def read_detail(path: Path) -> LoadGenLog:
         raw = path.read_bytes()
     except FileNotFoundError as error:
         raise RunError(
-            f"there is no LoadGen log at {path}",
+            f"no LoadGen log at {path}",
             "the harness ended before LoadGen opened its logs, or they were written elsewhere",
-            "read stdout.txt beside it for the cause, then run the workload again",
+            "see stdout.txt beside it for the cause, then run the workload again",
         ) from error
     except OSError as error:
         raise RunError(
@@ -240,8 +240,8 @@ def read_detail(path: Path) -> LoadGenLog:
     if not raw.strip(b"\0\r\n\t "):
         raise RunError(
             f"{path} is empty",
-            "LoadGen was killed, or the disk was full, before it wrote its first line",
-            "free disk space if there is none, then run the workload again",
+            "LoadGen was killed or the disk was full before it wrote the first line",
+            "check free disk space, then run the workload again",
         )
     lines = raw.split(b"\n")
     if not lines[-1]:
@@ -260,14 +260,14 @@ def read_detail(path: Path) -> LoadGenLog:
             raise RunError(
                 f"not a line of LoadGen's detail log: {shown!r}",
                 f"every line starts with {MARKER} and continues with a JSON object; the file was damaged or edited",
-                "run the workload again; a log that was edited cannot be submitted",
+                "run the workload again; an edited log cannot be submitted",
                 where=f"{path}:{row}",
             )
     return LoadGenLog(path, tuple(entries))
 
 
 def _event(text: str) -> Any:
-    """The JSON object, also where LoadGen wrote C++'s `-nan` or `inf`, as it does for the rate of a single Server query."""
+    """The JSON object. LoadGen writes C++'s `-nan` or `inf`, for example for the rate of a single Server query; both are accepted."""
     try:
         return json.loads(text)
     except ValueError:
@@ -275,7 +275,7 @@ def _event(text: str) -> Any:
 
 
 def _entry(line: bytes, row: int) -> LogEntry | None:
-    """The event on one line, or None when the line is not whole."""
+    """The event on one line, or None if the line is incomplete."""
     try:
         text = line.decode("utf-8").strip()
         if not text.startswith(MARKER):

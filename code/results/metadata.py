@@ -1,4 +1,4 @@
-"""metadata.json: one result for machines, with the keys that existing automation reads.
+"""metadata.json: a result in machine-readable form, with the keys that existing automation reads.
 
 Performance: `summary_string` is "<scenario_key>: <value>, Result is VALID, 10-min runtime requirement met: True", so that
 its second word is the value and a comma. Accuracy: "[PASSED] F1: 90.215 (Threshold=89.965)", several metrics joined with
@@ -28,27 +28,27 @@ TOKEN_RATES = (
     "result_inferred_tokens_per_second",
     "result_inferred_completed_tokens_per_second",
 )
-"""What LoadGen logs of text generation; of GPT-J it infers tokens from samples (mlperf.conf's token_latency_scaling_factor)."""
+"""LoadGen's text generation keys; for GPT-J it infers tokens from samples (mlperf.conf: token_latency_scaling_factor)."""
 
 
 @dataclass(frozen=True)
 class RunIdentity:
-    """Which run this is.
+    """Identifies a run.
 
     Args:
         benchmark_full: with its accuracy target: 'bert-99', 'bert-99.9'.
         benchmark_short: 'bert'.
         config_name: '<system>_<runtime>-custom_k_99_MaxP-Offline'.
         system_name: '<system>_<runtime>', as a submission names it.
-        detected_system: what was found on the machine, in words.
+        detected_system: a description of the detected machine.
         scenario: 'Offline', 'Server', 'SingleStream' or 'MultiStream'.
         test_mode: 'PerformanceOnly', 'AccuracyOnly' or 'SubmissionRun'.
         runtime_key: 'tensorrt_version', 'openvino_version', 'onnxruntime_version', …
         runtime_version: of that runtime.
         model_variant: 'reference' or 'tiny'.
-        dataset_samples: samples of the benchmark's data set; None for what the QSL reported.
-        extras: more keys for metadata.json (precision, division_note, …); they may not repeat one of the above.
-        simulated: whether the engine computed nothing, which every line then says.
+        dataset_samples: samples of the benchmark's data set; None for the count that the QSL reported.
+        extras: more keys for metadata.json (precision, division_note, …), distinct from the above.
+        simulated: whether the engine was simulated; summary lines then say so.
     """
 
     benchmark_full: str
@@ -70,14 +70,14 @@ def performance_metadata(identity: RunIdentity, log: LoadGenLog, verdict: Verdic
     """The metadata of a performance run.
 
     Raises:
-        RunError: the log is not complete, LoadGen's value is not a number, or log and identity disagree on the scenario.
+        RunError: the log is not complete, LoadGen's value is not a number, or the log's scenario is not the identity's.
     """
     _agree(identity, log)
     metric = METRICS[log.scenario]
     value = log.value
     if not log.complete or value is None or not math.isfinite(value):
         raise RunError(
-            f"{log.path} holds no result",
+            f"{log.path} has no result",
             f"{metric.key} is {value}" if log.complete else "the run was interrupted or failed before its end",
             "run the workload again; stdout.txt beside the log has the cause",
         )
@@ -104,7 +104,7 @@ def accuracy_metadata(
     """The metadata of an accuracy run. It passes when every metric does and the log is complete and free of errors.
 
     Raises:
-        RunError: there is no metric, a value is not a number, or log and identity disagree on the scenario.
+        RunError: no metrics, a value is not a number, or the log's scenario is not the identity's.
     """
     _agree(identity, log)
     wrong = [one.name for one in results if not math.isfinite(one.value)]
@@ -128,7 +128,7 @@ def accuracy_metadata(
 
 
 def write_metadata(path: Path, content: Mapping[str, Any]) -> Path:
-    """Write metadata.json (the file, or the folder it goes into): sorted keys, indented by 4, whole or not at all."""
+    """Write metadata.json to `path` (file or folder) atomically, with sorted keys, indented by 4."""
     path = Path(path)
     if path.is_dir():
         path = path / METADATA_NAME
@@ -137,11 +137,11 @@ def write_metadata(path: Path, content: Mapping[str, Any]) -> Path:
 
 
 def satisfies_query_constraint(log: LoadGenLog, dataset_samples: int | None = None) -> bool:
-    """Whether the run asked for as many queries (Offline: samples) as the rules want without early stopping.
+    """Whether the run requested as many queries (Offline: samples) as the rules require without early stopping.
 
     Args:
         log: the run's detail log.
-        dataset_samples: of the benchmark's data set; None for what the QSL reported.
+        dataset_samples: samples of the benchmark's data set; None for the count that the QSL reported.
     """
     if log.scenario == "Offline":
         samples = dataset_samples or int(log.get("qsl_reported_total_count", OFFLINE_SAMPLES_CAP))
@@ -150,7 +150,7 @@ def satisfies_query_constraint(log: LoadGenLog, dataset_samples: int | None = No
 
 
 def _head(identity: RunIdentity, log: LoadGenLog) -> dict[str, Any]:
-    """What both kinds share."""
+    """The keys common to performance and accuracy runs."""
     count_key = "effective_samples_per_query" if log.scenario == "Offline" else "effective_min_query_count"
     return {
         "benchmark_full": identity.benchmark_full,
@@ -174,8 +174,8 @@ def _head(identity: RunIdentity, log: LoadGenLog) -> dict[str, Any]:
 def _agree(identity: RunIdentity, log: LoadGenLog) -> None:
     if log.scenario != identity.scenario:
         raise RunError(
-            f"{log.path} is of another scenario",
-            f"it says {log.scenario}, the run was {identity.scenario}",
+            f"{log.path} is for a different scenario",
+            f"it is {log.scenario}, the run was {identity.scenario}",
             "run the workload again; each run needs a folder of its own",
         )
 

@@ -1,7 +1,7 @@
-"""provenance.json: what a run was made of, written beside its logs before it starts.
+"""provenance.json: the inputs of a run, written beside its logs before it starts.
 
-A README that says how to reproduce a result, a report page and a comparison of two runs need more than metadata.json holds: the
-command, the commit, every value with its origin, and what the engine was built from.
+READMEs with steps to reproduce, report pages and comparisons need more than metadata.json holds: the
+command, the commit, every value with its origin, and the inputs of the engine.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def collect(plan: Mapping[str, Any], mode: str, engine: Path, arguments: list[st
 
 
 def read(folder: Path) -> dict[str, Any]:
-    """The provenance of a run; {} where the run has none."""
+    """The provenance of a run; {} if it has none."""
     try:
         content = json.loads((folder / FILE_NAME).read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -52,7 +52,7 @@ def read(folder: Path) -> dict[str, Any]:
 
 
 def command(content: Mapping[str, Any], mode: str) -> str:
-    """The make command that repeats the run in `mode`; '' where the provenance does not say."""
+    """The make command that repeats the run in `mode`; '' if not recorded."""
     words = [
         w for w in content.get("arguments", []) if not w.startswith(("--action", "--test_mode", "--log_dir", "--benchmarks"))
     ]
@@ -68,7 +68,7 @@ def command(content: Mapping[str, Any], mode: str) -> str:
 
 
 def source_digest() -> str:
-    """The SHA-256 over the harness's own source, for work trees without a commit."""
+    """SHA-256 of the harness's source, for work trees without a commit."""
     import hashlib
 
     digest = hashlib.sha256()

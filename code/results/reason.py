@@ -1,4 +1,4 @@
-"""Why a run is not what it should be, and the knob to turn."""
+"""Reasons for a run's verdict, each with the config field to change."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Reason:
-    """One cause.
+    """One cause of a verdict, or a note.
 
     Args:
-        what: what was missed, by how much.
-        field: the config field to change; '' where none helps.
-        suggestion: the value to give it, or what to do.
+        what: the condition that was missed, and by how much.
+        field: the config field to change; '' if none helps.
+        suggestion: the value to set, or what to do.
     """
 
     what: str
@@ -22,21 +22,21 @@ class Reason:
     suggestion: str = ""
 
     def knob(self) -> str:
-        """The advice as a line: 'offline_expected_qps: 9650 or more'; '' where there is none."""
+        """The advice as a line: 'offline_expected_qps: 9650 or more'; '' if there is none."""
         return f"{self.field}: {self.suggestion}" if self.field and self.suggestion else self.suggestion
 
     def as_json(self) -> dict[str, str]:
-        """For metadata.json."""
+        """The entry in metadata.json."""
         return {"what": self.what, "field": self.field, "suggestion": self.suggestion}
 
 
 def round_up(value: float, digits: int = 3) -> float:
-    """`value` rounded up to so many significant digits."""
+    """`value` rounded up to `digits` significant digits."""
     return _rounded(value, digits, math.ceil)
 
 
 def round_down(value: float, digits: int = 2) -> float:
-    """`value` rounded down to so many significant digits."""
+    """`value` rounded down to `digits` significant digits."""
     return _rounded(value, digits, math.floor)
 
 
@@ -49,7 +49,7 @@ def _rounded(value: float, digits: int, whole: Callable[[float], int]) -> float:
 
 
 def number(value: float) -> str:
-    """A number as a config file wants it: no exponent, no needless decimals: '9650', '0.25'."""
+    """A number formatted for a config file, without exponent or trailing zeros: '9650', '0.25'."""
     if not math.isfinite(value):
         return str(value)
     if value == int(value):

@@ -1,4 +1,4 @@
-"""The last lines of an invocation: a table of all workloads, and below it why each that is not well is not, and the knob."""
+"""The final report of an invocation: a table of all workloads, then the reasons and remedies for those that failed."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Outcome(Enum):
 
     @property
     def green(self) -> bool:
-        """Whether nothing needs to be explained."""
+        """Whether the outcome needs no explanation."""
         return self in (Outcome.VALID, Outcome.PASSED)
 
 
@@ -40,17 +40,17 @@ COLOURS = {Outcome.VALID: "green", Outcome.PASSED: "green", Outcome.SKIPPED: "ye
 
 @dataclass(frozen=True)
 class ReportRow:
-    """One workload and mode.
+    """One row of the report: a workload in one mode.
 
     Args:
         benchmark_full: 'bert-99'.
         scenario: 'Offline'.
         mode: 'PerformanceOnly', 'AccuracyOnly', or the action's name.
         outcome: how it ended.
-        result: the value and its unit, '' where there is none.
-        reasons: why it is not well.
-        notes: what is worth knowing although it is.
-        error: the lines of an error, in place of reasons.
+        result: the value and its unit; '' if there is none.
+        reasons: why it is INVALID or FAILED.
+        notes: further information that does not affect the outcome.
+        error: the lines of an error, instead of reasons.
     """
 
     benchmark_full: str
@@ -97,7 +97,7 @@ def accuracy_row(identity: RunIdentity, results: Sequence[AccuracyResult], verdi
 def _missed_target(one: AccuracyResult) -> Reason:
     bound = "at least" if one.higher_is_better else "at most"
     what = f"{one.name} is {one.value:.6g}, the target is {bound} {one.threshold:.6g}"
-    return Reason(what, "precision", "a higher one, or another calibration")
+    return Reason(what, "precision", "use a higher precision or recalibrate")
 
 
 def error_row(benchmark_full: str, scenario: str, mode: str, error: HarnessError) -> ReportRow:
@@ -111,7 +111,7 @@ def skipped_row(benchmark_full: str, scenario: str, mode: str, why: str) -> Repo
 
 
 def shown_value(log: LoadGenLog) -> str:
-    """The result as people read it: '8,766 samples/s', '1.553 ms (90 %)'; '' where there is none."""
+    """The result formatted with its unit: '8,766 samples/s', '1.553 ms (90 %)'; '' if there is none."""
     value = log.value
     if value is None:
         return ""
@@ -141,9 +141,9 @@ def print_report(rows: Sequence[ReportRow], title: str = "Results") -> None:
 
 
 def explanation_lines(rows: Sequence[ReportRow], width: int = WIDTH) -> list[str]:
-    """What stands below the table, wrapped to `width` columns: each row that is not well, then every note once.
+    """The lines below the table, wrapped to `width` columns: each row that failed, then every note once.
 
-    Lines of an error keep their own breaks, so that its command can be copied.
+    Lines of an error are not wrapped, so that its command can be copied.
     """
     blocks: list[list[str]] = []
     noted: dict[Reason, list[str]] = {}
@@ -156,8 +156,8 @@ def explanation_lines(rows: Sequence[ReportRow], width: int = WIDTH) -> list[str
             for reason in row.reasons:
                 blocks[-1].extend(_reason_lines(reason, "  - ", width))
     for note, workloads in noted.items():
-        told = Reason(f"{note.what} ({', '.join(dict.fromkeys(workloads))})", note.field, note.suggestion)
-        blocks.append(_reason_lines(told, "note: ", width))
+        merged = Reason(f"{note.what} ({', '.join(dict.fromkeys(workloads))})", note.field, note.suggestion)
+        blocks.append(_reason_lines(merged, "note: ", width))
     return [line for block in blocks for line in ("", *block)][1:]
 
 
@@ -169,7 +169,7 @@ def _reason_lines(reason: Reason, head: str, width: int) -> list[str]:
 
 
 def _wrapped(text: str, first: str, rest: str, width: int) -> list[str]:
-    """`text` in lines of `width`; names and paths are never broken, so that they can be copied."""
+    """`text` wrapped to `width`; names and paths are never broken, so that they can be copied."""
     return textwrap.wrap(
         text, width, initial_indent=first, subsequent_indent=rest, break_long_words=False, break_on_hyphens=False
     )

@@ -1,13 +1,13 @@
-"""Did every setting that was written into user.conf reach LoadGen? Compares what was asked with the detail log.
+"""Check that LoadGen applied every setting written to user.conf, by comparing the settings with the detail log.
 
-LoadGen's parser forgives too much: `key=value` without spaces, an unknown key and a key of another scenario are passed over in
-silence, and integer keys are read with strtoull, so that 6e5 becomes 6 and 2.5 becomes 2. What is expected here follows
+LoadGen's parser is lenient: it silently ignores `key=value` without spaces, unknown keys and keys of another scenario,
+and reads integer keys with strtoull, so that 6e5 becomes 6 and 2.5 becomes 2. Expected values follow
 `TestSettings::FromConfig` and `TestSettingsInternal` of LoadGen 6.0:
 
 - times are milliseconds in user.conf; latencies become nanoseconds; a percentile of 99 becomes 0.99;
 - the stream scenarios' target_latency is the expected latency and becomes a rate, 1e9 / ns;
-- Offline puts everything into one query: min_query_count becomes the least number of samples, effective_samples_per_query is the
-  greater of it and 1.1 × min_duration × target_qps, effective_min_query_count is 1;
+- Offline issues a single query: min_query_count becomes the minimum number of samples, effective_samples_per_query is the
+  larger of it and 1.1 × min_duration × target_qps, effective_min_query_count is 1;
 - SingleStream with sample_concatenate_permutation raises min_query_count to whole passes over the data set;
 - a sample count override of 0 means the QSL's own count; accuracy runs log the same settings as performance runs;
 - the random seeds are read from LoadGen's built-in mlperf.conf only: other seeds go through TestSettings, never user.conf.
@@ -34,14 +34,14 @@ STREAMS = {"SingleStream": "single_stream", "MultiStream": "multi_stream"}
 
 @dataclass(frozen=True)
 class Difference:
-    """A setting that LoadGen did not take as it was asked.
+    """A setting that LoadGen did not apply as requested.
 
     Args:
         key: the key in user.conf.
-        asked: the value there.
-        log_key: the key in the detail log; '' when LoadGen knows no such setting.
-        expected: what the log should say.
-        found: what it says; None when it says nothing.
+        asked: the value in user.conf.
+        log_key: the key in the detail log; '' if LoadGen has no such setting.
+        expected: the expected value in the log.
+        found: the value in the log; None if missing.
         why: the likely cause.
     """
 
@@ -65,7 +65,7 @@ class Difference:
 
 @dataclass(frozen=True)
 class _Setting:
-    """Where one user.conf key shows in the log: the keys there, the factor, the scenarios that read it, and its kind."""
+    """How one user.conf key appears in the log: log keys, unit factor, scenarios that read it, and kind of value."""
 
     requested: str
     effective: str = ""
@@ -133,10 +133,10 @@ SETTINGS: dict[str, _Setting] = {
     "tpot_latency": _Setting("requested_server_tpot_latency", factor=1e6, scenarios=("Server",)),
     "server_num_issue_query_threads": _Setting("requested_server_num_issue_query_threads", scenarios=("Server",)),
 }
-"""user.conf's keys (the last is TestSettings' own) and where they show."""
+"""user.conf's keys (the last exists in TestSettings only) → how they appear in the log."""
 MLPERF_CONF_ONLY = {"qsl_rng_seed", "sample_index_rng_seed", "schedule_rng_seed", "accuracy_log_probability"}
 NOT_LOGGED = {"infer_token_latencies", "token_latency_scaling_factor"}
-"""Keys that LoadGen reads and never logs: nothing can be said about them."""
+"""Keys that LoadGen reads but never logs, so they cannot be checked."""
 
 
 def compare_settings(asked: Mapping[str, Number], log: LoadGenLog, *, scenario: str = "", mode: str = "") -> list[Difference]:
@@ -145,11 +145,11 @@ def compare_settings(asked: Mapping[str, Number], log: LoadGenLog, *, scenario: 
     Args:
         asked: for example {"target_qps": 100.0, "min_duration": 60000}.
         log: the run's detail log.
-        scenario: the scenario that was asked for; '' to leave it unchecked.
-        mode: the test mode that was asked for; '' to leave it unchecked.
+        scenario: the requested scenario; '' to skip this check.
+        mode: the requested test mode; '' to skip this check.
     """
     found = [
-        Difference(key, wanted, f"requested_{key}", wanted, log.get(f"requested_{key}"), "the harness started another one")
+        Difference(key, wanted, f"requested_{key}", wanted, log.get(f"requested_{key}"), "the harness started a different one")
         for key, wanted in (("scenario", scenario), ("test_mode", mode))
         if wanted and log.get(f"requested_{key}") != wanted
     ]
@@ -161,13 +161,13 @@ def compare_settings(asked: Mapping[str, Number], log: LoadGenLog, *, scenario: 
 
 
 def require_settings(asked: Mapping[str, Number], log: LoadGenLog, *, scenario: str = "", mode: str = "") -> None:
-    """RunError that lists every difference, where there is one."""
+    """RunError listing every difference, if there are any."""
     differences = compare_settings(asked, log, scenario=scenario, mode=mode)
     if differences:
         raise RunError(
-            f"LoadGen ran with other settings than asked: {', '.join(one.key for one in differences)}",
+            f"LoadGen ran with different settings than requested: {', '.join(one.key for one in differences)}",
             " | ".join(str(one) for one in differences),
-            f"the result of {log.path.parent} does not count; check user.conf there, then run again",
+            f"discard the result in {log.path.parent}; check its user.conf, then run again",
         )
 
 
@@ -217,7 +217,7 @@ def _in_log_units(setting: _Setting, value: Number) -> Number:
 
 
 def _expected_counts(count: int, log: LoadGenLog) -> Iterator[tuple[str, Number]]:
-    """What LoadGen makes of min_query_count."""
+    """Whether the log agrees with LoadGen's treatment of min_query_count."""
     seconds = float(log.get("effective_min_duration_ms", 0)) / 1e3
     rate = float(log.get("effective_target_qps", 0))
     if log.scenario == "Offline":
@@ -240,7 +240,7 @@ def _expected_counts(count: int, log: LoadGenLog) -> Iterator[tuple[str, Number]
 
 
 def _equal(found: object, expected: Number) -> bool:
-    """Whole numbers and switches must be equal; real numbers agree as far as LoadGen prints them."""
+    """Integers and switches must be equal; real numbers must agree to LoadGen's printed precision."""
     if isinstance(found, bool) or isinstance(expected, bool):
         return found is expected
     if not isinstance(found, (int, float)):
@@ -254,5 +254,5 @@ def _cause(key: str, value: Number, kind: Callable[[Any], Any]) -> str:
     if key in MLPERF_CONF_ONLY:
         return "LoadGen reads it from its built-in mlperf.conf only: set it through TestSettings instead"
     if kind is int and isinstance(value, float) and value != int(value):
-        return "LoadGen reads whole numbers here"
+        return "LoadGen reads this key as an integer"
     return "the line in user.conf was not read (spaces around the =, model, scenario?) or audit.config overrode it"

@@ -1,7 +1,7 @@
-"""Is the run VALID; if not, why, and which knob to turn to what. Everything comes from the detail log.
+"""Judge a run from its detail log: VALID or not, the reasons, and the config fields to change.
 
-LoadGen says VALID when duration, query count, latency bound and early stopping are met. It still says VALID when it logged
-errors, which the submission checker refuses: here such a run is INVALID. And it gives no reason at all when only early
+LoadGen reports VALID if duration, query count, latency bound and early stopping are met, even if it logged
+errors, which the submission checker rejects; here such a run is INVALID. LoadGen gives no reason if only early
 stopping failed.
 """
 
@@ -27,14 +27,14 @@ __all__ = ["Reason", "Verdict", "judge"]
 
 @dataclass(frozen=True)
 class Verdict:
-    """What became of a run.
+    """Verdict on a run.
 
     Args:
         valid: a performance run: LoadGen's VALID, a complete log and no errors; an accuracy run: complete and no errors.
-        reasons: why it is not valid; empty when it is.
-        notes: what does not make it invalid, but keeps it from a closed-division submission.
-        ten_minutes_met: at least 600,000 ms were asked for and met.
-        early_stopping_met: LoadGen's word; None in an accuracy run.
+        reasons: why it is not valid; empty if it is.
+        notes: issues that only prevent a closed-division submission.
+        ten_minutes_met: at least 600,000 ms were requested and met.
+        early_stopping_met: as LoadGen logged it; None for an accuracy run.
     """
 
     valid: bool
@@ -50,17 +50,17 @@ class Verdict:
 
 
 def judge(log: LoadGenLog) -> Verdict:
-    """Judge one run by its detail log.
+    """Judge one run.
 
     Raises:
-        RunError: the log ends before LoadGen's settings, so that not even the scenario is known.
+        RunError: the log ends before LoadGen's settings, so the scenario is unknown.
     """
     performance = log.has_performance
     minimum_ms = int(log.need("effective_min_duration_ms"))
     reasons = tuple(_performance_reasons(log)) if performance else tuple(_accuracy_reasons(log))
     valid = log.complete and not log.errors and (log.is_valid or not performance)
     if not valid and not reasons:
-        reasons = (Reason(f"LoadGen says INVALID: {log.get('result_invalid_reason') or 'it gives no reason'}"),)
+        reasons = (Reason(f"LoadGen reports INVALID: {log.get('result_invalid_reason') or 'it gives no reason'}"),)
     return Verdict(
         valid=valid,
         reasons=() if valid else reasons,
@@ -97,15 +97,15 @@ def _notes(log: LoadGenLog, minimum_ms: int) -> Iterator[Reason]:
         )
     if log.audited:
         yield Reason(
-            "LoadGen found an audit.config in the folder it ran in and let it override the settings",
+            "LoadGen found an audit.config in its working directory, which overrode the settings",
             "",
-            "this is an audit run; for an ordinary result remove that file and run again",
+            "this is an audit run; for a regular result remove that file and run again",
         )
 
 
 def _incomplete(log: LoadGenLog, detail: str = "") -> Reason:
     last = log.entries[-1]
-    cut = ", and its last line is cut off" if log.truncated else ""
+    cut = ", and its last line is truncated" if log.truncated else ""
     return Reason(
         f"the log is not complete{detail}: it ends with {last.key!r} in line {last.row}{cut}; the run was interrupted or failed",
         "",

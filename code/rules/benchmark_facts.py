@@ -32,7 +32,7 @@ class Target:
 
 @dataclass(frozen=True)
 class RoundRules:
-    """What one round asks of a benchmark in the closed division (inference_rules.adoc, tools/submission).
+    """What a round requires of a benchmark in the closed division (inference_rules.adoc, tools/submission).
 
     Args:
         required: category → the scenarios that a submission must have.
@@ -129,7 +129,7 @@ class TextFacts:
 
 @dataclass(frozen=True)
 class BenchmarkFacts:
-    """Everything that is fixed for one benchmark and that code outside its package needs.
+    """Fixed facts of a benchmark that code outside its package needs.
 
     Args:
         name: short name, which is also LoadGen's model name.
@@ -150,7 +150,7 @@ class BenchmarkFacts:
         length_spread: 65 quantiles (0, 1/64 … 1) of the samples' lengths in the data set's own unit (tokens, windows).
         text: how it generates; only in the family "text".
         import_field: the field that names a file of the user's own which the data set is made of; '' where there is none.
-        checker_faults: commit of an official checker → the scenarios, as they were run, that it refuses by a fault of its own.
+        checker_faults: commit of an official checker → the scenarios, as they were run, that it rejects because of a bug.
     """
 
     name: str

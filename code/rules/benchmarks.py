@@ -1,4 +1,4 @@
-"""Which benchmarks there are, and their facts by name or by the name that results carry; imports nothing of a benchmark but its facts."""
+"""The benchmarks and their facts, by short name or result name; imports only the facts of a benchmark."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def of_family(family: Family) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class ResultFacts:
-    """What a result's name says: a benchmark at one of its accuracy targets.
+    """A parsed result name: a benchmark at one of its accuracy targets.
 
     Args:
         below: the full name of the next lower target, which a result that meets this one meets too; '' for the lowest.

@@ -1,4 +1,4 @@
-"""What a scenario's result is called, in which unit, and how many queries the rules ask for.
+"""Metrics of the scenarios: log key, unit, and the query counts that the rules require.
 
 Sources: LoadGen's results.cc (keys), the MLPerf Inference rules (query counts, ten minutes), and the submission checker (the keys
 it ranks by: the early-stopping estimates in the stream scenarios).
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 TEN_MINUTES_MS = 600_000
 OFFLINE_SAMPLES_CAP = 24_576
-"""Offline needs as many samples as the data set has, but no more than this."""
+"""Upper limit of the Offline sample requirement, which otherwise is the data set's size."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""What differs from round to round for every benchmark: seeds, layout of a submission, official checkers.
+"""Rounds: seeds, submission layout and official checkers, which differ per round.
 
 What a round asks of one benchmark is among the benchmark's facts (code/rules/benchmark_facts.py, RoundRules).
 
@@ -27,7 +27,7 @@ class OfficialChecker:
         commit: of mlcommons/inference, pinned.
         script: in that repository, below its root.
         modern: it is the package that came with v6.0; the older script has other options.
-        stricter: what it asks beyond the round's other checkers.
+        stricter: what it requires beyond the round's other checkers.
     """
 
     commit: str

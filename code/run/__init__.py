@@ -1,1 +1,1 @@
-"""One run: settings, launch, and what surrounds it."""
+"""Running a workload: devices, settings, launch and result."""

@@ -1,7 +1,7 @@
-"""audit.config: LoadGen's settings for an audit test, and the refusal of one that was left behind.
+"""audit.config: writes LoadGen's settings for an audit test, and refuses leftover files.
 
 A LoadGen that finds an audit.config in its working directory lets it override everything else, so a leftover file silently turns
-the next result into an audit. Here it lives in the audit run's own folder and goes when the run ends, however it ends.
+the next result into an audit. Here it exists in the audit run's own folder only and is removed when the run ends, also on errors.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def settings(test: str, benchmark: str, sampling: int | None = None) -> dict[str
     Args:
         test: 'TEST01', 'TEST04' or 'TEST06'.
         benchmark: the short name.
-        sampling: accuracy_log_sampling_target, where it is to differ from the benchmark's.
+        sampling: accuracy_log_sampling_target, if it differs from the benchmark's.
     """
     if test == "TEST04":
         issue = {"performance_issue_unique": 0, "performance_issue_same": 1, "performance_issue_same_index": 3}
@@ -38,14 +38,14 @@ def settings(test: str, benchmark: str, sampling: int | None = None) -> dict[str
 
 
 def text(test: str, content: Mapping[str, int]) -> str:
-    """audit.config as LoadGen reads it."""
+    """The text of audit.config."""
     lines = [f"# {test}. Format: model.scenario.key = value; mode 2 is performance."]
     return "\n".join([*lines, *(f"*.{key} = {value}" for key, value in content.items())]) + "\n"
 
 
 @contextlib.contextmanager
 def written(folder: Path, test: str, content: Mapping[str, int]) -> Iterator[Path]:
-    """audit.config in `folder` for as long as the block lasts."""
+    """Keep an audit.config in `folder` during the block."""
     path = folder / NAME
     with atomic_write(path) as out:
         out.write(text(test, content))
@@ -56,12 +56,12 @@ def written(folder: Path, test: str, content: Mapping[str, int]) -> Iterator[Pat
 
 
 def refuse_leftover(*folders: Path) -> None:
-    """UsageError where an audit.config lies in one of the folders a run starts in or logs to."""
+    """UsageError if one of the folders a run starts in or logs to contains an audit.config."""
     for folder in dict.fromkeys(folders):
         path = folder / NAME
         if path.exists():
             raise UsageError(
-                f"there is a leftover {path}",
-                "LoadGen lets an audit.config that it finds override its settings, so the run would be an audit and no result",
+                f"leftover {path}",
+                "LoadGen applies any audit.config it finds, so the run would be an audit, not a result",
                 f"remove it: rm {path}",
             )

@@ -1,4 +1,4 @@
-"""The C++ harness made when a run cannot do without it."""
+"""Builds the C++ harness when a run requires it."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from code.run.language import binary
 
 
 def ensure(why: str) -> None:
-    """`make build` where the C++ harness is not built. MissingError where it cannot be.
+    """Run `make build` if the C++ harness is not built. MissingError if that fails.
 
     Args:
-        why: what needs it, the beginning of the line that is printed.
+        why: what needs it; begins the printed line.
     """
     if binary().is_file():
         return
@@ -30,6 +30,4 @@ def ensure(why: str) -> None:
             "the C++ harness cannot be built", str(error), "install make and a C++ compiler, then run `make build`"
         ) from error
     if done.returncode != 0 or not binary().is_file():
-        raise MissingError(
-            "the C++ harness could not be built", "see the lines above", "fix what they name, then run `make build`"
-        )
+        raise MissingError("the C++ harness could not be built", "see the lines above", "fix the errors, then run `make build`")

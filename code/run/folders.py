@@ -1,4 +1,4 @@
-"""Where a run's logs go: a new folder for each LoadGen test, marked INCOMPLETE until its result is whole."""
+"""Log folders: a new one for each LoadGen test, marked INCOMPLETE until its result is complete."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ def _started() -> str:
 
 
 def new_log_folder(root: Path, workload: Workload) -> Path:
-    """A new folder <root>/<system_id>/<benchmark_full>/<scenario>, with '.2', '.3', … behind it where that one is taken.
+    """Create <root>/<system_id>/<benchmark_full>/<scenario>, with '.2', '.3', … appended if it exists.
 
-    It holds an INCOMPLETE marker until its result is whole.
+    It holds an INCOMPLETE marker until its result is complete.
     """
     parent = root / workload.system_id / workload.full_name
     number = 1
@@ -40,12 +40,14 @@ def new_log_folder(root: Path, workload: Workload) -> Path:
             parent.mkdir(parents=True, exist_ok=True)
             folder.mkdir()
             (folder / INCOMPLETE).write_text(
-                "This run has not ended, or ended badly. Its logs are not a result.\n", encoding="utf-8"
+                "This run has not finished, or failed. Its logs are not a result.\n", encoding="utf-8"
             )
             return folder
         except FileExistsError:
             if not parent.is_dir():
-                raise UsageError(f"{root} is not a directory", "results go there", "choose another place with LOG_DIR") from None
+                raise UsageError(
+                    f"{root} is not a directory", "results are written there", "set LOG_DIR to a directory"
+                ) from None
             number += 1
         except OSError as error:
             raise storage_error(error, folder) from error

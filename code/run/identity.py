@@ -1,4 +1,4 @@
-"""Which run a result is of: the names that metadata.json and a submission carry."""
+"""Identity of a run: the names used in metadata.json and submissions."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def run_identity(workload: Workload, mode: str, runtime: Backend, samples: int, 
     system = f"{workload.system_id}_{runtime.label}{suffix}"
     extras: dict[str, Any] = {"precision": READS.of(workload)["precision"], "system_id": workload.system_id}
     if not runtime.computes:
-        extras["division_note"] = "not for any division: the engine is simulated"
+        extras["division_note"] = "not for submission: the engine is simulated"
     elif workload.open_only:
         extras["division_note"] = f"open division only: {workload.open_reason}"
     return RunIdentity(

@@ -1,6 +1,6 @@
-"""A job: a workload with everything that follows from it, each made once, on first use.
+"""A job: a workload and everything derived from it, created lazily and once.
 
-Actions ask a job to build, probe or run, and compute none of these themselves.
+Actions build, probe and run through a job only.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from code.fields.consumer import Consumer
 from code.plan.workload import Workload
 from code.results.loadgen_log import LoadGenLog
 from code.results.report import ReportRow
-from code.run import ignored, language, loadgen_test, material, preparation, result
+from code.run import ignored, language, loadgen_run, material, preparation, result
 from code.run.engines import Engines, calibrates_again, engines_of
 from code.run.placement import Placement, place
 
@@ -24,11 +24,11 @@ READS = Consumer("the job", ("backend",))
 
 
 class Job:
-    """One workload's run.
+    """The run of one workload.
 
     Args:
-        workload: what was planned.
-        notices: what was printed already in this invocation.
+        workload: the planned workload.
+        notices: lines already printed in this invocation.
     """
 
     def __init__(self, workload: Workload, notices: Notices) -> None:
@@ -43,7 +43,7 @@ class Job:
 
     @property
     def label(self) -> str:
-        """How lines about it begin: 'bert-99 Offline'; a simulated one says so."""
+        """Prefix of its messages: 'bert-99 Offline'; simulated runs are marked."""
         return self.workload.label if self.backend.computes else f"{self.workload.label} SIMULATED"
 
     @cached_property
@@ -53,7 +53,7 @@ class Job:
 
     @cached_property
     def backend(self) -> Backend:
-        """The runtime. UsageError for one that does not exist."""
+        """The backend. UsageError for an unknown one."""
         return backend(READS.of(self.workload)["backend"])
 
     @cached_property
@@ -66,7 +66,7 @@ class Job:
 
     @cached_property
     def graph(self) -> Path:
-        """The graph that the engine is built of, made before. MissingError where it is not; a table for a simulated engine."""
+        """The graph the engine is built from, or the table of a simulated engine. MissingError if it has not been made."""
         return self._graph(make=False)
 
     def _graph(self, make: bool, again: bool = False) -> Path:
@@ -84,7 +84,7 @@ class Job:
 
     @cached_property
     def language(self) -> language.Choice:
-        """The harness's language, and why; said once."""
+        """The harness language; the reason is printed once."""
         asked = language.asked_language(self.workload)
         choice = language.choose(asked, self.backend.name, str(self.dataset["kind"]), self.backend.harness_languages)
         if asked != choice.language:
@@ -96,16 +96,16 @@ class Job:
         ignored.warn(self.workload, self.backend, self.notices, self.label)
 
     def build(self, force: bool = False) -> None:
-        """Build the engine unless the very same one is there.
+        """Build the engine unless an identical one exists.
 
-        MissingError without the model, RunError with the runtime's words when it cannot be built.
+        MissingError without the model, RunError with the runtime's message if the build fails.
         """
         self.warn_unused()
         self.__dict__["graph"] = self._graph(make=True, again=calibrates_again(self.workload, self.notices))
         self.engines.build(self.notices, force)
 
     def prepare(self) -> None:
-        """Make the data set where it can be made here, and settle what the run needs: engine, harness, measured values.
+        """Generate the data set if possible, and make engine, harness and measured values ready.
 
         MissingError for an engine that is not built.
         """
@@ -120,22 +120,22 @@ class Job:
             self.placement,
             self.engines.first,
             self.language,
-            lambda: loadgen_test.probe_for_open_values(self),
+            lambda: loadgen_run.probe_for_open_values(self),
         )
 
     def prepare_data(self) -> None:
-        """Make the data set where it can be made here; a simulated engine needs none."""
+        """Generate the data set if possible; a simulated engine needs none."""
         if self.backend.computes:
             self.definition.prepare(self.values)
 
     def probe(self, label: str) -> dict[str, float]:
         """What the harness measures of the engine: samples_per_second, latency_ns, query_latency_ns. Raises what the engine raises."""
-        return loadgen_test.probe(self, label)
+        return loadgen_run.probe(self, label)
 
     def test(self, mode: str, folder: Path, label: str) -> LoadGenLog:
         """One LoadGen test into `folder`, its settings checked against what LoadGen logged. RunError where they differ."""
-        return loadgen_test.run(self, mode, folder, label)
+        return loadgen_run.run(self, mode, folder, label)
 
     def run(self, mode: str) -> ReportRow:
-        """One LoadGen test in a log folder of its own, judged and stored; its row of the report."""
+        """Run, judge and store one LoadGen test in a new log folder; returns its row of the report."""
         return result.run(self, mode)

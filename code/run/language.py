@@ -1,4 +1,4 @@
-"""Which harness runs a workload: the C++ one where it is built and has what the workload needs, else the Python one."""
+"""Choice of the harness language: C++ if that harness is built and supports the workload, else Python."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ READS = Consumer("harness language", ("harness_lang",))
 
 @dataclass(frozen=True)
 class Choice:
-    """A language, and why it is that one."""
+    """A language and the reason for choosing it."""
 
     language: str
     why: str
@@ -37,42 +37,42 @@ def binary() -> Path:
 
 
 def asked_language(values: Readable) -> str:
-    """'auto', 'cpp' or 'python', as it was asked for or as it was decided."""
+    """'auto', 'cpp' or 'python': the requested or the decided language."""
     return str(READS.of(values)["harness_lang"])
 
 
 def choose(asked: str, backend: str, kind: str, languages: Sequence[str] = (CPP, PYTHON)) -> Choice:
-    """The language for a backend and a kind of data set.
+    """Choose the language for a backend and a kind of data set.
 
     Args:
         asked: the field harness_lang: 'auto', 'cpp' or 'python'.
         backend: the workload's backend.
         kind: run.json's dataset.kind.
-        languages: those that the backend runs in at all.
+        languages: languages that the backend supports.
     """
     if asked != AUTO:
         return Choice(asked, f"harness_lang is {asked}")
     if PYTHON not in languages:
-        return Choice(CPP, f"the {backend} backend runs in it only")
+        return Choice(CPP, f"the {backend} backend supports no other")
     if not binary().is_file():
         return Choice(PYTHON, "the C++ harness is not built; `make build` builds it")
     offers = _capabilities(str(binary()), binary().stat().st_mtime_ns)
     if offers is None or offers.get("schema") != SCHEMA:
-        return Choice(PYTHON, "the C++ harness is of another version; `make build` renews it")
+        return Choice(PYTHON, "the C++ harness has a different version; `make build` rebuilds it")
     for what, wanted, there, schema in (
         ("backend", backend, offers["backends"], OPTIONS),
         ("kind of data set", kind, offers["datasets"], DATASETS),
     ):
         if wanted not in there:
-            return Choice(PYTHON, f"the C++ harness has no {what} '{wanted}'")
+            return Choice(PYTHON, f"the C++ harness does not support {what} '{wanted}'")
         if set(there[wanted]) != {field.name for field in fields(schema[wanted])}:
-            return Choice(PYTHON, f"the C++ harness reads other keys for the {what} '{wanted}'; `make build` renews it")
-    return Choice(CPP, "it is built, and has the backend and the kind of data set")
+            return Choice(PYTHON, f"the C++ harness reads different keys for {what} '{wanted}'; `make build` rebuilds it")
+    return Choice(CPP, "it is built and supports the backend and kind of data set")
 
 
 @cache
 def _capabilities(path: str, _built: int) -> Mapping[str, Any] | None:
-    """Backends and kinds of data set of the binary, each with the keys that it reads; None when it does not answer."""
+    """The binary's backends and kinds of data set, each with the keys that it reads; None if it does not respond."""
     try:
         done = subprocess.run([path, "--capabilities"], capture_output=True, text=True, timeout=QUICK_S)
         content = json.loads(done.stdout)

@@ -1,4 +1,4 @@
-"""Start a harness process, show its progress, and turn how it ended into a result or an error."""
+"""Run a harness process: start it, show its progress, translate its exit into a result or an error."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ BY_STATUS: dict[int, type[HarnessError]] = {2: UsageError, 3: MissingError, 4: R
 
 
 def harness_command(language: str) -> list[str]:
-    """The command of the harness in a language; MissingError when it is not built."""
+    """The command line of the harness in a language; MissingError if it is not built."""
     if language == "python":
         return [sys.executable, "-m", "code.harness.python"]
     if not binary().is_file():
@@ -70,7 +70,7 @@ def probe(
         command = [*harness_command(language), "--probe", str(run_file)]
         _process(place, command, stdout, take, folder / "probe.txt", environment or {})
     if not answer:
-        raise RunError("the probe gave no answer", "", f"see {folder / 'probe.txt'}")
+        raise RunError("the probe returned no result", "", f"see {folder / 'probe.txt'}")
     return answer
 
 
@@ -126,14 +126,14 @@ def _reported(content: Mapping[str, Any]) -> HarnessError:
 
 
 def _by_status(status: int, output: Path) -> HarnessError:
-    """The error for a process that ended without reporting one."""
+    """The error for a process that exited without reporting one."""
     try:
         tail = [line for line in output.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()][-1]
     except (OSError, IndexError):
         tail = "it printed nothing"
     how = f"killed by signal {-status}" if status < 0 else f"exit status {status}"
     kind = BY_STATUS.get(status, RunError)
-    return kind(f"the harness ended with {how}", tail, f"its whole output is in {paths.shown(output)}")
+    return kind(f"the harness exited: {how}", tail, f"see its output in {paths.shown(output)}")
 
 
 def _end(child: Process) -> None:
@@ -146,7 +146,7 @@ def _end(child: Process) -> None:
 
 
 def _show(bar: console.Progress, spec: RunSpec, line: Mapping[str, Any]) -> None:
-    """Offline and accuracy runs are counted in samples; the others last a time."""
+    """Progress in samples for Offline and accuracy runs, in seconds for the others."""
     phase = line.get("phase")
     if phase in ("load", "warmup"):
         bar.update(0, {"load": "loading the engine", "warmup": "warming up"}[str(phase)])

@@ -1,4 +1,4 @@
-"""Values that configs leave to a measurement on this machine (`Probed`), measured once per engine and placement."""
+"""`Probed` config values, measured on this machine once per engine and placement."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from configs.configuration import Probed
 
 
 def probed_fields(workload: Workload) -> dict[str, Value]:
-    """The fields that still wait for a measurement."""
+    """The fields not measured yet."""
     return {name: item for name, item in workload.values.items() if isinstance(item.value, Probed)}
 
 
@@ -27,13 +27,13 @@ def not_needed(workload: Workload) -> bool:
 
 
 def without(workload: Workload) -> Workload:
-    """The workload with its open values unset."""
+    """The workload with its unmeasured values unset."""
     probed = probed_fields(workload)
     return workload.with_values({name: Value(None, f"{v.origin}: not needed in an accuracy run") for name, v in probed.items()})
 
 
 def with_measured(workload: Workload, of: Mapping[str, Any], measure: Callable[[], dict[str, float]]) -> Workload:
-    """The workload with its open values replaced by what `measure` gives, or gave before for the same `of`.
+    """The workload with its unmeasured values replaced by the result of `measure`, cached by `of`.
 
     Args:
         of: what the measurement depends on, as JSON: engine, harness, devices, batches, data set.

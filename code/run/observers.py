@@ -1,7 +1,7 @@
-"""What stands around a LoadGen test: each observer is a context manager that starts before the harness and ends after it.
+"""Observers of a LoadGen test: context managers that start before the harness and end after it.
 
-An observer samples, limits or records; it changes no result. What it changes on the machine it puts back when it is left, however
-that happens.
+An observer samples, limits or records; it changes no result. It restores any machine state it changes on exit, also on
+errors.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ class Test:
 Observer = Callable[[Test], AbstractContextManager[None]]
 
 OBSERVERS: Mapping[str, Observer] = {}
-"""Name → observer, in the order in which they start. A new one is one entry."""
+"""Name → observer, in start order."""
 
 
 @contextmanager
 def observed(test: Test) -> Iterator[None]:
-    """Every observer around the block."""
+    """Run the block inside every observer."""
     with ExitStack() as stack:
         for observer in OBSERVERS.values():
             stack.enter_context(observer(test))

@@ -1,7 +1,7 @@
-"""Which devices a run uses, and what each of them has: the only reader of the fields that describe devices.
+"""Placement: the devices of a run with their cores, streams and threads; the only reader of the fields that describe devices.
 
-A placement is a value. Several GPUs, several NUMA nodes, MIG slices and mixed systems are different values of it, not different code:
-engines, profiles, windows, tuning, estimates and the harness read what stands here.
+A placement is a value. Multiple GPUs, NUMA nodes, MIG slices and mixed systems are different values, not different code:
+engines, profiles, windows, tuning, estimates and the harness all read it.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ class Device:
     Args:
         index: its number in the harness process, from 0.
         number: its number on the system, as `--devices` takes it: a GPU's in the driver's order, a NUMA node's.
-        name: what logs call it: a GPU's UUID where one is known, 'node 0', …
-        kind: the kind of device an engine is built for, such as 'H100_SXM_80GB'; devices of one kind share an engine.
+        name: its name in logs: a GPU's UUID if known, 'node 0', …
+        kind: the device type an engine is built for, such as 'H100_SXM_80GB'; devices of one kind share an engine.
         cores: processors that its threads are bound to, ascending; () leaves that to the harness.
         streams: batches in flight on it.
-        threads: threads of its runtime in all, on a processor; 0 lets the runtime decide.
+        threads: total threads of its runtime, for CPUs; 0 lets the runtime decide.
         engine: which of the run's engines it loads, an index into the placement's kinds.
     """
 
@@ -61,12 +61,12 @@ class Placement:
 
     Args:
         devices: in the harness's order; never empty.
-        batch: most samples in a batch; None where no field says.
+        batch: maximum samples per batch; None if no field sets it.
         on_gpus: whether the devices are GPUs or MIG slices, not processors.
-        system_devices: how many devices the system has in all.
-        environment: variables that the harness process gets, so that it sees the chosen devices only, numbered from 0.
+        system_devices: total number of devices in the system.
+        environment: variables for the harness process that restrict it to the selected devices, numbered from 0.
         processes: which process drives which devices, as indices into `devices`.
-        notes: what a user should know about the choice, a sentence each.
+        notes: messages for the user about the placement.
     """
 
     devices: tuple[Device, ...]
@@ -78,43 +78,43 @@ class Placement:
     notes: tuple[str, ...] = ()
 
     def values(self, kind: str = "") -> dict[str, object]:
-        """The fields that the placement sets, for code that is given values alone.
+        """The fields that the placement sets, for code that receives only values.
 
         Args:
-            kind: of device, whose engine is meant; '' for the first.
+            kind: the device kind; '' for the first.
         """
         return {"max_batch": self.batch, "device_kind": kind or self.kinds[0]}
 
     @property
     def kinds(self) -> tuple[str, ...]:
-        """The kinds of its devices; each kind has one engine."""
+        """Distinct device kinds; each has one engine."""
         return tuple(dict.fromkeys(device.kind for device in self.devices))
 
     @property
     def streams(self) -> int:
-        """Batches in flight on all devices."""
+        """Total batches in flight on all devices."""
         return sum(device.streams for device in self.devices)
 
 
 def on_gpus(workload: Workload, backend: Backend) -> bool:
-    """Whether a backend runs a workload on GPUs: one that takes any device does so where the system has some."""
+    """Whether a backend runs a workload on GPUs; a backend for any device does so if the system has GPUs."""
     return backend.device == "GPU" or (backend.device == "ANY" and slots.has_accelerators(workload.system_name))
 
 
 def place(workload: Workload, backend: Backend) -> Placement:
     """The placement of a workload.
 
-    The default is every device of the system that a run may use: all visible GPUs, or one device for each NUMA node in reach.
+    Uses every available device by default: all visible GPUs, or one device per accessible NUMA node.
     SingleStream has one query in flight, so it uses the first device only.
 
-    UsageError for devices that are not there, a numa_config that cannot be, and a batch size without an entry for the benchmark.
+    UsageError for nonexistent devices, an invalid numa_config, or a batch size without an entry for the benchmark.
     """
     gpus = on_gpus(workload, backend)
     found = slots.of_gpus(workload, backend) if gpus else slots.of_processors(workload)
     chosen = slots.chosen(found, workload)
     notes: list[str] = []
     if str(workload.scenario) == "SingleStream" and len(chosen) > 1:
-        notes.append(f"SingleStream has one query in flight: {chosen[0].name} answers it, {len(chosen) - 1} more are not used")
+        notes.append(f"SingleStream has one query in flight: {chosen[0].name} is used, {len(chosen) - 1} more are idle")
         chosen = chosen[:1]
     elif len(chosen) < len(found):
         notes.append(f"{len(chosen)} of {len(found)} devices are used; the config's expected values are for all of them")
@@ -146,7 +146,7 @@ def place(workload: Workload, backend: Backend) -> Placement:
 
 
 def batch_of(size: object, name: str, workload: Workload) -> int | None:
-    """The batch size that a field gives the workload's network; None where it is not set. UsageError where its entry is missing."""
+    """A field's batch size for the workload's network; None if the field is not set. UsageError if the entry is missing."""
     if isinstance(size, dict):
         network = str(workload.benchmark)
         if network not in size:
@@ -161,7 +161,7 @@ def batch_of(size: object, name: str, workload: Workload) -> int | None:
 
 
 def _share(nodes: Sequence[Slot], streams: int, notes: list[str]) -> tuple[list[Slot], list[int]]:
-    """The streams shared out among nodes by their cores, the larger remainders first; nodes without a stream are left out."""
+    """Distribute streams over nodes in proportion to cores, largest remainder first; nodes without a stream are dropped."""
     cores = sum(node.compute for node in nodes)
     exact = [streams * node.compute / cores for node in nodes]
     whole = [int(share) for share in exact]
@@ -170,19 +170,19 @@ def _share(nodes: Sequence[Slot], streams: int, notes: list[str]) -> tuple[list[
     used = [i for i, count in enumerate(whole) if count]
     if len(used) < len(nodes):
         idle = ", ".join(node.name for i, node in enumerate(nodes) if i not in used)
-        notes.append(f"cpu_inference_streams is {streams}, fewer than the NUMA nodes: no stream for {idle}")
+        notes.append(f"cpu_inference_streams is {streams}, fewer than the NUMA nodes: idle nodes: {idle}")
     return [replace(nodes[i]) for i in used], [whole[i] for i in used]
 
 
 def _environment(chosen: Sequence[Slot]) -> dict[str, str]:
-    """CUDA numbers the devices that it sees in the order they are named in; UUIDs mean the same GPU to NVML and to CUDA."""
+    """CUDA_VISIBLE_DEVICES: CUDA numbers devices in the listed order; UUIDs identify a GPU in both NVML and CUDA."""
     if not chosen or not all(slot.uuid for slot in chosen):
         return {}
     return {"CUDA_VISIBLE_DEVICES": ",".join(slot.uuid for slot in chosen), "CUDA_DEVICE_ORDER": "PCI_BUS_ID"}
 
 
 def _processes(chosen: Sequence[Slot]) -> tuple[tuple[int, ...], ...]:
-    """One process for all devices; one for each MIG slice, because CUDA shows a process a single one."""
+    """One process for all devices, or one per MIG slice, because CUDA exposes a single slice to a process."""
     if any(slot.slice for slot in chosen):
         return tuple((i,) for i in range(len(chosen)))
     return (tuple(range(len(chosen))),)

@@ -1,8 +1,6 @@
-"""One LoadGen test, judged and stored with its metadata.json."""
+"""Runs one LoadGen test and stores its verdict and metadata.json."""
 
 from __future__ import annotations
-
-from typing import TYPE_CHECKING
 
 from code.common import console, paths
 from code.common.files import write_json
@@ -12,15 +10,13 @@ from code.results.verdict import judge
 from code.run import spec_fields
 from code.run.folders import INCOMPLETE, log_root, new_log_folder
 from code.run.identity import run_identity
-
-if TYPE_CHECKING:
-    from code.run.job import Job
+from code.run.resolved import Resolved
 
 
-def run(job: Job, mode: str) -> report.ReportRow:
-    """Run, judge and store; what came of it as a row of the report.
+def run(job: Resolved, mode: str) -> report.ReportRow:
+    """Run, judge and store one test; returns its row of the report.
 
-    The folder keeps its INCOMPLETE marker until all of it is written.
+    The folder keeps its INCOMPLETE marker until everything is written.
     """
     workload = job.workload
     folder = new_log_folder(log_root(workload), workload)

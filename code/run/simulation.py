@@ -1,4 +1,4 @@
-"""What a simulated run computes on: a table of service times, and a data set that has lengths and nothing else."""
+"""Inputs of a simulated run: a table of service times, and a data set of sample lengths."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ READS = Consumer(
 )
 
 SERVER_SHARE = 0.85
-"""The share of a system's Offline throughput that its Server rate is taken for: what published pairs of results show, about."""
+"""Assumed ratio of Server rate to Offline throughput, roughly that of published results."""
 PER_CORE = 10.0
-"""Samples/s of one core where a config leaves its rate to a measurement: a simulated engine has nothing to measure."""
+"""Samples/s per core for configs with a measured rate, since a simulated engine cannot be measured."""
 MULTI_STREAM_SAMPLES = 8
 REQUIRED, OPTIONAL = ("batches", "lengths", "microseconds"), ("slowdown", "load_s", "fault", "fault_after")
 FAULTS = ("", "throw", "short", "hang")
@@ -46,7 +46,7 @@ def table_file(workload: Workload, placement: Placement, lengths: Sequence[int])
     Args:
         lengths: of the samples of the benchmark's data set, or quantiles of them.
 
-    MissingError without the file, UsageError for one that holds no table.
+    MissingError without the file, UsageError if it is not a table.
     """
     given = READS.of(workload)["simulated_table"]
     table = read_table(Path(given)) if given else derived_table(workload, placement, lengths)
@@ -75,14 +75,14 @@ def derived_table(workload: Workload, placement: Placement, lengths: Sequence[in
 
 
 def _rate_of_device(workload: Workload, placement: Placement) -> float:
-    """Samples/s that one device computes. UsageError where the config has no expected value."""
+    """Samples/s of one device. UsageError if the config has no expected value."""
     name, value = _expected(workload)
     if isinstance(value, Probed):
         return PER_CORE * max(1, workload.detected.usable_cores) / placement.system_devices
     if not value:
         raise UsageError(
-            f"{name} is not set, so the time that a simulated engine takes is not known",
-            "it is derived from the config's own expected value",
+            f"{name} is not set, so the service time of a simulated engine is unknown",
+            "it is derived from the config's expected value",
             f"set {name}, or give a table with --simulated_table=FILE",
         )
     scenario = str(workload.scenario)
@@ -109,7 +109,7 @@ def _expected(workload: Workload) -> tuple[str, Any]:
 
 
 def without_probes(workload: Workload, placement: Placement) -> dict[str, Any]:
-    """Field → value for those that a config leaves to a measurement: what the derived table will give."""
+    """Field → value for fields that a config leaves to a measurement, computed from the derived table."""
     out: dict[str, Any] = {}
     for name, item in workload.values.items():
         if not isinstance(item.value, Probed):
@@ -132,8 +132,8 @@ def synthetic(count: int, usual_count: int, lengths: Sequence[int]) -> dict[str,
 
 
 def read_table(file: Path) -> dict[str, Any]:
-    """The table in a file. MissingError without it, UsageError for anything that is not one."""
-    step = "it is JSON with batches, lengths and microseconds: see documentation/simulation.md"
+    """Read a table. MissingError without the file, UsageError if it is not a table."""
+    step = "write JSON with batches, lengths and microseconds: see documentation/simulation.md"
     try:
         content = json.loads(file.read_text(encoding="utf-8"))
     except OSError as error:
@@ -148,7 +148,7 @@ def read_table(file: Path) -> dict[str, Any]:
 
 def _problem(content: Any) -> str:
     if not isinstance(content, Mapping):
-        return "it holds no object"
+        return "it is not a JSON object"
     missing = [name for name in REQUIRED if name not in content]
     unknown = sorted(set(content) - {*REQUIRED, *OPTIONAL})
     if missing or unknown:
@@ -167,9 +167,9 @@ def _problem_of_times(content: Mapping[str, Any]) -> str:
 
 def _problem_of_faults(content: Mapping[str, Any]) -> str:
     if not _numbers(content.get("slowdown", [1])) or not _numbers([content.get("load_s", 0)]):
-        return "slowdown is a list of factors and load_s a number of seconds"
+        return "slowdown must be a list of factors and load_s a number of seconds"
     if content.get("fault", "") not in FAULTS or not _numbers([content.get("fault_after", 0)]):
-        return f"fault is one of {', '.join(FAULTS[1:])}, and fault_after a number of batches"
+        return f"fault must be one of {', '.join(FAULTS[1:])}, and fault_after a number of batches"
     return ""
 
 

@@ -1,4 +1,4 @@
-"""The devices that a system offers a run: GPUs and MIG slices as detection or the system's description has them, NUMA nodes."""
+"""Devices available to a run: detected or described GPUs and MIG slices, or NUMA nodes."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ READS = Consumer("placement", ("devices", "numa_config"))
 
 @dataclass(frozen=True)
 class Slot:
-    """A device that a run may use.
+    """A device available to a run.
 
     Args:
-        number: as `--devices` takes it.
-        name: what logs call it.
-        kind: what an engine is built for.
-        cores: logical processors near it, ascending; () where any will do.
-        compute: physical cores that it computes on, for NUMA nodes.
-        uuid: of a GPU or MIG slice; '' where it is not known.
+        number: its number in `--devices`.
+        name: its name in logs.
+        kind: the device type an engine is built for.
+        cores: logical processors close to it, ascending; () for no affinity.
+        compute: physical cores used for computation, for NUMA nodes.
+        uuid: of a GPU or MIG slice; '' if unknown.
         slice: whether it is a MIG slice.
     """
 
@@ -54,7 +54,7 @@ def has_accelerators(system_name: str) -> bool:
 
 
 def of_gpus(workload: Workload, backend: Backend) -> list[Slot]:
-    """The system's GPUs: those that are visible here, up to the system's count; without any, those of its description.
+    """The system's GPUs: the visible ones, up to the system's count; without any, those in its description.
 
     UsageError for a system without GPUs.
     """
@@ -66,7 +66,7 @@ def of_gpus(workload: Workload, backend: Backend) -> list[Slot]:
     layout = system.value.accelerator_conf.layout if system is not None else {}
     if system is None or not layout:
         raise UsageError(
-            f"{workload.system_name} has no GPU",
+            f"{workload.system_name} has no GPUs",
             f"{backend.label} runs on GPUs",
             "name a GPU system with --system=…, or run with --backend=openvino",
         )
@@ -93,7 +93,7 @@ def _visible(devices: Sequence[DetectedDevice], detected: DetectedSystem) -> lis
 
 
 def _with_numa_config(listed: list[Slot], workload: Workload) -> list[Slot]:
-    """The GPUs with the cores that numa_config gives them. It speaks of the devices by number, as `--devices` does."""
+    """The GPUs with their cores from numa_config, which numbers devices as `--devices` does."""
     given = READS.of(workload)["numa_config"]
     if not given:
         return listed
@@ -105,9 +105,9 @@ def _with_numa_config(listed: list[Slot], workload: Workload) -> list[Slot]:
 
 
 def of_processors(workload: Workload) -> list[Slot]:
-    """The NUMA nodes in reach, with their cores.
+    """The accessible NUMA nodes with their cores.
 
-    A machine without nodes, or with one, is one device whose threads are bound to nothing.
+    A machine with at most one node is one device with unbound threads.
     """
     detected = workload.detected
     given = READS.of(workload)["numa_config"]
@@ -117,7 +117,7 @@ def of_processors(workload: Workload) -> list[Slot]:
     if len(nodes) < 2:
         return [Slot(0, "node 0", "CPU", (), max(1, detected.usable_cores))]
     physical = {number: _physical(cores, detected) for number, cores in nodes.items()}
-    # A container's quota may leave fewer cores busy than the nodes have.
+    # A container's CPU quota may be smaller than the nodes' cores.
     share = min(1.0, detected.usable_cores / max(1, sum(physical.values())))
     return [
         Slot(number, f"node {number}", "CPU", cores, max(1, int(physical[number] * share))) for number, cores in nodes.items()
@@ -131,9 +131,9 @@ def _nodes_of_config(text: str, origin: str, detected: DetectedSystem) -> list[S
         absent = sorted(set(cores) - usable)
         if absent:
             raise UsageError(
-                f"numa_config names processors that a run may not use: {ranges(tuple(absent))}",
-                f"it may use {ranges(tuple(sorted(usable)))}",
-                "correct it, or leave it out: NUMA nodes are found without it",
+                f"numa_config contains processors that are not available: {ranges(tuple(absent))}",
+                f"available: {ranges(tuple(sorted(usable)))}",
+                "correct it, or leave it out: NUMA nodes are then detected",
                 origin,
             )
         number = numbers[0] if len(numbers) == 1 else position
@@ -148,7 +148,7 @@ def _nodes_in_reach(detected: DetectedSystem) -> dict[int, tuple[int, ...]]:
 
 
 def _physical(cpus: Sequence[int], detected: DetectedSystem) -> int:
-    """How many physical cores these logical processors are."""
+    """Number of physical cores behind these logical processors."""
     return len({detected.processors.cores.get(cpu, (0, cpu)) for cpu in cpus})
 
 
@@ -164,9 +164,9 @@ def parse_numa_config(text: str, origin: str) -> list[tuple[tuple[int, ...], tup
             out.append((numbers_of(left), cores))
         except ValueError:
             raise UsageError(
-                f"numa_config cannot be {text!r}",
+                f"invalid numa_config {text!r}",
                 f"{part!r} is not DEVICES:PROCESSORS",
-                "write a part for each NUMA node, joined by &: 0-3:0-31&4-7:32-63",
+                "write one part per NUMA node, joined by &: 0-3:0-31&4-7:32-63",
                 origin,
             ) from None
     return out
@@ -187,7 +187,7 @@ def numbers_of(text: str) -> tuple[int, ...]:
 
 
 def chosen(found: Sequence[Slot], workload: Workload) -> list[Slot]:
-    """The devices that the field `devices` picks: all by default. UsageError for one that is not there, listing those that are."""
+    """The devices selected by the field `devices`, all by default. UsageError for one that does not exist, listing those that do."""
     asked, origin = READS.of(workload)["devices"], workload.origin("devices")
     text = str(asked if asked is not None else "").strip()
     if text.lower() in ("", "all"):
@@ -197,7 +197,7 @@ def chosen(found: Sequence[Slot], workload: Workload) -> list[Slot]:
         numbers = numbers_of(text)
     except ValueError as error:
         raise UsageError(
-            f"devices cannot be {text!r}",
+            f"invalid devices {text!r}",
             f"{error.args[0]!r} is not a device number or a range of them",
             "write --devices=0,2-5 or --devices=all",
             origin,
@@ -208,9 +208,9 @@ def chosen(found: Sequence[Slot], workload: Workload) -> list[Slot]:
             f"{slot.number} ({slot.name})" if slot.name != f"GPU {slot.number}" else str(slot.number) for slot in found
         )
         raise UsageError(
-            f"there is no device {', '.join(absent)}" if absent else f"devices is {text!r} and names no device",
-            f"the devices that a run may use are {listed}",
-            f"choose among them, such as --devices={found[0].number}, or leave --devices out for all",
+            f"no device {', '.join(absent)}" if absent else f"devices is {text!r}, which selects none",
+            f"available devices are {listed}",
+            f"select from these, such as --devices={found[0].number}, or leave --devices out for all",
             origin,
         )
     return [there[number] for number in numbers]

@@ -1,4 +1,4 @@
-"""run.json of one LoadGen test of a workload."""
+"""Composes run.json for one LoadGen test of a workload."""
 
 from __future__ import annotations
 
@@ -41,17 +41,17 @@ def run_spec(
     placement: Placement,
     audit_conf: str = "",
 ) -> RunSpec:
-    """What the harness is given.
+    """Compose run.json.
 
     Args:
         mode: 'PerformanceOnly' or 'AccuracyOnly'.
-        engines: folders, one for each of the placement's kinds of device and in their order.
-        dataset: what the benchmark's definition says of its data.
-        folder: of LoadGen's logs; user.conf is there.
+        engines: engine folders, one per device kind of the placement, in its order.
+        dataset: the `dataset` part from the benchmark's definition.
+        folder: the folder of LoadGen's logs and user.conf.
         conf: the keys of user.conf.
 
     Raises:
-        UsageError: a value that cannot be, with its origin where it is known.
+        UsageError: an invalid value, with its origin if known.
     """
     values = workload.plain()
     name = definition_of(workload.benchmark).name
@@ -72,7 +72,7 @@ def run_spec(
             for device in placement.devices
         ),
         batch=BatchSettings(
-            # Where windows fill the engine's batches, each sample forms its own batch.
+            # If sliding windows fill the engine's batches, each sample forms its own batch.
             max_samples=1 if definition_of(workload.benchmark).facts.family == "volume" else placement.batch or 1,
             timeout_us=spec_fields.timeout_us(values),
             padding=spec_fields.padding(values),
@@ -101,5 +101,5 @@ def data_of(workload: Workload, dataset: Mapping[str, Any]) -> DatasetSpec:
 
 
 def log_of(values: Mapping[str, Any]) -> LogSettings:
-    """LoadGen's LogSettings; what nobody set has LoadGen's own default."""
+    """LoadGen's LogSettings; unset fields keep LoadGen's defaults."""
     return LogSettings(**{name: value for name, value in spec_fields.log_settings(values).items() if value is not None})

@@ -1,4 +1,4 @@
-"""What run.json takes from a workload's fields as it is: batching, logs, warm-up and where results go."""
+"""Parts of run.json taken directly from fields: batching, logs, warm-up, results folder."""
 
 from __future__ import annotations
 
@@ -28,32 +28,32 @@ LOG = Consumer(
 TEXT = Consumer("text generation", ("enable_sort", "num_sort_segments", "use_token_latencies"))
 QUERIES = Consumer("probe", ("multi_stream_samples_per_query",))
 SAMPLES_PER_QUERY = 8
-"""Of MultiStream, where nothing else is asked for (mlperf.conf)."""
+"""MultiStream's default samples per query (mlperf.conf)."""
 ISSUING = Consumer("LoadGen's threads", ("server_num_issue_query_threads",))
 WARM_UP = Consumer("warm-up", ("warmup_duration",))
 RESULTS = Consumer("results", ("log_dir",))
 
 
 def timeout_us(values: Readable) -> float:
-    """How long a batch waits to fill. 0: not at all, which is also what use_deque_limit=False asks for."""
+    """Maximum time a batch waits to fill; 0, also for use_deque_limit=False: no waiting."""
     read = BATCHING.of(values)
     return 0.0 if read["use_deque_limit"] is False else float(read["deque_timeout_usec"] or 0)
 
 
 def padding(values: Readable) -> float:
-    """The most that a sample may be padded to join a batch, as a share of the batch's longest."""
+    """Maximum padding of a sample in a batch, as a fraction of the batch's longest sample."""
     return float(BATCHING.of(values)["batch_padding"])
 
 
 def length_multiple(values: Readable) -> int:
-    """What the length of a batch is rounded up to a multiple of; 1 is no rounding."""
+    """Batch lengths are rounded up to a multiple of this; 1 for no rounding."""
     return int(BATCHING.of(values)["pad_to_multiple_of"] or 1)
 
 
 def log_settings(values: Readable) -> dict[str, Any]:
     """LoadGen's LogSettings and LogOutputSettings.
 
-    `mode` and `async_poll_interval_ms` are None where nobody set them, which leaves them to LoadGen.
+    `mode` and `async_poll_interval_ms` are None if unset, which keeps LoadGen's defaults.
     """
     read = LOG.of(values)
     return {
@@ -66,34 +66,34 @@ def log_settings(values: Readable) -> dict[str, Any]:
 
 
 def issue_threads(values: Readable) -> int:
-    """Threads that issue Server's queries; 0 is LoadGen's own one."""
+    """Threads that issue Server queries; 0 for LoadGen's own thread."""
     return int(ISSUING.of(values)["server_num_issue_query_threads"] or 0)
 
 
 def warmup_s(values: Readable) -> float:
-    """Seconds of inference before LoadGen starts."""
+    """Warm-up in seconds of inference before LoadGen starts."""
     given = WARM_UP.of(values)["warmup_duration"]
     return float(WARMUP_S if given is None else given)
 
 
 def log_dir(values: Readable) -> str:
-    """The folder of results that was asked for; '' where none was."""
+    """The requested results folder; '' if none."""
     return str(RESULTS.of(values)["log_dir"] or "")
 
 
 def soft_drop(values: Readable) -> float:
-    """The share of Server's queries that must meet the bound; 1 where late ones may not wait."""
+    """Fraction of Server queries that must meet the bound; 1 if late queries are not postponed."""
     given = BOUND.of(values)["soft_drop"]
     return 1.0 if given is None else float(given)
 
 
 def samples_per_query(values: Readable) -> int:
-    """Samples in a query of MultiStream."""
+    """Samples per MultiStream query."""
     return int(QUERIES.of(values)["multi_stream_samples_per_query"] or SAMPLES_PER_QUERY)
 
 
 def text_requests(values: Readable) -> dict[str, Any]:
-    """How requests for texts are handed over: sorted by length in segments, and whether first tokens are reported."""
+    """Text generation: whether requests are sorted by length in segments, and whether first tokens are reported."""
     read = TEXT.of(values)
     return {
         "use_token_latencies": bool(read["use_token_latencies"]),

@@ -1,1 +1,1 @@
-"""From logs to a submission: staging, measurements, compliance, truncation, checking, packing."""
+"""Submissions: staging, measurements, compliance, truncation, checking and packing of runs."""

@@ -29,7 +29,7 @@ from code.systems.system_list import KnownSystem
 
 @dataclass
 class Change:
-    """What is to be written: new text by path (None removes the file), and remarks for the user."""
+    """Planned file changes: new text by path (None removes the file), and remarks for the user."""
 
     texts: dict[Path, str | None] = field(default_factory=dict)
     description: Path | None = None
@@ -37,7 +37,7 @@ class Change:
     todo: list[str] = field(default_factory=list)
 
     def lines(self) -> list[str]:
-        """The changes in words."""
+        """The changes as text, one line each."""
         found = []
         for path, text in self.texts.items():
             verb = "remove" if text is None else "change" if path.exists() else "create"
@@ -61,7 +61,7 @@ def config_path(benchmark: Benchmark, scenario: Scenario) -> Path:
 
 
 def check_name(name: str) -> None:
-    """Raises UsageError for a name that cannot be a system's."""
+    """Raises UsageError for an invalid system name."""
     if not name:
         raise UsageError("no name was given", "a system needs one", "add NAME=<name>, such as NAME=my_server_L40Sx4")
     if not name.isidentifier() or keyword.iskeyword(name) or name.startswith("_"):
@@ -78,7 +78,7 @@ def plan_addition(
 
     Args:
         benchmarks: those to make configs for; all where none is named.
-        scenarios: likewise; those that a benchmark does not have are left out.
+        scenarios: likewise; those that a benchmark does not have are skipped.
 
     Raises UsageError for a name that cannot be used or a file of the user's that does not parse.
     """
@@ -123,7 +123,7 @@ def _plan_config(change: Change, name: str, benchmark: Benchmark, scenario: Scen
 
 
 def _configured(name: str, benchmark: Benchmark, scenario: Scenario) -> str:
-    """Where somebody has written a config for a system by hand, "" if nobody has."""
+    """ "<file>:<line>" of a hand-written config for a system, "" if there is none."""
     packaged = project_root() / "configs" / config_folder(benchmark, scenario)
     for path in dict.fromkeys((packaged / "__init__.py", packaged / "custom.py", config_path(benchmark, scenario))):
         text = _text(path)
@@ -139,7 +139,7 @@ def _configured(name: str, benchmark: Benchmark, scenario: Scenario) -> str:
 
 
 def add(name: str, detected: DetectedSystem, change: Change) -> Change:
-    """Write a planned addition. Raises RunError where a file cannot be written."""
+    """Apply a planned addition. Raises RunError when a file cannot be written."""
     _write(change)
     if change.description is not None:
         write_description(change.description, describe(detected, name))
@@ -192,7 +192,7 @@ def _nothing_added(name: str) -> MissingError:
 
 
 def remove(change: Change) -> None:
-    """Carry out a planned removal. Raises RunError where a file cannot be changed."""
+    """Apply a planned removal. Raises RunError when a file cannot be changed."""
     _write(change)
     KnownSystem.forget()
 
@@ -203,7 +203,7 @@ def _text(path: Path) -> str | None:
     except FileNotFoundError:
         return None
     except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"cannot read {shown(path)}", str(error), "mend the file", str(path)) from error
+        raise UsageError(f"cannot read {shown(path)}", str(error), "correct the file", str(path)) from error
 
 
 def _write(change: Change) -> None:

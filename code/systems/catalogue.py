@@ -9,7 +9,7 @@ from code.common.errors import nearest
 
 
 class Named(Protocol):
-    """What a catalogue holds: things with a name."""
+    """An item of a catalogue: anything with a name."""
 
     @property
     def name(self) -> str: ...
@@ -37,7 +37,7 @@ class Catalogue(Generic[M]):
         return self._members
 
     def forget(self) -> None:
-        """Load the members afresh at the next use."""
+        """Reload the members at the next use."""
         self._members = None
 
     def names(self) -> list[str]:

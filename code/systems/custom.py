@@ -21,7 +21,7 @@ DEFINITION_PATH = "MLPINF_CUSTOM_DEFINITION_PATH"
 
 @dataclass(frozen=True)
 class LoadProblem:
-    """Why a file, or a part of it, was not read."""
+    """The reason that a file, or part of it, was not read."""
 
     path: Path
     line: int
@@ -37,7 +37,7 @@ def project_list() -> Path:
 
 
 def custom_files() -> tuple[list[Path], list[LoadProblem]]:
-    """The files to read, in order, and a problem if the environment names a folder that is not there."""
+    """The files to read, in order, and a problem if the environment variable names a folder that does not exist."""
     files = [project_list()] if project_list().is_file() else []
     folder = os.environ.get(DEFINITION_PATH, "")
     if folder:
@@ -62,7 +62,7 @@ def error_line(error: BaseException, path: Path) -> int:
 def read_custom_list(path: Path) -> tuple[dict[str, SystemConfiguration], list[LoadProblem]]:
     """Run one file and take its `custom_systems`: system name to SystemConfiguration.
 
-    A statement that fails is reported and left out, the others count; a file that does not parse is left out whole.
+    A failing statement is reported and skipped; the others count. A file with a syntax error is skipped entirely.
     """
     module = types.ModuleType("custom_list")
     module.__file__ = str(path)

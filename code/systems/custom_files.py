@@ -1,7 +1,7 @@
 """The user's own files as text: entries in `custom_list.py` and marked blocks in `configs/<benchmark>/<Scenario>/custom.py`.
 
 Every function takes a file's text and gives its new text, so that nothing is written before all of it is known to be possible.
-What somebody wrote by hand in these files stays as it is.
+Hand-written content of these files is preserved.
 """
 
 from __future__ import annotations
@@ -74,7 +74,9 @@ def _tree(text: str, path: Path) -> ast.Module:
         return ast.parse(text)
     except SyntaxError as error:
         where = f"{shown(path)}:{error.lineno or 0}"
-        raise UsageError(f"{shown(path)} does not parse", f"syntax error: {error.msg}", "mend that line first", where) from error
+        raise UsageError(
+            f"{shown(path)} cannot be parsed", f"syntax error: {error.msg}", "correct that line first", where
+        ) from error
 
 
 def _entries(text: str, path: Path) -> dict[str, tuple[int, int]]:

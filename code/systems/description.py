@@ -1,6 +1,6 @@
 """The MLPerf description of a system (`systems/<system id>.json`), filled with what was detected.
 
-What the official checker demands and nobody can detect stays empty and is listed under "todo" until somebody fills it in;
+Fields that the official checker requires and that cannot be detected stay empty and are listed under "todo" until they are filled in;
 `unfinished` tells what is still open, and `for_submission` gives the description as a submission carries it.
 """
 
@@ -27,12 +27,12 @@ TODO = "todo"
 
 
 def description_path(system_id: str) -> Path:
-    """Where a system's description is kept."""
+    """Path of a system's description."""
     return project_root() / "systems" / f"{system_id}.json"
 
 
 def describe(detected: DetectedSystem, system_name: str) -> dict[str, Any]:
-    """A description of the machine with every required field; "" where a person has to fill it in."""
+    """A description of the machine with every required field; "" for fields to fill in by hand."""
     content: dict[str, Any] = dict.fromkeys(REQUIRED, "")
     content.update(
         number_of_nodes=1,
@@ -50,7 +50,7 @@ def describe(detected: DetectedSystem, system_name: str) -> dict[str, Any]:
 
 
 def unfinished(content: dict[str, Any]) -> list[str]:
-    """What the official checker would refuse, one line each: "<field>: <what belongs there>"."""
+    """Fields that the official checker would reject, one line each: "<field>: <expected value>"."""
     found = []
     for name in REQUIRED:
         value = content.get(name)
@@ -62,26 +62,26 @@ def unfinished(content: dict[str, Any]) -> list[str]:
 
 
 def read_description(path: Path) -> dict[str, Any]:
-    """Read a description. Raises MissingError if there is none, UsageError if it is no JSON object."""
+    """Read a description. Raises MissingError if there is none, UsageError if it is not a JSON object."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         step = "write one with: make add_system NAME=<name>"
-        raise MissingError(f"there is no system description {path}", "the file does not exist", step) from error
+        raise MissingError(f"cannot read the system description {path}", "the file does not exist", step) from error
     except ValueError as error:
         where = f"{path}:{getattr(error, 'lineno', 0)}"
-        raise UsageError(f"the system description {path} is not JSON", str(error), "mend the file", where) from error
+        raise UsageError(f"the system description {path} is not valid JSON", str(error), "correct the file", where) from error
     if not isinstance(content, dict):
-        raise UsageError(f"the system description {path} is no JSON object", "", "mend the file", str(path))
+        raise UsageError(f"the system description {path} is not a JSON object", "", "correct the file", str(path))
     return content
 
 
 def for_submission(content: dict[str, Any]) -> dict[str, Any]:
-    """The description as a submission carries it. Raises UsageError while something is to be filled in."""
+    """The description in a submission's form. Raises UsageError while fields are still empty."""
     missing = unfinished(content)
     if missing:
         why = f"{len(missing)} fields are empty or have a value that is not allowed: {'; '.join(missing)}"
-        raise UsageError("the system description is not finished", why, "fill them in")
+        raise UsageError("the system description is incomplete", why, "fill them in")
     return {name: value for name, value in content.items() if name != TODO}
 
 

@@ -1,4 +1,4 @@
-"""Expected values for a machine that nobody has measured, from public results of the nearest machine.
+"""Expected values for a machine without measurements, from public results of the nearest machine.
 
 A result is scaled by the count of accelerators and by memory bandwidth and dense INT8 throughput (the geometric mean of the two
 ratios, since a network is bound by one in some layers and by the other in the rest). What comes out is a first value to tune
@@ -20,7 +20,7 @@ from code.systems.data.published import PUBLISHED, ROUND, Published
 from code.systems.known_hardware import KnownGPU, KnownMIG
 
 SERVER_MARGIN = 0.9
-"""Share of a completed rate to ask for at first: a Server run just above its limit is INVALID, one just below is VALID."""
+"""First target as a share of a completed rate: a Server run just above its limit is INVALID, one just below is VALID."""
 
 MIG_COMPUTE_SLICES = 7
 MIG_MEMORY_SLICES = 8

@@ -25,7 +25,7 @@ MEMORY_FLOOR = 0.9
 
 @dataclass(frozen=True)
 class SystemMatch:
-    """The system a machine is, the ID that its results are filed under, and what a user should know about the match."""
+    """The result of matching: the known system, the ID for its results, and messages about the match."""
 
     system: System
     system_id: str
@@ -47,7 +47,7 @@ class Comparison:
 
     @property
     def refused(self) -> bool:
-        """Whether a field differs too much."""
+        """Whether a field differs by too much."""
         return any(verdict == "differs" for *_, verdict in self.rows)
 
     def add(self, name: str, known: str, here: str, verdict: str, cost: float = 0.0, warning: str = "") -> None:
@@ -126,7 +126,7 @@ def _preference(comparison: Comparison) -> tuple[Any, ...]:
 
 
 def compare(system: System, detected: DetectedSystem) -> Comparison:
-    """Hold one known system against the machine."""
+    """Compare one known system with the machine."""
     outcome = Comparison(system)
     _compare_accelerators(system, detected, outcome)
     _compare_processors(system, detected, outcome)

@@ -28,7 +28,7 @@ def benchmarks() -> dict[Benchmark, tuple[Scenario, ...]]:
 
 @dataclass(frozen=True)
 class Target:
-    """What a stub is for: so many accelerators of one kind (None: processors alone), with their bandwidth in GB/s if known."""
+    """Target of a stub: a number of accelerators of one kind (None: processors only), with their bandwidth in GB/s if known."""
 
     accelerator: str | GPU | None
     count: int
@@ -93,6 +93,6 @@ def _expected(facts: BenchmarkFacts, accuracy: str, scenario: Scenario, target: 
 
 def _measured() -> list[str]:
     return [
-        "    # Streams and threads come from the cores that are found, the expected value from a short measurement at the first",
+        "    # Streams and threads follow from the detected cores, the expected value from a short measurement at the first",
         "    # run; write a number here to fix one, such as: cpu_inference_streams = 2",
     ]

@@ -31,7 +31,7 @@ class System:
 
     Fields: `value` is its description, `accelerator` the known name of its accelerator ("" without one or for one of the
     user's), `platform` the cloud whose machines alone match it, `retired` what to say of a system that rounds have dropped,
-    `undefined` what to say of a name that nobody defined, `origin` "known", "undefined" or the file that defines it. Two systems
+    `undefined` the message for an undefined name, `origin` "known", "undefined" or the file that defines it. Two systems
     are equal when their names are.
     """
 
@@ -108,7 +108,7 @@ class SystemCatalogue(Catalogue[System]):
 
     @property
     def problems(self) -> list[custom.LoadProblem]:
-        """What could not be read of the user's files."""
+        """Problems with the user's files."""
         self._all()
         return list(self._problems)
 
@@ -139,7 +139,7 @@ class SystemCatalogue(Catalogue[System]):
         self.forget()
 
     def __getattr__(self, name: str) -> System:
-        """The system of that name; for a name that nobody defined a placeholder whose `undefined` says what is wrong.
+        """The system of that name; for an undefined name, a placeholder whose `undefined` is the error message.
 
         So a config file that names one unknown system still loads its other classes, and the placeholder's class is refused when
         it is selected. Everything else about the catalogue (`get`, `in`, `[name]`, iteration) knows defined systems only.
@@ -158,7 +158,7 @@ class SystemCatalogue(Catalogue[System]):
         return System(name, configuration, undefined=text, origin="undefined")
 
     def forget(self) -> None:
-        """Read the user's files afresh at the next use."""
+        """Reread the user's files at the next use."""
         super().forget()
         self._undefined.clear()
 
@@ -176,7 +176,7 @@ DeprecatedSystem: Catalogue[System] = Catalogue(
 
 
 class SystemClassifications:
-    """Questions that config files ask of a system; without an argument, of this machine's."""
+    """Predicates on systems for config files; without an argument, on this machine's system."""
 
     @staticmethod
     def _of(system: System | SystemConfiguration | None) -> SystemConfiguration:
@@ -240,7 +240,7 @@ class SystemClassifications:
 
     @classmethod
     def start_from_device_enabled(cls, system: Any = None) -> bool:
-        """Data-centre GPUs on SXM boards or Grace Hopper, where inputs may already lie in device memory."""
+        """Data-centre GPUs on SXM boards or Grace Hopper, where inputs may already be in device memory."""
         return cls._on_sxm(system)
 
     @classmethod

@@ -1,1 +1,1 @@
-"""Searching a config's values on the machine they are for: `make tune`."""
+"""Tuning: search for a config's best values on the machine it is for (`make tune`)."""

@@ -1,4 +1,4 @@
-"""What was found, as the config class to paste, and its writing into the file where the class stands."""
+"""Tuned values as config class source: text to paste, or an edit of the config file."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ INDENT = "    "
 
 
 def class_text(workload: Workload, values: Mapping[str, Any], remark: str) -> str:
-    """The whole class with the found values, ready to paste in place of the workload's own."""
+    """Source of the workload's config class with the tuned values, ready to paste."""
     cls, setting = workload.config.cls, workload.config.setting
     own = {
         name: value
@@ -34,9 +34,9 @@ def class_text(workload: Workload, values: Mapping[str, Any], remark: str) -> st
 
 
 def write_class(workload: Workload, values: Mapping[str, Any]) -> Path:
-    """Set the values in the class where it stands: a field it has is replaced, another one added at its end.
+    """Set the values in the class's own file: existing assignments are replaced, new ones added at the end of the class.
 
-    RunError where the class cannot be found in its file.
+    RunError if the class cannot be found in its file.
     """
     path = Path(workload.config.file)
     text = path.read_text(encoding="utf-8")
@@ -44,8 +44,8 @@ def write_class(workload: Workload, values: Mapping[str, Any]) -> Path:
     node = _class_at(ast.parse(text), workload.config.cls.__name__, workload.config.line)
     if node is None:
         raise RunError(
-            f"class {workload.config.cls.__name__} is not found in {path}",
-            "the file was changed meanwhile",
+            f"class {workload.config.cls.__name__} was not found in {path}",
+            "the file changed during the search",
             "paste the class by hand",
         )
     places = {name: statement for statement in node.body for name in _assigned(statement)}

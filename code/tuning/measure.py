@@ -1,4 +1,4 @@
-"""How good a point is: a probe of the harness for throughput and latency, short LoadGen runs for Server's rate."""
+"""Measurements of a point: a harness probe for throughput and latency, short LoadGen runs for Server's rate."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ORIGIN = "tune"
 
 @dataclass(frozen=True)
 class Aim:
-    """What is searched for: a key of the probe's answer, and whether more of it is better."""
+    """The objective: a key of the probe's result, its unit, and whether higher is better."""
 
     key: str
     unit: str
@@ -33,11 +33,11 @@ AIMS: dict[Scenario, Aim] = {
     Scenario.SingleStream: Aim("latency_ns", "ns", False),
     Scenario.MultiStream: Aim("query_latency_ns", "ns", False),
 }
-"""Scenario → what a trial measures. Server's rate is found afterwards, on the lanes with the most throughput."""
+"""Scenario → objective of a trial. Server's rate is found afterwards, with the lanes of the highest throughput."""
 
 
 def at(workload: Workload, point: Mapping[str, Any]) -> Workload:
-    """The workload with a point's values."""
+    """The workload with the values of a point."""
     return workload.with_values({name: Value(value, ORIGIN) for name, value in values_of(workload, point).items()})
 
 
@@ -48,12 +48,12 @@ def at_rate(workload: Workload, rate: float, seconds: float) -> Workload:
 
 
 def probe(job: Job) -> dict[str, float]:
-    """What the harness measures of the workload's engine, which is built where it is not there. Raises what the engine raises."""
+    """The probe's measurements of the workload's engine, which is built if necessary. Raises what the engine raises."""
     job.build()
     return job.probe(f"{job.label} trial")
 
 
 def server_is_valid(job: Job, rate: float) -> bool:
-    """Whether a Server run at `rate` queries/s is VALID."""
+    """Whether a short Server run at `rate` queries/s is VALID."""
     with tempfile.TemporaryDirectory() as scratch:
         return judge(job.test("PerformanceOnly", Path(scratch), f"{job.label} at {rate:,.1f} queries/s")).valid

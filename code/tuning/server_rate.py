@@ -1,18 +1,18 @@
-"""The highest rate that a Server run is VALID at."""
+"""Search for the highest rate at which a Server run is VALID."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
 CLOSE = 0.02
-"""The search ends when the bounds are this share apart: a short run's own noise is of that size."""
+"""Relative distance of the bounds at which the search ends: about the noise of a short run."""
 
 
 def highest_valid(most: float, is_valid: Callable[[float], bool], close: float = CLOSE) -> float | None:
-    """The highest rate in queries/s that `is_valid` holds for, to a share of `close`; None where none down to most / 64 does.
+    """The highest rate in queries/s for which `is_valid` holds, to a relative `close`; None if none down to most / 64 does.
 
     Args:
-        most: a rate that cannot be kept up, such as Offline's throughput.
+        most: a rate that cannot be sustained, such as Offline's throughput.
     """
     low, high = 0.0, most
     rate = most * 0.75

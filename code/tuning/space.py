@@ -1,4 +1,4 @@
-"""What is searched: the fields that decide lanes and batches, and the values worth trying on this machine."""
+"""The search space: the fields that set lanes and batches, and the values worth trying on this machine."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ MOST_CPU_BATCH, MOST_GPU_BATCH, MOST_GPU_STREAMS = 64, 1024, 4
 
 
 def search_space(workload: Workload, kind: str) -> dict[str, list[Any]]:
-    """Field → values to try, for a runtime's kind of device ('cpu' or 'gpu').
+    """Field → values to try, for a kind of device ('cpu' or 'gpu').
 
     The machine's cores bound the streams; a batch size is a power of two. SingleStream has one sample in flight, so only its
     threads are searched; MultiStream's query bounds its batches.
@@ -43,12 +43,12 @@ def _powers(most: int) -> list[int]:
 
 
 def values_of(workload: Workload, point: Mapping[str, Any]) -> dict[str, Any]:
-    """A point of the space as field values: a batch size is written for the benchmark's network, as configs have it."""
+    """A point as field values; batch sizes become {network: size}, the form configs use."""
     return {name: {str(workload.benchmark): value} if name.endswith("_batch_size") else value for name, value in point.items()}
 
 
 def point_of(workload: Workload, space: Mapping[str, list[Any]]) -> dict[str, Any] | None:
-    """The config's own values as a point, so that a search never ends below them; None where one lies outside the space."""
+    """The config's current values as a point, so that a search never ends below them; None if one is outside the space."""
     point = {}
     for name, choices in space.items():
         value = workload[name]

@@ -1,4 +1,4 @@
-"""The search: an Optuna study that is kept in a file, so that it goes on where it was stopped."""
+"""The search: an Optuna study kept in a file, so that an interrupted search resumes."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def study_path(workload: Workload, space: Mapping[str, list[Any]]) -> Path:
 
 
 class Study:
-    """Trials of points of a space, remembered in a file.
+    """Trials over the points of a space, stored in a file.
 
     Raises MissingError without Optuna.
     """
@@ -51,14 +51,14 @@ class Study:
 
     @property
     def size(self) -> int:
-        """Points in the space."""
+        """Number of points in the space."""
         out = 1
         for values in self._space.values():
             out *= len(values)
         return out
 
     def known(self) -> dict[str, float]:
-        """The points measured so far, each as its JSON, and what was measured."""
+        """Measured points: point as JSON → measured value."""
         state = self._optuna.trial.TrialState.COMPLETE
         return {_key(t.params): float(t.value) for t in self._study.get_trials(deepcopy=False, states=(state,))}
 
@@ -67,12 +67,12 @@ class Study:
         trials: int,
         first: Mapping[str, Any] | None,
         measure: Callable[[dict[str, Any]], float],
-        told: Callable[[str], None],
+        warn: Callable[[str], None],
     ) -> None:
-        """Measure new points until `trials` are known in all, or the whole space is. A point that fails is told and left out.
+        """Measure new points until `trials` or all points are known. A point that fails is reported through `warn` and skipped.
 
         Args:
-            first: the point to begin a new study with.
+            first: the starting point of a new study.
         """
         if first is not None and not self.known():
             self._study.enqueue_trial(dict(first))
@@ -93,12 +93,12 @@ class Study:
                     raise
                 failed.add(_key(point))
                 self._study.tell(trial, state=self._optuna.trial.TrialState.FAIL)
-                told(f"{_key(point)}: {error.what}")
+                warn(f"{_key(point)}: {error.what}")
                 continue
             self._study.tell(trial, value)
 
     def best(self) -> tuple[dict[str, Any], float] | None:
-        """The best point and what it measured; None when none is known."""
+        """The best point and its measured value; None if nothing was measured."""
         if not self.known():
             return None
         return dict(self._study.best_params), float(self._study.best_value)

@@ -17,7 +17,7 @@ apt-get update
 found=$(apt-cache madison libnvinfer10 | awk -v v="$version" -v c="+cuda$cuda" 'index($3, v) == 1 && index($3, c) {print $3; exit}')
 if [ -z "$found" ]; then
   if [ "$need" = optional ]; then
-    echo "TensorRT $version is left out: no package source of this base has it"
+    echo "TensorRT $version is not installed: no package source of this base has it"
     exit
   fi
   {

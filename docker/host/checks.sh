@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# checks.sh CHECK…: what must be so before a container can be built or started. Each failed check is what, why and the mend.
+# checks.sh CHECK…: preconditions for building or starting a container. A failed check prints what, why and the next step.
 #
 # Reads from the environment: DOCKER, FLAVOUR, MIG_CONF, SCRATCH, DOCKER_NAME, IMAGE, ARCH, HOST_VOL. Exits 2 for a usage error, 3
-# where something is missing.
+# when something is missing.
 set -u
 docker=${DOCKER:-docker}
 
@@ -21,21 +21,21 @@ check_outside() {
 
 check_docker() {
   command -v "$docker" >/dev/null ||
-    stop 3 "there is no $docker on this machine" "the container targets call it" \
+    stop 3 "$docker is not installed" "the container targets call it" \
       "install Docker Engine (https://docs.docker.com/engine/install/), or use podman with DOCKER=podman"
 }
 
 check_daemon() {
   check_docker
-  local said
-  said=$("$docker" info --format '{{.OSType}}' 2>&1 >/dev/null) && return
-  case $said in
+  local message
+  message=$("$docker" info --format '{{.OSType}}' 2>&1 >/dev/null) && return
+  case $message in
     *"permission denied"*)
-      stop 3 "user $(id -un) may not talk to the Docker daemon" "the user is not in the group that owns ${DOCKER_HOST:-/var/run/docker.sock}" \
+      stop 3 "user $(id -un) is not allowed to use the Docker daemon" "the user is not in the group that owns ${DOCKER_HOST:-/var/run/docker.sock}" \
         "sudo usermod -aG docker $(id -un) && newgrp docker"
       ;;
     *)
-      stop 3 "the Docker daemon does not answer" "$(tail -n 1 <<<"$said")" \
+      stop 3 "cannot reach the Docker daemon" "$(tail -n 1 <<<"$message")" \
         "sudo systemctl start docker (or set DOCKER_HOST to the daemon's address)"
       ;;
   esac
@@ -49,7 +49,7 @@ has_nvidia() {
 check_flavour() {
   case ${FLAVOUR:-} in
     cpu | cuda) ;;
-    *) stop 2 "there is no flavour '${FLAVOUR:-}'" "the flavours are cpu and cuda" "set FLAVOUR=cpu or FLAVOUR=cuda" ;;
+    *) stop 2 "unknown FLAVOUR '${FLAVOUR:-}'" "the flavours are cpu and cuda" "set FLAVOUR=cpu or FLAVOUR=cuda" ;;
   esac
 }
 
@@ -61,8 +61,8 @@ check_gpus() {
     OFF | ALL) ;;
     *)
       "$(dirname "$0")/../../scripts/mig_get_uuid.sh" "$MIG_CONF" >/dev/null 2>&1 ||
-        stop 3 "this machine has no MIG instance of kind $MIG_CONF" "MIG_CONF asks for them" \
-          "nvidia-smi -L lists what there is; or leave MIG_CONF out"
+        stop 3 "this machine has no MIG instance of kind $MIG_CONF" "MIG_CONF requests it" \
+          "nvidia-smi -L lists the instances; or unset MIG_CONF"
       ;;
   esac
 }
@@ -75,19 +75,19 @@ check_scratch() {
 
 check_tree() {
   [ -f "${HOST_VOL:-}/Makefile" ] || stop 2 "HOST_VOL ${HOST_VOL:-} is not this project's work tree" "it has no Makefile" \
-    "set HOST_VOL to the folder that holds Makefile, or leave it out"
+    "set HOST_VOL to the directory that contains Makefile, or unset it"
   local foreign
   if [ "$(id -u)" = 0 ]; then
     {
-      echo "warning: this runs as root: what is built in the container will belong to root, and your ordinary account"
-      echo "         will not be able to change or remove it; run it as that account (in the group docker) instead"
+      echo "warning: running as root: files created in the container will belong to root, and your ordinary account"
+      echo "         cannot change or remove them; run this as that account (in the group docker) instead"
     } >&2
     return
   fi
   foreign=$(find "$HOST_VOL" -xdev -uid 0 -print -prune 2>/dev/null)
   if [ -n "$foreign" ]; then
     {
-      echo "warning: these belong to root, so $(id -un) will not be able to write there:"
+      echo "warning: these belong to root, so $(id -un) cannot write there:"
       head -n 5 <<<"$foreign" | sed 's/^/           /'
       [ "$(wc -l <<<"$foreign")" -le 5 ] || echo "           … and $(($(wc -l <<<"$foreign") - 5)) more"
       echo "  next: sudo chown -R $(id -u):$(id -g) '$HOST_VOL'"
@@ -99,7 +99,7 @@ check_name() {
   local state
   state=$("$docker" container inspect --format '{{.State.Status}}' "$DOCKER_NAME" 2>/dev/null) || return 0
   stop 3 "the name $DOCKER_NAME is in use" "a container of that name is $state" \
-    "$docker exec -it $DOCKER_NAME bash to enter it, make stop_docker to end it, or DOCKER_NAME=… for a second one"
+    "$docker exec -it $DOCKER_NAME bash to enter it, make stop_docker to stop it, or DOCKER_NAME=… for a second one"
 }
 
 check_image() {
@@ -112,11 +112,11 @@ check_image() {
 }
 
 check_terminal() {
-  [ -t 0 ] || stop 2 "there is no terminal to open a shell on" "the container was to be interactive" \
+  [ -t 0 ] || stop 2 "cannot open a shell: not a terminal" "an interactive container needs one" \
     "DOCKER_DETACH=1 starts it in the background; make docker_run CMD='…' runs one command"
 }
 
 for name in "$@"; do
-  declare -F "check_$name" >/dev/null || stop 2 "there is no check '$name'" "see $0" "name one that is there"
+  declare -F "check_$name" >/dev/null || stop 2 "unknown check '$name'" "$0 has no such check" "use one of the check_* functions there"
   "check_$name"
 done

@@ -91,7 +91,7 @@ def test_every_workload_of_a_listed_system_resolves_by_dry_run(system: str, caps
         assert isinstance(value, Probed) if system.startswith("CPU_") else value > 0
         dry_run.run(context.job(workload), context)
     said = capsys.readouterr().out
-    assert said.count("LoadGen") == len(workloads)
+    assert said.count("\n  LoadGen  ") == len(workloads)
 
 
 @pytest.mark.parametrize("name", sorted(BENCHMARKS))

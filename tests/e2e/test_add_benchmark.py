@@ -302,4 +302,4 @@ def test_what_needs_only_facts_knows_it(copy: Path) -> None:
     refused = main(copy, "--action=run", "--benchmarks=tyo")
     assert refused.returncode == 2 and "did you mean 'toy'" in refused.stderr
     audited = main(copy, "--action=run_audit_harness", "--benchmarks=toy", "--scenarios=offline", "--audit_test=TEST06")
-    assert "TEST06 is not a test for toy" in audited.stderr
+    assert "TEST06 does not apply to toy" in audited.stderr

@@ -40,12 +40,12 @@ def fails(done: subprocess.CompletedProcess[str], status: int, *words: str) -> N
         ((*BERT, "--config_ver=high_acuracy"), 2, ("config version", "high_accuracy")),
         ((*BERT, "--backend=openvinno"), 2, ("backend 'openvinno'", "openvino")),
         ((*BERT, "--precision=fp4"), 2, ("precision", "fp8")),
-        ((*BERT, "--model_path=/nowhere/model.onnx"), 3, ("model is not there", "--model_path")),
-        ((*BERT, "--data_path=/nowhere/dev.json"), 3, ("data set is not there", "--data_path")),
+        ((*BERT, "--model_path=/nowhere/model.onnx"), 3, ("model does not exist", "--model_path")),
+        ((*BERT, "--data_path=/nowhere/dev.json"), 3, ("data set does not exist", "--data_path")),
         (
             (*BERT, "--model_variant=reference", "--test_query_count=1"),
             3,
-            ("not there", "make download_model", "--model_variant=reference"),
+            ("does not exist", "make download_model", "--model_variant=reference"),
         ),
         ((*BERT, "--config_ver=triton"), 2, ("no 'triton' config", "default, high_accuracy")),
     ],
@@ -63,7 +63,7 @@ def test_a_truncated_onnx_file(project: Path, tmp_path: Path) -> None:
     (tmp_path / "cut.onnx").write_bytes(whole[: len(whole) // 2])
     for backend in ("openvino", "onnxruntime"):
         done = harness(project, *BERT, f"--backend={backend}", f"--model_path={tmp_path}/cut.onnx", "--accuracy_reference=1")
-        fails(done, 4, "cut.onnx", "whole ONNX model")
+        fails(done, 4, "cut.onnx", "complete ONNX model")
 
 
 def prepared(project: Path, build: Path) -> Path:

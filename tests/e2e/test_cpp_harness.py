@@ -307,10 +307,10 @@ def binary(build: Path) -> str:
 
 
 def test_capabilities_are_the_keys_of_the_schema(build: Path) -> None:
-    told = json.loads(subprocess.run([binary(build), "--capabilities"], capture_output=True, text=True, check=True).stdout)
-    assert told["schema"] == SCHEMA and {"null", "simulated"} <= set(told["backends"])
+    printed = json.loads(subprocess.run([binary(build), "--capabilities"], capture_output=True, text=True, check=True).stdout)
+    assert printed["schema"] == SCHEMA and {"null", "simulated"} <= set(printed["backends"])
     for part, known in (("backends", OPTIONS), ("datasets", DATASETS)):
-        for name, keys in told[part].items():
+        for name, keys in printed[part].items():
             assert set(keys) == {field.name for field in dataclasses.fields(known[name])}, name
 
 

@@ -177,7 +177,9 @@ class TestBeforeThereIsAnImage:
         if host.user != ACCOUNT:
             pytest.skip("only root can act as another account")
         outsider = Host(host.tree, host.scratch, host.user, host.variables, {**host.account, "extra_groups": []})
-        fails(outsider.run("make", "build_docker", "FLAVOUR=cpu"), "may not talk to the Docker daemon", "usermod -aG docker")
+        fails(
+            outsider.run("make", "build_docker", "FLAVOUR=cpu"), "is not allowed to use the Docker daemon", "usermod -aG docker"
+        )
 
     def test_cuda_without_the_nvidia_runtime(self, host: Host) -> None:
         runtimes = host.run("docker", "info", "--format", "{{json .}}").stdout
@@ -287,7 +289,7 @@ class TestAutomation:
         done = started.run(
             "make", "launch_docker", "DOCKER_DETACH=1", "FLAVOUR=cpu", f"DOCKER_NAME={name}", "DOCKER_COMMAND=false"
         )
-        fails(done, f"{name} ended as soon as it was started", "DOCKER_DETACH=0")
+        fails(done, f"{name} exited immediately", "DOCKER_DETACH=0")
 
     def test_targets_of_the_host_say_so_inside(self, started: Host) -> None:
         done = started.inside("make prebuild")
@@ -308,13 +310,13 @@ class TestOneCommand:
 
     def test_sanity(self, started: Host) -> None:
         done = started.run("make", "docker_sanity", "FLAVOUR=cpu")
-        assert done.returncode == 0 and "is yours" in done.stdout
+        assert done.returncode == 0 and "belong to you" in done.stdout
 
 
 def test_stop(started: Host) -> None:
-    assert "Ended" in started.run("make", "stop_docker").stdout
+    assert "Stopped" in started.run("make", "stop_docker").stdout
     again = started.run("make", "stop_docker")
-    assert again.returncode == 0 and "nothing to end" in again.stdout
+    assert again.returncode == 0 and "nothing to stop" in again.stdout
 
 
 @pytest.mark.skipif(

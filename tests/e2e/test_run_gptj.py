@@ -127,8 +127,8 @@ def test_greedy_search_is_an_open_division_run_and_says_so(
         ("--vocab_path={shared}/data/gpt2_bpe", 2, "is the wrong tokenizer for"),
         ("--max_new_tokens=2000", 2, "is over the limit"),
         ("--cnndm_source={tmp}/empty.csv", 2, "empty article"),
-        ("--model_path={tmp}/none", 3, "gptj's model is not there"),
-        ("--precision=fp8", 2, "does not run fp8"),
+        ("--model_path={tmp}/none", 3, "gptj's model does not exist"),
+        ("--precision=fp8", 2, "does not support fp8"),
     ],
 )
 def test_bad_input_is_one_clear_error(

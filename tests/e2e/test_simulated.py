@@ -54,9 +54,9 @@ def test_eight_devices_are_eight_times_one(project: Path, tmp_path: Path) -> Non
     for name in ("0", "0,3", "all"):
         logs = tmp_path / name.replace(",", "-")
         scale = {"0": 1, "0,3": 2, "all": 8}[name] / 8
-        words = (f"--devices={name}", f"--offline_expected_qps={27_400 * scale}", f"--simulated_table={tmp_path / 'table.json'}")
+        words = (f"--devices={name}", f"--offline_expected_qps={109_600 * scale}", f"--simulated_table={tmp_path / 'table.json'}")
         (tmp_path / "table.json").write_text(
-            json.dumps({"batches": [1, 256], "lengths": [1, 384], "microseconds": [[1, 800], [256, 204_800]]})
+            json.dumps({"batches": [1, 256], "lengths": [1, 384], "microseconds": [[1, 200], [64, 51_200]]})
         )
         done = run(project, logs, "--scenarios=offline", "--system=A100_SXM4_40GBx8", *words)
         assert done.returncode == 0, done.stderr
@@ -82,11 +82,11 @@ def test_a_slow_device_is_named(project: Path, tmp_path: Path) -> None:
     )
     done = run(project, tmp_path / "logs", "--scenarios=offline", "--system=A100_SXM4_40GBx8", *words)
     assert done.returncode == 0, done.stderr
-    assert "GPU 2 answered" in done.stderr and "GPU 1 answered" not in done.stderr
+    assert "GPU 2 completed" in done.stderr and "GPU 1 completed" not in done.stderr
 
 
 def test_nothing_simulated_has_an_accuracy_an_audit_or_a_place_in_a_submission(project: Path, tmp_path: Path) -> None:
-    base = ("--scenarios=offline", "--system=L4x1", "--offline_expected_qps=500")
+    base = ("--scenarios=offline", "--system=L4x1", "--offline_expected_qps=20000")
     assert "computes nothing" in run(project, tmp_path, *base, "--test_mode=AccuracyOnly").stderr
     assert run(project, tmp_path / "logs", *base).returncode == 0
     assert "cannot be audited" in run(project, tmp_path / "logs", *base, target="run_audit_harness").stderr

@@ -59,10 +59,10 @@ def test_the_whole_way(project: Path, build: Path, toml: str, tmp_path: Path) ->
         "AccuracyOnly": "PASSED",
     }
     done = harness(project, build, "stage_results", *WHO)
-    assert done.returncode == 3 and "[system]" in done.stderr, "what nobody can detect is asked for"
+    assert done.returncode == 3 and "[system]" in done.stderr, "values that cannot be detected are requested"
     done = harness(project, build, "stage_results", toml, *WHO)
     assert done.returncode == 0, done.stderr
-    assert "the SingleStream run stands for Offline" in done.stdout
+    assert "the SingleStream run is used for Offline" in done.stdout
     assert harness(project, build, "populate_readme").returncode == 0
     done = harness(project, build, "check_submission")
     assert done.returncode == 4 and "make truncate_results" in done.stderr
@@ -86,16 +86,16 @@ def test_the_whole_way(project: Path, build: Path, toml: str, tmp_path: Path) ->
         ("stage_results", [*WHO, "--round=v5.1"], 2, "given twice"),
         ("stage_results", [*WHO[:-1], "--round=v7.0"], 2, "round cannot be 'v7.0'"),
         ("stage_results", ["--division=opem"], 2, "the nearest is 'open'"),
-        ("stage_results", [*WHO, "--log_dir=/nonexistent"], 3, "there is no run in"),
-        ("stage_results", [*WHO, "--from_tree=/nonexistent"], 3, "there is no result in"),
-        ("truncate_results", [], 3, "there is no submission tree"),
-        ("check_submission", [], 3, "there is no result in"),
-        ("pack_submission", [], 3, "there is no result in"),
+        ("stage_results", [*WHO, "--log_dir=/nonexistent"], 3, "no runs in"),
+        ("stage_results", [*WHO, "--from_tree=/nonexistent"], 3, "no results in"),
+        ("truncate_results", [], 3, "no submission tree at"),
+        ("check_submission", [], 3, "no results in"),
+        ("pack_submission", [], 3, "no results in"),
         ("encrypt_submission", [], 3, "make pack_submission"),
         ("populate_readme", [], 3, "make stage_results"),
-        ("compare", [], 2, "two results must be named"),
+        ("compare", [], 2, "two results are needed"),
         ("compare", ["--a=x", "--b=y"], 2, "neither 'x' nor 'y'"),
-        ("report", [], 3, "there is no complete run"),
+        ("report", [], 3, "no complete run in"),
         ("run_audit_harness", ["--benchmarks=bert", "--scenarios=offline", "--audit_test=TEST9"], 2, "unknown audit test"),
         (
             "run_audit_harness",

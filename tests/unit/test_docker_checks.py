@@ -1,4 +1,4 @@
-"""What goes wrong before a container starts is one clear message with its mend; these need no daemon, tests/e2e/test_docker.py has one."""
+"""What goes wrong before a container starts is one clear message with its fix; these need no daemon, tests/e2e/test_docker.py has one."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ def fails(done: subprocess.CompletedProcess[str], status: int, *words: str) -> N
 
 
 def test_no_docker(project: Path) -> None:
-    fails(checks(project, "docker", DOCKER="no-such-docker"), 3, "no no-such-docker", "install", "DOCKER=podman")
+    fails(checks(project, "docker", DOCKER="no-such-docker"), 3, "no-such-docker is not installed", "install", "DOCKER=podman")
 
 
 def test_the_daemon_is_down(project: Path, tmp_path: Path) -> None:
     if shutil.which("docker") is None:
         pytest.skip("there is no docker command on this machine")
     done = checks(project, "daemon", DOCKER_HOST=f"unix://{tmp_path}/docker.sock")
-    fails(done, 3, "does not answer", "systemctl start docker", "docker.sock")
+    fails(done, 3, "cannot reach the Docker daemon", "systemctl start docker", "docker.sock")
 
 
 def test_a_flavour_that_is_none(project: Path) -> None:
-    fails(checks(project, "flavour", FLAVOUR="gpu"), 2, "flavour 'gpu'", "cpu", "cuda")
+    fails(checks(project, "flavour", FLAVOUR="gpu"), 2, "unknown FLAVOUR 'gpu'", "cpu", "cuda")
 
 
 def test_mig_instances_that_are_not_there(project: Path, tmp_path: Path) -> None:
@@ -64,7 +64,7 @@ def test_root_is_warned_and_may_go_on(project: Path) -> None:
     if os.getuid() != 0:
         pytest.skip("this account is not root")
     done = checks(project, "tree", HOST_VOL=str(project))
-    assert done.returncode == 0 and "warning: this runs as root" in done.stderr and "ordinary account" in done.stderr
+    assert done.returncode == 0 and "warning: running as root" in done.stderr and "ordinary account" in done.stderr
 
 
 def test_an_interactive_container_wants_a_terminal(project: Path) -> None:

@@ -261,9 +261,9 @@ def test_a_file_that_was_changed_is_named(server: Server, target: Path) -> None:
 def test_a_file_put_there_by_hand_is_checked_and_recorded(server: Server, target: Path) -> None:
     target.parent.mkdir()
     target.write_bytes(BODY)
-    with pytest.raises(MissingError, match="not the file"):
+    with pytest.raises(MissingError, match="not the expected file"):
         get(server, target, sha256=hashlib.sha256(OTHER).hexdigest())
-    with pytest.raises(MissingError, match="not the file"):
+    with pytest.raises(MissingError, match="not the expected file"):
         get(server, target, size=7)
     get(server, target, sha256=hashlib.sha256(BODY).hexdigest())
     assert names(target) == DONE

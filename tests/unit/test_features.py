@@ -183,16 +183,16 @@ def test_windows_and_max_context_follow_the_rule(vocab: vocabulary.Vocabulary, w
 
 
 def test_settings_that_leave_no_room_are_refused() -> None:
-    with pytest.raises(UsageError, match="no room"):
+    with pytest.raises(UsageError, match="leave no tokens"):
         Settings(max_seq_length=64, max_query_length=61)
-    with pytest.raises(UsageError, match="no room"):
+    with pytest.raises(UsageError, match="leave no tokens"):
         Settings(doc_stride=0)
 
 
 @pytest.mark.parametrize(
     ("lines", "said"),
     [
-        (["[PAD]", "[UNK]", "[CLS]", "[SEP]", "a", "a"], "already stands in line 5"),
+        (["[PAD]", "[UNK]", "[CLS]", "[SEP]", "a", "a"], "is already on line 5"),
         (["[PAD]", "[UNK]", "[CLS]", "", "[SEP]"], "is empty"),
         (["[PAD]", "[UNK]", "[SEP]"], "[CLS] is not in it"),
         (["[UNK]", "[PAD]", "[CLS]", "[SEP]"], "must be the first line"),

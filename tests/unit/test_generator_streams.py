@@ -90,7 +90,7 @@ def test_too_little_memory_for_the_streams_names_how_many_fit(
 ) -> None:
     weights = (engine / "openvino_model.bin").stat().st_size
     monkeypatch.setattr(memory, "available", lambda: weights * 20)
-    with pytest.raises(MissingError, match="too little memory to load gptj 40 times in fp32") as caught:
+    with pytest.raises(MissingError, match="not enough memory to load gptj 40 times in fp32") as caught:
         BACKEND.load(engine, spec_of(40, asked))
     assert "--cpu_inference_streams=" in caught.value.next_step
 

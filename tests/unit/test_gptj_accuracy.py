@@ -89,7 +89,7 @@ def test_the_tiny_sets_highlights_are_one_sentence_a_line() -> None:
 def test_punkts_model_is_read_from_where_download_data_puts_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """With a model of one abbreviation: the published one cannot be fetched by a test."""
     monkeypatch.setenv("BUILD_DIR", str(tmp_path))
-    with pytest.raises(MissingError, match="sentence model is not there") as caught:
+    with pytest.raises(MissingError, match="sentence model does not exist") as caught:
         sentences.splitter(True)
     assert "make download_data" in caught.value.next_step
     assert sentences.splitter(False)[1] == "lines"
@@ -123,7 +123,7 @@ def test_a_log_that_is_not_whole_is_an_error(folder: Path) -> None:
         check(folder)
     assert check(folder, complete=False)["GEN_NUM"] == 2.0
     (folder / accuracy.LOG_NAME).write_text('[\n{"seq_id": 0, "qsl_idx": 0, "data": "01000000"},\n')
-    with pytest.raises(RunError, match="cut off"):
+    with pytest.raises(RunError, match="is incomplete"):
         check(folder)
 
 

@@ -78,7 +78,7 @@ def test_what_is_no_vocabulary_is_said(tmp_path: Path) -> None:
         bpe.read(tmp_path)
     (tmp_path / "vocab.json").write_text("{")
     (tmp_path / "merges.txt").write_text("#version: 0.2\n")
-    with pytest.raises(UsageError, match="is no BPE vocabulary"):
+    with pytest.raises(UsageError, match="is not a BPE vocabulary"):
         bpe.read(tmp_path)
     (tmp_path / "vocab.json").write_text('{"a": 0}')
     with pytest.raises(UsageError, match=r"has no <\|endoftext\|>"):
@@ -152,7 +152,7 @@ def test_arrays_hold_the_prompts_and_long_ones_lose_their_end(tmp_path: Path) ->
     made = preprocess.preprocess(tmp_path / "cnn_eval.json", tiny.MODEL, tmp_path / "out", said.append)
     opened = bpe.read(tiny.MODEL)
     expected = opened.encode([prompt("A fire."), prompt(long), prompt("Two fires.")])
-    assert made.truncated == 1 and any("1 prompts are cut to 1,919 tokens" in line for line in said)
+    assert made.truncated == 1 and any("1 prompts are truncated to 1,919 tokens" in line for line in said)
     for index, ids in enumerate(expected):
         assert made.prompt(index).tolist() == ids[: facts.MAX_INPUT_TOKENS]
     assert made.lengths.tolist() == [len(expected[0]), facts.MAX_INPUT_TOKENS, len(expected[2])]

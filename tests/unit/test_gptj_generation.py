@@ -228,9 +228,9 @@ def block() -> Sequence[Event]:
     ("fault", "what", "why"),
     [
         (crash, "the generator failed", "RuntimeError: KV cache is exhausted"),
-        (hang, "the generator is stuck", "1 requests wait for an answer"),
-        (block, "the generator is stuck", "1 requests wait for an answer"),
-        (lambda: [Event(0, np.zeros(0, dtype=np.int32), True)], "answered a request with no token", ""),
+        (hang, "the generator is stuck", "1 requests are waiting for an answer"),
+        (block, "the generator is stuck", "1 requests are waiting for an answer"),
+        (lambda: [Event(0, np.zeros(0, dtype=np.int32), True)], "answered a request without a token", ""),
     ],
 )
 def test_a_generator_that_fails_or_hangs_ends_the_run(

@@ -135,7 +135,7 @@ def test_an_engine_searches_with_no_more_beams_than_it_was_made_for(tmp_path: Pa
     settings = json.loads((folder / FILE).read_text())
     del settings["max_beam_width"]
     (folder / FILE).write_text(json.dumps(settings))
-    with pytest.raises(RunError, match="is not whole"):
+    with pytest.raises(RunError, match="is incomplete"):
         generated(folder, 4, [], end)
 
 

@@ -66,7 +66,7 @@ def test_a_device_that_is_not_there_lists_those_that_are(text: str) -> None:
 
 @pytest.mark.parametrize("text", ["x", "1-", "-1", "3-1", "1;2", "²", "0-99999999"])
 def test_what_is_not_a_list_of_devices_is_an_error(text: str) -> None:
-    with pytest.raises(UsageError, match=r"devices cannot be|names no device"):
+    with pytest.raises(UsageError, match=r"invalid devices|which selects none"):
         placed(f"--devices={text}", "--system=A100_SXM4_40GBx8", "--backend=simulated")
 
 
@@ -104,7 +104,7 @@ def test_numa_config_wins_over_what_is_detected() -> None:
 
 @pytest.mark.parametrize("text", ["0", "0:", "a:0-3", "0:0-3&", "0:3-0"])
 def test_a_numa_config_that_cannot_be_is_an_error(text: str) -> None:
-    with pytest.raises(UsageError, match="numa_config cannot be"):
+    with pytest.raises(UsageError, match="invalid numa_config"):
         placed(f"--numa_config={text}", capture="nd_h100_v5.json")
 
 

@@ -87,11 +87,11 @@ def test_a_list_of_samples_is_read_and_its_mistakes_have_a_line(definition: Benc
     found = open_samples(definition, few(calib_data_map=str(file)))  # type: ignore[arg-type]
     assert sorted(np.concatenate(found.calibration)) == [3, 7] and "list.txt" in found.origin
     file.write_text("3\nseven\n")
-    with pytest.raises(UsageError, match="'seven' is no sample") as caught:
+    with pytest.raises(UsageError, match="'seven' is not a sample") as caught:
         open_samples(definition, few(calib_data_map=str(file)))  # type: ignore[arg-type]
     assert caught.value.where.endswith("list.txt:2")
     file.write_text("40\n")
-    with pytest.raises(UsageError, match="'40' is no sample"):
+    with pytest.raises(UsageError, match="'40' is not a sample"):
         open_samples(definition, few(calib_data_map=str(file)))  # type: ignore[arg-type]
     with pytest.raises(MissingError, match="no list of calibration samples"):
         open_samples(definition, few(calib_data_map="/nowhere"))  # type: ignore[arg-type]

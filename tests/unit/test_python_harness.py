@@ -138,7 +138,7 @@ def test_a_broken_array_names_the_file_and_the_mend(tmp_path: Path) -> None:
 def test_an_unknown_kind_of_data_set_is_an_error() -> None:
     with pytest.raises(UsageError, match="kind is 'sequenze'"):
         open_dataset({"kind": "sequenze"})
-    with pytest.raises(UsageError, match="makes no batches of the kind of data set 'synthetic'"):
+    with pytest.raises(UsageError, match="does not support data sets of kind 'synthetic'"):
         open_dataset(documents.SYNTHETIC)
 
 

@@ -89,10 +89,10 @@ def test_the_reader_and_the_schema_agree_at_every_depth(name: str, schema: Any) 
     [
         (("dataset", "arays"), {}, "unknown key dataset.arays | the nearest known key is dataset.arrays"),
         (("engines", 0, "options", "graphs"), 1, "unknown key engines[0].options.graphs | known here: none"),
-        (("devices", 1, "streams"), "2", "devices[1].streams is text | the schema wants a whole number"),
-        (("devices", 0, "cores"), [0, -1], "devices[0].cores[1] is -1 | it has to be from 0 to 65535"),
-        (("batch", "padding"), 2, "batch.padding is 2 | it has to be from 0 to 1"),
-        (("scenario",), "Ofline", "scenario is 'Ofline' | the nearest known one is 'Offline'"),
+        (("devices", 1, "streams"), "2", "devices[1].streams is text | the schema requires a whole number"),
+        (("devices", 0, "cores"), [0, -1], "devices[0].cores[1] is -1 | it must be from 0 to 65535"),
+        (("batch", "padding"), 2, "batch.padding is 2 | it must be from 0 to 1"),
+        (("scenario",), "Ofline", "scenario is 'Ofline' | did you mean 'Offline'?"),
         (("seeds", "qsl_seed"), 1, "unknown key seeds.qsl_seed | the nearest known key is seeds.qsl_rng_seed"),
         (("schema",), 2, "has schema 2 | this harness reads schema 3"),
     ],
@@ -106,17 +106,17 @@ def test_an_error_names_the_path_and_what_is_near(path: tuple[Any, ...], value: 
 def test_a_misspelled_key_is_found_by_the_missing_one() -> None:
     content = json.loads(json.dumps(GOOD["sequence"]))
     content["dataset"]["arays"] = content["dataset"].pop("arrays")
-    assert "no key dataset.arrays | the nearest key there is dataset.arays" in verdict(content)
+    assert "no key dataset.arrays | the nearest key present is dataset.arays" in verdict(content)
 
 
 @pytest.mark.parametrize(
     ("name", "path", "value", "words"),
     [
         ("sequence", ("devices", 1, "engine"), 2, "devices[1].engine is 2"),
-        ("sequence", ("devices", 1, "index"), 0, "another device has the same number"),
+        ("sequence", ("devices", 1, "index"), 0, "another device has the same index"),
         ("volume", ("dataset", "count"), 3, "there are 2 cases"),
-        ("synthetic", ("engines", 0, "options", "lengths"), [384, 1], "engines[0].options does not fit together"),
-        ("synthetic", ("engines", 0, "options", "microseconds"), [[1, 2]], "engines[0].options does not fit together"),
+        ("synthetic", ("engines", 0, "options", "lengths"), [384, 1], "engines[0].options is inconsistent"),
+        ("synthetic", ("engines", 0, "options", "microseconds"), [[1, 2]], "engines[0].options is inconsistent"),
     ],
 )
 def test_what_a_schema_cannot_say_is_checked_too(name: str, path: tuple[Any, ...], value: Any, words: str, schema: Any) -> None:

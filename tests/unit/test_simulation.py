@@ -104,5 +104,5 @@ def test_a_table_that_is_not_there_and_one_that_is_not_json(tmp_path: Path) -> N
 
 def test_only_the_cpp_harness_simulates(tmp_path: Path) -> None:
     assert "python" not in backend("simulated").harness_languages
-    with pytest.raises(HarnessError, match="does not simulate"):
+    with pytest.raises(HarnessError, match="does not support simulated engines"):
         backend("simulated").load(tmp_path, None)  # type: ignore[arg-type]

@@ -74,7 +74,7 @@ def test_words_end_at_the_reference_s_white_space_only() -> None:
         ((*QUESTION, "id"), "q2", "is already the id of data[0].paragraphs[0].qas[0]"),
         ((*QUESTION, "answers"), [], "data[0].paragraphs[0].qas[0].answers"),
         ((*QUESTION, "answers", 1, "answer_start"), 1, "data[0].paragraphs[0].qas[0].answers[1]"),
-        ((*QUESTION, "answers", 1, "answer_start"), -11, "does not stand at -11"),
+        ((*QUESTION, "answers", 1, "answer_start"), -11, "is not at -11"),
         ((*QUESTION, "answers", 1, "answer_start"), True, "true or false instead of a whole number"),
     ],
 )
@@ -104,7 +104,7 @@ def test_names_line_and_column_of_broken_json(tmp_path: Path) -> None:
 
 def test_says_that_a_file_is_cut_off(tmp_path: Path) -> None:
     path = written(tmp_path, json.dumps(GOOD)[:200])
-    with pytest.raises(UsageError, match="cut off"):
+    with pytest.raises(UsageError, match="truncated"):
         squad.read(path)
 
 

@@ -160,7 +160,7 @@ def test_every_relation_is_stated_and_asked() -> None:
         ("kind town | the town | It\nfounded: yaer\n", "cannot read"),
         ("kind town | the town | It\nfounded: year\n? When was {S}?\n. {S} is {fonded}.\n", "unknown slot {fonded}"),
         ("kind town | the town | It\nfounded: year\n. {S} is {~yaer}.\n", "unknown slot {~yaer}"),
-        ("kind castle | the castle | It\nfounded: year\n. {S} is {founded}.\n", "nobody names a castle"),
+        ("kind castle | the castle | It\nfounded: year\n. {S} is {founded}.\n", "there are no names for a castle"),
     ],
 )
 def test_a_slip_in_a_facts_file_is_told(tmp_path: Path, text: str, message: str) -> None:

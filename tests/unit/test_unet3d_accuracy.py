@@ -88,8 +88,8 @@ def test_an_audit_s_log_is_scored_over_the_cases_it_has(preprocessed: Path, tmp_
 @pytest.mark.parametrize(
     ("spoil", "words"),
     [
-        (lambda text: text.replace("]", ""), "is cut off"),
-        (lambda text: "", "is cut off"),
+        (lambda text: text.replace("]", ""), "is incomplete"),
+        (lambda text: "", "is incomplete"),
         (lambda text: "hello\n", "not an accuracy log"),
         (lambda text: text.replace('"qsl_idx": 1', '"qsl_idx": 7'), "sample 7 is unknown"),
         (lambda text: text.replace('"data": "', '"data": "01'), "bytes"),
@@ -109,7 +109,7 @@ def test_a_bad_log_is_an_error_with_its_place(preprocessed: Path, tmp_path: Path
 
 
 def test_no_log_or_no_arrays_is_missing(preprocessed: Path, tmp_path: Path) -> None:
-    with pytest.raises(MissingError, match="there is no accuracy log"):
+    with pytest.raises(MissingError, match="no accuracy log at"):
         accuracy.check(tmp_path / "none", preprocessed)
     write_log(tmp_path / "log", list(answers().items()))
     (preprocessed / "case_00003_label.npy").unlink()

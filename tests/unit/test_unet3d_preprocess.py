@@ -191,7 +191,7 @@ def test_a_killed_process_costs_its_cases_alone(
     with pytest.raises(RunError) as raised:
         preprocess.preprocess(cases, out, WINDOWS, workers=2)
     assert " of 8 cases could not be preprocessed" in raised.value.what
-    assert "the process that worked on it was killed" in capsys.readouterr().err
+    assert "its worker process was killed" in capsys.readouterr().err
     assert len(list(out.glob("case_?????.npy"))) >= 6
     monkeypatch.undo()
     preprocess.preprocess(cases, out, WINDOWS, workers=2)
@@ -238,7 +238,7 @@ def spoil_format(case: Path) -> None:
 SPOILS: list[tuple[Callable[[Path], None], str]] = [
     (spoil_missing, "there is no"),
     (spoil_shape, "[20, 60, 71] voxels, the image [20, 60, 70]"),
-    (spoil_nan, "1 voxels that are no number"),
+    (spoil_nan, "1 voxels that are not numbers"),
     (spoil_dimensions, "4 dimensions: [20, 60, 70, 2]"),
     (spoil_cut_off, "cannot be read as NIfTI"),
     (spoil_spacing, "spacing of 0 × 0.8 × 0.8 mm"),

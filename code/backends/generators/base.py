@@ -1,7 +1,7 @@
-"""What a text generator is: a runtime that takes prompts as they come and gives back tokens as they are ready.
+"""The interface of a text generator: prompts are submitted as they arrive, and tokens come back as they are ready.
 
-A generator batches by itself (continuous batching): requests enter while others are running and leave in any order. It is driven by
-one thread that calls `advance`; `submit` may be called from any. A new one is a backend whose `load` answers with a TextGenerator.
+A generator does its own batching (continuous batching): requests enter while others are running and leave in any order. One thread
+drives it by calling `advance`; any thread may call `submit`. To add one, write a backend whose `load` returns a TextGenerator.
 """
 
 from __future__ import annotations
@@ -19,26 +19,26 @@ from code.common.errors import RunError, last_words
 from code.harness.schema.datasets import GenerationSpec
 
 WAIT_S = 0.05
-"""How long whoever drives a generator waits in `advance` where nothing is submitted."""
+"""Seconds that the driving thread waits in `advance` when no request is pending."""
 
 
 @dataclass(frozen=True)
 class Generation(GenerationSpec):
-    """How texts are generated: what run.json says of it, and what follows from LoadGen's settings.
+    """Generation settings from run.json and LoadGen's settings.
 
     Args:
         num_beams: width of the beam search; 1 is greedy search.
-        min_new_tokens, max_new_tokens: bounds of a generation's length, the end of text counted.
+        min_new_tokens, max_new_tokens: bounds of a generation's length, including the end-of-text token.
         early_stopping: whether a beam search ends as soon as it has `num_beams` finished texts.
         eos: the token that ends a text.
-        stream: whether first tokens are reported as they come; a beam search knows its first token only at the end.
+        stream: whether first tokens are reported as they are generated; beam search knows its first token only at the end.
     """
 
     stream: bool = False
 
     @classmethod
     def of(cls, spec: GenerationSpec | Mapping[str, Any], stream: bool = False) -> Generation:
-        """What run.json's data set, or a benchmark, says of it; with or without first tokens."""
+        """Generation settings from run.json's data set or a benchmark, with or without first tokens."""
         return cls(**{**(asdict(spec) if isinstance(spec, GenerationSpec) else spec), "stream": stream})
 
 
@@ -47,9 +47,9 @@ class GeneratorSpec(EngineSpec):
     """How a text generator is loaded for a run.
 
     Args:
-        generation: how it generates.
-        requests_in_flight: requests that a stream works on at the same time; 0: the engine's own number.
-        longest_prompt: tokens of the longest prompt that will come; 0: as many as the model takes.
+        generation: generation settings.
+        requests_in_flight: concurrent requests of a stream; 0: the engine's own limit.
+        longest_prompt: length of the longest prompt in tokens; 0: the model's maximum.
     """
 
     generation: Generation
@@ -58,14 +58,14 @@ class GeneratorSpec(EngineSpec):
 
     @classmethod
     def require(cls, spec: EngineSpec) -> GeneratorSpec:
-        """`spec` as one for a generator. TypeError for any other."""
+        """`spec` narrowed to a GeneratorSpec. TypeError for any other class."""
         if not isinstance(spec, cls):
             raise TypeError(f"a text generator is loaded for a GeneratorSpec, not for {type(spec).__name__}")
         return spec
 
 
 class Usage:
-    """Texts that a stream finished, and the time in which it had any to work on."""
+    """Texts that a stream finished, and the time during which it had requests."""
 
     def __init__(self) -> None:
         self.finished = 0
@@ -74,33 +74,33 @@ class Usage:
         self._since = 0.0
 
     def began(self) -> None:
-        """A request was handed over."""
+        """Count a submitted request."""
         if self.running == 0:
             self._since = time.monotonic()
         self.running += 1
 
     def ended(self, count: int) -> None:
-        """So many texts were finished."""
+        """Count finished texts."""
         self.running -= count
         self.finished += count
         if count and self.running == 0:
             self._busy_s += time.monotonic() - self._since
 
     def busy_s(self) -> float:
-        """Seconds with work, up to now."""
+        """Seconds with pending requests, up to now."""
         return self._busy_s + (time.monotonic() - self._since if self.running else 0.0)
 
     def reset(self) -> None:
-        """Count from here."""
+        """Reset the counters."""
         self.finished, self._busy_s, self._since = 0, 0.0, time.monotonic()
 
 
 @dataclass(frozen=True)
 class Event:
-    """Something that became known of a request.
+    """Progress of one request.
 
     Args:
-        request: the number it was submitted with.
+        request: the id it was submitted with.
         tokens: generated so far, int32 [n]: the first one, or, where `finished`, all (without the prompt; the end of text is the
             last where it was generated).
         finished: whether the text is complete.
@@ -115,20 +115,20 @@ class TextGenerator(Protocol):
     """A loaded generator."""
 
     capacity: int
-    """Requests that run at the same time; more may be submitted and wait."""
+    """Requests that run concurrently; further ones may be submitted and wait."""
 
     def submit(self, request: int, prompt: NDArray[np.int32]) -> None:
-        """Add a request: a number of the caller's own and the prompt's token ids, int32 [length]."""
+        """Add a request: an id chosen by the caller and the prompt's token ids, int32 [length]."""
 
     def advance(self, wait_s: float) -> Sequence[Event]:
-        """Compute for a while (a step of the runtime) and say what came of it; wait at most `wait_s` where nothing is submitted."""
+        """Run one step of the runtime. Returns its events; waits at most `wait_s` when no request is pending."""
 
     def close(self) -> None:
-        """Let go of the model; requests that still run are given up."""
+        """Release the model; requests still running are abandoned."""
 
 
 def texts(generator: TextGenerator, prompts: Sequence[NDArray[np.int32]]) -> list[NDArray[np.int32]]:
-    """The tokens of these prompts' texts, all submitted at once and given back in their order."""
+    """Generate texts for all prompts at once. Returns their tokens in the prompts' order."""
     for number, prompt in enumerate(prompts):
         generator.submit(number, prompt)
     found: dict[int, NDArray[np.int32]] = {}
@@ -138,11 +138,11 @@ def texts(generator: TextGenerator, prompts: Sequence[NDArray[np.int32]]) -> lis
 
 
 def failure(error: Exception) -> RunError:
-    """What a run says of an error that no part of it foresaw."""
-    said = last_words(error)
+    """Convert an unexpected exception to an error of the run."""
+    message = last_words(error)
     name = type(error).__name__
     return RunError(
         "the generator failed",
-        said if said == name else f"{name}: {said}",
-        "build the engine again with --force_build; if that does not help, lower the batch size",
+        message if message == name else f"{name}: {message}",
+        "rebuild the engine with --force_build; if that does not help, lower the batch size",
     )

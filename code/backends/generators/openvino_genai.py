@@ -1,6 +1,6 @@
 """OpenVINO GenAI on processors: continuous batching with paged attention, greedy or beam search.
 
-An engine is a folder with the model in OpenVINO's format, its weights in the precision asked for, and what is needed to load it. The
+An engine is a folder with the model in OpenVINO's format, its weights in the requested precision, and what is needed to load it. The
 precision of the computation and of the KV cache are always set, never left to the runtime; prefixes are never cached between
 requests, which the MLPerf rules forbid.
 """
@@ -30,14 +30,14 @@ from code.harness.schema.options import OpenVinoGenAiOptions
 from code.machine.detect import detect
 
 INFERENCE_PRECISION = {"fp32": "f32", "bf16": "bf16", "fp16": "f16", "int8": "f32", "int4": "f32"}
-"""Field value → INFERENCE_PRECISION_HINT; int8 and int4 are precisions of the weights alone."""
+"""Field value → INFERENCE_PRECISION_HINT; int8 and int4 apply to the weights only."""
 KV_BYTES = {"f32": 4, "f16": 2, "bf16": 2, "u8": 1}
 NEEDS = {"bf16": {"avx512_bf16", "amx_bf16"}, "fp16": {"avx512_fp16", "amx_fp16"}}
 BLOCK = 32
-"""Tokens in a block of the paged KV cache, as OpenVINO's CPU plugin lays it out."""
+"""Tokens per block of the paged KV cache in OpenVINO's CPU plugin."""
 FILE = "generator.json"
 TOKENS_A_STEP = 512
-"""Prompt and generated tokens together in one step: enough to fill the cores, few enough that new requests soon get a turn."""
+"""Prompt and generated tokens in one step: enough to fill the cores, few enough for new requests to start soon."""
 
 
 ENGINE = Consumer("OpenVINO GenAI", ("precision",), engine=True, backends=("openvino_genai",))
@@ -54,13 +54,13 @@ class OpenVinoGenerator:
         self._config = _generation_config(generation)
         self._waiting: deque[tuple[int, NDArray[np.int32]]] = deque()
         self._running: dict[int, Any] = {}
-        self._told: dict[int, list[int]] = {}
+        self._reported: dict[int, list[int]] = {}
         self._prompts: dict[int, NDArray[np.int32]] = {}
         self._early: dict[int, list[int]] = {}
         self._arrived = threading.Condition()
 
     def submit(self, request: int, prompt: NDArray[np.int32]) -> None:
-        """Queue it; the driving thread hands it to the pipeline when there is room."""
+        """Queue it; the driving thread adds it to the pipeline when a slot is free."""
         with self._arrived:
             self._waiting.append((request, prompt))
             self._arrived.notify()
@@ -90,20 +90,20 @@ class OpenVinoGenerator:
         for request, handle in list(self._running.items()):
             status = handle.get_status()
             if status == genai.GenerationStatus.RUNNING:
-                if self._generation.stream and request not in self._told and handle.can_read():
-                    first = self._told[request] = list(next(iter(handle.read().values())).generated_ids)
+                if self._generation.stream and request not in self._reported and handle.can_read():
+                    first = self._reported[request] = list(next(iter(handle.read().values())).generated_ids)
                     events.append(Event(request, np.asarray(first[:1], dtype=np.int32), False))
                 continue
             if status != genai.GenerationStatus.FINISHED:
                 raise RunError(
-                    f"OpenVINO GenAI gave request {request} up ({status.name.lower()})",
+                    f"OpenVINO GenAI dropped request {request} ({status.name.lower()})",
                     "it ignores a request whose prompt does not fit into the KV cache",
                     "raise --kv_cache_gb, or lower the batch size",
                 )
             outputs = handle.read_all()
             best = max(outputs, key=lambda output: output.score) if self._generation.num_beams > 1 else outputs[0]
-            # What was read before is not given again.
-            tokens = [*self._told.pop(request, ()), *best.generated_ids]
+            # generated_ids omits tokens that were read before.
+            tokens = [*self._reported.pop(request, ()), *best.generated_ids]
             del self._running[request]
             if self._goes_on(request, tokens):
                 continue
@@ -114,8 +114,8 @@ class OpenVinoGenerator:
     def _goes_on(self, request: int, tokens: list[int]) -> bool:
         """Whether a text that a beam search ended before min_new_tokens is continued.
 
-        OpenVINO GenAI heeds min_new_tokens in greedy search only (2026.4: its beam search does not run logit processors). Such a text
-        goes on greedily from where it ended, its end of text taken back, to the least length or more.
+        OpenVINO GenAI honours min_new_tokens in greedy search only (2026.4: its beam search does not run logit processors). Such a text
+        continues greedily from where it ended, without its end-of-text token, to the minimum length or more.
         """
         text = tokens[:-1] if tokens and tokens[-1] == self._generation.eos else tokens
         missing = self._generation.min_new_tokens - len(text)
@@ -135,7 +135,7 @@ class OpenVinoGenerator:
         return True
 
     def close(self) -> None:
-        """Give up what still runs."""
+        """Abandon running requests."""
         for handle in self._running.values():
             handle.cancel()
         self._running.clear()
@@ -159,19 +159,19 @@ class OpenVinoGenAi(Backend):
             raise missing_sdk("openvino-genai", "", error) from error
 
     def build_settings(self, values: Mapping[str, Any]) -> dict[str, Any]:
-        """The precision of the weights and of the computation; everything else is set when the engine is loaded."""
+        """The precision of the weights and of the computation; everything else is set at load time."""
         facts, text = require_text(self.name, values)
         precision = str(ENGINE.of(values)["precision"])
         if precision not in INFERENCE_PRECISION:
             raise UsageError(
-                f"OpenVINO GenAI on a processor does not run {precision}",
-                "it computes in fp32, bf16 or fp16, with weights of int8 or int4 where wanted",
+                f"OpenVINO GenAI on a processor does not support {precision}",
+                "it computes in fp32, bf16 or fp16, optionally with int8 or int4 weights",
                 "choose one of " + ", ".join(INFERENCE_PRECISION) + " with --precision=…",
             )
         if precision in NEEDS and not detect().isa & NEEDS[precision]:
             raise UsageError(
                 f"this processor has no {precision} instructions",
-                f"OpenVINO would compute in fp32 instead, and the result would say {precision}",
+                f"OpenVINO would compute in fp32 instead, but the result would be labelled {precision}",
                 "run with --precision=fp32, or --precision=int8 for smaller weights",
             )
         definition = text_definition(facts.name)
@@ -183,7 +183,7 @@ class OpenVinoGenAi(Backend):
         }
 
     def device_identity(self) -> str:
-        """Any processor: the model is compiled when it is loaded."""
+        """Any processor: the model is compiled at load time."""
         return "CPU"
 
     def options(self, values: Mapping[str, Any], folder: Path) -> OpenVinoGenAiOptions:
@@ -196,7 +196,7 @@ class OpenVinoGenAi(Backend):
         )
 
     def build(self, model: Path, values: Mapping[str, Any], folder: Path) -> dict[str, Any]:
-        """Write the model in OpenVINO's format with weights of the precision asked for; a checkpoint is exported for it first."""
+        """Write the model in OpenVINO's format with weights in the requested precision; a checkpoint is exported first."""
         name = require_text(self.name, values)[0].name
         definition = text_definition(name)
         opened = definition.open_model(model)
@@ -210,13 +210,13 @@ class OpenVinoGenAi(Backend):
         return details
 
     def load(self, folder: Path, spec: EngineSpec) -> TextGenerator:
-        """The engine in `folder` for the data set's kind of generation; too little memory is said before anything is loaded."""
+        """Load the engine in `folder`. Insufficient memory is reported before anything is loaded."""
         return self.load_devices(folder, [spec])
 
     def load_devices(self, folder: Path, specs: Sequence[EngineSpec]) -> TextGenerator:
-        """The engine on several shares of the processors, as one generator.
+        """The engine on several groups of cores, as one generator.
 
-        Its `step` holds Python's lock, and chooses tokens between its computations on a few threads only: several streams are processes.
+        Its `step` holds the GIL and samples tokens on few threads between computations, so each stream is a process.
         """
         asked = [GeneratorSpec.require(spec) for spec in specs]
         first, streams = asked[0], sum(spec.streams for spec in asked)
@@ -229,7 +229,7 @@ class OpenVinoGenAi(Backend):
             f"load {needs.name} {streams} times in {first.precision}",
             f"run with --cpu_inference_streams={fit}" if fit else "",
         )
-        share = replace(_options(first), kv_cache_gb=needs.room / streams / 2**30)
+        share = replace(_options(first), kv_cache_gb=needs.kv_bytes / streams / 2**30)
         parts = [
             replace(spec, streams=1, threads=max(1, spec.threads // spec.streams), options=share)
             for spec in asked
@@ -244,7 +244,7 @@ class OpenVinoGenAi(Backend):
             raise missing_sdk("openvino-genai", "", error) from error
         memory.require(needs.one, f"load {needs.name} in {spec.precision}")
         scheduler = genai.SchedulerConfig()
-        scheduler.num_kv_blocks = max(needs.least, min(needs.blocks, needs.room // needs.block_bytes))
+        scheduler.num_kv_blocks = max(needs.least, min(needs.blocks, needs.kv_bytes // needs.block_bytes))
         scheduler.max_num_seqs = needs.capacity
         scheduler.max_num_batched_tokens = _options(spec).max_num_tokens or TOKENS_A_STEP
         scheduler.dynamic_split_fuse = True
@@ -262,7 +262,7 @@ class OpenVinoGenAi(Backend):
             raise RunError(
                 f"OpenVINO GenAI cannot load the engine {folder.name}",
                 last_words(error),
-                "build it again: make generate_engines RUN_ARGS='… --force_build'",
+                "rebuild it: make generate_engines RUN_ARGS='… --force_build'",
             ) from error
         return OpenVinoGenerator(pipeline, spec.generation, needs.capacity)
 
@@ -273,10 +273,10 @@ def _options(spec: EngineSpec) -> OpenVinoGenAiOptions:
 
 @dataclass(frozen=True)
 class _Needs:
-    """What a stream of the engine of benchmark `name` needs.
+    """Memory that a stream of the engine of benchmark `name` needs.
 
-    Blocks of keys and values: `blocks` for its whole `capacity`, `least` for one request. Bytes: of a block, of `one` stream with the
-    least blocks, and of the `room` that the blocks of all streams have.
+    KV cache blocks: `blocks` for its whole `capacity`, `least` for one request. Bytes: of a block, of `one` stream with the least
+    blocks, and `kv_bytes` for the blocks of all streams.
     """
 
     name: str
@@ -286,15 +286,15 @@ class _Needs:
     least: int
     block_bytes: int
     one: int
-    room: int
+    kv_bytes: int
 
 
 def _needs(folder: Path, spec: GeneratorSpec, streams: int) -> _Needs:
-    """UsageError where the engine searches with fewer beams than are asked for."""
+    """UsageError when the engine supports fewer beams than requested."""
     sizes, generation = _sizes(folder), spec.generation
     if generation.num_beams > int(sizes["max_beam_width"]):
         raise UsageError(
-            f"the engine {folder.name} searches with at most {sizes['max_beam_width']} beams",
+            f"the engine {folder.name} supports at most {sizes['max_beam_width']} beams",
             f"num_beams is {generation.num_beams}",
             "build one for it: make generate_engines with the same RUN_ARGS",
         )
@@ -305,10 +305,10 @@ def _needs(folder: Path, spec: GeneratorSpec, streams: int) -> _Needs:
     longest = spec.longest_prompt or int(sizes["positions"])
     least = _blocks(generation, longest, 1)
     given = _options(spec).kv_cache_gb
-    room = int(given * 2**30) if given else memory.kv_room(weights * streams)
+    kv_bytes = int(given * 2**30) if given else memory.kv_bytes(weights * streams)
     one = int(weights * memory.LOADED) + least * block_bytes
     name = str(sizes.get("benchmark") or "the model")
-    return _Needs(name, capacity, kv, _blocks(generation, longest, capacity), least, block_bytes, one, room)
+    return _Needs(name, capacity, kv, _blocks(generation, longest, capacity), least, block_bytes, one, kv_bytes)
 
 
 def _generation_config(generation: Generation) -> Any:
@@ -327,7 +327,7 @@ def _generation_config(generation: Generation) -> Any:
 
 
 def _blocks(generation: Generation, longest: int, requests: int) -> int:
-    """Blocks of the KV cache that so many requests can need: the prompt is shared by a request's beams, the rest is each one's own."""
+    """KV cache blocks that the requests can need: a request's beams share the prompt; the rest is separate for each beam."""
     prompt = -(-longest // BLOCK)
     own = -(-generation.max_new_tokens // BLOCK) + 1
     return requests * (prompt + 2 * generation.num_beams * own)
@@ -337,7 +337,7 @@ def _sizes(folder: Path) -> dict[str, Any]:
     try:
         content = json.loads((folder / FILE).read_text(encoding="utf-8"))
         if "max_beam_width" not in content:
-            reason = f"{FILE} does not say how many beams it was made for"
+            reason = f"{FILE} does not give the number of beams it was built for"
         elif (folder / IR).is_file() and (folder / IR_WEIGHTS).is_file():
             return dict(content)
         else:
@@ -345,7 +345,7 @@ def _sizes(folder: Path) -> dict[str, Any]:
     except (OSError, ValueError) as error:
         reason = str(error)
     raise RunError(
-        f"the engine {folder.name} is not whole", reason, "build it again: make generate_engines RUN_ARGS='… --force_build'"
+        f"the engine {folder.name} is incomplete", reason, "rebuild it: make generate_engines RUN_ARGS='… --force_build'"
     )
 
 

@@ -1,7 +1,7 @@
-"""A text generator of several streams: each is a process with an engine of its own, on its own share of the cores.
+"""A text generator of several streams: each is a process with its own engine on its own group of cores.
 
-A runtime that holds Python's lock while it computes, or that has serial parts between its steps, leaves cores idle; streams fill them.
-Requests wait here and go to whichever stream has room, so that no stream is left with work when the others have none.
+A runtime that holds the GIL while it computes, or that has serial parts between its steps, leaves cores idle; streams use them.
+Requests wait here and go to the next stream with a free slot, so that no stream still has a backlog when the others are idle.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from code.backends.generators.base import WAIT_S, Event, TextGenerator, Usage, f
 from code.common.errors import HarnessError, RunError
 
 PATIENCE_S = 5.0
-"""How long a stream may take to end when it is told to."""
+"""Seconds that a stream may take to end after a stop request."""
 
 
 class GeneratorStreams:
@@ -37,7 +37,7 @@ class GeneratorStreams:
         folder: the engine.
         specs: one for each stream, which runs on the cores of its spec.
 
-    RunError where a stream ends without a word; whatever error a stream's generator raises comes out of here.
+    RunError when a stream ends without an error message; errors of a stream's generator are re-raised here.
     """
 
     def __init__(self, name: str, folder: Path, specs: Sequence[EngineSpec]) -> None:
@@ -56,40 +56,40 @@ class GeneratorStreams:
             self._pipes.append(ours)
             self._processes.append(process)
         threading.Thread(target=self._listen, name="streams", daemon=True).start()
-        self._rooms = [0] * len(specs)
+        self._capacities = [0] * len(specs)
         self.usage = [Usage() for _ in specs]
-        """What each stream did."""
+        """Usage of each stream."""
         self._last = 0
         try:
             for _ in specs:
                 number, capacity = self._next(None)
-                self._rooms[number] = int(capacity)
+                self._capacities[number] = int(capacity)
         except BaseException:
             self.close()
             raise
-        self.capacity = sum(self._rooms)
+        self.capacity = sum(self._capacities)
 
     def submit(self, request: int, prompt: NDArray[np.int32]) -> None:
-        """Give it to a stream that has room, or let it wait for one."""
+        """Send it to a stream with a free slot, or queue it."""
         with self._lock:
             self._waiting.append((request, prompt))
             self._hand_out()
 
     def advance(self, wait_s: float) -> list[Event]:
-        """What the streams have said since; at most `wait_s` later."""
+        """Events of the streams since the last call; waits at most `wait_s` for the first."""
         events: list[Event] = []
         try:
             while True:
-                number, said = self._next(0 if events else wait_s)
-                events += said
+                number, received = self._next(0 if events else wait_s)
+                events += received
                 with self._lock:
-                    self.usage[number].ended(sum(event.finished for event in said))
+                    self.usage[number].ended(sum(event.finished for event in received))
                     self._hand_out()
         except queue.Empty:
             return events
 
     def close(self) -> None:
-        """End the streams; requests that still run are given up."""
+        """End the streams; requests still running are abandoned."""
         self._closing = True
         for pipe in self._pipes:
             with contextlib.suppress(OSError):  # it has ended
@@ -100,29 +100,29 @@ class GeneratorStreams:
                 process.kill()
 
     def _hand_out(self) -> None:
-        """The lock is held."""
+        """Dispatch queued requests. The caller holds the lock."""
         count = len(self._pipes)
         while self._waiting:
-            # The emptiest one; of several, the next in turn.
+            # The least loaded stream; ties go round-robin.
             turn = [(self._last + 1 + i) % count for i in range(count)]
-            number = max(turn, key=lambda i: self._rooms[i] - self.usage[i].running)
-            if self.usage[number].running >= self._rooms[number]:
+            number = max(turn, key=lambda i: self._capacities[i] - self.usage[i].running)
+            if self.usage[number].running >= self._capacities[number]:
                 return
             self._last = number
             self.usage[number].began()
             try:
                 self._pipes[number].send(self._waiting.popleft())
             except OSError:
-                return  # it has ended, which `_listen` tells
+                return  # it has ended; `_listen` reports that
 
     def _next(self, wait_s: float | None) -> tuple[int, Any]:
-        number, said = self._news.get(timeout=wait_s) if wait_s != 0 else self._news.get_nowait()
-        if isinstance(said, HarnessError):
-            raise said
-        return number, said
+        number, received = self._news.get(timeout=wait_s) if wait_s != 0 else self._news.get_nowait()
+        if isinstance(received, HarnessError):
+            raise received
+        return number, received
 
     def _listen(self) -> None:
-        """Empty the pipes as they fill, so that no stream waits for somebody to read."""
+        """Drain the pipes as they fill, so that no stream blocks on a full pipe."""
         numbers = {pipe: number for number, pipe in enumerate(self._pipes)}
         while numbers:
             for ready in connection.wait(list(numbers)):
@@ -141,13 +141,13 @@ def _ended(number: int, status: int | None) -> RunError:
     how = f"by {signal.Signals(-status).name}" if killed and status is not None else f"with status {status}"
     return RunError(
         f"stream {number} of the generator ended {how}",
-        "the system kills processes when memory runs out" if killed else "it had no time to say why",
+        "the system kills processes when memory runs out" if killed else "it ended before it could report an error",
         "run with fewer streams (--cpu_inference_streams) or fewer requests in flight (cpu_batch_size)",
     )
 
 
 def _stream(pipe: Any, name: str, folder: str, spec: EngineSpec, cpus: tuple[int, ...]) -> None:
-    """A stream's process: says its capacity, then events until it is told None or its parent is gone."""
+    """A stream's process: sends its capacity, then events until it receives None or its parent ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent ends its streams
     if cpus:
         os.sched_setaffinity(0, set(cpus) & os.sched_getaffinity(0) or os.sched_getaffinity(0))

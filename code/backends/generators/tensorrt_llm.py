@@ -1,6 +1,6 @@
 """TensorRT-LLM on NVIDIA GPUs: its executor with in-flight batching, paged KV cache and beam search.
 
-Nothing here has been executed: it is written against the Python bindings of TensorRT-LLM 0.17 to 0.20
+This module has never been executed: it is written against the Python bindings of TensorRT-LLM 0.17 to 0.20
 (tensorrt_llm.bindings.executor) and its command trtllm-build, and needs an NVIDIA GPU with that package.
 
 An engine is made of a TensorRT-LLM checkpoint, which TensorRT-LLM's own scripts make of the Hugging Face one (convert_checkpoint.py of
@@ -31,7 +31,7 @@ from code.fields.consumer import Consumer, Reading
 from code.harness.schema.options import Options, TensorRtLlmOptions
 
 DTYPES = {"fp32": "float32", "fp16": "float16", "bf16": "bfloat16", "fp8": "float16", "int8": "float16", "int4": "float16"}
-"""Precision → the type of what is not quantised."""
+"""Precision → data type of everything that is not quantised."""
 BATCHING_MODES = {"IFB": "INFLIGHT", "INFLIGHT": "INFLIGHT", "STATIC": "STATIC"}
 POLICIES = {
     "max_util": "MAX_UTILIZATION",
@@ -85,7 +85,7 @@ class TrtLlmGenerator:
         self._lock = threading.Lock()
 
     def submit(self, request: int, prompt: NDArray[np.int32]) -> None:
-        """Hand it to the executor, which queues it."""
+        """Pass it to the executor, which queues it."""
         trtllm = _executor()
 
         asked = trtllm.Request(
@@ -101,7 +101,7 @@ class TrtLlmGenerator:
             self._known[self._executor.enqueue_request(asked)] = request
 
     def advance(self, wait_s: float) -> list[Event]:
-        """What has come since the last call; the executor computes by itself."""
+        """Events since the last call; the executor computes in its own threads."""
         responses = self._executor.await_responses(timedelta(seconds=wait_s))
         events = []
         with self._lock:
@@ -109,12 +109,12 @@ class TrtLlmGenerator:
                 request = self._known[response.request_id]
                 if response.has_error():
                     raise RunError(
-                        f"TensorRT-LLM gave request {request} up", str(response.error_msg), "see its messages in stdout.txt"
+                        f"TensorRT-LLM dropped request {request}", str(response.error_msg), "see its messages in stdout.txt"
                     )
                 result = response.result
                 text = self._texts.setdefault(response.request_id, [])
                 first = self._streams and not text
-                text.extend(result.output_token_ids[0])  # beams come best first
+                text.extend(result.output_token_ids[0])  # beams are sorted, best first
                 if result.is_final:
                     events.append(Event(request, np.asarray(text, dtype=np.int32), True))
                     del self._known[response.request_id], self._texts[response.request_id]
@@ -128,7 +128,7 @@ class TrtLlmGenerator:
 
     @property
     def _streams(self) -> bool:
-        """A beam search changes its mind until its end; only greedy texts come token by token."""
+        """Whether tokens are streamed: beam search may revise all tokens until its end, greedy search does not."""
         return self._generation.stream and self._generation.num_beams == 1
 
 
@@ -152,7 +152,7 @@ class TrtLlm(Backend):
         raise _missing(absent)
 
     def build_settings(self, values: Mapping[str, Any]) -> dict[str, Any]:
-        """What trtllm-build is told."""
+        """The arguments of trtllm-build."""
         facts, text = require_text(self.name, values)
         read, executor = ENGINE.of(values), EXECUTOR.of(values)
         precision = _precision(read)
@@ -194,7 +194,7 @@ class TrtLlm(Backend):
             )
             raise MissingError(
                 f"there is no TensorRT-LLM checkpoint {checkpoint}",
-                "TensorRT-LLM's own scripts make it of the Hugging Face one",
+                "TensorRT-LLM's scripts convert it from the Hugging Face checkpoint",
                 f"in a checkout of TensorRT-LLM run `python {script} --model_dir {model} --dtype {DTYPES[precision]} "
                 f"--tp_size {tp} --pp_size {pp} --output_dir {checkpoint}`",
             )
@@ -213,9 +213,11 @@ class TrtLlm(Backend):
         words = [command, *(str(word) for pair in arguments.items() for word in pair)]
         done = subprocess.run(words, capture_output=True, text=True)
         if done.returncode != 0:
-            said = [line for line in (done.stdout + done.stderr).splitlines() if line.strip()]
+            lines = [line for line in (done.stdout + done.stderr).splitlines() if line.strip()]
             raise RunError(
-                f"trtllm-build ended with exit status {done.returncode}", said[-1] if said else "it said nothing", " ".join(words)
+                f"trtllm-build ended with exit status {done.returncode}",
+                lines[-1] if lines else "it printed nothing",
+                " ".join(words),
             )
         (folder / FILE).write_text(json.dumps(settings, indent=4) + "\n", encoding="utf-8")
         return {"made": " ".join(words)}
@@ -238,9 +240,9 @@ class TrtLlm(Backend):
         generation = asked.generation
         if generation.num_beams > settings["max_beam_width"]:
             raise UsageError(
-                f"the engine {folder.name} searches with at most {settings['max_beam_width']} beams",
+                f"the engine {folder.name} supports at most {settings['max_beam_width']} beams",
                 f"num_beams is {generation.num_beams}",
-                "build it again: make generate_engines RUN_ARGS='… --force_build'",
+                "rebuild it: make generate_engines RUN_ARGS='… --force_build'",
             )
         ranks = settings["tensor_parallelism"] * settings["pipeline_parallelism"]
         config = trtllm.ExecutorConfig(
@@ -277,14 +279,14 @@ class TrtLlm(Backend):
             raise RunError(
                 f"TensorRT-LLM cannot load the engine {folder.name}",
                 last_words(error),
-                "build it again: make generate_engines RUN_ARGS='… --force_build'",
+                "rebuild it: make generate_engines RUN_ARGS='… --force_build'",
             ) from error
         capacity = max(1, asked.requests_in_flight or int(settings["max_batch_size"]))
         return TrtLlmGenerator(executor, generation, capacity)
 
 
 def _executor() -> Any:
-    """The module of the executor's bindings. MissingError where TensorRT-LLM is not installed."""
+    """The executor's bindings module. MissingError when TensorRT-LLM is not installed."""
     try:
         return importlib.import_module("tensorrt_llm.bindings.executor")
     except ImportError as error:

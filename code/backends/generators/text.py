@@ -19,7 +19,7 @@ IR, IR_WEIGHTS = "openvino_model.xml", "openvino_model.bin"
 
 
 class TextModel(Protocol):
-    """A model folder that was found whole."""
+    """A complete model folder."""
 
     @property
     def positions(self) -> int:
@@ -27,11 +27,11 @@ class TextModel(Protocol):
 
     @property
     def parameters(self) -> int:
-        """About how many weights it has."""
+        """Approximate number of weights."""
 
     @property
     def kv_numbers(self) -> int:
-        """Keys and values of one token, in numbers."""
+        """Number of KV cache elements per token."""
 
     @property
     def is_exported(self) -> bool:
@@ -43,13 +43,13 @@ class TextDefinition(Protocol):
 
     @property
     def graph_version(self) -> int:
-        """Raised with every change that makes `to_openvino` write another graph of the same model."""
+        """Version of `to_openvino`; increment it when the same model gives another graph."""
 
     def num_beams(self, values: Mapping[str, Any]) -> int | None:
         """Width of the beam search where the workload's fields say one; None for the benchmark's own."""
 
     def open_model(self, folder: Path) -> TextModel:
-        """The model in `folder`. MissingError where a file is not there, RunError or UsageError where it is not the benchmark's kind."""
+        """The model in `folder`. MissingError when a file is absent, RunError or UsageError when it is not the benchmark's architecture."""
 
     def to_openvino(self, model: Path, precision: str, folder: Path, candidates: int) -> dict[str, Any]:
         """Write IR, IR_WEIGHTS and config.json of the model in `model` into `folder`; returns how they were made.
@@ -67,9 +67,9 @@ def require_text(backend: str, values: Mapping[str, Any]) -> tuple[BenchmarkFact
     facts = facts_of(str(READS.of(values)["benchmark"]))
     if facts.text is None:
         raise UsageError(
-            f"{backend} generates text and does not run {facts.name}",
+            f"{backend} generates text and does not support {facts.name}",
             f"it is for {', '.join(of_family('text'))}",
-            "leave --backend out, or name the benchmark's own",
+            "omit --backend, or select one of the benchmark's",
         )
     return facts, facts.text
 

@@ -33,7 +33,7 @@ CHECK_STEP = "run `make check_engines` with the same RUN_ARGS for every problem 
 
 @dataclass
 class Parsed:
-    """A graph in TensorRT's hands. `builder`, `logger` and `parser` only have to outlive the network."""
+    """A parsed graph. `builder`, `logger` and `parser` are kept only to outlive the network."""
 
     module: Any
     messages: Messages
@@ -45,7 +45,7 @@ class Parsed:
 
 
 def parse(flavour: Flavour, model: Path) -> Parsed:
-    """Read `model` into a strongly typed network; what the parser cannot take is in `problems`."""
+    """Parse `model` into a strongly typed network; the parser's errors are in `problems`."""
     module = sdk(flavour)
     messages = Messages()
     listener = logger(module, messages)
@@ -58,7 +58,7 @@ def parse(flavour: Flavour, model: Path) -> Parsed:
     if not done and not problems:
         problems = [messages.last()]
     if done:
-        problems = [] if network.num_outputs else ["it has no outputs: it is not a whole ONNX model"]
+        problems = [] if network.num_outputs else ["it has no outputs: the ONNX model is incomplete"]
     return Parsed(module, messages, listener, builder, network, parser, problems)
 
 
@@ -67,8 +67,8 @@ def build(flavour: Flavour, model: Path, values: Mapping[str, Any], folder: Path
 
     Raises:
         UsageError: the graph or the profile cannot be built as it is, or the GPU cannot be targeted.
-        MissingError: a plugin library or the GPU is not there.
-        RunError: TensorRT gave up; the error carries its words.
+        MissingError: a plugin library or the GPU is missing.
+        RunError: the build failed; the error has TensorRT's message.
     """
     target = target_of(values)
     require_buildable(target, flavour, sdk(flavour))
@@ -123,10 +123,10 @@ def _network_flags(module: Any) -> int:
 
 
 def _problem(complaint: trt.ParserError) -> str:
-    """One line: the node, its operator, and what the parser says of it."""
+    """A parser error as one line: operator, node and message."""
     node, operator = complaint.node_name(), complaint.node_operator()
-    said = " ".join(complaint.desc().split())
-    return f"{operator} {node!r}: {said}" if operator else said
+    message = " ".join(complaint.desc().split())
+    return f"{operator} {node!r}: {message}" if operator else message
 
 
 def _config(
@@ -161,7 +161,7 @@ def _config(
             wanted.set_shape(tensor.name, module.Dims(least), module.Dims(optimal), module.Dims(most))
         if config.add_optimization_profile(wanted) < 0:
             raise UsageError(
-                f"the graph does not take the profile {profile.words()}",
+                f"the graph does not accept the profile {profile.words()}",
                 parsed.messages.last(),
                 "change gpu_batch_size, bert_opt_seqlen or length_buckets",
             )
@@ -205,19 +205,19 @@ def registry_step(module: Any, plugins: Sequence[Path]) -> None:
             handle = module.get_plugin_registry().load_library(str(file.resolve()))
         except Exception as error:
             raise RunError(
-                f"the plugin library {file} cannot be loaded", str(error), "build it against the installed version"
+                f"cannot load the plugin library {file}", str(error), "build it against the installed version"
             ) from error
         if handle is None:
             raise RunError(
-                f"the plugin library {file} cannot be loaded",
-                "the plugin registry refuses it",
+                f"cannot load the plugin library {file}",
+                "the plugin registry rejects it",
                 "build it against the installed version",
             )
 
 
 @contextmanager
 def _interruptible() -> Iterator[Callable[[], bool]]:
-    """While TensorRT builds, Ctrl-C is noted instead of raised inside its callbacks; the answer says whether it came."""
+    """Defer Ctrl-C during a build, because raising inside TensorRT's callbacks would end the process. Yields whether it came."""
     came: list[int] = []
     if threading.current_thread() is not threading.main_thread():
         yield lambda: False

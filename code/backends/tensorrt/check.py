@@ -1,4 +1,4 @@
-"""What can be said of a graph and a target before a GPU sees them: operators, shapes, types, memory."""
+"""Checks of a graph and a target without a GPU: operators, shapes, types, memory."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import tensorrt as trt
 
 HEADROOM = 0.92
-"""Share of a GPU's memory that engines may take: the rest holds the driver's and the CUDA context's own."""
+"""Share of GPU memory for engines; the driver and the CUDA context use the rest."""
 
 
 MEMORY = Consumer("make check_engines", ("gpu_inference_streams",), backends=BOTH)
@@ -28,26 +28,26 @@ MEMORY = Consumer("make check_engines", ("gpu_inference_streams",), backends=BOT
 
 @dataclass
 class Findings:
-    """One line per thing that was looked at: ('ok' | 'warning' | 'error', what, in words)."""
+    """One (status, subject, message) per check; status is 'ok', 'warning' or 'error'."""
 
     lines: list[tuple[str, str, str]] = field(default_factory=list)
 
     def add(self, outcome: str, what: str, words: str) -> None:
-        """One more."""
+        """Add a finding."""
         self.lines.append((outcome, what, words))
 
     @property
     def failed(self) -> bool:
-        """Whether anything is wrong."""
+        """Whether any check failed."""
         return any(outcome == "error" for outcome, _, _ in self.lines)
 
 
 def check(flavour: Flavour, model: Path, values: Mapping[str, Any], inputs: Mapping[str, Any] | None) -> Findings:
-    """Look at everything that can be looked at without a GPU.
+    """Run all checks that do not need a GPU.
 
     Args:
         flavour: whose parser reads the graph.
-        inputs: one batch of the data set as the harness feeds it, or None where the data are not here.
+        inputs: one batch of the data set as the harness feeds it, or None when the data are not on this machine.
 
     Raises MissingError when the package is not installed.
     """
@@ -98,7 +98,7 @@ def _data(
     inputs: Mapping[str, Any] | None,
 ) -> None:
     if inputs is None:
-        findings.add("warning", "data", "the preprocessed arrays are not here, so their shapes were not compared")
+        findings.add("warning", "data", "shapes not compared: the preprocessed arrays are not on this machine")
         return
     for index in range(network.num_inputs):
         tensor = network.get_input(index)
@@ -108,12 +108,12 @@ def _data(
             continue
         wanted = module.nptype(tensor.dtype)
         if array.dtype != wanted and not (array.dtype.kind == "i" and wanted in ("int32", "int64")) and array.dtype.kind != "i":
-            findings.add("error", "data", f"{tensor.name}: the data are {array.dtype}, the graph wants {wanted.__name__}")
+            findings.add("error", "data", f"{tensor.name}: the data are {array.dtype}, the graph requires {wanted.__name__}")
             continue
         held = any(_holds(profile, tensor, array.shape) for profile in profiles)
         shape = list(array.shape)
         if profiles and not held:
-            findings.add("error", "data", f"{tensor.name}: a batch of the longest samples is {shape}, and no profile holds it")
+            findings.add("error", "data", f"{tensor.name}: a batch of the longest samples is {shape}, which no profile covers")
         else:
             findings.add("ok", "data", f"{tensor.name}: {array.dtype} {shape} fits {list(sizes(tensor.shape))}")
 
@@ -180,7 +180,7 @@ def _bytes(tensor: trt.ITensor, batch: int, length: int) -> int:
     """Bytes of a tensor whose first unknown dimension is the batch and whose other unknown ones are the length."""
     try:
         dims = list(sizes(tensor.shape))
-    except ValueError:  # the rank is not known before it runs
+    except ValueError:  # the rank is unknown until runtime
         dims = []
     unknown = [batch, *[length] * 8]
     count = math.prod(d if d >= 0 else unknown.pop(0) for d in dims)

@@ -31,7 +31,7 @@ ENGINE = Consumer(
 HARDWARE = Consumer("TensorRT builder", ("hardware_compatibility",), engine=True, backends=(TENSORRT,))
 RUNTIME = Consumer("TensorRT runtime", ("version_compatible", "plugin_libs"), backends=BOTH)
 RTX_RUNTIME = Consumer("TensorRT-RTX runtime", ("use_graphs",), backends=(TENSORRT_RTX,))
-"""TensorRT-RTX's own runtime captures graphs, whichever harness calls it."""
+"""TensorRT-RTX's runtime captures graphs itself, with either harness."""
 CPP_ENGINE = Consumer(
     "TensorRT engine of the C++ harness",
     ("graphs_max_seqlen", "sliding_window_on_device", "start_from_device", "use_graphs", "version_compatible"),
@@ -48,15 +48,15 @@ CPP_ENGINE = Consumer(
 
 @dataclass(frozen=True)
 class BuildOptions:
-    """What the builder is asked for besides the graph, the target and the profiles.
+    """Builder settings other than the graph, the target and the profiles.
 
     Args:
-        workspace_size: bytes; None leaves it to TensorRT.
-        builder_optimization_level: 0 to 5; None leaves it to TensorRT.
-        hardware_compatibility: 'none', 'ampere_plus' or 'same_compute_capability'; None where nobody set it, and for TensorRT-RTX,
+        workspace_size: bytes; None: TensorRT decides.
+        builder_optimization_level: 0 to 5; None: TensorRT decides.
+        hardware_compatibility: 'none', 'ampere_plus' or 'same_compute_capability'; None when unset, and for TensorRT-RTX,
             which compiles kernels for the GPU when it loads an engine.
         profiling_verbosity: 'none', 'layer_names_only' or 'detailed'.
-        plugins: libraries to load, which exist.
+        plugins: existing libraries to load.
     """
 
     precision: str
@@ -72,7 +72,7 @@ class BuildOptions:
         """The options in a workload's fields; MissingError for a plugin library that does not exist.
 
         Args:
-            crosses: whether engines are built for a compute capability instead of the GPU that is here.
+            crosses: whether engines are built for a compute capability instead of this machine's GPU.
         """
         read = ENGINE.of(values)
         return cls(
@@ -87,7 +87,7 @@ class BuildOptions:
 
 
 def load_options(values: Mapping[str, Any]) -> TensorRtOptions:
-    """How a harness loads and runs an engine; what the Python harness does not act on is warned about before."""
+    """How the harness loads and runs an engine; options that the Python harness ignores cause a warning earlier."""
     run, cpp = RUNTIME.of(values), CPP_ENGINE.of(values)
     windows = cpp.get("sliding_window_on_device")
     return TensorRtOptions(
@@ -106,6 +106,6 @@ def plugin_files(words: Any) -> tuple[Path, ...]:
     for file in files:
         if not file.is_file():
             raise MissingError(
-                f"there is no plugin library {file}", "plugin_libs names it", "build it, or leave it out of --plugin_libs"
+                f"the plugin library {file} does not exist", "plugin_libs lists it", "build it, or remove it from --plugin_libs"
             )
     return files

@@ -39,7 +39,7 @@ class Profile:
     length: Range | None = None
 
     def words(self) -> str:
-        """'batch 1..256 (tuned for 256), length 1..384 (tuned for 384)'."""
+        """As text: 'batch 1..256 (tuned for 256), length 1..384 (tuned for 384)'."""
         parts = [("batch", self.batch), ("length", self.length)]
         return ", ".join(f"{n} {r.least}..{r.most} (tuned for {r.optimal})" for n, r in parts if r is not None)
 
@@ -84,7 +84,7 @@ def most_batch(values: Mapping[str, Any]) -> int:
     if not size:
         raise UsageError(
             f"gpu_batch_size is not set for {read['benchmark']}",
-            "an engine is built for a largest batch",
+            "an engine is built for a maximum batch size",
             f"set gpu_batch_size = {{'{read['benchmark']}': 64}} in the config, or --gpu_batch_size=64",
         )
     return int(size)
@@ -93,7 +93,7 @@ def most_batch(values: Mapping[str, Any]) -> int:
 def shapes(profile: Profile, name: str, dims: Sequence[int]) -> tuple[Shape, Shape, Shape]:
     """Least, optimal and most shape of the input `name`, whose dynamic dimensions are -1: the batch first, then the length.
 
-    Raises UsageError where the graph has a dimension that the profile says nothing of, or a fixed one outside it.
+    Raises UsageError when the graph has a dynamic dimension that the profile does not set, or a fixed one outside it.
     """
     wanted = [profile.batch, profile.length]
     out: list[list[int]] = [[], [], []]
@@ -104,7 +104,7 @@ def shapes(profile: Profile, name: str, dims: Sequence[int]) -> tuple[Shape, Sha
         elif size >= 0:
             what = ("batch", "length")[axis]
             raise UsageError(
-                f"the graph's input {name!r} has a fixed {what} of {size}, and the profile wants {profile.words()}",
+                f"the graph's input {name!r} has a fixed {what} of {size}, but the profile needs {profile.words()}",
                 "a profile outside a graph's shapes cannot be built",
                 "export the graph with a dynamic " + what + (f", or set gpu_batch_size to {size}" if axis == 0 else ""),
             )
@@ -120,7 +120,7 @@ def shapes(profile: Profile, name: str, dims: Sequence[int]) -> tuple[Shape, Sha
 
 
 def as_settings(profiles: Sequence[Profile]) -> list[dict[str, Any]]:
-    """The profiles as they stand in an engine's identity."""
+    """The profiles in the form used in an engine's identity."""
     return [asdict(p) for p in profiles]
 
 
@@ -132,7 +132,7 @@ def _bucket_ends(buckets: Sequence[Any], longest: int) -> list[int]:
     if not ends or ends != sorted(set(ends)) or ends[0] < 1 or ends[-1] != longest:
         raise UsageError(
             f"length_buckets cannot be {','.join(map(str, buckets))}",
-            f"it takes rising lengths that end with {longest}",
+            f"lengths must ascend and end with {longest}",
             f"for example --length_buckets=128,256,{longest}",
         )
     return ends

@@ -1,4 +1,4 @@
-"""TensorRT's build steps as the house's progress line."""
+"""Shows TensorRT's build steps on the console's progress line."""
 
 from __future__ import annotations
 

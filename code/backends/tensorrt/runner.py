@@ -26,7 +26,7 @@ from code.harness.schema.options import TensorRtOptions
 if TYPE_CHECKING:
     import tensorrt as trt
 
-REBUILD = "build it again: make generate_engines RUN_ARGS='… --force_build'"
+REBUILD = "rebuild it: make generate_engines RUN_ARGS='… --force_build'"
 SIDECAR = "engine.json"
 
 
@@ -35,7 +35,7 @@ def load(flavour: Flavour, folder: Path, spec: EngineSpec) -> TrtEngine:
 
     Raises:
         MissingError: no GPU, no driver, or a package is not installed.
-        RunError: the engine is damaged, of another GPU, or refused by TensorRT.
+        RunError: the engine is damaged, built for another GPU, or rejected by TensorRT.
     """
     details = read_details(folder)
     plan = require_whole(folder, details)
@@ -58,12 +58,12 @@ def load(flavour: Flavour, folder: Path, spec: EngineSpec) -> TrtEngine:
 
 
 def read_details(folder: Path) -> Mapping[str, Any]:
-    """What the sidecar says of the engine; RunError when it says nothing."""
+    """The sidecar's details of the engine. RunError when it has none."""
     try:
         details = json.loads((folder / SIDECAR).read_text(encoding="utf-8"))["details"]
         return dict(details)
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise RunError(f"the sidecar of the engine {folder.name} cannot be read", str(error), REBUILD) from error
+        raise RunError(f"cannot read engine.json of the engine {folder.name}", str(error), REBUILD) from error
 
 
 def require_whole(folder: Path, details: Mapping[str, Any]) -> Path:
@@ -75,13 +75,13 @@ def require_whole(folder: Path, details: Mapping[str, Any]) -> Path:
 
 
 def require_same_gpu(folder: Path, details: Mapping[str, Any]) -> None:
-    """MissingError without a GPU, RunError for an engine of another one."""
+    """MissingError without a GPU, RunError for an engine built for another GPU."""
     machine = here()
     if machine is None:
         raise MissingError(
             f"the engine {folder.name} needs an NVIDIA GPU of compute capability {details['compute_capability']}",
-            "there is none on this machine, or its driver does not answer",
-            "run it on that machine; `make doctor` says what is missing; here, run with --backend=openvino",
+            "this machine has none, or its driver does not respond",
+            "run on a machine with that GPU; `make doctor` shows what is missing; here, run with --backend=openvino",
         )
     if machine.capability != details["compute_capability"]:
         raise RunError(
@@ -107,11 +107,11 @@ class Cuda:
         self._device = device
 
     def use(self) -> None:
-        """Make the device the calling thread's, as the CUDA runtime asks of every thread."""
+        """Make the device current; the CUDA runtime requires this on every thread."""
         self("cudaSetDevice", self._device)
 
     def __call__(self, name: str, *arguments: Any) -> Any:
-        """Call `name`; RunError with CUDA's words when it fails."""
+        """Call `name`. RunError with CUDA's message on failure."""
         code, *results = getattr(self.api, name)(*arguments)
         if code != self.api.cudaError_t.cudaSuccess:
             _, text = self.api.cudaGetErrorString(code)
@@ -161,7 +161,7 @@ class TrtEngine:
         self.outputs: Sequence[str] = [n for n in names if n not in self.inputs]
 
     def stream(self) -> TrtStream:
-        """A new lane with its own context; RunError when the device's memory does not hold one more."""
+        """A new stream with its own context. RunError when GPU memory is insufficient."""
         engine: Any = self._engine
         self._cuda.use()
         if self._graphs:
@@ -172,7 +172,7 @@ class TrtEngine:
             context = engine.create_execution_context()
         if context is None:
             raise RunError(
-                "the GPU has no room for one more execution context",
+                "not enough GPU memory for another execution context",
                 self._messages.last(),
                 "lower gpu_inference_streams or gpu_batch_size; `make check_engines` shows what a context needs",
             )
@@ -242,16 +242,16 @@ class TrtStream:
         return buffers
 
     def _use_profile(self, shapes: Mapping[str, Shape]) -> None:
-        """Switch to the first profile that holds the batch, the current one where it does."""
+        """Keep the current profile if it covers the batch, else switch to the first that does."""
         order = [self._profile, *[i for i in range(len(self._spans)) if i != self._profile]]
         for index in order:
             if all(_within(shapes[n], *span) for n, span in self._spans[index].items()):
                 self._set_profile(index)
                 return
         raise RunError(
-            f"no profile of the engine holds a batch of shape {list(next(iter(shapes.values())))}",
+            f"no optimisation profile of the engine covers a batch of shape {list(next(iter(shapes.values())))}",
             f"its profiles go up to {[list(next(iter(s.values()))[1]) for s in self._spans]}",
-            "build it again with the run's own gpu_batch_size and lengths",
+            "rebuild the engine with the gpu_batch_size and lengths of this run",
         )
 
     def _set_profile(self, index: int) -> None:

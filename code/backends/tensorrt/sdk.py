@@ -1,4 +1,4 @@
-"""The one import switch: `tensorrt` on a machine with an NVIDIA GPU, `tensorrt_rtx` on any.
+"""Selects the TensorRT module: `tensorrt` on a machine with an NVIDIA GPU, `tensorrt_rtx` on any.
 
 TensorRT-RTX has the same Python API, and its builder makes engines for a named compute capability on a machine without a GPU. Nothing
 is imported before `sdk()` is called. The rest of the TensorRT path takes the module from here and is typed against `tensorrt`.
@@ -70,25 +70,25 @@ def sizes(dims: trt.Dims) -> tuple[int, ...]:
 
 
 KEPT = 200
-"""Messages of TensorRT that are kept for errors and for the sidecar."""
+"""TensorRT message severities kept for errors and the sidecar."""
 
 
 class Messages:
-    """What TensorRT said, newest last, as (severity, text)."""
+    """TensorRT's messages as (severity, text), oldest first."""
 
     def __init__(self) -> None:
         self.all: deque[tuple[str, str]] = deque(maxlen=KEPT)
 
     def problems(self) -> list[str]:
-        """Errors, without the noise around them."""
+        """Error messages without known noise."""
         return [text for severity, text in self.all if severity in ("INTERNAL_ERROR", "ERROR") and not _is_noise(text)]
 
     def last(self) -> str:
-        """The cause, as far as TensorRT's own words have it: its first error and, where it differs, its last."""
-        said = self.problems() or [text for severity, text in self.all if severity == "WARNING"]
-        if not said:
+        """The cause according to TensorRT: its first error and, if different, its last."""
+        messages = self.problems() or [text for severity, text in self.all if severity == "WARNING"]
+        if not messages:
             return "it gave no reason"
-        return said[0] if len(said) == 1 or said[0] == said[-1] else f"{said[0]}; {said[-1]}"
+        return messages[0] if len(messages) == 1 or messages[0] == messages[-1] else f"{messages[0]}; {messages[-1]}"
 
     def number_after(self, words: str) -> int | None:
         """The number behind the last message that begins with `words`."""
@@ -104,7 +104,7 @@ def _is_noise(text: str) -> bool:
 
 
 def logger(module: Any, messages: Messages) -> trt.ILogger:
-    """An ILogger that keeps what it hears in `messages` and prints nothing."""
+    """An ILogger that stores messages in `messages` and prints nothing."""
     base: Any = module.ILogger
 
     class Listening(base):  # type: ignore[misc]
@@ -122,7 +122,7 @@ def logger(module: Any, messages: Messages) -> trt.ILogger:
 
 @contextmanager
 def explained(what: str, messages: Messages, next_step: str) -> Iterator[None]:
-    """Turn what the bindings raise into one error that carries TensorRT's own words."""
+    """Convert exceptions of the bindings to an error with TensorRT's messages."""
     try:
         yield
     except (HarnessError, OSError, KeyboardInterrupt):

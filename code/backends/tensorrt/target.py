@@ -1,4 +1,4 @@
-"""Which GPU an engine is for: the named system's, or the one that is here."""
+"""The GPU that an engine is built for: the selected system's or this machine's."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Target:
     """A kind of GPU.
 
     Args:
-        gpu: its known name, such as 'A100_SXM4_40GB', or what the driver calls it.
+        gpu: its known name, such as 'A100_SXM4_40GB', or the driver's name for it.
         compute: compute capability times ten, 80 for 8.0.
         memory: bytes of device memory; 0 when unknown.
     """
@@ -35,7 +35,7 @@ class Target:
 
     @property
     def capability(self) -> str:
-        """'8.0'."""
+        """The compute capability as text, such as '8.0'."""
         return f"{self.compute // 10}.{self.compute % 10}"
 
 
@@ -43,7 +43,7 @@ def target_of(values: Mapping[str, Any]) -> Target:
     """The GPU of the workload's system.
 
     Raises:
-        UsageError: the system has no GPU, or nobody knows its compute capability.
+        UsageError: the system has no GPU, or its compute capability is unknown.
     """
     name = READS.of(values).get("system")
     system = KnownSystem.get(name) if name else None
@@ -54,7 +54,7 @@ def target_of(values: Mapping[str, Any]) -> Target:
         raise UsageError(
             f"{system.name} has no NVIDIA GPU",
             "TensorRT engines are for GPUs",
-            "name a GPU system with --system=…, or run with --backend=openvino",
+            "select a GPU system with --system=…, or run with --backend=openvino",
         )
     kind = _chosen(kinds, READS.of(values).get("device_kind"))
     name = system.accelerator if len(kinds) == 1 else ""
@@ -74,9 +74,9 @@ def _compute(system: System, kind: Any) -> int:
         compute = found[0].kind.compute_sm
     if not isinstance(compute, int):
         raise UsageError(
-            f"nobody knows the compute capability of {system.name}'s GPU",
-            "the system's description leaves it open",
-            "give compute_sm in code/common/systems/custom_list.py, or build on the machine itself",
+            f"the compute capability of {system.name}'s GPU is unknown",
+            "the system's description does not give it",
+            "set compute_sm in code/common/systems/custom_list.py, or build on the machine itself",
         )
     return compute
 
@@ -85,9 +85,9 @@ def _detected() -> Target:
     found = detect().gpus
     if not found:
         raise MissingError(
-            "there is no NVIDIA GPU on this machine",
+            "this machine has no NVIDIA GPU",
             "TensorRT engines are for GPUs",
-            "name a GPU system with --system=… and --backend=tensorrt_rtx, or run with --backend=openvino",
+            "select a GPU system with --system=… and --backend=tensorrt_rtx, or run with --backend=openvino",
         )
     gpu = found[0].kind
     compute = gpu.compute_sm if isinstance(gpu.compute_sm, int) else 0
@@ -114,7 +114,7 @@ def require_buildable(target: Target, flavour: Flavour, module: Any) -> None:
     machine = here()
     step = "build on a machine that has it, or for compute capability 7.5, 8.x or 12.x with --backend=tensorrt_rtx"
     if machine is None:
-        raise MissingError(f"TensorRT needs the {target.gpu} that it builds for", "there is no NVIDIA GPU on this machine", step)
+        raise MissingError(f"TensorRT needs the {target.gpu} that it builds for", "this machine has no NVIDIA GPU", step)
     if machine.compute != target.compute:
         raise UsageError(
             f"TensorRT cannot build for {target.gpu} (compute capability {target.capability}) here",

@@ -1,8 +1,8 @@
-"""The timing cache: kernels that were timed once are not timed again.
+"""The timing cache, which saves TensorRT from timing the same kernels again.
 
 One file per module, version and compute capability, below build/engines/.timing, with a first line that says which. A cache of
-another version, or a damaged one, is put aside with a warning and a new one takes its place. Builds that end together add to the
-same file, one after the other. TensorRT-RTX times nothing when it builds and has no use for one.
+another version, or a damaged one, is renamed with a warning and replaced. Concurrent builds merge into the same file under a lock.
+TensorRT-RTX does not time kernels at build time and does not use one.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class TimingCache:
 
     @property
     def file(self) -> Path:
-        """Where it is."""
+        """Path of the cache file."""
         return paths.engine_dir() / ".timing" / f"{self.module}-{self.version}-sm{self.compute}.cache"
 
     @property
@@ -46,7 +46,7 @@ class TimingCache:
         return json.dumps(words, sort_keys=True).encode() + b"\n"
 
     def read(self) -> bytes:
-        """What was kept; empty, with a warning, where it belongs to something else."""
+        """The cached data; empty, with a warning, if it belongs to another version or GPU."""
         try:
             data = self.file.read_bytes()
         except FileNotFoundError:
@@ -56,23 +56,25 @@ class TimingCache:
         if data.startswith(self._head):
             return data[len(self._head) :]
         first = data.split(b"\n", 1)[0][:200].decode("utf-8", "replace")
-        self._put_aside(f"it says {first!r}, and this is {self.module} {self.version} for compute capability {self.compute / 10}")
+        self._put_aside(
+            f"it was written for {first!r}, but this is {self.module} {self.version} for compute capability {self.compute / 10}"
+        )
         return b""
 
     def attach(self, config: trt.IBuilderConfig, messages: Messages) -> None:
-        """Give the builder what was timed before."""
+        """Load the cached timings into the builder."""
         data = self.read()
         before = len(messages.problems())
         cache = _created(config, data)
         if data and (cache is None or len(messages.problems()) > before):
-            self._put_aside(messages.last() if messages.problems() else "TensorRT refuses it")
+            self._put_aside(messages.last() if messages.problems() else "TensorRT rejects it")
             messages.all.clear()
             cache = _created(config, b"")
         if cache is not None:
             config.set_timing_cache(cache, False)
 
     def keep(self, config: trt.IBuilderConfig) -> None:
-        """Write what was timed, together with what other builds have added meanwhile."""
+        """Write the timings, merged with those that other builds have added meanwhile."""
         cache = config.get_timing_cache()
         if cache is None:
             return
@@ -92,7 +94,7 @@ class TimingCache:
 
 
 def _created(config: trt.IBuilderConfig, data: bytes) -> trt.ITimingCache | None:
-    """None for data that TensorRT refuses; some versions raise and some answer None."""
+    """None for data that TensorRT rejects; some versions raise, others return None."""
     try:
         return config.create_timing_cache(data)
     except (RuntimeError, TypeError, ValueError):

@@ -1,1 +1,1 @@
-"""BERT-Large on SQuAD v1.1: data set, features, score and the tiny stand-in."""
+"""BERT-Large on SQuAD v1.1: data set, features, score and the tiny variant."""

@@ -52,7 +52,7 @@ def check(
         load(Path(preprocessed_dir), thorough=True)
         raise UsageError(
             f"{preprocessed_dir} was not made from {squad_json} and {vocab}",
-            "the digests of the inputs differ from those in its manifest, so sample numbers mean something else",
+            "the digests of the inputs differ from those in its manifest, so sample indices do not correspond",
             f"run `{manifest.REPAIR}`, then the accuracy run again",
         )
     data = load(Path(preprocessed_dir))
@@ -99,7 +99,7 @@ def read_log(
         if repeated is None:
             raise incomplete(path, absent.tolist(), count)
         line, index = repeated
-        raise bad_line(path, line, f"sample {index} is there twice", f"{len(absent):,} other samples are missing")
+        raise bad_line(path, line, f"sample {index} occurs twice", f"{len(absent):,} other samples are missing")
     if not present.any():
-        raise RunError(f"{path} holds no response", "the run logged nothing", AGAIN)
+        raise RunError(f"{path} contains no responses", "the run logged nothing", AGAIN)
     return logits, present

@@ -10,7 +10,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Sequence
 
-# The CJK blocks whose characters stand as words of their own.
+# The CJK blocks whose characters are separate words.
 _IDEOGRAPHS = (
     (0x3400, 0x4DBF),
     (0x4E00, 0x9FFF),
@@ -24,7 +24,7 @@ _IDEOGRAPHS = (
 
 
 class _Cleaner(dict[int, str]):
-    """A `str.translate` table filled on demand: controls vanish, white space becomes a space, ideographs stand alone."""
+    """A `str.translate` table filled on demand: removes controls, replaces white space by a space, separates ideographs."""
 
     def __missing__(self, code: int) -> str:
         char = chr(code)
@@ -42,7 +42,7 @@ class _Cleaner(dict[int, str]):
 
 
 class _Splitter(dict[int, str]):
-    """A `str.translate` table filled on demand: accents vanish, punctuation stands alone."""
+    """A `str.translate` table filled on demand: removes accents, separates punctuation."""
 
     def __missing__(self, code: int) -> str:
         char = chr(code)
@@ -74,7 +74,7 @@ def joined(pieces: Sequence[str]) -> str:
 
 
 def original(predicted: str, words: str) -> str:
-    """The part of `words` that `predicted` stands for.
+    """The part of `words` that corresponds to `predicted`.
 
     Args:
         predicted: joined word pieces.

@@ -40,7 +40,7 @@ class Bert(BenchmarkDefinition):
         data.download_model(variant)
 
     def prepare(self, values: Mapping[str, Any]) -> None:
-        """Generate the tiny set where it is wanted, and tokenise what is not tokenised."""
+        """Generate the tiny set if it is selected, and tokenise if necessary."""
         read = READS.of(values)
         sources = self._sources(values)
         if read["model_variant"] == "tiny" and not read["data_path"] and not sources.squad_json.is_file():
@@ -75,7 +75,7 @@ class Bert(BenchmarkDefinition):
         }
 
     def check_accuracy(self, log_dir: Path, values: Mapping[str, Any], target: AccuracyTarget) -> list[AccuracyResult]:
-        """F1 against its target; accuracy.txt holds it as the official script prints it."""
+        """F1 against its target; accuracy.txt has the official script's output."""
         from code.benchmarks.bert import accuracy
 
         sources = self._sources(values)
@@ -95,14 +95,14 @@ class Bert(BenchmarkDefinition):
         return {"F1": scores["F1"]}, text + "\n"
 
     def _reference(self, values: Mapping[str, Any]) -> float:
-        """The fp32 F1 that targets are a share of."""
+        """The reference fp32 F1; accuracy targets are a share of it."""
         read = READS.of(values)
         if read["accuracy_reference"] is not None:
             return float(read["accuracy_reference"])
         if read["model_path"] or read["data_path"]:
             raise UsageError(
-                "there is no reference F1 for this model and data",
-                "the targets are a share of the fp32 score, and model_path or data_path names other files than the benchmark's",
+                "no reference F1 is known for this model and data",
+                "the targets are a share of the fp32 score, but model_path or data_path selects files other than the benchmark's",
                 "add --accuracy_reference=F1 with the fp32 score",
             )
         if read["model_variant"] == "tiny":
@@ -121,7 +121,7 @@ class Bert(BenchmarkDefinition):
         )
 
     def _preprocessed(self, values: Mapping[str, Any]) -> Path:
-        """Own folders for own inputs, so that none replaces the benchmark's."""
+        """Separate folders for user inputs, so that they never replace the benchmark's."""
         read = READS.of(values)
         root = Path(read["preprocessed_data_dir"] or paths.preprocessed_dir()) / self.name
         if not read["data_path"] and not read["vocab_path"]:
@@ -135,7 +135,7 @@ def _require(path: Path, what: str, target: str, values: Mapping[str, Any], opti
     read = READS.of(values)
     if not path.is_file():
         command = f"make {target} BENCHMARKS=bert RUN_ARGS=--model_variant={read['model_variant']}"
-        raise MissingError(f"bert's {what} is not there: {path}", "", f"run `{command}`, or name another with {option}=FILE")
+        raise MissingError(f"bert's {what} does not exist: {path}", "", f"run `{command}`, or select another with {option}=FILE")
     return path
 
 

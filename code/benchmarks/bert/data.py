@@ -34,7 +34,7 @@ class Sources:
 
 
 def sources(variant: str) -> Sources:
-    """Where a variant's files belong, whether they are there or not. Raises UsageError for an unknown variant."""
+    """Paths of a variant's files, which need not exist. Raises UsageError for an unknown variant."""
     if variant == "reference":
         return Sources(_place(facts.DEV_SET), _place(facts.VOCABULARY), _place(facts.MODEL))
     if variant == "tiny":
@@ -78,7 +78,7 @@ def download_model(variant: str) -> None:
     for path in (wanted.vocab, wanted.model):
         if not path.is_file():
             raise MissingError(
-                f"the tiny model's {path.name} is not there: {path}",
+                f"the tiny model's {path.name} does not exist: {path}",
                 "it is part of the repository and was removed or not checked out",
                 "run `git checkout -- code/benchmarks/bert/tiny`",
             )

@@ -26,7 +26,7 @@ from code.common.errors import UsageError
 Ints = npt.NDArray[np.int32]
 Longs = npt.NDArray[np.int64]
 
-# Where a feature's window comes from and where it lies in the sequence; one row per feature.
+# A feature's window: its source and its position in the sequence; one row per feature.
 SPAN = np.dtype(
     [
         ("question", "<i4"),  # index into Squad.questions
@@ -43,17 +43,17 @@ _CHUNK = 4096
 
 @dataclass(frozen=True)
 class Settings:
-    """What features depend on besides data and vocabulary; the defaults are MLPerf's."""
+    """Feature settings; the defaults are MLPerf's."""
 
     max_seq_length: int = facts.MAX_SEQUENCE
     doc_stride: int = facts.DOC_STRIDE
     max_query_length: int = facts.MAX_QUESTION
 
     def __post_init__(self) -> None:
-        room = self.max_seq_length - 3
-        if self.doc_stride < 1 or self.max_query_length < 1 or self.max_query_length >= room:
+        capacity = self.max_seq_length - 3
+        if self.doc_stride < 1 or self.max_query_length < 1 or self.max_query_length >= capacity:
             raise UsageError(
-                f"these feature settings leave no room for a paragraph: {asdict(self)}",
+                f"these feature settings leave no tokens for a paragraph: {asdict(self)}",
                 "a sequence holds the question, a window of the paragraph and three separators; a stride is at least 1",
                 "use MLPerf's 384 / 128 / 64, or a max_query_length below max_seq_length - 3",
             )
@@ -196,7 +196,7 @@ def _encode(tokenizer: Any, texts: list[str], workers: int | None) -> list[list[
 
 @contextmanager
 def _without_own_threads() -> Iterator[None]:
-    """The library's own thread pool switched off, so that `workers` is what counts."""
+    """Disable the library's thread pool, so that `workers` threads are used."""
     name = "TOKENIZERS_PARALLELISM"
     before = os.environ.get(name)
     os.environ[name] = "false"
@@ -211,9 +211,9 @@ def _without_own_threads() -> Iterator[None]:
 
 def _spans(paragraphs: Longs, query_lengths: Longs, document_lengths: Longs, settings: Settings) -> npt.NDArray[Any]:
     """The windows of every question: as many of full size as needed, each `doc_stride` tokens further, the last one cut."""
-    room = settings.max_seq_length - 3 - query_lengths
-    step = np.minimum(room, settings.doc_stride)
-    beyond = np.maximum(document_lengths - room, 0)
+    capacity = settings.max_seq_length - 3 - query_lengths
+    step = np.minimum(capacity, settings.doc_stride)
+    beyond = np.maximum(document_lengths - capacity, 0)
     windows = np.where(document_lengths > 0, 1 + -(-beyond // step), 0)
     question = np.repeat(np.arange(len(paragraphs)), windows)
     start = _ragged(np.zeros_like(windows), windows) * step[question]
@@ -222,14 +222,14 @@ def _spans(paragraphs: Longs, query_lengths: Longs, document_lengths: Longs, set
     spans["paragraph"] = paragraphs[question]
     spans["document_first"] = start
     spans["sequence_first"] = query_lengths[question] + 2
-    spans["tokens"] = np.minimum(room[question], document_lengths[question] - start)
+    spans["tokens"] = np.minimum(capacity[question], document_lengths[question] - start)
     return spans
 
 
 def _keep_max_context(best: npt.NDArray[np.bool_], spans: npt.NDArray[Any]) -> None:
     """Clear the places of `best` (bool [N, S]) whose document token another window of the question shows with more context.
 
-    Context is the smaller of what stands left and right in the window, plus a hundredth of the window's length; the first
+    Context is the smaller of the token counts left and right in the window, plus a hundredth of the window's length; the first
     window wins a draw.
     """
     question = spans["question"]
@@ -252,7 +252,7 @@ def _keep_max_context(best: npt.NDArray[np.bool_], spans: npt.NDArray[Any]) -> N
 
 
 def _ragged(starts: Longs, counts: Longs) -> Longs:
-    """start, start + 1, … (count of them) for every pair, in a row."""
+    """Concatenated ranges: start, start + 1, … (count values) for every pair."""
     before = np.cumsum(counts) - counts
     return np.repeat(starts - before, counts) + np.arange(int(counts.sum()))
 

@@ -53,17 +53,17 @@ class Manifest:
     schema: int = SCHEMA
 
     def write(self, folder: Path) -> None:
-        """Write it into `folder`, whole or not at all."""
+        """Write it into `folder` atomically."""
         write_json(folder / FILE_NAME, asdict(self))
 
 
 def read(folder: Path) -> Manifest:
-    """Read a folder's manifest. Raises MissingError when there is none, or it is damaged or of another schema."""
+    """Read a folder's manifest. Raises MissingError when it is absent, damaged or of another schema."""
     path = folder / FILE_NAME
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         if content["schema"] != SCHEMA:
-            raise missing(path, f"it has schema {content['schema']}, and this version reads {SCHEMA}")
+            raise missing(path, f"it has schema {content['schema']}; this version reads {SCHEMA}")
         return Manifest(
             inputs={name: Stamp(**stamp) for name, stamp in content["inputs"].items()},
             settings=dict(content["settings"]),
@@ -125,7 +125,7 @@ def stamp_input(path: Path) -> Stamp:
 
 
 def missing(path: Path, why: str) -> MissingError:
-    """The error for preprocessed data that cannot be used."""
+    """The error for unusable preprocessed data."""
     return MissingError(f"preprocessed data cannot be used: {path}", why, f"run `{REPAIR}`")
 
 
@@ -133,7 +133,7 @@ def _unreadable(path: Path, error: OSError) -> MissingError:
     return MissingError(
         f"cannot read {path}",
         error.strerror or str(error),
-        "run `make download_data download_model BENCHMARKS=bert`, or give the path of an existing file",
+        "run `make download_data download_model BENCHMARKS=bert`, or pass the path of an existing file",
     )
 
 

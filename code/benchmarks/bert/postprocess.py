@@ -39,8 +39,8 @@ def score(
 
     Args:
         logits: start and end logits of every feature: an array [N, S, 2], or a function from a feature's index to its
-            [length, 2], where what lies beyond `length` counts as -10000.
-        present: bool [N]; features that are False are left out, as if the model had never seen them.
+            [length, 2], positions beyond `length` count as -10000.
+        present: bool [N]; features that are False are ignored, as if the model had never seen them.
 
     Returns:
         {"F1": percent, "exact_match": percent}

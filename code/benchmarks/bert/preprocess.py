@@ -109,7 +109,7 @@ def preprocess(
     Args:
         settings: feature settings; MLPerf's when not given.
         workers: threads that tokenise; None for every core.
-        progress: is told each step in words.
+        progress: called with a message for each step.
 
     Raises:
         MissingError, UsageError: an input is absent or is not what it should be.
@@ -165,7 +165,7 @@ def load(out: Path, *, thorough: bool = False) -> PreprocessedSquad:
             if record.dtype:
                 arrays[path.stem] = _open(np.load(path, mmap_mode="r", allow_pickle=False), record, path)
         except FileNotFoundError as error:
-            raise manifests.missing(path, "it is not there") from error
+            raise manifests.missing(path, "it does not exist") from error
         except (OSError, ValueError, EOFError, SyntaxError) as error:
             raise manifests.missing(path, f"it is damaged ({error})") from error
     return PreprocessedSquad(out, manifest, **arrays)
@@ -174,7 +174,7 @@ def load(out: Path, *, thorough: bool = False) -> PreprocessedSquad:
 def _open(array: Any, record: ArrayRecord, path: Path) -> Any:
     found = (str(array.dtype), tuple(array.shape))
     if found != (record.dtype, record.shape):
-        raise manifests.missing(path, f"it holds {found[0]} {list(found[1])} instead of {record.dtype} {list(record.shape)}")
+        raise manifests.missing(path, f"it is {found[0]} {list(found[1])} instead of {record.dtype} {list(record.shape)}")
     return array
 
 

@@ -83,7 +83,7 @@ def _json(path: Path) -> Any:
     except json.JSONDecodeError as error:
         cut_off = error.pos >= len(text.rstrip()) - 1 or error.msg.startswith("Unterminated string")
         raise UsageError(
-            "not valid JSON" + (", the file seems to be cut off" if cut_off else ""),
+            "not valid JSON" + (", the file seems to be truncated" if cut_off else ""),
             f"{error.msg} at column {error.colno}",
             "download it again: remove the file, then `make download_data BENCHMARKS=bert`",
             where=f"{path}:{error.lineno}",
@@ -91,7 +91,7 @@ def _json(path: Path) -> Any:
 
 
 class _Reader:
-    """Walks the parsed JSON and knows where it is, so that every complaint says so."""
+    """Walks the parsed JSON and tracks the path, so that every error names its location."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -109,7 +109,7 @@ class _Reader:
             for p, paragraph in enumerate(self._member(article, "paragraphs", list, place)):
                 self._paragraph(paragraph, f"{place}.paragraphs[{p}]")
         if not self._questions:
-            raise self._wrong("data", "there is no question in it")
+            raise self._wrong("data", "it contains no questions")
         return Squad(tuple(self._contexts), tuple(self._questions))
 
     def _paragraph(self, paragraph: Any, place: str) -> None:
@@ -129,10 +129,10 @@ class _Reader:
             text = self._text(answer, "text", here)
             start = self._member(answer, "answer_start", int, here)
             if start < 0 or not context.startswith(text, start):
-                raise self._wrong(here, f"the text {_short(text)} does not stand at {start} of its context")
+                raise self._wrong(here, f"the text {_short(text)} is not at {start} of its context")
             texts.append(text)
         if not texts:
-            raise self._wrong(f"{place}.answers", "it is empty, and a question without an answer has no score")
+            raise self._wrong(f"{place}.answers", "it is empty, but a question without an answer cannot be scored")
         self._questions.append(Question(identity, self._text(entry, "question", place), tuple(texts), len(self._contexts)))
 
     def _text(self, holder: Any, key: str, place: str) -> str:

@@ -49,7 +49,7 @@ def read(path: Path) -> Vocabulary:
                 if not piece:
                     raise _wrong(path, "the line is empty, and every line must hold one piece", number)
                 if piece in ids:
-                    raise _wrong(path, f"the piece {piece!r} already stands in line {ids[piece] + 1}", number)
+                    raise _wrong(path, f"the piece {piece!r} is already on line {ids[piece] + 1}", number)
                 ids[piece] = number
     except OSError as error:
         raise MissingError(

@@ -34,21 +34,21 @@ def check(
     Args:
         preprocessed_dir: the arrays that the run read (code/benchmarks/gptj/preprocess.py).
         data, vocabulary: what they were made from.
-        entries_of_model: tokens that the model knows, where they are more than the vocabulary's; GPT-J's head has some that nobody
-            named, which are left out of the text.
+        entries_of_model: size of the model's output layer, if larger than the vocabulary; GPT-J's has unnamed tokens, which are
+            omitted from the text.
         dtype: of the token ids in the log, one of `DTYPES`.
         complete: whether every sample must be there; a compliance run logs only some of them.
 
     Raises:
         MissingError: the log, the arrays or an input is not there.
         UsageError: the arrays were made from other inputs.
-        RunError: the log is cut off, or a sample is missing or unknown, or a response is no sequence of the vocabulary's tokens.
+        RunError: the log is truncated, a sample is missing or unknown, or a response is not a sequence of vocabulary tokens.
     """
     prompts = load(preprocessed_dir)
     if not is_current(preprocessed_dir, data, vocabulary):
         raise UsageError(
             f"{preprocessed_dir} was not made from {data} and {vocabulary}",
-            "the digests of the inputs differ from those in its manifest, so sample numbers mean something else",
+            "the digests of the inputs differ from those in its manifest, so sample indices do not correspond",
             "run `make preprocess_data BENCHMARKS=gptj`, then the accuracy run again",
         )
     found = read_log(
@@ -73,13 +73,13 @@ def read_log(
             raise RunError(f"sample {index} is unknown", f"the data set has the samples 0 to {count - 1}", AGAIN, where)
         if len(raw) % kind.itemsize or not raw:
             raise RunError(
-                f"the response for sample {index} has {len(raw)} bytes", f"it is no sequence of {dtype} tokens", AGAIN, where
+                f"the response for sample {index} has {len(raw)} bytes", f"that is not a sequence of {dtype} tokens", AGAIN, where
             )
         tokens = np.frombuffer(raw, dtype=kind).astype(np.int64)
         _require_known(tokens, vocabulary, index, where)
         found.setdefault(index, tokens)
     if not found:
-        raise RunError(f"{path} holds no response", "the run logged nothing", AGAIN)
+        raise RunError(f"{path} contains no responses", "the run logged nothing", AGAIN)
     if complete and len(found) < count:
         raise incomplete(path, [index for index in range(count) if index not in found], count)
     return found
@@ -91,7 +91,7 @@ def _require_known(tokens: NDArray[np.int64], vocabulary: int, index: int, where
     if least < 0 or most >= vocabulary:
         raise RunError(
             f"sample {index} has a token that the vocabulary of {vocabulary:,} entries lacks",
-            f"it is {most if least >= 0 else least}: the vocabulary and the model do not belong together",
-            "name the model's own vocabulary with --vocab_path",
+            f"it is {most if least >= 0 else least}: the vocabulary and the model do not match",
+            "select the model's own vocabulary with --vocab_path",
             where,
         )

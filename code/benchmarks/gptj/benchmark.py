@@ -68,7 +68,7 @@ class GptJ(BenchmarkDefinition, TextDefinition):
 
     @property
     def graph_version(self) -> int:
-        """Raised with every change that makes other graphs of the same model."""
+        """Version of the conversion; increment it when the same model gives another graph."""
         from code.benchmarks.gptj import graph
 
         return graph.VERSION
@@ -97,4 +97,4 @@ class GptJ(BenchmarkDefinition, TextDefinition):
 
 
 BENCHMARK = GptJ()
-"""The object that code/benchmarks/benchmark.py finds."""
+"""The definition that code/benchmarks/benchmark.py loads."""

@@ -46,13 +46,13 @@ class Bpe:
         return out
 
     def decode(self, ids: Iterable[Sequence[int]]) -> list[str]:
-        """The text of every sequence of ids, special tokens left out."""
+        """The text of every sequence of ids, without special tokens."""
         found: list[str] = self.tokenizer.decode_batch([[int(i) for i in one] for one in ids], skip_special_tokens=True)
         return found
 
 
 def find(place: Path) -> tuple[Path, ...]:
-    """The files of the vocabulary at `place`: a folder that holds one, or one of its files. MissingError where none is there."""
+    """The files of the vocabulary at `place`: a folder that holds one, or one of its files. MissingError when there are none."""
     folder = place if place.is_dir() else place.parent
     if place.name == WHOLE and place.is_file():
         return (place,)
@@ -63,13 +63,13 @@ def find(place: Path) -> tuple[Path, ...]:
         return (folder / WHOLE,)
     raise MissingError(
         f"there is no BPE vocabulary at {place}",
-        f"it takes {WHOLE}, or both of {' or '.join(' and '.join(pair) for pair in PAIRS)}",
-        "run `make download_model BENCHMARKS=gptj`, or name another with --vocab_path=FOLDER",
+        f"it needs {WHOLE}, or both of {' or '.join(' and '.join(pair) for pair in PAIRS)}",
+        "run `make download_model BENCHMARKS=gptj`, or select another with --vocab_path=FOLDER",
     )
 
 
 def read(place: Path) -> Bpe:
-    """Open the vocabulary at `place`. MissingError where it is not there, UsageError where it is not one."""
+    """Open the vocabulary at `place`. MissingError when it does not exist, UsageError when it is invalid."""
     files = find(place)
     try:
         tokenizer = _whole(files[0]) if len(files) == 1 else _pair(*files)
@@ -79,7 +79,9 @@ def read(place: Path) -> Bpe:
         raise _broken(files[0], error) from error
     end = tokenizer.token_to_id(END)
     if end is None:
-        raise UsageError(f"{files[0]} has no {END}", "generation ends with it", "name GPT-J's own vocabulary with --vocab_path")
+        raise UsageError(
+            f"{files[0]} has no {END}", "generation ends with that token", "select GPT-J's own vocabulary with --vocab_path"
+        )
     return Bpe(files, tokenizer.get_vocab_size(with_added_tokens=True), int(end), tokenizer)
 
 
@@ -106,7 +108,7 @@ def _pair(vocabulary: Path, merges: Path) -> Any:
 def _broken(path: Path, error: Exception) -> UsageError:
     words = str(error).strip().splitlines()
     return UsageError(
-        f"{path} is no BPE vocabulary",
+        f"{path} is not a BPE vocabulary",
         words[0] if words else type(error).__name__,
-        "fetch it again with `make download_model BENCHMARKS=gptj`, or name another with --vocab_path",
+        "fetch it again with `make download_model BENCHMARKS=gptj`, or select another with --vocab_path",
     )

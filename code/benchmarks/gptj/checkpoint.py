@@ -22,7 +22,7 @@ EXPORTED = "openvino"
 WHOLE_FILES = ("model.safetensors", "pytorch_model.bin")
 INDEXES = ("model.safetensors.index.json", "pytorch_model.bin.index.json")
 AGAIN = (
-    "fetch it again: make download_model BENCHMARKS=gptj RUN_ARGS=--model_variant=reference, or name another with --model_path"
+    "fetch it again: make download_model BENCHMARKS=gptj RUN_ARGS=--model_variant=reference, or select another with --model_path"
 )
 _SPAN = re.compile(rb'offset="(\d+)"[^>]*?\bsize="(\d+)"')
 
@@ -49,14 +49,14 @@ class Checkpoint:
 
     @property
     def parameters(self) -> int:
-        """About how many weights it has, from its sizes."""
+        """Approximate number of weights, from its dimensions."""
         hidden, layers = int(self.config["n_embd"]), int(self.config["n_layer"])
         inner = int(self.config.get("n_inner") or 4 * hidden)
         return layers * (4 * hidden * hidden + 2 * hidden * inner) + 2 * int(self.config["vocab_size"]) * hidden
 
     @property
     def kv_numbers(self) -> int:
-        """Keys and values of one token, in numbers."""
+        """Number of KV cache elements per token."""
         return 2 * int(self.config["n_layer"]) * int(self.config["n_embd"])
 
     @property
@@ -68,10 +68,10 @@ class Checkpoint:
 def open_checkpoint(folder: Path) -> Checkpoint:
     """Check the model in `folder`.
 
-    Raises MissingError where a file is not there, RunError where one is cut off, UsageError where it is no GPT-J.
+    Raises MissingError for an absent file, RunError for a truncated one, UsageError for a model that is not GPT-J.
     """
     if not folder.is_dir():
-        raise MissingError(f"gptj's model is not there: {folder}", "it is a folder with config.json and the weights", AGAIN)
+        raise MissingError(f"gptj's model does not exist: {folder}", "it is a folder with config.json and the weights", AGAIN)
     config = _config(folder / CONFIG)
     weights = _weights(folder)
     exported = next((place for place in (folder / EXPORTED, folder) if (place / IR).is_file()), None)
@@ -79,7 +79,7 @@ def open_checkpoint(folder: Path) -> Checkpoint:
         _check_ir(exported)
     elif not weights:
         raise MissingError(
-            f"{folder} has no weights", f"it takes {' or '.join(WHOLE_FILES)}, shards with an index, or {IR}", AGAIN
+            f"{folder} has no weights", f"it needs {' or '.join(WHOLE_FILES)}, shards with an index, or {IR}", AGAIN
         )
     return Checkpoint(folder, config, weights, exported)
 
@@ -88,13 +88,13 @@ def _config(path: Path) -> dict[str, Any]:
     content = _json(path)
     if content.get("model_type") != "gptj":
         raise UsageError(
-            f"{path.parent} is no GPT-J",
+            f"{path.parent} is not a GPT-J checkpoint",
             f"its config.json says model_type {content.get('model_type')!r}",
-            "name another with --model_path",
+            "select another with --model_path",
         )
     absent = [name for name in ("n_embd", "n_layer", "n_head", "vocab_size", "rotary_dim") if name not in content]
     if absent:
-        raise UsageError(f"{path} lacks {absent[0]}", "a GPT-J's sizes are in it", AGAIN)
+        raise UsageError(f"{path} lacks {absent[0]}", "it must contain a GPT-J's dimensions", AGAIN)
     return content
 
 
@@ -120,32 +120,34 @@ def _check_file(path: Path, why: str) -> None:
     if path.suffix == ".bin":
         if not zipfile.is_zipfile(path):
             raise RunError(
-                f"a shard of the checkpoint is cut off or damaged: {path}", f"its {size:,} bytes are no whole archive", AGAIN
+                f"a shard of the checkpoint is truncated or corrupt: {path}",
+                f"its {size:,} bytes are not a complete archive",
+                AGAIN,
             )
         return
     try:
         with path.open("rb") as source:
             (length,) = struct.unpack("<Q", source.read(8))
             if length > size:
-                raise ValueError("its header is not whole")
+                raise ValueError("its header is incomplete")
             header = json.loads(source.read(length))
         wanted = 8 + length + max(entry["data_offsets"][1] for name, entry in header.items() if name != "__metadata__")
     except (OSError, ValueError, KeyError, struct.error) as error:
         raise RunError(f"a shard of the checkpoint is damaged: {path}", str(error) or type(error).__name__, AGAIN) from error
     if size != wanted:
-        raise RunError(f"a shard of the checkpoint is cut off: {path}", f"it has {size:,} of {wanted:,} bytes", AGAIN)
+        raise RunError(f"a shard of the checkpoint is truncated: {path}", f"it has {size:,} of {wanted:,} bytes", AGAIN)
 
 
 def _check_ir(folder: Path) -> None:
     model, weights = folder / IR, folder / IR_WEIGHTS
     if not weights.is_file():
-        raise MissingError(f"the exported model's weights are missing: {weights}", f"{IR} is there", AGAIN)
+        raise MissingError(f"the exported model's weights are missing: {weights}", f"{IR} exists without them", AGAIN)
     spans = [int(offset) + int(size) for offset, size in _SPAN.findall(model.read_bytes())]
     if not spans:
-        raise RunError(f"{model} is cut off or damaged", "it names no weights", AGAIN)
+        raise RunError(f"{model} is truncated or corrupt", "it does not refer to weights", AGAIN)
     size, wanted = weights.stat().st_size, max(spans)
     if size < wanted:
-        raise RunError(f"the exported model's weights are cut off: {weights}", f"it has {size:,} of {wanted:,} bytes", AGAIN)
+        raise RunError(f"the exported model's weights are truncated: {weights}", f"it has {size:,} of {wanted:,} bytes", AGAIN)
 
 
 def _json(path: Path) -> dict[str, Any]:
@@ -156,5 +158,5 @@ def _json(path: Path) -> dict[str, Any]:
     except ValueError as error:
         raise RunError(f"{path} is damaged", str(error), AGAIN) from error
     if not isinstance(content, dict):
-        raise RunError(f"{path} is damaged", "it is no JSON object", AGAIN)
+        raise RunError(f"{path} is damaged", "it is not a JSON object", AGAIN)
     return content

@@ -33,15 +33,17 @@ class Sample:
 
 
 def read(path: Path) -> list[Sample]:
-    """The samples of a cnn_eval.json. MissingError where it is not there, UsageError (with the entry) for what is wrong in it."""
+    """The samples of a cnn_eval.json. MissingError when it does not exist, UsageError with the entry for invalid content."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise _absent(path, error) from error
     except ValueError as error:
-        raise UsageError(f"{path} is no JSON", str(error), "make it again with `make download_data BENCHMARKS=gptj`") from error
+        raise UsageError(
+            f"{path} is not valid JSON", str(error), "make it again with `make download_data BENCHMARKS=gptj`"
+        ) from error
     if not isinstance(content, list) or not content:
-        raise UsageError(f"{path} holds no list of samples", "cnn_eval.json is a list of instruction, input and output")
+        raise UsageError(f"{path} does not contain a list of samples", "cnn_eval.json is a list of instruction, input and output")
     return [_sample(path, number, entry) for number, entry in enumerate(content)]
 
 
@@ -50,7 +52,7 @@ def _sample(path: Path, number: int, entry: Any) -> Sample:
         sample = Sample(str(entry["instruction"]), str(entry["input"]), str(entry["output"]))
     except (KeyError, TypeError) as error:
         raise UsageError(
-            f"entry {number} of {path} is no sample",
+            f"entry {number} of {path} is not a sample",
             f"it takes instruction, input and output; {type(error).__name__}: {error}",
             "make the file again with `make download_data BENCHMARKS=gptj`",
         ) from error
@@ -62,7 +64,7 @@ def _sample(path: Path, number: int, entry: Any) -> Sample:
 
 
 def write(samples: Sequence[Sample], path: Path) -> None:
-    """Write cnn_eval.json, whole or not at all."""
+    """Write cnn_eval.json atomically."""
     content = [{"instruction": s.instruction, "input": s.article, "output": s.highlights} for s in samples]
     with atomic_write(path) as out:
         json.dump(content, out, ensure_ascii=False, indent=0)
@@ -77,18 +79,18 @@ def from_file(path: Path) -> list[Sample]:
     reader = READERS.get(path.suffix.lower())
     if reader is None:
         raise UsageError(
-            f"{path} is of no kind that is read here",
-            f"it ends in {path.suffix or 'nothing'!r}; known are {', '.join(READERS)}",
-            "convert it, or name another with --cnndm_source",
+            f"{path} has an unsupported format",
+            f"its suffix is {path.suffix!r}; supported: {', '.join(READERS)}",
+            "convert it, or select another with --cnndm_source",
         )
     try:
         samples = [_row(path, line, row) for line, row in reader(path)]
     except OSError as error:
         raise _absent(path, error) from error
     except UnicodeDecodeError as error:
-        raise UsageError(f"{path} is not UTF-8", str(error), "convert it, or name another with --cnndm_source") from error
+        raise UsageError(f"{path} is not UTF-8", str(error), "convert it, or select another with --cnndm_source") from error
     if not samples:
-        raise UsageError(f"{path} holds no article", "", "name another with --cnndm_source")
+        raise UsageError(f"{path} contains no articles", "", "select another with --cnndm_source")
     return samples
 
 
@@ -128,11 +130,14 @@ def _json(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
         else:
             rows = [(number, json.loads(line)) for number, line in enumerate(text.splitlines(), 1) if line.strip()]
     except ValueError as error:
-        raise UsageError(f"{path} is no JSON", str(error), "name another with --cnndm_source") from error
+        raise UsageError(f"{path} is not valid JSON", str(error), "select another with --cnndm_source") from error
     for number, row in rows:
         if not isinstance(row, dict):
             raise UsageError(
-                "this is no object with article and highlights", "", "name another with --cnndm_source", f"{path}:{number}"
+                "the line is not an object with article and highlights",
+                "",
+                "select another with --cnndm_source",
+                f"{path}:{number}",
             )
         yield number, row
 
@@ -149,12 +154,14 @@ def _parquet(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
     try:
         rows = parquet.read_table(path).to_pylist()
     except (ValueError, OSError) as error:
-        raise UsageError(f"{path} is no Parquet file", str(error).splitlines()[0], "name another with --cnndm_source") from error
+        raise UsageError(
+            f"{path} is not a Parquet file", str(error).splitlines()[0], "select another with --cnndm_source"
+        ) from error
     yield from enumerate(rows, 1)
 
 
 READERS = {".csv": _csv, ".json": _json, ".jsonl": _json, ".parquet": _parquet}
-"""How a file's name ends → what reads its rows as (line, columns)."""
+"""File suffix → reader that yields rows as (line, columns)."""
 
 
 def from_hub() -> list[Sample]:
@@ -184,14 +191,14 @@ def _absent(path: Path, error: OSError) -> MissingError:
     return MissingError(
         f"cannot read {path}",
         error.strerror or str(error),
-        "run `make download_data BENCHMARKS=gptj`, or name another with --data_path",
+        "run `make download_data BENCHMARKS=gptj`, or select another with --data_path",
     )
 
 
 def _empty(what: str, which: str, where: str = "") -> UsageError:
     return UsageError(
         f"{which} has an empty {what}".strip() if which else f"empty {what}",
-        "nothing can be summarised or scored there",
-        "remove the entry or fill it",
+        "it cannot be summarised or scored",
+        "remove the entry or complete it",
         where,
     )

@@ -42,7 +42,7 @@ class Sources:
 
 
 def sources(variant: str) -> Sources:
-    """Where a variant's files belong, whether they are there or not. Raises UsageError for an unknown variant."""
+    """Paths of a variant's files, which need not exist. Raises UsageError for an unknown variant."""
     if variant == "reference":
         model = paths.build_dir() / facts.MODEL_PATH
         return Sources(paths.build_dir() / facts.DATA_PATH, model, model)
@@ -59,7 +59,7 @@ def from_source(source: Path) -> Path:
     try:
         status = source.stat()
     except OSError as error:
-        raise MissingError(f"cannot read {source}", error.strerror or str(error), "name another with --cnndm_source") from error
+        raise MissingError(f"cannot read {source}", error.strerror or str(error), "select another with --cnndm_source") from error
     stamp = hashlib.sha256(f"{source.absolute()}\n{status.st_size}\n{status.st_mtime_ns}".encode()).hexdigest()[:12]
     made = paths.data_dir() / "cnn-daily-mail" / f"{source.stem}-{stamp}.json"
     if not made.is_file():
@@ -102,7 +102,7 @@ def download_data(variant: str) -> None:
 
 
 def fetch_punkt() -> None:
-    """NLTK's English sentence model below build/data/nltk_data, where it is not there yet."""
+    """Install NLTK's English sentence model below build/data/nltk_data if it is missing."""
     if sentences.have_punkt():
         return
     folder = sentences.model_folder().parents[1]
@@ -146,13 +146,13 @@ def _fetch_checkpoint(target: Path) -> None:
         f"{target}"
     )
     if not archive.is_file():
-        _require_room(target.parent, UNPACKED_GB)
+        _require_space(target.parent, UNPACKED_GB)
         download.fetch(facts.MODEL_URL, archive, label="GPT-J 6B, fine-tuned", manual_steps=steps)
     try:
         with zipfile.ZipFile(archive) as packed, atomic_directory(target) as folder:
             members = [m for m in packed.infolist() if "checkpoint-final/" in m.filename and not m.is_dir()]
             if not members:
-                raise zipfile.BadZipFile("it holds no folder checkpoint-final")
+                raise zipfile.BadZipFile("it contains no folder checkpoint-final")
             with console.Progress("unpacking GPT-J", sum(m.file_size for m in members), "B") as progress:
                 for member in members:
                     with packed.open(member) as source, (folder / Path(member.filename).name).open("wb") as out:
@@ -163,12 +163,12 @@ def _fetch_checkpoint(target: Path) -> None:
     archive.unlink()
 
 
-def _require_room(folder: Path, gigabytes: float) -> None:
+def _require_space(folder: Path, gigabytes: float) -> None:
     existing = next(place for place in (folder, *folder.parents) if place.exists())
     free = shutil.disk_usage(existing).free / 1e9
     if free < gigabytes:
         raise RunError(
-            f"too little space for GPT-J's checkpoint in {folder}",
-            f"archive and checkpoint take {gigabytes:g} GB together for a while, and {free:.1f} GB are free",
+            f"not enough space for GPT-J's checkpoint in {folder}",
+            f"archive and checkpoint need {gigabytes:g} GB during unpacking, but {free:.1f} GB are free",
             "free some space, or set MLPERF_SCRATCH_PATH to a larger disk",
         )

@@ -47,7 +47,7 @@ def to_openvino(checkpoint: Checkpoint, precision: str, folder: Path, candidates
     else:
         made = "of the exported model"
         made += _written(_read(checkpoint.exported / IR), folder, candidates)
-    # What GenAI reads at loading; how texts are generated is always said with each request.
+    # GenAI reads this at loading; each request carries its own generation settings.
     (folder / CONFIG).write_text(json.dumps(checkpoint.config, indent=2) + "\n", encoding="utf-8")
     return {"made": made}
 
@@ -71,12 +71,14 @@ def _written(network: Any, folder: Path, candidates: int | None) -> str:
     try:
         openvino.save_model(network, str(folder / IR), compress_to_fp16=False)
     except RuntimeError as error:
-        raise RunError(f"the engine cannot be written to {folder}", _last_line(error), "see whether the disk is full") from error
+        raise RunError(
+            f"the engine cannot be written to {folder}", _last_line(error), "check that the disk is not full"
+        ) from error
     return "".join(f", {change}" for change in done)
 
 
 def _compressed(model: Path, precision: str) -> Any:
-    """NNCF's words and progress bars do not reach the terminal: it has one line for each engine."""
+    """Keep NNCF's messages and progress bars off the terminal, which shows one line per engine."""
     with contextlib.redirect_stdout(io.StringIO()):
         try:
             import nncf
@@ -98,12 +100,12 @@ def _last_line(error: BaseException) -> str:
 
 
 def _export(checkpoint: Checkpoint, weight_format: str, folder: Path) -> None:
-    """In a process of its own, whose memory is given back whole and whose many warnings stay in its log."""
+    """Export in a child process, so that all its memory is released and its warnings stay in its log."""
     if not has_exporter():
         raise MissingError(
             "exporting a checkpoint needs the Python packages optimum-intel, torch and transformers",
             "one of them is not installed",
-            "run `pip install '.[export]'` in an environment of its own and name the exported folder with --model_path, "
+            "run `pip install '.[export]'` in a separate environment and pass the exported folder with --model_path, "
             "or install it here",
         )
     command = [sys.executable, "-m", _SCRIPT, str(checkpoint.folder), weight_format, str(folder)]
@@ -113,8 +115,8 @@ def _export(checkpoint: Checkpoint, weight_format: str, folder: Path) -> None:
         how = f"killed by signal {-done.returncode}" if done.returncode < 0 else f"exit status {done.returncode}"
         raise RunError(
             f"the checkpoint {checkpoint.folder} could not be exported ({how})",
-            words[-1] if words else "it said nothing",
-            "check that it loads with transformers, and that there is memory for it",
+            words[-1] if words else "it printed nothing",
+            "check that it loads with transformers and that memory suffices",
         )
 
 

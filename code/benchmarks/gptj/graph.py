@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 VERSION = 1
-"""Raised with every change that makes other engines of the same model."""
+"""Version of the conversion; increment it when the same model gives another engine."""
 SAMPLED = "sampled_tokens_indices"
 """The input by which OpenVINO GenAI names the tokens that are sampled from."""
 

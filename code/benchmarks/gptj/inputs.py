@@ -106,4 +106,4 @@ def require_fit(vocabulary_file: Path, vocabulary: int, end: int, checkpoint: Ch
 def _missing(what: str, path: Path, target: str, values: Mapping[str, Any], option: str) -> MissingError:
     read = READS.of(values)
     command = f"make {target} BENCHMARKS=gptj RUN_ARGS=--model_variant={read['model_variant']}"
-    return MissingError(f"gptj's {what} is not there: {path}", "", f"run `{command}`, or name another with {option}=FILE")
+    return MissingError(f"gptj's {what} does not exist: {path}", "", f"run `{command}`, or select another with {option}=FILE")

@@ -61,7 +61,7 @@ class PreprocessedPrompts:
 
 
 def settings() -> dict[str, Any]:
-    """What decides the arrays besides the inputs."""
+    """Settings that determine the arrays, other than the inputs."""
     import hashlib
 
     return {"max_input_tokens": facts.MAX_INPUT_TOKENS, "prompt": hashlib.sha256(prompt("", "").encode()).hexdigest()}
@@ -104,7 +104,7 @@ def preprocess(data: Path, vocabulary: Path, out: Path, progress: Callable[[str]
     encoded = opened.encode([prompt(sample.article, sample.instruction) for sample in samples])
     truncated = sum(len(ids) > facts.MAX_INPUT_TOKENS for ids in encoded)
     if truncated:
-        tell(f"{truncated:,} prompts are cut to {facts.MAX_INPUT_TOKENS:,} tokens, as in the reference")
+        tell(f"{truncated:,} prompts are truncated to {facts.MAX_INPUT_TOKENS:,} tokens, as in the reference")
     lengths = np.asarray([min(len(ids), facts.MAX_INPUT_TOKENS) for ids in encoded], dtype=np.int32)
     offsets = np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)])
     tokens = np.fromiter((i for ids in encoded for i in ids[: facts.MAX_INPUT_TOKENS]), dtype=np.int32, count=int(offsets[-1]))
@@ -131,7 +131,7 @@ def preprocess(data: Path, vocabulary: Path, out: Path, progress: Callable[[str]
 
 
 def load(out: Path) -> PreprocessedPrompts:
-    """Open a folder that `preprocess` wrote, checking type, shape and size of every array. MissingError names what is not right."""
+    """Open a folder that `preprocess` wrote, checking type, shape and size of every array. MissingError names the defect."""
     import numpy as np
 
     content = _manifest(out)
@@ -144,7 +144,7 @@ def load(out: Path) -> PreprocessedPrompts:
                 raise ValueError(f"it has {path.stat().st_size:,} bytes, not {record['size']:,}")
             array = np.load(path, mmap_mode="r", allow_pickle=False)
             if array.dtype.str != record["dtype"] or list(array.shape) != record["shape"]:
-                raise ValueError("it is not the array that was written")
+                raise ValueError("it differs from the recorded array")
         except (OSError, ValueError, KeyError, EOFError) as error:
             raise _damaged(path, error) from error
         arrays[name] = array
@@ -158,7 +158,7 @@ def _manifest(out: Path) -> dict[str, Any]:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         if content["schema"] != SCHEMA:
-            raise ValueError(f"it has schema {content['schema']}, and this version reads {SCHEMA}")
+            raise ValueError(f"it has schema {content['schema']}; this version reads {SCHEMA}")
         return dict(content)
     except FileNotFoundError as error:
         raise MissingError(f"there is no {path}", "the data set has not been preprocessed", f"run `{REPAIR}`") from error
@@ -169,5 +169,5 @@ def _manifest(out: Path) -> dict[str, Any]:
 def _damaged(path: Path, error: Exception) -> MissingError:
     words = str(error).strip().splitlines()
     return MissingError(
-        f"{path} is damaged", words[0] if words else type(error).__name__, f"run `{REPAIR}`; it replaces broken arrays"
+        f"{path} is damaged", words[0] if words else type(error).__name__, f"run `{REPAIR}`; it replaces corrupt arrays"
     )

@@ -15,5 +15,5 @@ _TEMPLATE = (
 
 
 def prompt(article: str, instruction: str = INSTRUCTION) -> str:
-    """What the model is given for an article."""
+    """The model's prompt for an article."""
     return _TEMPLATE.replace("{instruction}", instruction, 1).replace("{article}", article, 1)

@@ -1,7 +1,7 @@
 """ROUGE of summaries against their references, as the MLCommons reference computes it, in parallel.
 
 `rouge-score` with stemming, F-measures averaged over the samples and given in percent, rounded to four digits as its evaluation.py
-prints them. Sentences stand one a line, which ROUGE-LSum counts by. GEN_LEN is the number of characters of all summaries.
+prints them. ROUGE-LSum expects one sentence per line. GEN_LEN is the number of characters of all summaries.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ Pair = tuple[str, str]
 
 
 def tidied(text: str) -> str:
-    """A decoded summary as the reference's tokeniser hands it on, without spaces before marks and short forms."""
+    """A decoded summary as the reference's tokeniser returns it, without spaces before punctuation and contractions."""
     for old, new in _TIDY:
         text = text.replace(old, new)
     return text
 
 
 def prepared(text: str, split: Splitter) -> str:
-    """A summary as the reference hands it to ROUGE: stripped, one sentence a line."""
+    """A summary in the reference's input format for ROUGE: stripped, one sentence per line."""
     return "\n".join(split(text.strip()))
 
 

@@ -23,20 +23,20 @@ _OPEN = re.compile(r"(?:\b(?:Mr|Mrs|Ms|Dr|St|Prof|Sen|Gov|Gen|Rep|Lt|Col|Sgt|Cap
 
 
 def model_folder() -> Path:
-    """Where Punkt's English model belongs."""
+    """Path of Punkt's English model."""
     return paths.data_dir() / FOLDER / MODEL
 
 
 def have_punkt() -> bool:
-    """Whether it is there."""
+    """Whether Punkt's English model is installed."""
     return (model_folder() / "collocations.tab").is_file()
 
 
 def punkt() -> Splitter:
-    """NLTK's splitter. MissingError where its model is not there."""
+    """NLTK's splitter. MissingError when its model is not installed."""
     if not have_punkt():
         raise MissingError(
-            f"NLTK's sentence model is not there: {model_folder()}",
+            f"NLTK's sentence model does not exist: {model_folder()}",
             "the reference's evaluation splits sentences with it",
             "run `make download_data BENCHMARKS=gptj RUN_ARGS=--model_variant=reference`",
         )

@@ -89,7 +89,7 @@ def check(log_dir: Path, preprocessed: Path, *, complete: bool = True, workers: 
             AGAIN,
         )
     if not last:
-        raise RunError(f"{path} holds no response", "the run logged nothing", AGAIN)
+        raise RunError(f"{path} contains no responses", "the run logged nothing", AGAIN)
     jobs = [(path, last[i], str(preprocessed / f"{name}_label.npy")) for i, name in enumerate(names) if i in last]
     scored = [name for i, name in enumerate(names) if i in last]
     count = max(1, min(workers or processes.cores(), len(jobs)))
@@ -103,7 +103,7 @@ def check(log_dir: Path, preprocessed: Path, *, complete: bool = True, workers: 
 
 @dataclass(frozen=True)
 class _Place:
-    """A response's bytes in the log, and the line they are in."""
+    """Position of a response in the log: byte range and line number."""
 
     line: int
     begin: int
@@ -111,7 +111,7 @@ class _Place:
 
 
 def _places(path: Path, count: int) -> Iterator[tuple[int, _Place]]:
-    """(sample index, where its response lies) of every entry, one line of the log in memory at a time."""
+    """(sample index, position of its response) of every entry, with one line of the log in memory at a time."""
     begin, closed = 0, False
     with opened(path) as source:
         for number, raw in enumerate(source, 1):

@@ -50,7 +50,7 @@ class UNet3D(BenchmarkDefinition):
         data.download_model(variant)
 
     def prepare(self, values: Mapping[str, Any]) -> None:
-        """Generate the tiny cases where they are wanted, and preprocess what is not."""
+        """Generate the tiny cases if they are selected, and preprocess if necessary."""
         read = READS.of(values)
         folder = data.sources(read["model_variant"]).cases
         if not read["data_path"] and not folder.is_dir():
@@ -83,7 +83,7 @@ class UNet3D(BenchmarkDefinition):
         for record in made.cases.values():
             for name, stamp in record.files.items():
                 if not (folder / name).is_file() or (folder / name).stat().st_size != stamp.size:
-                    raise manifest.missing(folder / name, f"it is not there with its {stamp.size:,} bytes")
+                    raise manifest.missing(folder / name, f"no file of {stamp.size:,} bytes exists there")
         windows = self._windows(values)
         return {
             "kind": "volume",
@@ -117,7 +117,7 @@ class UNet3D(BenchmarkDefinition):
         return self._volumes(out, values)
 
     def check_accuracy(self, log_dir: Path, values: Mapping[str, Any], target: AccuracyTarget) -> list[AccuracyResult]:
-        """The mean DICE against its target; accuracy.txt holds it as the official script prints it."""
+        """The mean DICE against its target; accuracy.txt has the official script's output."""
         from code.benchmarks.unet3d import accuracy
 
         scores = accuracy.check(log_dir, self._preprocessed(values))
@@ -135,14 +135,14 @@ class UNet3D(BenchmarkDefinition):
         return {facts.METRIC: scores.mean}, scores.text()
 
     def _reference(self, values: Mapping[str, Any]) -> float:
-        """The fp32 DICE that targets are a share of."""
+        """The reference fp32 DICE; accuracy targets are a share of it."""
         read = READS.of(values)
         if read["accuracy_reference"] is not None:
             return float(read["accuracy_reference"])
         if read["model_path"] or read["data_path"]:
             raise UsageError(
-                "there is no reference DICE for this model and data",
-                "the targets are a share of the fp32 score, and model_path or data_path names other files than the benchmark's",
+                "no reference DICE is known for this model and data",
+                "the targets are a share of the fp32 score, but model_path or data_path selects files other than the benchmark's",
                 "add --accuracy_reference=DICE with the fp32 score, from 0 to 1",
             )
         if read["model_variant"] == "tiny":
@@ -161,7 +161,7 @@ class UNet3D(BenchmarkDefinition):
         return Windows(window_edges(read["unet3d_roi"], usual), facts.OVERLAP, facts.GAUSSIAN_SIGMA)
 
     def _preprocessed(self, values: Mapping[str, Any]) -> Path:
-        """Own folders for own inputs, so that none replaces the benchmark's."""
+        """Separate folders for user inputs, so that they never replace the benchmark's."""
         read = READS.of(values)
         root = Path(read["preprocessed_data_dir"] or paths.preprocessed_dir()) / self.name
         if not (read["data_path"] or read["unet3d_roi"] or read["unet3d_label_map"]):
@@ -172,7 +172,7 @@ class UNet3D(BenchmarkDefinition):
 
 
 def window_edges(given: Any, usual: tuple[int, int, int]) -> tuple[int, int, int]:
-    """The window that the field unet3d_roi means: one number for a cube, or three. UsageError for anything else."""
+    """Parse the field unet3d_roi: one edge for a cube, or three. UsageError for anything else."""
     if not given:
         return usual
     words = [str(word) for word in given]
@@ -181,7 +181,7 @@ def window_edges(given: Any, usual: tuple[int, int, int]) -> tuple[int, int, int
         return d, h, w
     raise UsageError(
         f"unet3d_roi cannot be {','.join(words)!r}",
-        "it is a window's edges in voxels",
+        "it must be a window's edges in voxels",
         "write --unet3d_roi=128 or --unet3d_roi=64,128,128",
     )
 
@@ -195,7 +195,7 @@ def label_map(given: Any) -> dict[int, int] | None:
         return {int(number): int(kind) for number, kind in pairs}
     raise UsageError(
         f"unet3d_label_map cannot be {','.join(str(word) for word in given)!r}",
-        "it is a list of label:class, where 1 is kidney and 2 is tumour",
+        "it must be a list of label:class, where 1 is kidney and 2 is tumour",
         "write --unet3d_label_map=2:1,3:1",
     )
 
@@ -203,7 +203,7 @@ def label_map(given: Any) -> dict[int, int] | None:
 def _missing(path: Path, what: str, target: str, values: Mapping[str, Any], option: str) -> MissingError:
     read = READS.of(values)
     command = f"make {target} BENCHMARKS=3d-unet RUN_ARGS=--model_variant={read['model_variant']}"
-    return MissingError(f"3d-unet's {what} is not there: {path}", "", f"run `{command}`, or name another with {option}")
+    return MissingError(f"3d-unet's {what} does not exist: {path}", "", f"run `{command}`, or select another with {option}")
 
 
 BENCHMARK = UNet3D()

@@ -1,6 +1,6 @@
 """Where 3D-UNet's cases and models are, and how they get there.
 
-The reference variant's volumes are downloaded from where KiTS19's authors publish them: labels lie in their Git repository, images on
+The reference variant's volumes are downloaded from where KiTS19's authors publish them: labels are in their Git repository, images on
 a server of theirs. Of its 300 cases the 62 that MLPerf uses are fetched. The tiny variant's model is part of the repository, and
 its cases are generated.
 """
@@ -22,7 +22,7 @@ from code.common.files import atomic_directory
 
 VARIANTS = ("reference", "tiny")
 STREAMS = 4
-"""Files that are downloaded at a time."""
+"""Number of parallel downloads."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Sources:
 
 
 def sources(variant: str) -> Sources:
-    """Where a variant's files belong, whether they are there or not. Raises UsageError for an unknown variant."""
+    """Paths of a variant's files, which need not exist. Raises UsageError for an unknown variant."""
     if variant == "reference":
         return Sources(paths.build_dir() / facts.DATA_PATH, paths.build_dir() / facts.MODEL.path)
     if variant == "tiny":
@@ -44,7 +44,7 @@ def sources(variant: str) -> Sources:
 
 
 def evaluation_cases(folder: Path) -> list[Case]:
-    """LoadGen's samples in their order, as they lie in a folder laid out as KiTS19's."""
+    """LoadGen's samples in order, from a folder with KiTS19's layout."""
     return [case_in(folder, name) for name in facts.EVALUATION_CASES]
 
 
@@ -68,13 +68,13 @@ def cases_of(path: Path, segmentation: str) -> list[Case]:
         raise MissingError(
             f"no cases in {path}",
             f"each is a folder with {facts.IMAGING} and {facts.SEGMENTATION}",
-            "name such a folder with --data_path, or one image with --data_path and its labels with --unet3d_segmentation_path",
+            "select such a folder with --data_path, or one image with --data_path and its labels with --unet3d_segmentation_path",
         )
     if not path.is_file():
-        raise MissingError(f"there is no {path}", "", "name a folder of cases, or one NIfTI image, with --data_path=…")
+        raise MissingError(f"there is no {path}", "", "select a folder of cases, or one NIfTI image, with --data_path=…")
     if not segmentation:
         raise MissingError(
-            f"{path} has no labels", "DICE needs the classes of its voxels", "name them with --unet3d_segmentation_path"
+            f"{path} has no labels", "DICE needs the classes of its voxels", "set them with --unet3d_segmentation_path"
         )
     return [Case(path.name.split(".")[0], path, Path(segmentation))]
 
@@ -97,7 +97,7 @@ def download_data(variant: str) -> None:
 
 
 def download_model(variant: str) -> None:
-    """Fetch the ONNX model; of the tiny variant, check that the repository's own is there. MissingError when it cannot be had."""
+    """Fetch the ONNX model; of the tiny variant, check that the repository's own is there. MissingError when it is not available."""
     model = sources(variant).model
     if variant == "reference":
         download.fetch(
@@ -108,7 +108,7 @@ def download_model(variant: str) -> None:
         )
     elif not model.is_file():
         raise MissingError(
-            f"the tiny model's {model.name} is not there: {model}",
+            f"the tiny model's {model.name} does not exist: {model}",
             "it is part of the repository and was removed or not checked out",
             "run `git checkout -- code/benchmarks/unet3d/tiny`",
         )
@@ -162,7 +162,7 @@ def fetch_cases(
 
 
 def _require_space(folder: Path, files: Sequence[tuple[str, Path, str]]) -> None:
-    """What is still to come must fit before the first byte comes."""
+    """Check before downloading that the remaining files fit on the disk."""
     lacking = sum(1 for _, target, _ in files if not target.is_file()) / max(1, len(files))
     needed = (
         facts.DATA_MEGABYTES
@@ -176,7 +176,7 @@ def _require_space(folder: Path, files: Sequence[tuple[str, Path, str]]) -> None
     if free < needed:
         raise RunError(
             f"not enough space for KiTS19 in {folder}",
-            f"about {needed / 2**20:,.0f} MiB are still to come and {free / 2**20:,.0f} MiB are free",
+            f"about {needed / 2**20:,.0f} MiB remain to download, but {free / 2**20:,.0f} MiB are free",
             "free some space or set MLPERF_SCRATCH_PATH to a larger disk, then run the same command again",
         )
 

@@ -1,6 +1,6 @@
 """What a folder of preprocessed cases holds: which files made each case, and what its own files must look like.
 
-<case>.json stands beside a case's arrays and is written after them, so that an interrupted preprocessing goes on where it was.
+<case>.json is next to a case's arrays and is written after them, so that an interrupted preprocessing resumes where it stopped.
 manifest.json gathers them and is written last, so that a folder without it is not whole. A warm check costs a few `stat` calls a case:
 a file whose size and time of change are those of the record is taken to have the recorded digest; one that was copied or touched
 is read again and compared.
@@ -83,19 +83,19 @@ class Manifest:
     schema: int = SCHEMA
 
     def write(self, folder: Path) -> None:
-        """Write it into `folder`, whole or not at all."""
+        """Write it into `folder` atomically."""
         content = asdict(self)
         content["cases"] = [{"case": name, **record} for name, record in content["cases"].items()]
         write_json(folder / FILE_NAME, content)
 
 
 def read(folder: Path) -> Manifest:
-    """Read a folder's manifest. Raises MissingError when there is none, or it is damaged or of another schema."""
+    """Read a folder's manifest. Raises MissingError when it is absent, damaged or of another schema."""
     path = folder / FILE_NAME
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         if content["schema"] != SCHEMA:
-            raise missing(path, f"it has schema {content['schema']}, and this version reads {SCHEMA}")
+            raise missing(path, f"it has schema {content['schema']}; this version reads {SCHEMA}")
         cases = {str(entry["case"]): _record(entry) for entry in content["cases"]}
         return Manifest(dict(content["settings"]), cases, float(content["seconds"]))
     except FileNotFoundError as error:
@@ -132,7 +132,7 @@ def is_current(out: Path, inputs: Mapping[str, Mapping[str, Path]], settings: Ma
 
 
 def missing(path: Path, why: str) -> MissingError:
-    """The error for preprocessed data that cannot be used."""
+    """The error for unusable preprocessed data."""
     return MissingError(f"preprocessed data cannot be used: {path}", why, f"run `{REPAIR}`")
 
 

@@ -1,4 +1,4 @@
-"""Reads NIfTI volumes strictly: what cannot be segmented is an error that says what is wrong with the file."""
+"""Reads NIfTI volumes strictly: a volume that cannot be segmented is an error that names the defect."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from code.benchmarks.unet3d import facts
 from code.common.errors import HarnessError, MissingError, UsageError
 
-REPLACE = "replace the file by a whole one, or leave the case out"
+REPLACE = "replace the file with a complete one, or remove the case"
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Volume:
     """A NIfTI file's voxels.
 
     Attributes:
-        voxels: float32 [D, H, W] of an image, uint8 of labels; D lies next to each other, as in the file.
+        voxels: float32 [D, H, W] of an image, uint8 of labels; contiguous along D, as in the file.
         spacing: millimetres from voxel to voxel along the three axes, as the header has them.
         affine: voxel indices to millimetres in the patient, float64 [4, 4].
     """
@@ -35,7 +35,7 @@ class Volume:
 
 
 def read_image(path: Path) -> Volume:
-    """A CT in Hounsfield units. MissingError without the file, UsageError for one that is damaged or no usable volume."""
+    """A CT in Hounsfield units. MissingError without the file, UsageError for a damaged file or unusable volume."""
     image, spacing = _open(path)
     try:
         voxels = _values(image)
@@ -43,7 +43,9 @@ def read_image(path: Path) -> Volume:
         raise _damaged(path, error) from error
     if not np.isfinite([voxels.min(), voxels.max()]).all():
         odd = int(voxels.size - np.isfinite(voxels).sum())
-        raise UsageError(f"{path} has {odd:,} voxels that are no number", f"of {voxels.size:,}; a CT has none", REPLACE)
+        raise UsageError(
+            f"{path} has {odd:,} voxels that are not numbers", f"of {voxels.size:,}; CT values must be finite", REPLACE
+        )
     return Volume(voxels, spacing, image.affine)
 
 
@@ -58,7 +60,7 @@ def read_labels(path: Path, shape: tuple[int, ...], classes: Mapping[int, int] |
     image, spacing = _open(path)
     if tuple(image.shape) != tuple(shape):
         raise UsageError(
-            f"{path} has {list(image.shape)} voxels, the image {list(shape)}", "labels must be of the image's shape", REPLACE
+            f"{path} has {list(image.shape)} voxels, the image {list(shape)}", "labels must have the image's shape", REPLACE
         )
     try:
         numbers = np.asanyarray(image.dataobj)
@@ -74,7 +76,7 @@ def read_labels(path: Path, shape: tuple[int, ...], classes: Mapping[int, int] |
 
 
 def _require_classes(path: Path, numbers: NDArray[Any]) -> None:
-    """UsageError for a number that is no class."""
+    """UsageError for a label that is not a class."""
     if numbers.dtype.kind in "iu" and numbers.min() >= 0 and numbers.max() < len(facts.CLASSES):
         return
     odd = [n for n in np.unique(numbers).tolist() if n not in range(len(facts.CLASSES))]
@@ -82,7 +84,7 @@ def _require_classes(path: Path, numbers: NDArray[Any]) -> None:
         raise UsageError(
             f"{path} has the labels {', '.join(f'{n:g}' for n in odd[:8])}",
             "KiTS19's are 0 background, 1 kidney and 2 tumour",
-            "say what they mean with --unet3d_label_map, for example 2:1,3:1",
+            "map them to classes with --unet3d_label_map, for example 2:1,3:1",
         )
 
 
@@ -95,7 +97,7 @@ def voxel_count(path: Path) -> int:
 
 
 def _open(path: Path, inflate: bool = True) -> tuple[Any, tuple[float, float, float]]:
-    """The image, its voxels unread, and its spacing; `inflate`: the voxels will be wanted."""
+    """The image, without reading its voxels, and its spacing; `inflate`: the voxels will be read."""
     import nibabel
     from nibabel.filebasedimages import ImageFileError
     from nibabel.spatialimages import HeaderDataError
@@ -104,17 +106,17 @@ def _open(path: Path, inflate: bool = True) -> tuple[Any, tuple[float, float, fl
         plain = _require_spacing(path)
         image = _inflated(path) if inflate and plain and path.suffix == ".gz" else nibabel.load(path)
         if not isinstance(image, (nibabel.Nifti1Image, nibabel.Nifti1Pair)):
-            raise UsageError(f"{path} is no NIfTI file but {type(image).__name__}", "", REPLACE)
+            raise UsageError(f"{path} is not a NIfTI file but {type(image).__name__}", "", REPLACE)
         spacing = tuple(float(step) for step in image.header["pixdim"][1:4].tolist())
     except FileNotFoundError as error:
-        raise MissingError(f"there is no {path}", "the case is incomplete", "add the file, or leave the case out") from error
+        raise MissingError(f"there is no {path}", "the case is incomplete", "add the file, or remove the case") from error
     except (ImageFileError, HeaderDataError, OSError, EOFError, ValueError, zlib.error) as error:
         raise _damaged(path, error) from error
     if len(image.shape) != 3:
         raise UsageError(
             f"{path} has {len(image.shape)} dimensions: {list(image.shape)}",
             "a case is one volume, [D, H, W]",
-            "split it, or leave it out",
+            "split it, or remove it",
         )
     if 0 in image.shape:
         raise UsageError(f"{path} has no voxels: {list(image.shape)}", "", REPLACE)
@@ -144,7 +146,7 @@ def _require_spacing(path: Path) -> bool:
         raise UsageError(
             f"{path} has a spacing of {' × '.join(f'{step:g}' for step in spacing)} mm",
             "without the distance between voxels the volume cannot be resampled",
-            "correct the header's pixdim, or leave the case out",
+            "correct the header's pixdim, or remove the case",
         )
     return bool(header["magic"].item() == b"n+1")
 
@@ -161,5 +163,5 @@ def _damaged(path: Path, error: BaseException) -> UsageError:
     words = str(error).strip().splitlines()
     why = words[0] if words else type(error).__name__
     if isinstance(error, (EOFError, zlib.error, gzip.BadGzipFile)):
-        why = f"the compressed data is cut off or broken ({why})"
+        why = f"the compressed data is truncated or corrupt ({why})"
     return UsageError(f"{path} cannot be read as NIfTI", why, REPLACE)

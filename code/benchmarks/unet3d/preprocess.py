@@ -34,13 +34,13 @@ from code.common.stamp import Stamp
 from code.harness.python.windows import Windows
 
 MEMORY_SHARE = 0.6
-"""Of the memory that is free: what all cases under way may take together."""
+"""Share of free memory for all cases in progress together."""
 BYTES_PER_VOXEL = 32
 """What a case needs at most while it is prepared, by its scanner's voxels; resampling KiTS19 makes them fewer."""
 
 
 def settings_of(windows: Windows, classes: Mapping[int, int] | None) -> dict[str, Any]:
-    """Everything but the files that decides the arrays, as JSON has it."""
+    """Settings that determine the arrays, other than the files, as JSON."""
     return {
         "spacing_mm": list(facts.TARGET_SPACING_MM),
         "clip": list(facts.CLIP),
@@ -87,7 +87,7 @@ def preprocess(
             except HarnessError as error:
                 failed[job.case.name] = error
             except BrokenProcessPool:
-                failed[job.case.name] = RunError("the process that worked on it was killed", "it may have run out of memory")
+                failed[job.case.name] = RunError("its worker process was killed", "it may have run out of memory")
             bar.update(len(done) + len(failed))
 
         _work(jobs, workers, take)
@@ -100,7 +100,7 @@ def preprocess(
 
 @dataclass(frozen=True)
 class _Job:
-    """A case on its way; runs in a process of its own."""
+    """Preprocess one case; runs in a worker process."""
 
     case: Case
     out: Path
@@ -138,8 +138,8 @@ def _work(jobs: Sequence[_Job], workers: int | None, take: Callable[[_Job, Calla
     """Run the jobs, the largest first so that the tail is short."""
     sizes = [nifti.voxel_count(job.case.imaging) for job in jobs]
     largest = max(sizes, default=0) * BYTES_PER_VOXEL
-    room = int(_free_memory() * MEMORY_SHARE // largest) if largest else len(jobs)
-    count = max(1, min(workers or processes.cores(), len(jobs), max(1, room)))
+    parallel = int(_free_memory() * MEMORY_SHARE // largest) if largest else len(jobs)
+    count = max(1, min(workers or processes.cores(), len(jobs), max(1, parallel)))
     waiting = deque(job for _, job in sorted(zip(sizes, jobs, strict=True), key=lambda pair: -pair[0]))
     if count == 1:
         for job in waiting:
@@ -182,13 +182,13 @@ def _summary(failed: Mapping[str, HarnessError], count: int) -> RunError:
     first = failed[min(failed)]
     return RunError(
         f"{len(failed)} of {count} cases could not be preprocessed: {names}",
-        first.what if len(failed) == 1 else "each is reported above; the others are done",
-        "mend or remove these cases, then run the same command again: it goes on with them alone",
+        first.what if len(failed) == 1 else "see the errors above; the other cases are done",
+        "fix or remove these cases, then run the same command again: it processes only them",
     )
 
 
 def _free_memory() -> int:
-    """Bytes; Linux' own estimate of what can be had without swapping."""
+    """MemAvailable in bytes: Linux's estimate of memory available without swapping."""
     try:
         for line in Path("/proc/meminfo").read_text(encoding="ascii").splitlines():
             if line.startswith("MemAvailable:"):

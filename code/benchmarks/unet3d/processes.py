@@ -1,4 +1,4 @@
-"""Worker processes for cases: started afresh, and deaf to Ctrl-C, which the parent answers."""
+"""Worker processes for cases: spawned, and ignoring Ctrl-C, which the parent handles."""
 
 from __future__ import annotations
 

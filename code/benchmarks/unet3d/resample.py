@@ -6,7 +6,7 @@ in its order and in double, which is why the result is the same and digests of i
 first, then the one along H, then the one along W. What two new voxels share up to there is computed once. What SciPy does at the far
 end is kept, too: a position that rounding pushes past the last voxel takes the fill value.
 
-Scanners' files have D next to each other, so planes of one W are read as they lie, and only the smaller result is turned round.
+Scanners' files are contiguous along D, so planes of one W are read in memory order, and only the smaller result is transposed.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ WHOLE: Part = (slice(None), slice(None), slice(None))
 ENDS = tuple(itertools.product((0, 1), repeat=3))
 """The corners of the cell of old voxels around a new one, by their ends along D, H and W, in the order in which SciPy adds them."""
 CACHED_BYTES = 1 << 19
-"""What is computed on at a time; several such arrays stay in a core's cache."""
+"""Block size in bytes, such that several blocks fit in a core's cache."""
 LINE = 16
-"""Planes that are turned round together: a cache line of float32."""
+"""Planes transposed together: one cache line of float32."""
 
 
 @dataclass(frozen=True)
 class _Axis:
-    """Where an axis' new voxels lie between the old ones: indices below and above, their weights, and which lie outside."""
+    """Positions of an axis's new voxels among the old ones: indices below and above, weights, and which are outside."""
 
     low: NDArray[np.intp]
     high: NDArray[np.intp]
@@ -72,7 +72,7 @@ def linear(
 ) -> NDArray[np.float32]:
     """A float32 volume [D, H, W] resampled linearly: the `part` of float32 [D', H', W'] with D' = round(D · factor).
 
-    Fastest where the volume's axes lie as in a NIfTI file (D next to each other); the result is C-contiguous.
+    Fastest when the volume has a NIfTI file's memory order (contiguous along D); the result is C-contiguous.
     """
     shape = tuple(new_size(old, factor) for old, factor in zip(volume.shape, factors, strict=True))
     z, y, x = (_linear(old, new).within(inside) for old, new, inside in zip(volume.shape, shape, part, strict=True))
@@ -133,7 +133,7 @@ class _Corners:
     def _fill(self, slot: NDArray[np.float64], plane: int) -> None:
         np.copyto(self._plane, self._source[plane])
         for weighted, (indices, share) in zip(self._weighted, self._depths, strict=True):
-            self._plane.take(indices, axis=1, out=weighted, mode="clip")  # the other mode copies `out` once more
+            self._plane.take(indices, axis=1, out=weighted, mode="clip")  # mode="raise" would buffer `out`
             weighted *= share
         self._weighted.take(self._heights, axis=1, out=slot, mode="clip")
         slot *= self._share
@@ -143,7 +143,7 @@ def nearest(volume: NDArray[Any], factors: tuple[float, float, float], fill: int
     """The `part` of a volume [D, H, W] resampled to the nearest voxel; C-contiguous."""
     out = volume
     outside = []
-    for axis in (2, 1, 0):  # W first: whole planes of what lies as in a NIfTI file
+    for axis in (2, 1, 0):  # W first: whole planes in a NIfTI file's memory order
         old = volume.shape[axis]
         at = _positions(old, new_size(old, factors[axis]))[part[axis]]
         out = _taken(out, np.minimum(np.floor(at + 0.5).astype(np.intp), old - 1), axis)
@@ -155,5 +155,5 @@ def nearest(volume: NDArray[Any], factors: tuple[float, float, float], fill: int
 
 
 def _taken(volume: NDArray[Any], indices: NDArray[np.intp], axis: int) -> NDArray[Any]:
-    """`take` that leaves the axes in memory as they are in a NIfTI file."""
+    """`take` that keeps a NIfTI file's memory order of the axes."""
     return volume.T.take(indices, axis=2 - axis).T

@@ -21,7 +21,7 @@ Triple = tuple[int, int, int]
 
 @dataclass(frozen=True)
 class Geometry:
-    """How a case's preprocessed voxels lie in the scanner's.
+    """Geometry of a case's preprocessed voxels relative to the scanner's.
 
     Attributes:
         spacing: millimetres between the scanner's voxels along D, H, W.
@@ -95,13 +95,13 @@ def normalise(image: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def _inside(shape: Triple, crops: Sequence[tuple[int, int]]) -> tuple[slice, slice, slice]:
-    """What is left of a volume without the first and last voxels of each axis."""
+    """A volume without the first and last voxels of each axis."""
     d, h, w = (slice(low, size - high) for size, (low, high) in zip(shape, crops, strict=True))
     return d, h, w
 
 
 def _padded(volume: NDArray[Any], ends: Sequence[tuple[int, int]], **how: Any) -> NDArray[Any]:
-    """`np.pad` that copies nothing where nothing is added."""
+    """`np.pad` that does not copy when nothing is added."""
     return np.pad(volume, ends, **how) if any(map(any, ends)) else volume
 
 

@@ -6,7 +6,7 @@ Limits = tuple[float, float]
 
 SHARE: Limits = (0, 1)
 PERCENT: Limits = (0, 100)
-"""Percentiles too, which are written as shares (0.99) or in per cent (99)."""
+"""Also percentiles, given as a share (0.99) or in per cent (99)."""
 COUNT: Limits = (0, 2**53)
 """Queries, samples, bytes: the whole numbers that a double holds exactly, because run.json is read in two languages."""
 SEED: Limits = (0, 2**64 - 1)

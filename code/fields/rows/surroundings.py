@@ -1,4 +1,4 @@
-"""What is around a run: logs, power and clocks, and what only other harnesses have."""
+"""Rows for logs, power and clocks, and for options of other harnesses."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from code.fields.rows.words import LOG, POWER, SERVER, row
 
 ROWS: tuple[Field, ...] = (
     # ── logs ────────────────────────────────────────────────────────────
-    row(LOG, "log_dir", "str", "Folder for results, instead of build/logs/<timestamp>."),
-    row(LOG, "verbose", "bool", "Say more."),
-    row(LOG, "verbose_glog", "int", "Verbosity as older harnesses name it.", limits=(0, 100)),
+    row(LOG, "log_dir", "str", "Directory for results; default: build/logs/<timestamp>."),
+    row(LOG, "verbose", "bool", "Print more details."),
+    row(LOG, "verbose_glog", "int", "Verbosity in older harnesses.", limits=(0, 100)),
     row(LOG, "verbose_nvtx", "bool", "Mark ranges for a profiler."),
     row(LOG, "log_enable_trace", "bool", "Let LoadGen write mlperf_log_trace.json (large)."),
     row(
@@ -21,9 +21,9 @@ ROWS: tuple[Field, ...] = (
         choices=("AsyncPoll", "EndOfTestOnly", "Synchronous"),
     ),
     row(LOG, "log_mode_async_poll_interval_ms", "int", "LoadGen's polling interval.", unit="ms", limits=MILLISECONDS),
-    row(LOG, "log_copy_detail_to_stdout", "bool", "LoadGen's detail log on the terminal too."),
-    row(LOG, "disable_log_copy_summary_to_stdout", "bool", "No LoadGen summary in stdout.txt."),
-    row(LOG, "logfile_prefix_with_datetime", "bool", "Date and time before LoadGen's file names."),
+    row(LOG, "log_copy_detail_to_stdout", "bool", "Copy LoadGen's detail log to the terminal."),
+    row(LOG, "disable_log_copy_summary_to_stdout", "bool", "Do not copy LoadGen's summary to stdout.txt."),
+    row(LOG, "logfile_prefix_with_datetime", "bool", "Prefix LoadGen's file names with date and time."),
     row(LOG, "logfile_suffix", "str", "Suffix of LoadGen's file names."),
     # ── power and clocks ────────────────────────────────────────────────────────────
     row(POWER, "power_limit", "int", "GPU power limit.", unit="W", limits=(0, 100000)),
@@ -36,13 +36,13 @@ ROWS: tuple[Field, ...] = (
     row(POWER, "soc_pva_freq", "int", "PVA clock.", unit="Hz", limits=HERTZ),
     row(POWER, "orin_num_cores", "int", "CPU cores in use.", limits=THREADS),
     row(POWER, "orin_skip_maxq_reset", "bool", "Leave clocks as they are.", default=False),
-    row(POWER, "dla_batch_size", "batch", "Most samples in a batch on a DLA.", limits=BATCH),
+    row(POWER, "dla_batch_size", "batch", "Maximum batch size on a DLA.", limits=BATCH),
     row(POWER, "dla_copy_streams", "int", "Copy streams per DLA.", limits=THREADS),
     row(POWER, "dla_core", "int", "Which DLA.", limits=THREADS),
     row(POWER, "dla_inference_streams", "int", "Inference streams per DLA.", limits=THREADS),
     row(POWER, "dla_num_batchers", "int", "Batchers per DLA.", limits=THREADS),
     row(POWER, "dla_num_issuers", "int", "Issuers per DLA.", limits=THREADS),
-    row(POWER, "max_dlas", "int", "Most DLAs in use.", limits=THREADS),
+    row(POWER, "max_dlas", "int", "Maximum number of DLAs.", limits=THREADS),
     # ── Triton ────────────────────────────────────────────────────────────
     row(SERVER, "use_triton", "bool", "Serve through Triton."),
     row(SERVER, "batch_triton_requests", "bool", "Batch requests before they are sent."),

@@ -6,7 +6,7 @@ from code.fields.field import Field
 from code.rules.benchmarks import facts_of, of_family
 
 BERT, GPTJ, UNET = "bert", "gptj", "3d-unet"
-"""What rows call a family of benchmarks by: a field of one of them is a field of every benchmark of its family."""
+"""Names of benchmark families: a field of one benchmark applies to its whole family."""
 OFF, SRV, SS, MS = "Offline", "Server", "SingleStream", "MultiStream"
 
 REQUEST = "The request"

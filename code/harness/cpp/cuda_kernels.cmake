@@ -4,7 +4,7 @@
 #   HARNESS_CUDA_ARCHITECTURES  GPUs to compile for, as CMAKE_CUDA_ARCHITECTURES; by default all that TensorRT 10 and the compiler have
 set(HARNESS_CUDA_ARCHITECTURES "" CACHE STRING "GPUs to compile kernels for, such as 90")
 
-set(no_kernels "CUDA kernels: left out,")
+set(no_kernels "CUDA kernels: not built,")
 if(NOT SANITIZE STREQUAL "")
   message(STATUS "${no_kernels} a sanitizer")
   return()

@@ -1,4 +1,4 @@
-// What a run.json would do, in words.
+// `harness --explain`: prints what a run.json would do.
 #include <algorithm>
 #include <cstdint>
 #include <iostream>
@@ -19,7 +19,7 @@ namespace harness {
 namespace {
 
 std::string cores_text(const std::vector<int>& cores) {
-  if (cores.empty()) return "any core near it";
+  if (cores.empty()) return "any core near the device";
   std::string out = "cores";
   for (const int core : cores) out += " " + std::to_string(core);
   return out;
@@ -37,8 +37,8 @@ void explain_dataset(const RunSpec& spec, const Dataset& dataset) {
     computed += static_cast<double>(dataset.computed(lengths[starts[i]])) * (starts[i + 1] - starts[i]);
   std::cout << "data set:  " << spec.dataset.kind << ", " << dataset.count() << " samples, length " << lengths.back()
             << " to " << lengths.front() << ", mean " << total / static_cast<double>(lengths.size()) << "\n"
-            << "batches:   at most " << spec.batch.max_samples << " samples; the data set once is " << starts.size() - 1
-            << " batches, of which " << 100 * (computed - total) / computed << " % is padding\n";
+            << "batches:   at most " << spec.batch.max_samples << " samples; one pass over the data set is "
+            << starts.size() - 1 << " batches, of which " << 100 * (computed - total) / computed << " % is padding\n";
   std::cout << dataset.explain();
 }
 
@@ -73,7 +73,7 @@ void run_explain(const RunSpec& spec) {
             << "lanes:     " << lanes << " on " << spec.devices.size() << " devices\n";
   for (const auto& engine : spec.engines) {
     std::cout << "engine:    " << engine.backend << " " << engine.precision << " from " << engine.folder << "\n"
-              << (engine.loader == nullptr ? "           not in this binary\n" : engine.loader->explain());
+              << (engine.loader == nullptr ? "           not built into this binary\n" : engine.loader->explain());
   }
   for (const auto& device : spec.devices) {
     std::cout << "device:    " << device.index << ", " << device.name << ": engine " << device.engine << ", "
@@ -84,9 +84,9 @@ void run_explain(const RunSpec& spec) {
             << " NUMA nodes; backends in this binary: " << joined(engine_names()) << "\n";
   explain_dataset(spec, *dataset);
   if (spec.scenario == "Server") {
-    std::cout << "queue:     one per device, chosen by load; a batch fills for at most " << spec.batch.timeout_us
-              << " us and closes in time for " << static_cast<double>(settings.server_target_latency_ns) / 1e6
-              << " ms\n"
+    std::cout << "queue:     one per device, the least loaded gets the query; a batch fills for at most "
+              << spec.batch.timeout_us << " us and closes in time for "
+              << static_cast<double>(settings.server_target_latency_ns) / 1e6 << " ms\n"
               << "issuing:   "
               << (spec.issue_threads == 0 ? "LoadGen's own thread" : std::to_string(spec.issue_threads) + " threads")
               << (settings.server_coalesce_queries ? ", coalesced" : "") << "\n";

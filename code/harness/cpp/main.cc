@@ -1,7 +1,7 @@
-// harness [--probe | --explain] run.json, harness --check run.json …, or harness --capabilities: the C++ harness
-// process. One LoadGen test, or one measurement, then it ends.
+// The C++ harness process: harness [--probe | --explain] run.json, harness --check run.json …, or harness
+// --capabilities. It runs one LoadGen test or one measurement and exits.
 //
-// Exit status: 0 done, 2 usage, 3 something is missing, 4 the run failed, 130 interrupted.
+// Exit status: 0 success, 2 usage error, 3 a prerequisite is missing, 4 the run failed, 130 interrupted.
 
 #include <cstdlib>
 #include <exception>
@@ -33,7 +33,7 @@ void act(const std::vector<std::string>& arguments) {
       action = argument;
     } else {
       throw Error(Status::kUsage, "unknown option " + argument,
-                  "the harness has --probe, --explain, --check and --capabilities",
+                  "known options are --probe, --explain, --check and --capabilities",
                   "run it through `make run_harness`");
     }
   }
@@ -42,8 +42,8 @@ void act(const std::vector<std::string>& arguments) {
     return;
   }
   if (files.size() != 1) {
-    throw Error(Status::kUsage, "the harness takes one run.json", "it got " + std::to_string(files.size()),
-                "run it through `make run_harness`");
+    throw Error(Status::kUsage, "the harness takes exactly one run.json",
+                "it was given " + std::to_string(files.size()), "run it through `make run_harness`");
   }
   const harness::RunSpec spec = harness::read_run_spec(files.front());
   if (action == "--explain") {
@@ -62,7 +62,7 @@ int main(int argc, char** argv) {
   try {
     act(std::vector<std::string>(argv + 1, argv + argc));
   } catch (const std::exception& error) {
-    harness::fail(harness::as_error(error, "the harness cannot go on", "run the same command again"));
+    harness::fail(harness::as_error(error, "the harness cannot continue", "run the same command again"));
   }
   return 0;
 }

@@ -1,4 +1,4 @@
-// A short measurement of the engine on this machine, for values that configs leave to it. The C++ side of
+// Short measurement of the engine on this machine, for config values that are left to it. The C++ counterpart of
 // code/harness/python/probe.py.
 #include <algorithm>
 #include <atomic>
@@ -23,7 +23,7 @@ namespace {
 constexpr size_t kSamples = 512;
 constexpr double kLeastS = 1.5;
 
-// Samples spread evenly over the data set, as LoadGen would issue them in one query.
+// Samples spread evenly over the data set, as one LoadGen query.
 std::vector<mlperf::QuerySample> spread(size_t count) {
   const size_t chosen = std::min(kSamples, count);
   std::vector<mlperf::QuerySample> out(chosen);
@@ -49,7 +49,7 @@ double mean_length(const Dataset& dataset) {
   return std::accumulate(lengths.begin(), lengths.end(), 0.0) / static_cast<double>(lengths.size());
 }
 
-// Samples per second over whole passes of `batches` until `least_s` have gone by; at least one pass.
+// Samples per second over complete passes of `batches` for at least `least_s`; at least one pass.
 double throughput(Lanes& lanes, const std::vector<Batch>& batches, double least_s) {
   std::atomic<size_t> next{0};
   std::mutex mutex;
@@ -74,8 +74,8 @@ double throughput(Lanes& lanes, const std::vector<Batch>& batches, double least_
   return static_cast<double>(samples.load()) * 1e9 / static_cast<double>(now_ns() - start);
 }
 
-// The same where samples take time in proportion to their length: the few that fit into `least_s`, at least one a lane,
-// stand for all by their lengths. A lane counts until its own last sample, which may be long after another's.
+// The same where time is proportional to length: extrapolates by length from the samples computed in `least_s`, at
+// least one per lane. Each lane's rate ends with its own last sample, which may be long after another lane's.
 double throughput_by_length(Lanes& lanes, const std::vector<Batch>& batches, const Dataset& dataset, double least_s) {
   const double mean = mean_length(dataset);
   std::atomic<size_t> next{0};
@@ -97,7 +97,7 @@ double throughput_by_length(Lanes& lanes, const std::vector<Batch>& batches, con
   return rate;
 }
 
-// Of one sample alone: the median, or by length as above.
+// Latency of single-sample batches, ns: the median, or extrapolated by length as above.
 double latency_ns(Lane& lane, const std::vector<mlperf::QuerySample>& samples, const Dataset& dataset) {
   std::vector<int64_t> times;
   double all = 0;
@@ -120,7 +120,7 @@ double latency_ns(Lane& lane, const std::vector<mlperf::QuerySample>& samples, c
   return static_cast<double>(times[middle - 1] + times[middle]) / 2;
 }
 
-// The same order in every probe, so that two of them measure the same work.
+// A fixed seed, so that two probes measure the same work.
 template <typename T>
 void mix(std::vector<T>& items, unsigned seed) {
   // NOLINTNEXTLINE(bugprone-random-generator-seed,cert-msc32-c,cert-msc51-cpp)
@@ -132,7 +132,7 @@ double measured_rate(Lanes& lanes, std::vector<Batch> batches, const Dataset& da
     throughput(lanes, batches, 0);
     return throughput(lanes, batches, kLeastS);
   }
-  lanes.run_all([&](Lane& lane) { lane.warm_up(batches.back()); });  // the shortest: one use is enough
+  lanes.run_all([&](Lane& lane) { lane.warm_up(batches.back()); });  // the shortest; one call per lane suffices
   mix(batches, 0);
   return throughput_by_length(lanes, batches, dataset, kLeastS);
 }

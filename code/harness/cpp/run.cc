@@ -64,33 +64,33 @@ class LoadgenQsl : public mlperf::QuerySampleLibrary {
   size_t resident_;
 };
 
-// LoadGen dies badly, or writes nothing, when its folder is not writable.
+// LoadGen aborts, or silently writes nothing, when its folder is not writable.
 void check_output(const std::string& folder) {
   struct stat status{};
   const bool there = ::stat(folder.c_str(), &status) == 0;
   if (there && S_ISDIR(status.st_mode) && ::access(folder.c_str(), W_OK | X_OK) == 0) return;
   throw Error(Status::kFailed, "cannot write to " + folder, there ? "LoadGen's logs go there" : std::strerror(errno),
-              "choose another place with LOG_DIR");
+              "choose another folder with LOG_DIR");
 }
 
-// LoadGen ends its accuracy log last, with a bracket. Without it the disk was full or the folder went away.
+// LoadGen finishes its accuracy log last, with a bracket. Without it the disk was full or the folder was removed.
 void check_logs(const std::string& folder) {
   std::string why;
   for (const char* name : {"mlperf_log_detail.txt", "mlperf_log_summary.txt", "mlperf_log_accuracy.json"}) {
     std::ifstream in(folder + "/" + name, std::ios::binary | std::ios::ate);
     if (!in || in.tellg() <= 0) {
-      why = std::string(name) + (in ? " is empty" : " is not there");
+      why = std::string(name) + (in ? " is empty" : " does not exist");
     } else if (std::string(name) == "mlperf_log_accuracy.json") {
       in.seekg(-2, std::ios::end);
-      if (in.get() != ']') why = std::string(name) + " is cut off";
+      if (in.get() != ']') why = std::string(name) + " is truncated";
     }
   }
   if (why.empty()) return;
-  throw Error(Status::kFailed, "LoadGen's logs in " + folder + " are not whole", why,
-              "see that the disk has room and the folder stays, then run again");
+  throw Error(Status::kFailed, "LoadGen's logs in " + folder + " are incomplete", why,
+              "free disk space, leave the folder in place, and run again");
 }
 
-// Threads that LoadGen issues Server queries on, where run.json asks for them.
+// Threads on which LoadGen issues Server queries (run.json's server.issue_threads).
 class IssueThreads {
  public:
   IssueThreads(int count, const std::string& scenario) {
@@ -118,8 +118,7 @@ void complete(mlperf::QuerySampleResponse* responses, size_t count) {
   mlperf::QuerySamplesComplete(responses, count);
 }
 
-// The share of queries that must meet the bound: soft_drop where it asks for more than nothing, never less than LoadGen
-// judges.
+// The share of queries that must meet the bound: soft_drop if set, but never below LoadGen's percentile.
 ServerBound server_bound(const RunSpec& spec, const mlperf::TestSettings& settings) {
   ServerBound bound;
   bound.latency_ns = static_cast<int64_t>(settings.server_target_latency_ns);

@@ -1,4 +1,4 @@
-// The three things a harness does with a run.json.
+// The actions of the harness process.
 #pragma once
 
 #include <string>
@@ -8,23 +8,23 @@
 
 namespace harness {
 
-// One LoadGen test: engine loaded, warmed up, StartTest, logs checked. Throws Error, or ends the process through
-// `fail`.
+// Runs one LoadGen test: loads the engines, warms up, calls StartTest, checks the logs. Throws Error, or ends the
+// process through `fail`.
 void run_test(const RunSpec& spec);
 
-// A short measurement of the engine, sent as {"probe": {…}} on the progress pipe and printed; see
+// Measures the engine briefly; sends {"probe": {…}} on the progress pipe and prints it. See
 // code/harness/python/probe.py.
 void run_probe(const RunSpec& spec);
 
-// Prints, as one JSON object, this binary's schema of run.json, and its backends and kinds of data set, each with the
-// keys that it reads; see code/run/language.py.
+// Prints one JSON object: this binary's run.json schema version, and its backends and data set kinds with the keys each
+// reads; see code/run/language.py.
 void print_capabilities();
 
-// Reads each run.json and prints a JSON line: {"file", "error"}, which is null where it is of the schema. Returns
-// whether all are.
+// Validates each run.json and prints a JSON line {"file", "error"}; error is null for a valid file. Returns whether all
+// are valid.
 bool check_files(const std::vector<std::string>& files);
 
-// Prints what `run_test` would do. Loads no engine.
+// Prints what `run_test` would do, without loading an engine.
 void run_explain(const RunSpec& spec);
 
 }  // namespace harness

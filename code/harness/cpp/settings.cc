@@ -34,7 +34,7 @@ mlperf::TestSettings read_settings(const RunSpec& spec) {
   settings.mode = spec.test_mode == "AccuracyOnly" ? mlperf::TestMode::AccuracyOnly : mlperf::TestMode::PerformanceOnly;
   if (settings.FromConfig(spec.user_conf, spec.benchmark, spec.scenario, 1) != 0) {
     throw Error(Status::kFailed, "LoadGen cannot read " + spec.user_conf, "",
-                "run `make run_harness` again, which writes it afresh");
+                "run `make run_harness` again, which rewrites it");
   }
   const std::map<std::string, uint64_t*> seeds = {{"qsl_rng_seed", &settings.qsl_rng_seed},
                                                   {"sample_index_rng_seed", &settings.sample_index_rng_seed},
@@ -91,13 +91,13 @@ void check_memory(double samples, double available) {
   const double wanted = samples * kBytesPerSample;
   if (available <= 0 || wanted <= available / 2) return;
   std::ostringstream why;
-  why << "LoadGen makes the records of all " << static_cast<uint64_t>(samples) << " samples before the test, about "
-      << in_gigabytes(wanted) << ", and " << in_gigabytes(available) << " are free";
+  why << "LoadGen allocates the records of all " << static_cast<uint64_t>(samples) << " samples before the test, about "
+      << in_gigabytes(wanted) << "; " << in_gigabytes(available) << " are free";
   if (wanted <= available) {
-    std::cerr << "warning: this run needs much of the machine's memory: " << why.str() << "\n";
+    std::cerr << "warning: this run needs more than half of the free memory: " << why.str() << "\n";
     return;
   }
-  throw Error(Status::kUsage, "this run does not fit into memory", why.str(),
+  throw Error(Status::kUsage, "this run does not fit in memory", why.str(),
               "lower the expected QPS (or raise the expected latency), or the minimum duration");
 }
 

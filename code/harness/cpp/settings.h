@@ -1,4 +1,4 @@
-// LoadGen's settings, and the memory that they will cost.
+// LoadGen's settings and the memory that they require.
 #pragma once
 
 #include <cstdint>
@@ -9,21 +9,21 @@
 
 namespace harness {
 
-// run.json's settings: user.conf read by LoadGen itself (which reads its own mlperf.conf first), then seeds and issue
-// threads. Once per process: LoadGen notes a second reading as invalid. Throws Error.
+// Test settings: LoadGen reads its built-in mlperf.conf and then user.conf; seeds and issue threads come from run.json.
+// Call once per process: LoadGen marks a second reading as invalid. Throws Error.
 mlperf::TestSettings read_settings(const RunSpec& spec);
 
-// run.json's log: where LoadGen logs and how.
+// LogSettings from run.json's `log`.
 mlperf::LogSettings read_log_settings(const RunSpec& spec);
 
-// Samples LoadGen will have records of, all made before the test begins. Source: LoadGen's TestSettingsInternal and
+// Samples for which LoadGen allocates records before the test starts. Source: LoadGen's TestSettingsInternal and
 // GenerateQueries.
 double expected_samples(const RunSpec& spec, const mlperf::TestSettings& settings);
 
-// Bytes of LoadGen's records for each sample: measured 0.3 kB (Offline) to 0.45 kB (one query per sample).
+// LoadGen's record size per sample, bytes: measured 0.3 kB (Offline) to 0.45 kB (one query per sample).
 constexpr double kBytesPerSample = 450;
 
-// Bytes this process may still take, from /proc/meminfo; 0 where it cannot be told.
+// MemAvailable from /proc/meminfo, in bytes; 0 when it cannot be read.
 double available_memory(const std::string& meminfo = "/proc/meminfo");
 
 // Throws Error (kUsage) when `samples` records need more than `available` bytes; warns on stderr when more than half.

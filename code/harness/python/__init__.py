@@ -1,1 +1,1 @@
-"""The Python harness: one resolved run.json in, LoadGen's logs in one folder out. The readable reference for the C++ one."""
+"""The Python harness: reads one run.json and writes LoadGen's logs to one folder. The readable reference for the C++ harness."""

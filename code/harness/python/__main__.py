@@ -1,7 +1,7 @@
-"""`python -m code.harness.python [--probe] run.json`: the harness process. One LoadGen test, or one probe, then it ends.
+"""`python -m code.harness.python [--probe] run.json`: the harness process. It runs one LoadGen test or one probe and exits.
 
-The main thread only watches: LoadGen runs on a thread of its own, so that signals are answered at once. LoadGen has no way to stop a
-test, so an interrupted or failed run ends the process; the caller's INCOMPLETE marker says what the logs are worth.
+The main thread only monitors: LoadGen runs on its own thread, so that signals are handled at once. LoadGen cannot stop a test, so an
+interrupted or failed run ends the process; the caller's INCOMPLETE marker tells that the logs are partial.
 """
 
 from __future__ import annotations
@@ -27,21 +27,23 @@ from code.harness.schema.datasets import PromptData
 from code.harness.schema.run_spec import RunSpec
 
 RUNS: dict[type, str] = {PromptData: "code.harness.python.generation_run"}
-"""What run.json says of a data set → the module that runs it; every other kind is run in batches."""
+"""Data set class → the module that runs it; every other kind runs in batches."""
 
 REPORT_EVERY_S = 0.25
 BATCHES_FILE = "batches.npy"
-"""float64 [batches, 4]: begin and end in seconds after the start, samples, longest sample. The report page draws from it."""
+"""float64 [batches, 4]: begin and end in seconds after the start, samples, longest sample. Read by the report page."""
 
 
 def main(arguments: list[str]) -> int:
-    """Run what run.json says. Returns the exit status of the design: 0, 2, 3, 4 or 130."""
+    """Run the harness. Returns the exit status: 0 success, 2 usage, 3 missing prerequisite, 4 failed, 130 interrupted."""
     pipe = ProgressPipe()
     try:
         probing = "--probe" in arguments
         files = [a for a in arguments if a != "--probe"]
         if len(files) != 1:
-            raise UsageError("the harness takes one run.json", f"it got {len(files)}", "run it through `make run_harness`")
+            raise UsageError(
+                "the harness takes exactly one run.json", f"it was given {len(files)}", "run it through `make run_harness`"
+            )
         spec = contract.read(Path(files[0]))
         _stop_on_signals(pipe)
         pipe.send(phase="load", issued=0, completed=0, elapsed_s=0.0)
@@ -58,7 +60,7 @@ def main(arguments: list[str]) -> int:
 
 
 def load(spec: RunSpec) -> Any:
-    """The run that a kind of data set takes: data set and engines, loaded. It has dataset, probe, warm_up, start, log and usage."""
+    """Load the data set and the engines. The run object has dataset, probe, warm_up, start, log and usage."""
     return importlib.import_module(RUNS.get(type(spec.dataset), "code.harness.python.batched_run")).load(spec)
 
 
@@ -67,7 +69,7 @@ def _run(spec: RunSpec, loaded: Any, pipe: ProgressPipe) -> None:
 
     output = Path(spec.output_dir)
     if not os.access(output, os.W_OK | os.X_OK):
-        raise RunError(f"cannot write to {output}", "LoadGen's logs go there", "choose another place with LOG_DIR")
+        raise RunError(f"cannot write to {output}", "LoadGen's logs go there", "choose another folder with LOG_DIR")
     settings = _settings(lg, spec)
     if spec.warmup_s > 0:
         pipe.send(phase="warmup", issued=0, completed=0, elapsed_s=0.0)
@@ -114,14 +116,14 @@ def _settings(lg: Any, spec: RunSpec) -> Any:
     settings.scenario = getattr(lg.TestScenario, spec.scenario)
     settings.mode = getattr(lg.TestMode, spec.test_mode)
     if settings.FromConfig(spec.user_conf, spec.benchmark, spec.scenario, 1) != 0:
-        raise RunError(f"LoadGen cannot read {spec.user_conf}", "", "run `make run_harness` again, which writes it afresh")
+        raise RunError(f"LoadGen cannot read {spec.user_conf}", "", "run `make run_harness` again, which rewrites it")
     for name, seed in spec.seeds.items():
         setattr(settings, name, seed)
     if spec.server.issue_threads:
         raise UsageError(
-            "the Python harness has no issue threads of its own",
+            "the Python harness does not support issue threads",
             f"server_num_issue_query_threads is {spec.server.issue_threads}",
-            "leave the field out, or run with --harness_lang=cpp",
+            "remove the field, or run with --harness_lang=cpp",
         )
     return settings
 
@@ -149,7 +151,7 @@ def _stop_on_signals(pipe: ProgressPipe) -> None:
 
 
 if __name__ == "__main__":
-    # LoadGen's own threads may still be winding down; everything that matters is on disk by now.
+    # LoadGen's own threads may still be shutting down; all results are already on disk.
     status = main(sys.argv[1:])
     sys.stdout.flush()
     sys.stderr.flush()

@@ -1,4 +1,4 @@
-"""Arrays on disk, mapped into memory."""
+"""Memory-mapped .npy arrays."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from code.common.errors import MissingError
 
 
 def open_array(path: Path) -> NDArray[Any]:
-    """The array in a .npy file, memory-mapped and read-only; MissingError for a file that is absent, cut off or none."""
+    """The array in a .npy file, memory-mapped and read-only. MissingError for a file that is absent, truncated or not .npy."""
     try:
         array: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
         return array
@@ -20,5 +20,5 @@ def open_array(path: Path) -> NDArray[Any]:
         raise MissingError(
             f"{path} cannot be read as an array",
             str(error).splitlines()[0],
-            "run `make preprocess_data` for this benchmark again; it replaces broken arrays",
+            "run `make preprocess_data` for this benchmark again; it replaces corrupt arrays",
         ) from error

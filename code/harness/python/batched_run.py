@@ -1,4 +1,4 @@
-"""A run of an engine that computes batches: what `python -m code.harness.python` drives for every network of fixed shape."""
+"""A run of engines that compute batches, for every data set kind except prompts."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ class BatchedRun:
         self._devices = load_devices(spec)
 
     def probe(self) -> dict[str, float]:
-        """What this machine does, for values that configs leave to it."""
+        """Measure the engines on this machine, for config values that are left to it (`Probed`)."""
         return measure(self._devices, self.dataset, self._spec)
 
     def warm_up(self, seconds: float) -> None:
-        """Run one batch of every length that time allows on every device, longest first, so that no query pays for a first use."""
+        """Run one batch per length on every device, longest first, while time allows: first-use costs stay outside the test."""
         _, first_of_length = np.unique(self.dataset.lengths, return_index=True)
         end = time.monotonic() + seconds
 
@@ -60,11 +60,11 @@ class BatchedRun:
 
     @staticmethod
     def log(sut: Sut) -> array[float]:
-        """What batches.npy holds."""
+        """The rows of batches.npy, float64 [batches, 4]."""
         return sut.batches
 
     def usage(self, sut: Sut, elapsed_s: float) -> list[dict[str, Any]]:
-        """What devices.json holds."""
+        """The content of devices.json."""
         return usage(self._spec.devices, sut.lanes, elapsed_s)
 
 

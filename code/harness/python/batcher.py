@@ -1,6 +1,6 @@
-"""Which samples go together, and when.
+"""Grouping of samples into batches.
 
-Samples of one batch are of nearly one length, because what is padded is computed in vain.
+Samples of a batch have similar lengths, because computation on padding is wasted.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True)
 class Batch:
-    """Samples that are computed together.
+    """Samples that are computed in one engine call.
 
     Args:
         ids: LoadGen's response ids.
@@ -31,11 +31,11 @@ class Batch:
 def by_length(
     ids: Sequence[int], indices: Sequence[int], lengths: NDArray[np.int32], limit: int, padding: float
 ) -> Iterator[Batch]:
-    """Cut one large query into batches of at most `limit` samples of nearly one length, longest first so that the tail is short.
+    """Cut one large query into batches of at most `limit` samples of similar length, longest first so that the tail is short.
 
     Args:
         lengths: length of every sample of the data set, int32 [N].
-        padding: a sample joins a batch when it is shorter than the batch's longest by at most this share.
+        padding: a sample joins a batch when it is at most this share shorter than the batch's longest.
     """
     wanted = np.asarray(indices, dtype=np.int64)
     response = np.asarray(ids, dtype=np.uint64)
@@ -53,13 +53,13 @@ def by_length(
 
 
 class ArrivalQueue:
-    """Server's queue: workers take the oldest query and those near its length.
+    """The Server scenario's queue: workers take the oldest query and others of similar length.
 
     Args:
         lengths: length of every sample of the data set, int32 [N].
         limit: most samples in a batch.
         padding: as in `by_length`.
-        timeout_s: how long an idle worker lets a batch fill before it takes it; 0 takes what is there.
+        timeout_s: how long an idle worker waits for a batch to fill, in seconds; 0: it takes what is queued.
     """
 
     def __init__(self, lengths: NDArray[np.int32], limit: int, padding: float, timeout_s: float) -> None:
@@ -72,14 +72,14 @@ class ArrivalQueue:
         self._closed = False
 
     def put(self, ids: Sequence[int], indices: Sequence[int]) -> None:
-        """Queries have arrived."""
+        """Add queries that arrived just now."""
         now = time.monotonic()
         with self._changed:
             self._waiting.extend((i, s, now) for i, s in zip(ids, indices, strict=True))
             self._changed.notify(len(ids))
 
     def close(self) -> None:
-        """No more will arrive; waiting workers are let go once the queue is empty."""
+        """Declare that nothing more will arrive; `take` returns None once the queue is empty."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()

@@ -1,4 +1,4 @@
-"""Data sets as a harness sees them: memory-mapped arrays by sample index, a batch's inputs, and a batch's responses."""
+"""Data sets of the harness: samples by index, a batch's inputs and a batch's responses."""
 
 from __future__ import annotations
 
@@ -24,30 +24,30 @@ class Dataset(Protocol):
     lengths: NDArray[np.int32]
     """Cost of every sample in the data set's own unit (tokens, windows), int32 [N]; batches are grouped by it."""
     proportional: bool
-    """Whether a sample's time is its length times a constant."""
+    """Whether a sample's time is proportional to its length."""
 
     def load(self, indices: Sequence[int]) -> None:
-        """LoadGen wants these samples in memory."""
+        """LoadGen's LoadSamplesToRam."""
 
     def meet(self, stream: Stream, index: int) -> None:
-        """Let the engine compute what it would compute first for a sample: an engine's first meeting with a shape costs extra."""
+        """Run the first engine call of a sample: an engine's first use of a shape costs extra."""
 
     def answer(self, stream: Stream, indices: NDArray[np.int64]) -> list[NDArray[Any]]:
-        """Compute a batch: one contiguous array per sample, which stays alive until LoadGen has copied it."""
+        """Compute a batch. Returns one contiguous array per sample; keep it alive until LoadGen has copied it."""
 
     def inputs(self, indices: NDArray[np.int64]) -> dict[str, NDArray[Any]]:
-        """The input arrays, by the engine's input names, of one call into the engine that belongs to these samples."""
+        """The input arrays of one engine call for these samples, by the engine's input names."""
 
     def responses(self, outputs: Arrays, indices: NDArray[np.int64]) -> list[NDArray[Any]]:
-        """What the outputs of that call say, one array per sample."""
+        """The outputs of that call as one array per sample."""
 
 
 class SequenceDataset:
-    """Token sequences padded to a common length on disk, of which a batch takes as much as its longest sample needs.
+    """Token sequences, stored padded to a common length; a batch uses only the length of its longest sample.
 
-    A response is float32 [length, number of outputs], the engine's outputs side by side.
+    A response is float32 [length, number of outputs], the engine's outputs interleaved.
 
-    MissingError for arrays that are absent, broken or do not belong together.
+    MissingError for arrays that are absent, corrupt or do not match.
     """
 
     def __init__(self, spec: SequenceData) -> None:
@@ -63,7 +63,7 @@ class SequenceDataset:
             if len(array) != self.count:
                 raise MissingError(
                     f"{folder}: {name} has {len(array)} samples, not {self.count}",
-                    "the preprocessed arrays do not belong together",
+                    "the preprocessed arrays do not match",
                     "run `make preprocess_data` for this benchmark again",
                 )
 
@@ -75,7 +75,7 @@ class SequenceDataset:
                 array[part].sum()
 
     def meet(self, stream: Stream, index: int) -> None:
-        """The sample alone."""
+        """Run the sample as a batch of one."""
         stream.infer(self.inputs(np.asarray([index], dtype=np.int64)))
 
     def answer(self, stream: Stream, indices: NDArray[np.int64]) -> list[NDArray[Any]]:
@@ -83,29 +83,29 @@ class SequenceDataset:
         return self.responses(stream.infer(self.inputs(indices)), indices)
 
     def inputs(self, indices: NDArray[np.int64]) -> dict[str, NDArray[Any]]:
-        """Arrays [n, longest sample of the batch], rounded up where a multiple is asked for; rows end behind their width anyway."""
+        """Arrays [n, longest sample of the batch], rounded up to the spec's multiple, at most the stored width."""
         longest = -(-int(self.lengths[indices].max()) // self._multiple) * self._multiple
         return {name: np.ascontiguousarray(a[indices, :longest], dtype=self._dtype) for name, a in self._arrays.items()}
 
     def responses(self, outputs: Arrays, indices: NDArray[np.int64]) -> list[NDArray[Any]]:
-        """float32 [length of the sample, outputs] each, without padding."""
+        """One float32 [length of the sample, outputs] per sample, without padding."""
         joined = np.stack([outputs[name] for name in self._outputs], axis=-1).astype(np.float32, copy=False)
         return [joined[row, :length] for row, length in enumerate(self.lengths[indices].tolist())]
 
 
 KINDS: dict[type, Callable[[Any], Dataset]] = {SequenceData: SequenceDataset, schema.VolumeData: VolumeDataset}
-"""What run.json says of a data set → the class that runs it. A new kind is one entry."""
+"""Data set spec class → the class that runs it. To add a kind, add an entry."""
 
 
 def open_dataset(spec: DatasetSpec | Mapping[str, Any]) -> Dataset:
-    """The data set that run.json, or a benchmark, describes. UsageError for a kind that has no batches here."""
+    """Open the data set that run.json or a benchmark describes. UsageError for a kind that does not run in batches."""
     known = schema.of_benchmark(spec) if isinstance(spec, Mapping) else spec
     kind = KINDS.get(type(known))
     if kind is None:
         names = ", ".join(name for name, one in schema.DATASETS.items() if one in KINDS)
         raise UsageError(
-            f"the Python harness makes no batches of the kind of data set '{known.kind}'",
-            f"it makes them of {names}",
+            f"the Python harness does not support data sets of kind '{known.kind}' in batches",
+            f"it supports {names}",
             "run with --harness_lang=cpp",
         )
     return kind(known)

@@ -19,8 +19,8 @@ from code.common.errors import HarnessError
 from code.harness.schema.run_spec import DeviceEntry, RunSpec
 
 USAGE_FILE = "devices.json"
-"""[{"index", "name", "samples", "batches", "busy_s", "elapsed_s"}], one for each device. busy_s is the time that its streams were inside
-the engine, summed and divided by the streams: busy_s / elapsed_s is the busy share. The report page reads it."""
+"""[{"index", "name", "samples", "batches", "busy_s", "elapsed_s"}], one for each device. busy_s is the time in the engine, averaged
+over the device's streams: busy_s / elapsed_s is the busy share. Read by the report page."""
 
 Made = TypeVar("Made")
 
@@ -34,16 +34,16 @@ class Device:
 
     @property
     def name(self) -> str:
-        """What logs and errors call it."""
+        """Its name in logs and errors."""
         return self.entry.name
 
     def lanes(self) -> list[Lane]:
-        """A lane for each of its streams."""
+        """One lane per stream."""
         return [Lane(self.entry, self.engine.stream()) for _ in range(self.entry.streams)]
 
 
 class Lane:
-    """One stream of one device, with what it has done. Its own thread alone uses it, and anybody may read the counts."""
+    """One stream of one device and its counters. Used by its own thread only; any thread may read the counters."""
 
     def __init__(self, device: DeviceEntry, stream: Stream) -> None:
         self.device = device
@@ -61,7 +61,7 @@ class Lane:
 
 
 def bind_thread(cores: Sequence[int]) -> None:
-    """Bind the calling thread to processors; none, or such as the system refuses, leave it free."""
+    """Bind the calling thread to processors; an empty list, or one the kernel rejects, leaves it unbound."""
     if not cores:
         return
     try:
@@ -71,7 +71,7 @@ def bind_thread(cores: Sequence[int]) -> None:
 
 
 def bound(cores: Sequence[int], work: Callable[[], Made]) -> Made:
-    """Call `work` on a thread that is bound to `cores`; on this one where there are none."""
+    """Call `work` on a thread bound to `cores`, or on the calling thread if `cores` is empty."""
     if not cores:
         return work()
     with ThreadPoolExecutor(1, initializer=bind_thread, initargs=(cores,)) as pool:
@@ -93,13 +93,13 @@ def _load(spec: RunSpec, entry: DeviceEntry) -> Engine:
 
 
 def engine_spec(spec: RunSpec, entry: DeviceEntry) -> EngineSpec:
-    """How a device loads its engine."""
+    """The call that loads a device's engine."""
     engine = spec.engine_of(entry)
     return EngineSpec(entry.streams, entry.threads, engine.precision, engine.options, entry.cores, entry.index)
 
 
 def on_all(devices: Iterable[Device], work: Callable[[Device], Any]) -> None:
-    """Call `work` for every device at the same time, each on a thread bound to its cores. Raises the first error."""
+    """Call `work` for every device concurrently, each on a thread bound to its cores. Raises the first error."""
     errors: list[BaseException] = []
 
     def one(device: Device) -> None:
@@ -119,7 +119,7 @@ def on_all(devices: Iterable[Device], work: Callable[[Device], Any]) -> None:
 
 
 def on_device(name: str, error: HarnessError) -> HarnessError:
-    """The same error, naming the device that it is of."""
+    """The same error with the device's name prepended."""
     return type(error)(f"device {name}: {error.what}", error.why, error.next_step, error.where)
 
 

@@ -1,4 +1,4 @@
-"""A run of a text generator: what `python -m code.harness.python` drives for a data set of prompts."""
+"""A run of a text generator, for data sets of kind prompts."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class GenerationRun:
         self._generator = self._load()
 
     def _load(self) -> TextGenerator:
-        """One generator on all devices. UsageError where they have several engines, or the backend shares out nothing."""
+        """One generator on all devices. UsageError when devices have different engines, or the backend supports one device only."""
         spec, prompts = self._spec, self._prompts
         specs = [
             GeneratorSpec(
@@ -54,20 +54,20 @@ class GenerationRun:
         engine = spec.engine_of(spec.devices[0])
         runtime, folder = backend(engine.backend), Path(engine.folder)
         if len(specs) == 1:
-            bind_thread(specs[0].cores)  # every thread to come inherits it
+            bind_thread(specs[0].cores)  # threads started later inherit it
             return cast(TextGenerator, runtime.load(folder, specs[0]))
         on_several = getattr(runtime, "load_devices", None)
         if on_several is None or len({device.engine for device in spec.devices}) > 1:
-            why = "they have different engines" if on_several else f"{engine.backend} takes one device in a process"
+            why = "they have different engines" if on_several else f"{engine.backend} supports one device per process"
             names = ", ".join(device.name for device in spec.devices)
-            raise UsageError(f"texts cannot be generated on {names} together", why, "choose one device with --devices=…")
+            raise UsageError(f"cannot generate text on {names} together", why, "choose one device with --devices=…")
         return cast(TextGenerator, on_several(folder, specs))
 
     def probe(self) -> dict[str, float]:
-        """{'samples_per_second', 'latency_ns'}: with all requests in flight that there is room for, and with one at a time.
+        """{'samples_per_second', 'latency_ns'}: with as many requests in flight as possible, and with one at a time.
 
-        The first is counted between the first and the last second of a few, while every place is taken; prompts are spread evenly over
-        the data set.
+        Throughput is counted over a few seconds, without the first and the last, while all slots are occupied; prompts are spread
+        evenly over the data set.
         """
         if self._spec.scenario == "SingleStream":
             latency = self._latency_ns()
@@ -89,11 +89,11 @@ class GenerationRun:
                     done, running = done + 1, running - 1
             now = time.monotonic()
             if not begin and done >= self._generator.capacity:
-                begin, at_begin = now, done  # every place has been through a whole text
+                begin, at_begin = now, done  # every slot has completed a whole text
             if begin and now - begin > PROBE_S and done - at_begin >= self._generator.capacity:
                 break
             if now - start > STALLED_S:
-                raise RunError("the generator is too slow to be measured", f"it finished {done} texts in {now - start:.0f} s")
+                raise RunError("the generator is too slow to measure", f"it finished {done} texts in {now - start:.0f} s")
         rate = (done - at_begin) / (now - begin)
         self._drain(running)
         return rate
@@ -115,7 +115,7 @@ class GenerationRun:
             running -= sum(event.finished for event in self._generator.advance(WAIT_S))
 
     def warm_up(self, seconds: float) -> None:
-        """Generate a text for the longest and the shortest prompt, and more while there is time."""
+        """Generate a text for the longest and the shortest prompt, and for others while time allows."""
         order = np.argsort(-self.dataset.lengths, kind="stable")
         end = time.monotonic() + seconds
         for number, index in enumerate([int(order[0]), int(order[-1]), *order[1:8].tolist()]):
@@ -142,11 +142,11 @@ class GenerationRun:
         )
 
     def _streams(self) -> Sequence[Usage]:
-        """What each process of a generator of several streams did; empty for any other."""
+        """Usage of each process of a multi-stream generator; empty for any other."""
         return getattr(self._generator, "usage", ())
 
     def usage(self, sut: GenerationSut, elapsed_s: float) -> list[dict[str, Any]]:
-        """What devices.json holds; a request is a batch of its own."""
+        """The content of devices.json; each request counts as one batch."""
         streams = list(self._streams()) or [sut.usage]
         rows = []
         for device in self._spec.devices:
@@ -158,7 +158,7 @@ class GenerationRun:
 
     @staticmethod
     def log(sut: GenerationSut) -> array[float]:
-        """What batches.npy holds."""
+        """The rows of batches.npy, float64 [batches, 4]."""
         return sut.log
 
 

@@ -1,8 +1,8 @@
 """The system under test for text generation: requests enter the generator as LoadGen issues them and complete as they finish.
 
-One thread drives the generator. Offline hands over the longest prompts first, so that none of them is left alone at the end; Server
-keeps the order of arrival; SingleStream has one request in flight by its nature. LoadGen gets the first token when it wants token
-latencies, and the whole text when it is there.
+One thread drives the generator. Offline submits the longest prompts first, so that none of them runs alone at the end; Server keeps
+the order of arrival; SingleStream has one request in flight by definition. LoadGen gets the first token with use_token_latencies, and
+the whole text when it is complete.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ PATIENCE = 10
 
 
 def in_order(indices: Sequence[int], lengths: NDArray[np.int32], segments: int) -> NDArray[np.int64]:
-    """Positions in `indices`, the longest prompts first; with several segments each part of the query is sorted for itself."""
+    """Positions in `indices`, longest prompts first; with several segments, each part of the query is sorted separately."""
     parts = np.array_split(np.arange(len(indices)), max(1, segments))
     wanted = np.asarray(indices, dtype=np.int64)
     return np.concatenate([part[np.argsort(-lengths[wanted[part]], kind="stable")] for part in parts]).astype(np.int64)
@@ -35,13 +35,13 @@ class GenerationSut:
     """Answers LoadGen's queries with generated texts.
 
     Args:
-        first_token, complete: LoadGen's FirstTokenComplete (None where it wants no first tokens) and QuerySamplesComplete, which
+        first_token, complete: LoadGen's FirstTokenComplete (None without token latencies) and QuerySamplesComplete, which
             copy what they need before they return.
         respond: makes LoadGen's response object from (id, address, size in bytes, tokens).
-        failed: called once, from the driving thread, when a text cannot be generated; LoadGen cannot be told to stop.
-        watchdog_s: seconds that the generator may be silent, while texts are wanted, before the run is given up; 0: never. Where it
-            answers and finishes nothing, it gets `PATIENCE` times as long: large models take minutes for their first texts.
-        segments: parts of an Offline query that are sorted for themselves; 0: it is not sorted.
+        failed: called once, from the driving thread, when a text cannot be generated; LoadGen cannot stop a test.
+        watchdog_s: seconds without an answer, while requests are pending, after which the run fails; 0: never. A generator that
+            produces tokens but finishes no text gets `PATIENCE` times as long: large models take minutes for their first texts.
+        segments: parts of an Offline query that are sorted separately; 0: not sorted.
     """
 
     def __init__(
@@ -59,7 +59,7 @@ class GenerationSut:
     ) -> None:
         self.counts = Counts()
         self.tokens = 0
-        """Generated so far, prompts not counted."""
+        """Tokens generated so far, without prompts."""
         self.usage = Usage()
         self.log = array("d")
         """Four numbers for each answered request: when it was issued and finished (monotonic seconds), 1, its prompt's length."""
@@ -70,7 +70,7 @@ class GenerationSut:
         self._watchdog_s = watchdog_s
         self._requests: dict[int, tuple[int, int, float]] = {}
         self._next = 0
-        self._told: set[int] = set()
+        self._reported: set[int] = set()
         self._lock = threading.Lock()
         self._last_sign = self._last_step = time.monotonic()
         self._closed = threading.Event()
@@ -96,10 +96,10 @@ class GenerationSut:
             self._generator.submit(number, self._dataset.prompt(indices[position]))
 
     def flush(self) -> None:
-        """LoadGen's FlushQueries: nothing is held back, so there is nothing to do."""
+        """LoadGen's FlushQueries: does nothing, because nothing is held back."""
 
     def close(self) -> None:
-        """The test is over; the driving thread ends."""
+        """End the driving thread after the test."""
         self._closed.set()
         self._driver.join(timeout=10)
         self._generator.close()
@@ -123,18 +123,18 @@ class GenerationSut:
                 identity, index, issued = self._requests[event.request]
                 if event.finished:
                     finished.append((identity, event.tokens))
-                    if event.request not in self._told:  # a beam search: LoadGen fails where a first token never came
+                    if event.request not in self._reported:  # beam search: LoadGen fails if it never gets a first token
                         firsts.append((identity, event.tokens[:1]))
-                    self._told.discard(event.request)
+                    self._reported.discard(event.request)
                     del self._requests[event.request]
                     self.log.extend((issued, now, 1.0, float(self._dataset.lengths[index])))
                 else:
-                    self._told.add(event.request)
+                    self._reported.add(event.request)
                     firsts.append((identity, event.tokens))
             self.usage.ended(len(finished))
         for _, tokens in finished:
             if not len(tokens):
-                raise RunError("the generator answered a request with no token", "every text has at least min_new_tokens")
+                raise RunError("the generator answered a request without a token", "every text has at least min_new_tokens")
         if firsts and self._first_token is not None:
             self._first_token([self._respond(i, t.ctypes.data, t.nbytes, len(t)) for i, t in firsts])
         if finished:
@@ -151,8 +151,8 @@ class GenerationSut:
                 self._failed(
                     RunError(
                         f"the generator is stuck: no text was finished for {silent:.0f} s",
-                        f"{len(self._requests):,} requests wait for an answer",
-                        "run again with fewer requests in flight (cpu_batch_size); if it comes again, run with --precision=fp32",
+                        f"{len(self._requests):,} requests are waiting for an answer",
+                        "run again with fewer requests in flight (cpu_batch_size); if it happens again, run with --precision=fp32",
                     )
                 )
                 return

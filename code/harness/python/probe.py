@@ -1,4 +1,4 @@
-"""A short measurement of the engine on this machine, for values that configs leave to it (`Probed`)."""
+"""Short measurement of the engine on this machine, for config values that are left to it (`Probed`)."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ LATENCY_RUNS = 50
 def measure(devices: Sequence[Device], dataset: Dataset, spec: RunSpec) -> dict[str, float]:
     """{'samples_per_second', 'latency_ns', 'query_latency_ns'} of the devices with run.json's streams and batches.
 
-    The first over batches of nearly one length on all lanes; the second is the median of single samples on the first one; the third
-    is the time of a MultiStream query at that throughput. Each over samples spread evenly over the data set, and for a second or two
-    however slow the engine is. Where a sample's time is proportional to its length, the few that fit into that time stand for all by
-    their lengths, and the second is the mean.
+    The first is measured over batches of similar length on all lanes. The second is the median of single samples on the first lane.
+    The third is the time of a MultiStream query at that throughput. Samples are spread evenly over the data set; each measurement
+    takes a second or two however slow the engine is. Where time is proportional to length, the results are extrapolated by length
+    from the few samples that fit into that time, and the second is the mean.
     """
     chosen = np.linspace(0, dataset.count - 1, min(SAMPLES, dataset.count)).astype(np.int64)
     batches = list(by_length(chosen.tolist(), chosen.tolist(), dataset.lengths, spec.batch.max_samples, spec.batch.padding))
@@ -41,7 +41,7 @@ def measure(devices: Sequence[Device], dataset: Dataset, spec: RunSpec) -> dict[
 
 
 def _meet_shapes(device: Device, dataset: Dataset, batches: list[Batch]) -> None:
-    """Run every batch once, as far as time allows: an engine's first meeting with a shape costs more than all later ones."""
+    """Run every batch once while time allows: an engine's first use of a shape costs more than later ones."""
     stream = device.engine.stream()
     end = time.monotonic() + WARM_UP_S
     for batch in batches:
@@ -54,7 +54,7 @@ def _meet_shapes(device: Device, dataset: Dataset, batches: list[Batch]) -> None
 
 
 def _throughput(lanes: Sequence[Lane], dataset: Dataset, batches: list[Batch], least_s: float) -> float:
-    """Samples per second over batches in turn until `least_s` have gone by and every lane has done two."""
+    """Samples per second over batches in turn, until `least_s` have passed and every lane has completed two."""
     turn = itertools.cycle(batches)
     done = [0.0] * len(lanes)
     whole = float(dataset.lengths.mean())

@@ -1,4 +1,4 @@
-"""Progress as JSON lines on a pipe: what a harness tells whoever started it.
+"""Progress and fatal errors as JSON lines on a pipe to the launcher.
 
 {"phase": "load" | "warmup" | "run" | "end", "issued": n, "completed": n, "elapsed_s": s}, {"probe": {…}} or
 {"error": {"what", "why", "next_step", "status"}}.
@@ -17,7 +17,7 @@ PIPE_VARIABLE = "HARNESS_PROGRESS_FD"
 
 
 class ProgressPipe:
-    """The writing end; silent when nobody listens."""
+    """Writes to the pipe in HARNESS_PROGRESS_FD; does nothing when the variable is unset."""
 
     def __init__(self) -> None:
         number = os.environ.get(PIPE_VARIABLE, "")
@@ -25,7 +25,7 @@ class ProgressPipe:
         self._lock = threading.Lock()
 
     def send(self, **content: Any) -> None:
-        """One line. A reader that went away is no reason to stop."""
+        """Write one line. A closed pipe is ignored: progress reporting must never stop a run."""
         if self._descriptor is None:
             return
         with self._lock:
@@ -35,5 +35,5 @@ class ProgressPipe:
                 self._descriptor = None
 
     def error(self, error: HarnessError) -> None:
-        """Why this process is about to end."""
+        """Report the error that ends this process."""
         self.send(error={"what": error.what, "why": error.why, "next_step": error.next_step, "status": error.exit_status})

@@ -1,4 +1,4 @@
-"""Prompts that a text generator continues (kind "prompts" of run.json)."""
+"""Kind "prompts" of run.json: token sequences for a text generator."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from code.harness.schema.datasets import PromptData
 
 
 class PromptDataset:
-    """Token ids one after the other on disk; a response is int32 [n], the generated token ids.
+    """Token ids, concatenated on disk; a response is int32 [n], the generated token ids.
 
-    MissingError for arrays that do not belong together, UsageError for a prompt that is empty or longer than the model takes.
+    MissingError for arrays that do not match, UsageError for a prompt that is empty or longer than the model accepts.
     """
 
     def __init__(self, spec: PromptData) -> None:
@@ -30,18 +30,16 @@ class PromptDataset:
     def _check(self, folder: Path, spec: PromptData) -> None:
         again = "run `make preprocess_data` for this benchmark again"
         if len(self.lengths) != self.count or len(self._offsets) != self.count + 1:
-            raise MissingError(
-                f"{folder} has {len(self.lengths)} prompts, not {self.count}", "its arrays do not belong together", again
-            )
+            raise MissingError(f"{folder} has {len(self.lengths)} prompts, not {self.count}", "its arrays do not match", again)
         if int(self._offsets[-1]) != len(self._tokens) or not np.array_equal(np.diff(self._offsets), self.lengths):
-            raise MissingError(f"{folder}: offsets and lengths do not fit the tokens", "its arrays do not belong together", again)
+            raise MissingError(f"{folder}: offsets and lengths do not match the tokens", "its arrays do not match", again)
         if self.count and int(self.lengths.min()) < 1:
-            raise UsageError(f"prompt {int(self.lengths.argmin())} is empty", f"{folder} holds it", again)
+            raise UsageError(f"prompt {int(self.lengths.argmin())} is empty", f"it is in {folder}", again)
         longest, most = int(self.lengths.max()), spec.positions
         if longest + spec.generation.max_new_tokens > most:
             raise UsageError(
                 f"prompt {int(self.lengths.argmax())} is over the limit: {longest:,} tokens",
-                f"with {spec.generation.max_new_tokens} new tokens it is longer than the {most:,} that the model takes",
+                f"with {spec.generation.max_new_tokens} new tokens it is longer than the {most:,} that the model accepts",
                 "lower --max_new_tokens, or shorten the prompt",
             )
 

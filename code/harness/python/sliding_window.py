@@ -1,9 +1,9 @@
-"""Windows that slide over a volume, and the classes that their overlapping answers add up to: the readable form.
+"""Sliding-window inference over a volume: the readable form of the C++ harness's.
 
-As the reference does it (base_SUT.py, inference_utils.py): a window's scores are multiplied by its weights and added up, the sums are
-divided by the summed weights, and a voxel's class is the first greatest. The same products, sums and quotients in float32 in the same
-order; only never for the whole volume at once. The sums hold one window's depth: planes that no later window reaches become classes,
-and make room for the next. So a case costs three floats a voxel of one window's depth besides itself and its classes.
+As in the reference (base_SUT.py, inference_utils.py), a window's scores are multiplied by its weights and summed, the sums are divided
+by the summed weights, and argmax gives a voxel's class. Products, sums and quotients are the reference's, in float32 and in the same
+order, but never for the whole volume at once. The sums hold one window's depth: planes that no later window reaches become classes,
+and their memory is reused. So a case needs three floats per voxel of one window's depth, besides itself and its classes.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from numpy.typing import NDArray
 from code.harness.python.windows import Windows
 
 Infer = Callable[[NDArray[np.float32]], NDArray[np.float32]]
-"""The network: windows [n, 1, d, h, w] → scores [n, classes, d, h, w], which it may overwrite at the next call."""
+"""The network: windows [n, 1, d, h, w] → scores [n, classes, d, h, w]; the next call may overwrite them."""
 
 
 class SlidingWindow:
-    """Segments volumes. One object serves any number of threads.
+    """Segments volumes. Thread-safe.
 
     Args:
         windows: the grid.
-        padding: the value of voxels behind the far ends of a volume that windows do not tile.
+        padding: the value of voxels beyond the far ends of a volume that windows do not tile exactly.
     """
 
     def __init__(self, windows: Windows, padding: float = 0.0) -> None:
@@ -35,7 +35,7 @@ class SlidingWindow:
     def segment(self, volume: NDArray[np.float32], infer: Infer, together: int = 1) -> NDArray[np.uint8]:
         """The class of each voxel, uint8 [D, H, W], of a volume float32 [D, H, W].
 
-        The network's output channels are the classes. A volume that windows do not tile is continued with the padding value.
+        The network's output channels are the classes. A volume that windows do not tile exactly is extended with the padding value.
 
         Args:
             together: most windows in one call of `infer`.
@@ -56,12 +56,12 @@ class SlidingWindow:
             sums = sums or _Sums(self, volume.shape, answers.shape[1])
             for corner, scores in zip(group, answers, strict=True):
                 sums.add(scores, corner)
-        assert sums is not None  # a volume has a window at least
+        assert sums is not None  # a volume has at least one window
         return sums.finish()
 
 
 class _Sums:
-    """The weighted sums of one volume, as deep as a window: plane p of the volume is at p modulo that depth."""
+    """Weighted sums of one volume, a ring buffer as deep as a window: plane p is at p modulo that depth."""
 
     def __init__(self, sliding: SlidingWindow, shape: tuple[int, ...], classes: int) -> None:
         self._sliding = sliding
@@ -74,7 +74,7 @@ class _Sums:
         self._divisor: tuple[tuple[int, ...], NDArray[np.float32]] | None = None
 
     def add(self, scores: NDArray[np.float32], corner: tuple[int, int, int]) -> None:
-        """Add a window's scores [classes, d, h, w]; windows come in the order of their grid."""
+        """Add a window's scores [classes, d, h, w]; windows must come in grid order."""
         if corner[0] > self._first:
             self._settle(self._windows.strides[0])
         _, rows, columns = self._windows.box(corner)
@@ -91,7 +91,7 @@ class _Sums:
         return self._labels
 
     def _settle(self, planes: int) -> None:
-        """Turn the first planes into classes and make room for as many behind the others."""
+        """Convert the first planes to classes and clear their buffers for later planes."""
         summed = self._weight_of(planes)
         for plane in range(planes):
             sums = self._sums[:, (self._first + plane) % self._sums.shape[1]]
@@ -107,7 +107,7 @@ class _Sums:
         self._first += planes
 
     def _weight_of(self, planes: int) -> NDArray[np.float32]:
-        """The summed weights of the first planes, float32 [planes, H, W]; all inner ones have the same."""
+        """The summed weights of the first planes, float32 [planes, H, W]; the same for all inner planes."""
         depth, stride = self._windows.roi[0], self._windows.strides[0]
         last = (self._windows.counts(self._labels.shape)[0] - 1) * stride
         starts = range(0, min(last, self._first) + 1, stride)

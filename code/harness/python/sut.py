@@ -1,8 +1,8 @@
-"""The system under test: what stands between LoadGen's queries and the lanes of all devices.
+"""The system under test: distributes LoadGen's queries to the lanes of all devices.
 
-One worker thread drives one lane. Offline: the one large query is cut into batches that workers take in turn. Server: queries are
-queued and workers take batches as they become free. SingleStream: the query is answered on LoadGen's own thread, by the first device's
-first stream. MultiStream: the query is shared out among the lanes.
+One worker thread drives one lane. Offline: the single large query is cut into batches that workers take in turn. Server: queries are
+queued and workers take batches as they become free. SingleStream: the query is answered on LoadGen's thread, by the first device's
+first stream. MultiStream: the query is divided among the lanes.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from code.harness.python.devices import Lane, bind_thread, on_device
 
 @dataclass
 class Counts:
-    """How far the run is, for the console."""
+    """Progress snapshot for the console: samples issued and completed."""
 
     issued: int = 0
     completed: int = 0
@@ -36,7 +36,7 @@ class Sut:
         lanes: of all devices; never empty.
         complete: LoadGen's QuerySamplesComplete, which copies what it needs before it returns.
         respond: makes LoadGen's response object from (id, address, size in bytes).
-        failed: called once, from the thread concerned, when a batch cannot be computed; LoadGen cannot be told to stop.
+        failed: called once, from the failing thread, when a batch cannot be computed; LoadGen cannot stop a test.
     """
 
     def __init__(
@@ -94,10 +94,10 @@ class Sut:
             self._queue.put(ids, indices)
 
     def flush(self) -> None:
-        """LoadGen's FlushQueries: nothing is held back, so there is nothing to do."""
+        """LoadGen's FlushQueries: does nothing, because nothing is held back."""
 
     def close(self) -> None:
-        """The test is over; the workers end."""
+        """End the worker threads after the test."""
         self._queue.close()
         with self._ready:
             self._closed = True
@@ -133,7 +133,7 @@ class Sut:
                 raise RunError(
                     f"the engine answered {len(answers)} of {len(batch.ids)} samples of a batch",
                     "an engine must answer every sample",
-                    "build the engine again with --force_build",
+                    "rebuild the engine with --force_build",
                 )
             respond = self._respond
             self._complete([respond(i, a.ctypes.data, a.nbytes) for i, a in zip(batch.ids, answers, strict=True)])
@@ -145,7 +145,7 @@ class Sut:
                 RunError(
                     f"device {lane.device.name}: a batch of {len(batch.ids)} samples could not be computed",
                     f"{type(error).__name__}: {str(error).strip().splitlines()[-1] if str(error).strip() else place.name}",
-                    "build the engine again with --force_build; if that does not help, run with --backend=onnxruntime to compare",
+                    "rebuild the engine with --force_build; if that does not help, run with --backend=onnxruntime to compare",
                 )
             )
         else:

@@ -1,4 +1,4 @@
-"""Volumes of varying size that a window slides over (kind "volume" of run.json)."""
+"""Kind "volume" of run.json: volumes of varying size for sliding-window inference."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from code.harness.schema.datasets import VolumeData
 
 
 class VolumeDataset:
-    """Cases, each one float32 array [D, H, W] that windows tile; a response is uint8 [D, H, W], the class of each voxel.
+    """Cases, each a float32 array [D, H, W] that windows tile exactly; a response is the class of each voxel, uint8 [D, H, W].
 
     A sample's length is its number of windows. Samples are answered one after the other, the windows of a case
     `windows_per_batch` at a time.
 
-    MissingError for cases that are absent, broken or not tiled.
+    MissingError for cases that are absent, corrupt or not tiled exactly.
     """
 
     def __init__(self, spec: VolumeData) -> None:
@@ -40,7 +40,7 @@ class VolumeDataset:
         if len(self._volumes) != self.count:
             raise MissingError(
                 f"{folder} has {len(self._volumes)} cases, not {self.count}",
-                "the preprocessed arrays do not belong together",
+                "the preprocessed arrays do not match",
                 "run `make preprocess_data` for this benchmark again",
             )
 
@@ -50,7 +50,7 @@ class VolumeDataset:
             self._volumes[index].sum()
 
     def meet(self, stream: Stream, index: int) -> None:
-        """One call with as many windows as any will have."""
+        """Run one call with the largest number of windows of any call."""
         windows = self.inputs(np.asarray([index], dtype=np.int64))[self._input]
         stream.infer({self._input: np.repeat(windows, self._together, axis=0)})
 
@@ -62,8 +62,8 @@ class VolumeDataset:
             if scores.ndim != 5 or scores.shape[:1] + scores.shape[2:] != windows.shape[:1] + windows.shape[2:]:
                 raise RunError(
                     f"the engine's output '{self._output}' is {list(scores.shape)} for windows of {list(windows.shape)}",
-                    "it must be the classes' scores of every voxel, [windows, classes, depth, height, width]",
-                    "name another model with --model_path, or the window's size with --unet3d_roi",
+                    "it must be the class scores of every voxel, [windows, classes, depth, height, width]",
+                    "select another model with --model_path, or set the window's size with --unet3d_roi",
                 )
             return scores
 
@@ -86,8 +86,8 @@ class VolumeDataset:
         volume = open_array(path)
         if volume.ndim != 3 or volume.dtype != np.float32 or not self._windows.tile(volume.shape):
             raise MissingError(
-                f"{path} holds {volume.dtype} {list(volume.shape)}",
-                f"cases are float32 [depth, height, width] that windows of {list(self._windows.roi)} tile",
-                "run `make preprocess_data` for this benchmark again; it replaces broken arrays",
+                f"{path} is {volume.dtype} {list(volume.shape)}",
+                f"cases are float32 [depth, height, width], tiled exactly by windows of {list(self._windows.roi)}",
+                "run `make preprocess_data` for this benchmark again; it replaces corrupt arrays",
             )
         return volume

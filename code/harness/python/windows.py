@@ -1,4 +1,4 @@
-"""Where the windows of a volume lie and what a voxel's answer weighs in each: the reference's inference_utils.py."""
+"""Positions and weights of sliding windows, as in the reference's inference_utils.py."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Windows:
 
     Args:
         roi: a window's edges along D, H, W.
-        overlap: the share of an edge that neighbouring windows have in common.
+        overlap: share of an edge by which neighbouring windows overlap.
         sigma: the Gaussian's standard deviation as a share of the edge.
     """
 
@@ -28,29 +28,29 @@ class Windows:
 
     @property
     def strides(self) -> tuple[int, int, int]:
-        """Voxels from window to window."""
+        """Stride between windows, voxels."""
         d, h, w = (int(edge * (1 - self.overlap)) for edge in self.roi)
         return d, h, w
 
     def counts(self, shape: tuple[int, ...]) -> tuple[int, int, int]:
-        """Windows along each axis of a volume; 0 along one that is shorter than a window."""
+        """Number of windows along each axis of a volume; 0 along an axis shorter than a window."""
         sizes = zip(shape, self.roi, self.strides, strict=True)
         d, h, w = (max(0, (size - edge) // stride + 1) for size, edge, stride in sizes)
         return d, h, w
 
     def count(self, shape: tuple[int, ...]) -> int:
-        """Windows of a volume."""
+        """Number of windows of a volume."""
         d, h, w = self.counts(shape)
         return d * h * w
 
     def lacking(self, shape: tuple[int, ...]) -> tuple[int, int, int]:
-        """Voxels along each axis that a volume is short of being tiled."""
+        """Voxels to add along each axis for windows to tile a volume exactly."""
         sizes = zip(shape, self.roi, self.strides, strict=True)
         d, h, w = (edge - size if size < edge else -(size - edge) % stride for size, edge, stride in sizes)
         return d, h, w
 
     def tile(self, shape: tuple[int, ...]) -> bool:
-        """Whether windows cover a volume and reach beyond none of its ends."""
+        """Whether windows tile a volume exactly, without reaching beyond its ends."""
         return not any(self.lacking(shape))
 
     def box(self, corner: tuple[int, int, int]) -> tuple[slice, slice, slice]:
@@ -59,15 +59,15 @@ class Windows:
         return d, h, w
 
     def corners(self, shape: tuple[int, ...]) -> Iterator[tuple[int, int, int]]:
-        """Every window's first voxel, in the reference's order: W fastest."""
+        """Origins of all windows, in the reference's order: W fastest."""
         yield from itertools.product(
             *(range(0, n * step, step) for n, step in zip(self.counts(shape), self.strides, strict=True))
         )
 
     def weights(self) -> NDArray[np.float32]:
-        """What each voxel of a window weighs, float32 of the window's shape, 1 in the middle.
+        """Weight of each voxel of a window, float32 of the window's shape, 1 in the middle.
 
-        The cube root of the product of three Gaussians, as the reference has it.
+        The cube root of the product of three Gaussians, as in the reference.
         """
         import numpy as np
         from scipy.signal.windows import gaussian

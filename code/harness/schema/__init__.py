@@ -1,1 +1,1 @@
-"""run.json, the one file that a harness gets: its dataclasses, its strict reader, and its JSON Schema."""
+"""The schema of run.json, the harness's only input: dataclasses, strict reader and JSON Schema."""

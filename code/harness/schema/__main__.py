@@ -1,4 +1,4 @@
-"""`python -m code.harness.schema`: write run.schema.json anew after a change of the dataclasses."""
+"""`python -m code.harness.schema`: rewrite run.schema.json after a change of the dataclasses."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Kinds of data set: `dataset` of run.json. The benchmark makes it; each kind has a class in both harnesses that runs it."""
+"""Kinds of data set: run.json's `dataset`. The benchmark writes it; both harnesses have a class per kind that runs it."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ class SequenceData:
     """Token sequences.
 
     Args:
-        folder: where the arrays are.
-        count: samples.
+        folder: directory of the arrays.
+        count: number of samples.
         arrays: engine input → file.
         lengths: file of the sequences' lengths.
         outputs: the engine's outputs in the order of the response's last axis.
-        input_dtype: what the engine wants.
-        pad_to_multiple_of: what a batch's length is rounded up to; 1: it is not.
+        input_dtype: the engine's input type.
+        pad_to_multiple_of: a batch's length is rounded up to a multiple of this; 1: not rounded.
     """
 
     folder: Name
@@ -38,17 +38,17 @@ class SequenceData:
 
 @dataclass(frozen=True)
 class VolumeData:
-    """Volumes that a window slides over.
+    """Volumes for sliding-window inference.
 
     Args:
-        folder: where the cases are.
-        count: cases.
-        cases: names, of which each is <name>.npy.
+        folder: directory of the cases.
+        count: number of cases.
+        cases: names; each case is <name>.npy.
         roi: depth, height, width of a window.
-        overlap: of two windows, as a share.
-        sigma: of the weights' Gaussian, as a share of the ROI.
-        windows_per_batch: most windows in one call into the engine.
-        input, output: the engine's names.
+        overlap: share of a window, in [0, 1).
+        sigma: standard deviation of the Gaussian weights, as a share of the ROI.
+        windows_per_batch: most windows per engine call.
+        input, output: names in the engine.
     """
 
     folder: Name
@@ -63,13 +63,13 @@ class VolumeData:
     kind: Literal["volume"] = "volume"
 
     def complaint(self) -> str:
-        """What JSON Schema cannot say: why the cases do not fit, or ''."""
-        return "" if len(self.cases) == self.count else f"there are {len(self.cases)} cases, and count is {self.count}"
+        """A check that JSON Schema cannot express: the problem with the cases, or ''."""
+        return "" if len(self.cases) == self.count else f"there are {len(self.cases)} cases, but count is {self.count}"
 
 
 @dataclass(frozen=True)
 class GenerationSpec:
-    """How texts are generated: code/backends/generators/base.py."""
+    """Text generation settings: code/backends/generators/base.py."""
 
     num_beams: Annotated[int, Range(1, 1024)]
     min_new_tokens: Annotated[int, Range(0, 1 << 24)]
@@ -80,17 +80,17 @@ class GenerationSpec:
 
 @dataclass(frozen=True)
 class PromptData:
-    """Prompts that a text generator continues.
+    """Prompts for a text generator.
 
     Args:
-        folder: where the arrays are.
-        count: prompts.
+        folder: directory of the arrays.
+        count: number of prompts.
         tokens, offsets, lengths: files.
-        positions: most tokens that the model takes, prompt and text together.
-        generation: how texts are generated.
-        use_token_latencies: LoadGen gets first tokens as they come.
-        enable_sort: Offline hands over the longest prompts first.
-        num_sort_segments: parts of the query that are sorted for themselves.
+        positions: most tokens that the model accepts, prompt and text together.
+        generation: text generation settings.
+        use_token_latencies: report first tokens to LoadGen.
+        enable_sort: Offline submits the longest prompts first.
+        num_sort_segments: parts of the query that are sorted separately.
     """
 
     folder: Name
@@ -108,12 +108,12 @@ class PromptData:
 
 @dataclass(frozen=True)
 class SyntheticData:
-    """Lengths and nothing else, for the null and the simulated engine.
+    """Lengths only, for the null and the simulated engine.
 
     Args:
-        count: samples.
+        count: number of samples.
         lengths: of the samples; the list repeats.
-        outputs: names of as many outputs as a response has.
+        outputs: names of the outputs; only their number matters.
     """
 
     count: Count
@@ -130,15 +130,15 @@ DATASETS: Mapping[str, type] = {
     "prompts": PromptData,
     "synthetic": SyntheticData,
 }
-"""dataset.kind → class. A new kind is one entry."""
+"""dataset.kind → class. To add a kind, add an entry."""
 
 
 def of_benchmark(content: Mapping[str, Any], **changed: Any) -> DatasetSpec:
-    """The data set that a benchmark describes. UsageError for a key or value that the kind does not have.
+    """The data set that a benchmark describes. UsageError for a key or value that the kind does not accept.
 
     Args:
-        content: `dataset` of its definition; keys left out keep their defaults, and `usual_count` is LoadGen's settings' alone.
-        changed: values of the run, which stand over the benchmark's where the kind has them.
+        content: `dataset` of its definition; omitted keys keep their defaults; `usual_count` is for LoadGen's settings only.
+        changed: values of the run; they override the benchmark's where the kind has the key.
     """
     kind = DATASETS.get(str(content.get("kind")))
     given = {name: value for name, value in content.items() if name != "usual_count"}

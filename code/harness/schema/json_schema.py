@@ -15,7 +15,7 @@ DRAFT = "https://json-schema.org/draft/2020-12/schema"
 
 
 def json_schema(cls: type) -> dict[str, Any]:
-    """The schema of `cls`, with one definition for each dataclass that it holds."""
+    """The schema of `cls`, with one definition for each dataclass that it contains."""
     definitions: dict[str, Any] = {}
     top = _object(cls, definitions)
     return {"$schema": DRAFT, **top, "$defs": dict(sorted(definitions.items()))}

@@ -1,7 +1,7 @@
-"""Options of each backend's engines: engines[].options of run.json.
+"""Options of each backend's engines: run.json's engines[].options.
 
-Their names are those of the fields that they come from. The C++ harness reads the options of its own engines in
-code/harness/cpp/engines, and tells the names with --capabilities.
+Each option has the name of the config field that it comes from. The C++ harness reads its engines' options in
+code/harness/cpp/engines and lists their names with --capabilities.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from code.harness.schema.reader import Range, Size
 
 @dataclass(frozen=True)
 class NoOptions:
-    """An engine that has no options."""
+    """An engine without options."""
 
 
 @dataclass(frozen=True)
@@ -26,8 +26,8 @@ class TensorRtOptions:
         use_graphs: launch through captured CUDA graphs.
         graphs_max_seqlen: longest batch that graphs are captured for; 0: any.
         start_from_device: copy the inputs' whole arrays to the device before the run.
-        sliding_window_on_device: cut and add windows up on the GPU; null: where the harness has kernels for it.
-        version_compatible: the engine brings code of its own, which may be run.
+        sliding_window_on_device: cut and sum windows on the GPU; null: if the harness has the kernels.
+        version_compatible: the engine contains code, which the run may execute.
         plugin_libs: TensorRT plugin libraries to load.
     """
 
@@ -41,15 +41,15 @@ class TensorRtOptions:
 
 @dataclass(frozen=True)
 class SimulatedOptions:
-    """The simulated engine: how long a batch takes, and which fault it shows.
+    """The simulated engine: a table of batch times, and a fault to inject.
 
     Args:
         batches, lengths: batch sizes and lengths of the table, ascending.
-        microseconds: [batch][length], between which it interpolates.
-        slowdown: a factor for each device; the rest have 1.
+        microseconds: [batch][length]; values in between are interpolated.
+        slowdown: a factor per device; 1 beyond the end of the list.
         fault: 'throw', 'short' (too few answers), 'hang' or ''.
-        fault_after: batches that a stream computes before the fault.
-        load_s: seconds that loading takes.
+        fault_after: batches per stream before the fault.
+        load_s: load time, seconds.
     """
 
     batches: Annotated[tuple[Annotated[float, Range(0, 1e9)], ...], Size(1)]
@@ -61,12 +61,12 @@ class SimulatedOptions:
     load_s: Annotated[float, Range(0, 86_400)] = 0.0
 
     def complaint(self) -> str:
-        """What JSON Schema cannot say: why the table is none, or ''."""
+        """A check that JSON Schema cannot express: the problem with the table, or ''."""
         ascending = all(list(axis) == sorted(axis) for axis in (self.batches, self.lengths))
         rows = len(self.microseconds) == len(self.batches) and all(len(row) == len(self.lengths) for row in self.microseconds)
         if ascending and rows:
             return ""
-        return "batches and lengths ascend, and microseconds has a row for each batch with a number for each length"
+        return "batches and lengths must ascend, and microseconds needs a row for each batch with a number for each length"
 
 
 @dataclass(frozen=True)
@@ -74,9 +74,9 @@ class OpenVinoGenAiOptions:
     """OpenVINO GenAI.
 
     Args:
-        kv_cache_gb: most memory for keys and values, GiB; null: what the batch needs.
-        kv_cache_precision: their numeric format; null: that of the computation.
-        max_num_tokens: most tokens in a step; null: the backend's own number.
+        kv_cache_gb: most memory for the KV cache, GiB; null: what the batch needs.
+        kv_cache_precision: numeric format of the KV cache; null: that of the computation.
+        max_num_tokens: most tokens in a step; null: the backend's default.
     """
 
     kv_cache_gb: Annotated[float, Range(0, 1e6)] | None = None
@@ -89,8 +89,8 @@ class TensorRtLlmOptions:
     """TensorRT-LLM.
 
     Args:
-        trtllm_batching_mode, trtllm_batch_sched_policy: names of TensorRT-LLM's own; null: in-flight batching without eviction.
-        kvcache_free_gpu_mem_frac: share of free GPU memory for keys and values; null: the backend's own.
+        trtllm_batching_mode, trtllm_batch_sched_policy: TensorRT-LLM's names; null: in-flight batching without eviction.
+        kvcache_free_gpu_mem_frac: share of free GPU memory for the KV cache; null: the backend's default.
     """
 
     trtllm_batching_mode: str | None = None
@@ -110,4 +110,4 @@ OPTIONS: Mapping[str, type] = {
     "openvino_genai": OpenVinoGenAiOptions,
     "tensorrt_llm": TensorRtLlmOptions,
 }
-"""Backend → the class of its options; one that is not here has none."""
+"""Backend → the class of its options; a backend that is not listed has none."""

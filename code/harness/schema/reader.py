@@ -1,8 +1,8 @@
 """Strict reading of JSON into frozen dataclasses, at every depth.
 
 The annotations of a dataclass are its schema: `int`, `float`, `bool`, `str`, `Literal`, `X | None`, `tuple[X, ...]`, `Mapping[str, X]`
-and other dataclasses, with what `Annotated` adds to them. Every key is required and no other is allowed; a default of a dataclass is
-for code that makes one, never for a file. code/harness/schema/json_schema.py turns the same annotations into JSON Schema.
+and other dataclasses, with the bounds that `Annotated` adds. Every key is required and no other is allowed; a dataclass default
+serves code that creates an instance, never a file. code/harness/schema/json_schema.py turns the same annotations into JSON Schema.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from typing import Annotated, Any, Literal, TypeVar, Union, cast, get_args, get_
 
 from code.common.errors import UsageError, nearest
 
-NEXT_STEP = "run `make run_harness` again, which writes a new one"
+NEXT_STEP = "run `make run_harness` again to write a new one"
 Made = TypeVar("Made")
 
 
 @dataclass(frozen=True)
 class Range:
-    """Bounds of a number. `above` and `below` leave out the bound itself."""
+    """Bounds of a number; `above` and `below` make a bound exclusive."""
 
     least: float
     most: float
@@ -41,7 +41,7 @@ class Range:
 
 @dataclass(frozen=True)
 class Size:
-    """Bounds of the length of a text or a list, or of the number of entries of a mapping."""
+    """Bounds of the length of a string or list, or of the number of entries of a mapping."""
 
     least: int
     most: int | None = None
@@ -49,9 +49,9 @@ class Size:
 
 @dataclass(frozen=True)
 class OneOf:
-    """An object whose dataclass is named by a key: one of its own, or, for `beside`, one of the object that holds it.
+    """An object whose dataclass is selected by a key: one of its own, or, with `beside`, one of the enclosing object.
 
-    `otherwise` is the dataclass for every name that is not among them; None: such a name is an error.
+    `otherwise` is the dataclass for every unlisted name; None: an unlisted name is an error.
     """
 
     key: str
@@ -68,7 +68,7 @@ def hints(cls: type) -> Mapping[str, Any]:
 
 
 def unwrap(kind: Any) -> tuple[Any, list[Any]]:
-    """An annotation and what `Annotated` adds to it."""
+    """An annotation split into its type and the notes that `Annotated` adds."""
     if get_origin(kind) is Annotated:
         base, *notes = get_args(kind)
         return base, notes
@@ -76,13 +76,13 @@ def unwrap(kind: Any) -> tuple[Any, list[Any]]:
 
 
 def note(notes: list[Any], kind: type[Made]) -> Made | None:
-    """The note of a kind."""
+    """The first note of type `kind`; None without one."""
     return next((one for one in notes if isinstance(one, kind)), None)
 
 
 @dataclass(frozen=True)
 class Reader:
-    """Reads the content of one file. Every error is a UsageError with the path of the key concerned.
+    """Reads the content of one file. Every error is a UsageError with the path of the offending key.
 
     Args:
         file: its name, for messages.
@@ -128,7 +128,7 @@ class Reader:
         extra = [name for name in content if name not in known]
         if missing:
             hit = nearest(missing[0], extra)
-            why = f"the nearest key there is {_join(at, hit)}" if hit else "every key of the schema is required"
+            why = f"the nearest key present is {_join(at, hit)}" if hit else "every key of the schema is required"
             raise UsageError(f"{self.file} has no key {_join(at, missing[0])}", why, NEXT_STEP)
         if extra:
             hit = nearest(extra[0], known)
@@ -154,7 +154,7 @@ class Reader:
         if not isinstance(value, type(known[0])):
             raise self._type(at, value, _named(type(known[0])))
         hit = nearest(str(value), [str(one) for one in known])
-        why = f"the nearest known one is {hit!r}" if hit else f"known: {', '.join(map(str, known))}"
+        why = f"did you mean {hit!r}?" if hit else f"known: {', '.join(map(str, known))}"
         raise UsageError(f"{self.file}: {at} is {value!r}", why, NEXT_STEP)
 
     def _list(self, kind: Any, notes: list[Any], value: Any, at: str) -> tuple[Any, ...]:
@@ -182,9 +182,9 @@ class Reader:
         if not isinstance(value, accepted) or (isinstance(value, bool) and kind is not bool):
             raise self._type(at, value, _named(kind))
         if isinstance(value, float) and not math.isfinite(value):
-            raise UsageError(f"{self.file}: {at} is {value}", "a number has to be finite", NEXT_STEP)
+            raise UsageError(f"{self.file}: {at} is {value}", "a number must be finite", NEXT_STEP)
         if (bounds := note(notes, Range)) is not None and not bounds.holds(value):
-            raise UsageError(f"{self.file}: {at} is {value}", f"it has to be {bounds}", NEXT_STEP)
+            raise UsageError(f"{self.file}: {at} is {value}", f"it must be {bounds}", NEXT_STEP)
         if kind is str:
             self._size(notes, len(str(value)), at)
         return float(value) if kind is float else value
@@ -194,10 +194,10 @@ class Reader:
         if size is None or (count >= size.least and (size.most is None or count <= size.most)):
             return
         wanted = f"{size.least} or more" if size.most is None else f"{size.least} to {size.most}"
-        raise UsageError(f"{self.file}: {at} has the length {count}", f"it has to be {wanted}", NEXT_STEP)
+        raise UsageError(f"{self.file}: {at} has length {count}", f"it must be {wanted}", NEXT_STEP)
 
     def _type(self, at: str, value: Any, wanted: str) -> UsageError:
-        return UsageError(f"{self.file}: {at} is {_named(type(value))}", f"the schema wants {wanted}", NEXT_STEP)
+        return UsageError(f"{self.file}: {at} is {_named(type(value))}", f"the schema requires {wanted}", NEXT_STEP)
 
 
 def _join(at: str, name: str) -> str:

@@ -1,4 +1,4 @@
-"""run.json, schema 3: everything that one harness process needs, in whichever language it is written."""
+"""run.json, schema 3: everything that one harness process needs, in either language."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ class EngineEntry:
 
     Args:
         backend: the runtime.
-        folder: where its files are; '' for engines without files.
+        folder: directory of its files; '' for engines without files.
         precision: 'fp32', 'bf16', …
-        options: those of the backend: code/harness/schema/options.py.
+        options: backend-specific, see code/harness/schema/options.py.
     """
 
     backend: Name
@@ -36,15 +36,15 @@ class EngineEntry:
 
 @dataclass(frozen=True)
 class DeviceEntry:
-    """One device: a GPU, or a share of the processors.
+    """One device: a GPU, or a share of the CPU cores.
 
     Args:
-        index: its number in the process; no two devices have the same.
-        name: what logs and errors call it.
-        engine: which of the engines it loads.
-        cores: processors that its threads are bound to; []: those near it where the machine tells, else any.
+        index: unique within the process.
+        name: its name in logs and errors.
+        engine: index into `engines`.
+        cores: processors that its threads are bound to; []: those of its NUMA node where the machine reports it, else any.
         streams: batches in flight on it.
-        threads: threads of its runtime in all; 0: the runtime's choice.
+        threads: total runtime threads; 0: the runtime decides.
     """
 
     index: Annotated[int, Range(0, 4095)]
@@ -57,11 +57,11 @@ class DeviceEntry:
 
 @dataclass(frozen=True)
 class BatchSettings:
-    """How samples are put together.
+    """How samples are grouped into batches.
 
     Args:
         max_samples: most samples in a batch.
-        timeout_us: how long a Server batch may wait to fill.
+        timeout_us: how long a Server batch may wait to fill, in microseconds.
         padding: share of a batch's longest sample that a shorter one may be padded by before it goes into another batch.
     """
 
@@ -84,11 +84,11 @@ class LogSettings:
 
 @dataclass(frozen=True)
 class ServerSettings:
-    """What only Server has.
+    """Settings of the Server scenario.
 
     Args:
-        issue_threads: LoadGen threads that issue queries; 0: its own.
-        soft_drop: share of queries that the latency bound has to hold for; LoadGen's own where that is more.
+        issue_threads: threads on which LoadGen issues queries; 0: LoadGen's own.
+        soft_drop: share of queries that must meet the latency bound, but never below LoadGen's percentile.
     """
 
     issue_threads: Annotated[int, Range(0, 1024)] = 0
@@ -97,10 +97,10 @@ class ServerSettings:
 
 @dataclass(frozen=True)
 class Expectations:
-    """What progress and the probe need to know of LoadGen's settings.
+    """LoadGen settings that progress reports and the probe need.
 
     Args:
-        min_duration_ms: least duration of a performance run; 0: none.
+        min_duration_ms: minimum duration of a performance run; 0: none.
         samples_per_query: of MultiStream.
     """
 
@@ -110,19 +110,19 @@ class Expectations:
 
 @dataclass(frozen=True)
 class RunSpec:
-    """Everything a harness needs.
+    """The content of run.json.
 
     Args:
         benchmark: short name, which is also LoadGen's model name.
-        output_dir: the folder for LoadGen's logs; it exists and is empty but for what the caller put there.
-        user_conf: the one settings file LoadGen reads.
+        output_dir: directory for LoadGen's logs; it exists and contains only files of the caller.
+        user_conf: the settings file that LoadGen reads.
         audit_conf: audit.config for a compliance run, or ''.
-        engines: what devices load.
-        devices: those of the process, all under one LoadGen.
-        seeds: LoadGen seeds other than its own mlperf.conf's.
-        warmup_s: most seconds of inference before LoadGen starts.
-        watchdog_s: seconds without an answer after which the run is given up as stuck; 0: never.
-        record: every resolved field of the workload. No harness reads anything from it.
+        engines: engines that devices load.
+        devices: all devices of the process; they share one LoadGen.
+        seeds: LoadGen seeds that override mlperf.conf.
+        warmup_s: maximum duration of warm-up inference before LoadGen starts, seconds.
+        watchdog_s: the run fails after this many seconds without an answer; 0: never.
+        record: every resolved field of the workload, for information; the harness does not read it.
     """
 
     benchmark: Name
@@ -156,19 +156,19 @@ class RunSpec:
         return self.engines[device.engine]
 
     def write(self, path: Path) -> None:
-        """Write it atomically. UsageError where a value is not one of the schema: no harness would read it."""
+        """Write it atomically. UsageError when a value violates the schema: the harness would reject it."""
         try:
             content = json.loads(json.dumps(asdict(self), default=str, allow_nan=False))
         except ValueError as error:
             raise UsageError(
-                f"{path.name} cannot hold a value of this run", str(error), "correct the field that holds it"
+                f"{path.name} cannot represent a value of this run", str(error), "correct the field with that value"
             ) from error
         parse(content, path.name)
         write_json(path, content)
 
 
 def parse(content: Any, file: str) -> RunSpec:
-    """Check the content of a run.json. UsageError, with the path of the key, for anything that is not of the schema."""
+    """Validate the content of a run.json. UsageError, with the path of the key, for anything that violates the schema."""
     if not isinstance(content, dict) or content.get("schema") != SCHEMA or not isinstance(content["schema"], int):
         found = content.get("schema") if isinstance(content, dict) else type(content).__name__
         raise UsageError(f"{file} has schema {found!r}", f"this harness reads schema {SCHEMA}", NEXT_STEP)
@@ -178,34 +178,34 @@ def parse(content: Any, file: str) -> RunSpec:
 
 
 def read(path: Path) -> RunSpec:
-    """Read and check a run.json. MissingError without the file, UsageError for anything that is not of the schema."""
+    """Read and validate a run.json. MissingError when the file is absent, UsageError for anything that violates the schema."""
     step = "run the harness through `make run_harness`"
     try:
         content = json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse)
     except OSError as error:
-        raise MissingError(f"no {path}", error.strerror or "", step) from error
+        raise MissingError(f"cannot open {path}", error.strerror or "", step) from error
     except ValueError as error:
         raise UsageError(f"{path} is not valid JSON", str(error), step) from error
     return parse(content, str(path))
 
 
 def _require_consistent(spec: RunSpec, file: str) -> None:
-    """What JSON Schema cannot say."""
+    """Checks that JSON Schema cannot express."""
     seen: set[int] = set()
     for number, device in enumerate(spec.devices):
         if device.engine >= len(spec.engines):
             what = f"{file}: devices[{number}].engine is {device.engine}"
-            raise UsageError(what, f"engines has {len(spec.engines)} entries, counted from 0", NEXT_STEP)
+            raise UsageError(what, f"engines has {len(spec.engines)} entries; indices start at 0", NEXT_STEP)
         if device.index in seen:
             what = f"{file}: devices[{number}].index is {device.index}"
-            raise UsageError(what, "another device has the same number", NEXT_STEP)
+            raise UsageError(what, "another device has the same index", NEXT_STEP)
         seen.add(device.index)
     parts = [("dataset", spec.dataset)] + [(f"engines[{n}].options", e.options) for n, e in enumerate(spec.engines)]
     for at, part in parts:
         complaint = part.complaint() if hasattr(part, "complaint") else ""
         if complaint:
-            raise UsageError(f"{file}: {at} does not fit together", complaint, NEXT_STEP)
+            raise UsageError(f"{file}: {at} is inconsistent", complaint, NEXT_STEP)
 
 
 def _refuse(word: str) -> float:
-    raise ValueError(f"{word} is not a number of JSON")
+    raise ValueError(f"{word} is not a valid JSON number")

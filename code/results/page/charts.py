@@ -1,4 +1,4 @@
-"""The charts of a page, as SVG text by Matplotlib. Labels stay text, so that a page is small, searchable and prints sharp."""
+"""Charts of a report page as SVG, drawn by Matplotlib. Labels stay text, which keeps pages small and searchable."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ STYLE = {
 
 
 def _drawn(name: str, draw: Callable[[Any, Any], None]) -> str:
-    """One figure as an <svg> element whose ids are its own."""
+    """Draw one figure as an <svg> element with page-unique ids."""
     try:
         import matplotlib as mpl
         from matplotlib.figure import Figure
@@ -54,7 +54,7 @@ def _drawn(name: str, draw: Callable[[Any, Any], None]) -> str:
 
 
 def _embedded(text: str, name: str) -> str:
-    """The <svg> element alone, scalable, with ids that no other figure of the page has."""
+    """The scalable <svg> element alone, with ids unique on the page."""
     svg = text[text.index("<svg") :]
     svg = re.sub(r'(<svg[^>]*?) width="[^"]*"', r"\1", svg, count=1)
     svg = re.sub(r'(<svg[^>]*?) height="[^"]*"', r"\1", svg, count=1)
@@ -65,7 +65,7 @@ def _embedded(text: str, name: str) -> str:
 
 
 def latency_cdf(found: Latencies, bound_ms: float | None, percentile: float | None, what: str) -> str:
-    """Share of `what` (queries, in Offline samples) against latency, with the percentile and, where there is one, the bound."""
+    """Share of `what` (queries; samples in Offline) over latency, with the percentile and the bound, if any."""
 
     def draw(axes: Any, mpl: Any) -> None:
         style: dict[str, Any] = {"marker": "o", "markersize": 3.5} if found.points else {}
@@ -91,27 +91,27 @@ def latency_cdf(found: Latencies, bound_ms: float | None, percentile: float | No
         else:
             axes.xaxis.set_major_locator(mpl.ticker.MaxNLocator(nbins=6))
         axes.set_ylim(0, 102)
-        axes.set_xlabel(f"latency in {unit}")
-        axes.set_ylabel(f"{what} in %")
+        axes.set_xlabel(f"latency ({unit})")
+        axes.set_ylabel(f"{what} (%)")
 
     return _drawn("cdf", draw)
 
 
 def throughput(seconds: Floats, rate: Floats) -> str:
-    """Samples per second over the run."""
+    """Samples per second over time in s."""
 
     def draw(axes: Any, _: Any) -> None:
         axes.fill_between(seconds, rate, step="mid", color=FILL, alpha=0.6, linewidth=0)
         axes.step(seconds, rate, where="mid", color=LINE, linewidth=1.3)
         axes.set_ylim(bottom=0)
-        axes.set_xlabel("time in s")
-        axes.set_ylabel("samples per s")
+        axes.set_xlabel("time (s)")
+        axes.set_ylabel("samples/s")
 
     return _drawn("timeline", draw)
 
 
 def batch_sizes(samples: Floats) -> str:
-    """How many batches had how many samples."""
+    """Histogram of batch sizes in samples."""
 
     def draw(axes: Any, mpl: Any) -> None:
         sizes, counts = np.unique(samples.astype(np.int64), return_counts=True)
@@ -127,7 +127,7 @@ def batch_sizes(samples: Floats) -> str:
 
 
 def sample_lengths(lengths: NDArray[np.int64]) -> str:
-    """How long the data set's samples are."""
+    """Histogram of the data set's sample lengths."""
 
     def draw(axes: Any, _: Any) -> None:
         axes.hist(lengths, bins=min(48, max(1, len(np.unique(lengths)))), color=FILL, edgecolor=LINE, linewidth=0.5)

@@ -1,4 +1,4 @@
-"""The figures a page draws: what the harness and LoadGen recorded of one run, as arrays."""
+"""Data for a report page's charts: recordings of the harness and LoadGen of one run, as arrays."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ class Latencies:
 
     Args:
         ms: latencies in ascending order, in ms.
-        share: the share of queries at or below each, 0 to 1.
-        source: where it is from, for the page.
-        points: these are a few percentiles, not every query.
+        share: fraction of queries at or below each, 0 to 1.
+        source: its origin, shown on the page.
+        points: True for a few percentiles, False for every query.
     """
 
     ms: Floats
@@ -41,7 +41,7 @@ class Latencies:
 
 
 def batches(folder: Path) -> Floats | None:
-    """The answered batches, float64 [batches, 4] (begin, end, samples, longest); None where they were not recorded."""
+    """Completed batches, float64 [batches, 4] (begin, end, samples, longest); None if not recorded."""
     try:
         found = np.load(folder / BATCHES_FILE, allow_pickle=False)
     except (OSError, ValueError):
@@ -53,7 +53,7 @@ def batches(folder: Path) -> Floats | None:
 
 
 def latencies(folder: Path, log: LoadGenLog) -> Latencies | None:
-    """The latency distribution: of every query from LoadGen's trace, or else LoadGen's percentiles. None in accuracy runs."""
+    """The latency distribution: every query from LoadGen's trace, else LoadGen's percentiles. None for accuracy runs."""
     if not log.has_performance:
         return None
     traced = _from_trace(folder / TRACE_FILE)
@@ -77,7 +77,7 @@ def latencies(folder: Path, log: LoadGenLog) -> Latencies | None:
 
 
 def _from_trace(path: Path) -> Floats | None:
-    """Durations in ms of the trace's samples; None where there is no trace, or one too large to read here."""
+    """Durations in ms of the trace's samples; None if there is no trace or it exceeds _TRACE_LIMIT."""
     try:
         if not 0 < path.stat().st_size <= _TRACE_LIMIT:
             return None
@@ -90,7 +90,7 @@ def _from_trace(path: Path) -> Floats | None:
 
 
 def timeline(recorded: Floats, bins: int = 120) -> tuple[Floats, Floats]:
-    """(seconds, samples per second) over the run, in at most so many equal parts."""
+    """(seconds, samples per second) over the run, in at most `bins` equal intervals."""
     end = float(recorded[:, 1].max())
     count = max(1, min(bins, int(end) or 1))
     totals, edges = np.histogram(recorded[:, 1], bins=count, range=(0.0, end), weights=recorded[:, 2])
@@ -98,7 +98,7 @@ def timeline(recorded: Floats, bins: int = 120) -> tuple[Floats, Floats]:
 
 
 def lengths(spec: Mapping[str, Any]) -> NDArray[np.int64] | None:
-    """The sample lengths of the data set; None where it has none or is not there any more."""
+    """The sample lengths of the data set; None if it has none or no longer exists."""
     data = spec.get("dataset", {})
     name, folder = data.get("lengths"), data.get("folder")
     if not isinstance(name, str) or not isinstance(folder, str):

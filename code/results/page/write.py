@@ -1,4 +1,4 @@
-"""Pages out of runs: the verdict first, then charts, and the record below. No script, no network, one file each."""
+"""Write report pages: verdict, charts and full record of a run in one HTML file without scripts or network access."""
 
 from __future__ import annotations
 
@@ -37,13 +37,13 @@ GOOD = ("VALID", "PASSED")
 
 
 class RunPage:
-    """What one run's page is made of.
+    """Data for one run's page.
 
     Args:
         folder: the run's folder.
         metadata: its metadata.json.
-        spec: its run.json; {} where there is none.
-        provenance: its provenance.json; {} where there is none.
+        spec: its run.json; {} if missing.
+        provenance: its provenance.json; {} if missing.
         started: when LoadGen started.
     """
 
@@ -54,7 +54,7 @@ class RunPage:
 
     @property
     def file_name(self) -> str:
-        """A name that says which run it is."""
+        """The page's file name, unique to the run."""
         words = (
             self.started or self.folder.parent.parent.parent.name,
             *self.title_words,
@@ -82,7 +82,7 @@ class RunPage:
 
     @property
     def value(self) -> str:
-        """The result as people read it."""
+        """The result formatted with its unit."""
         if self.accuracy:
             return ", ".join(f"{e['name']} {float(e['value']):.3f}" for e in self.metadata.get("accuracy", []))
         metric = METRICS[str(self.metadata["scenario"])]
@@ -92,7 +92,7 @@ class RunPage:
 
 
 def write_run(run: RunPage, folder: Path) -> Path:
-    """Write one run's page into `folder`. RunError where its log cannot be read."""
+    """Write one run's page into `folder`. RunError if its log cannot be read."""
     log = loadgen_log.read_detail(run.folder)
     parts = [
         _head(run),
@@ -103,10 +103,10 @@ def write_run(run: RunPage, folder: Path) -> Path:
         _section("Engine", _engine(run)),
         _section("System", _system(run)),
         _section("LoadGen", _loadgen(log)),
-        _section("Warnings and errors of LoadGen", _events(log)),
+        _section("LoadGen warnings and errors", _events(log)),
     ]
     title = " ".join(run.title_words)
-    footer = f"Made from {escape(str(run.folder))} by the harness {escape(str(run.provenance.get('harness_version', '')))}"
+    footer = f"Generated from {escape(str(run.folder))} by harness {escape(str(run.provenance.get('harness_version', '')))}"
     path = folder / run.file_name
     with atomic_write(path) as out:
         out.write(PAGE.format(title=escape(title), css=CSS, body="\n".join(parts), footer=footer))
@@ -114,7 +114,7 @@ def write_run(run: RunPage, folder: Path) -> Path:
 
 
 def write_index(rows: Sequence[tuple[RunPage, Path]], problems: Sequence[tuple[Path, HarnessError]], folder: Path) -> Path:
-    """Write index.html: every run, newest first, and what could not be shown."""
+    """Write index.html: every run, newest first, and the runs that failed to load."""
     lines = [
         "<tr>"
         + f'<td data-label="Run"><a href="{escape(path.name)}">{escape(" ".join(run.title_words[:2]))}</a></td>'
@@ -149,7 +149,7 @@ def _head(run: RunPage) -> str:
     out.append(f"<div>{escape(str(metadata.get('summary_string', '')))}</div></div>")
     if metadata.get("division_note"):
         out.append(f'<p class="note">{escape(str(metadata["division_note"]))}</p>')
-    out.append(_reasons("Why", metadata.get("reasons", [])) + _reasons("To know", metadata.get("notes", [])))
+    out.append(_reasons("Why", metadata.get("reasons", [])) + _reasons("Notes", metadata.get("notes", [])))
     out.append(f'<p class="soft">Started {escape(run.started or "at an unknown time")} · <a href="index.html">all runs</a></p>')
     return "\n".join(out)
 
@@ -180,7 +180,7 @@ def _table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
 
 
 def shown(value: Any) -> str:
-    """A value as a cell shows it."""
+    """A value formatted for a table cell."""
     if isinstance(value, (dict, list)):
         return json.dumps(value)
     return "" if value is None else str(value)
@@ -198,14 +198,14 @@ def _charts(run: RunPage, log: LoadGenLog) -> str:
     recorded = measured.batches(run.folder)
     if recorded is not None:
         seconds, rate = measured.timeline(recorded)
-        figures.append(_figure("timeline", "Throughput over the run", charts.throughput(seconds, rate), "answered samples"))
+        figures.append(_figure("timeline", "Throughput over the run", charts.throughput(seconds, rate), "completed samples"))
         figures.append(_figure("batches", "Batch sizes", charts.batch_sizes(recorded[:, 2]), f"{len(recorded):,} batches"))
     lengths = measured.lengths(run.spec)
     if lengths is not None:
         figures.append(
             _figure("lengths", "Sample lengths", charts.sample_lengths(lengths), f"{len(lengths):,} samples of the data set")
         )
-    missing = "" if recorded is not None else '<p class="soft">This run recorded no batches, so there is no timeline.</p>'
+    missing = "" if recorded is not None else '<p class="soft">This run recorded no batches: no timeline available.</p>'
     return f'<div class="charts">{"".join(figures)}</div>{missing}'
 
 
@@ -230,7 +230,7 @@ def _config(run: RunPage) -> str:
     columns = ("Field", "Value", "Origin")
     chosen = _table(columns, [row for row in rows if row[2] != "default"])
     rest = _table(columns[:2], [row[:2] for row in rows if row[2] == "default" and row[1] is not None])
-    return chosen + _folded("Fields that kept their defaults", rest)
+    return chosen + _folded("Fields with default values", rest)
 
 
 def _folded(title: str, content: str) -> str:
@@ -238,7 +238,7 @@ def _folded(title: str, content: str) -> str:
 
 
 def _devices(run: RunPage) -> str:
-    """What each device answered, and on what it ran."""
+    """Per device: completed samples, streams, threads and cores."""
     placed = {int(one["index"]): one for one in run.spec.get("devices", []) if "index" in one}
     rows = []
     for one in run.metadata.get("devices", []):

@@ -1,6 +1,6 @@
-"""Running and verifying one audit test of one workload.
+"""Run and verify one audit test of one workload.
 
-An audit repeats a performance run: its run.json is taken as it is, with another output folder and an audit.config, so that engine,
+An audit repeats a performance run: it reuses the run's run.json with another output folder and an audit.config, so that engine,
 settings and seeds are the same. Verification compares it with that run and with the accuracy run, and stores what a submission
 carries under build/compliance_logs.
 """
@@ -32,15 +32,15 @@ from code.submission.stage import layout, runs
 from code.submission.stage.runs import ACCURACY, AUDIT_FILE, INCOMPLETE, PERFORMANCE, Run
 
 OFFERED = ("TEST01", "TEST04", "TEST06")
-"""The tests that can be run; which of them for a benchmark is among its facts. No round requires TEST04 of these benchmarks."""
-NOT_OFFERED = {"TEST05": "it was asked for up to v4.1 only; public results of that round carry it"}
+"""Tests that can be run; a benchmark's facts list those that apply to it. No round requires TEST04 of these benchmarks."""
+NOT_OFFERED = {"TEST05": "it was required only up to v4.1"}
 TOKENS = "use_token_latencies"
 BASELINE, COMPLIANCE = "baseline_accuracy.txt", "compliance_accuracy.txt"
 
 
 @dataclass(frozen=True)
 class Audit:
-    """One audit test of one workload, and the runs it is compared with."""
+    """An audit test of a workload, and the runs it is compared with."""
 
     test: str
     short: str
@@ -50,7 +50,7 @@ class Audit:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of an audit: where it is stored, whether it passed, and the lines that say why or why not."""
+    """Result of an audit: its folder, whether it passed, and the lines that explain the verdict."""
 
     folder: Path
     passed: bool
@@ -59,26 +59,26 @@ class Outcome:
 
 
 def tests_for(short: str, asked: list[str], round_: Round) -> list[str]:
-    """The tests to run: those asked for, else those of the round.
+    """The tests to run: those requested, else those the round requires.
 
-    Raises UsageError for a test that does not exist or is not one for this benchmark.
+    Raises UsageError for an unknown test or one that does not apply to this benchmark.
     """
     if not asked:
         return [name for name in required_audits(round_, short) if name in OFFERED]
     for name in asked:
         if name in NOT_OFFERED:
-            raise UsageError(f"{name} is not offered", NOT_OFFERED[name], f"choose among {', '.join(OFFERED)}")
+            raise UsageError(f"{name} is not supported", NOT_OFFERED[name], f"choose from {', '.join(OFFERED)}")
         if name not in OFFERED:
             raise unknown("audit test", name, OFFERED, "--audit_test")
         if name not in facts_of(short).audits.tests:
             others = ", ".join(facts.name for facts in every_facts() if name in facts.audits.tests)
-            raise UsageError(f"{name} is not a test for {short}", f"it is one for {others}", "leave it out")
+            raise UsageError(f"{name} does not apply to {short}", f"it applies to {others}", "leave it out")
     return asked
 
 
 def find_pair(logs: Path, key: tuple[str, str, str], short: str, round_: Round | None = None) -> tuple[Run, Run]:
-    """The newest complete performance and accuracy runs of a workload, the round's own before others; MissingError with the command
-    that makes them."""
+    """The newest complete performance and accuracy runs of a workload, preferring those with the round's seeds; MissingError
+    with the command that makes them."""
     found = runs.for_round(runs.find_runs(logs), round_)
     pair = {mode: runs.newest(found, key, mode) for mode in (PERFORMANCE, ACCURACY)}
     performance, accuracy = pair[PERFORMANCE], pair[ACCURACY]
@@ -87,43 +87,43 @@ def find_pair(logs: Path, key: tuple[str, str, str], short: str, round_: Round |
         absent = " and ".join(mode for mode, run in pair.items() if run is None)
         raise MissingError(
             f"an audit needs a {absent} run of {benchmark} {scenario} on {system} to compare with",
-            f"there is no complete one in {logs}",
+            f"no complete one in {logs}",
             f'make run RUN_ARGS="--benchmarks={short} --scenarios={scenario} --test_mode=SubmissionRun"',
         )
     return performance, accuracy
 
 
 def require_valid(audit: Audit) -> None:
-    """UsageError where the performance run is INVALID and the test compares speeds: it could not pass."""
+    """UsageError if the performance run is INVALID and the test compares scores: it could not pass."""
     validity = audit.performance.metadata.get("result_validity")
     if audit.test in ("TEST01", "TEST04") and validity != "VALID":
         short, scenario = audit.short, audit.performance.scenario
         raise UsageError(
             f"the performance run in {audit.performance.folder} is {validity}",
-            f"{audit.test} compares its speed with a valid run's, so it would fail",
+            f"{audit.test} compares scores with it and fails unless it is VALID",
             f'make run RUN_ARGS="--benchmarks={short} --scenarios={scenario} --test_mode=PerformanceOnly", until it is VALID',
         )
 
 
 def run(audit: Audit, folder: Path, label: str, sampling: int | None = None) -> LoadGenLog:
-    """Run the audit into `folder`, which exists and holds an INCOMPLETE marker. The audit.config is gone when this returns.
+    """Run the audit into `folder`, which exists and holds an INCOMPLETE marker. The audit.config is removed before this returns.
 
     Raises:
-        MissingError: the engine of the performance run is not there any more.
-        RunError: LoadGen did not take the audit.config, or the harness failed.
+        MissingError: the engine of the performance run no longer exists.
+        RunError: LoadGen did not apply the audit.config, or the harness failed.
     """
     spec = contract.read(audit.performance.folder / runs.RUN_FILE)
     if not all(Path(engine.folder).is_dir() for engine in spec.engines):
         raise MissingError(
-            f"the engine {audit.performance.engine} is not there any more",
+            f"engine {audit.performance.engine} no longer exists",
             "an audit needs the engine of the performance run",
-            "make generate_engines with the same RUN_ARGS",
+            "run `make generate_engines` with the same RUN_ARGS",
         )
     wanted = audit_config.settings(audit.test, audit.short, sampling)
     conf = Path(spec.user_conf).read_text(encoding="utf-8")
     dataset = spec.dataset
     if audit.test == "TEST06":
-        # First tokens and lengths stand in LoadGen's log only with token latencies, which mlperf.conf may leave off.
+        # LoadGen logs first tokens and lengths only with token latencies, which mlperf.conf may leave off.
         conf += f"{spec.benchmark}.{spec.scenario}.{TOKENS} = 1\n"
         if isinstance(dataset, PromptData):
             dataset = dataclasses.replace(dataset, use_token_latencies=True)
@@ -147,7 +147,7 @@ def run(audit: Audit, folder: Path, label: str, sampling: int | None = None) -> 
 
 
 def _require_taken(log: LoadGenLog, wanted: Mapping[str, int]) -> None:
-    """RunError unless every key of the audit.config shows in the log."""
+    """RunError unless the log shows every key of the audit.config."""
     for name, value in wanted.items():
         scenario, _, key = name.partition(".")
         if scenario not in ("*", log.scenario) or key == "mode":
@@ -156,9 +156,9 @@ def _require_taken(log: LoadGenLog, wanted: Mapping[str, int]) -> None:
         found = log.get(f"requested_{shown}")
         if not log.audited or (found is not None and int(found) != value):
             raise RunError(
-                "LoadGen did not take the audit.config",
+                "LoadGen did not apply the audit.config",
                 f"{key} is {found} in {log.path}, not {value}",
-                "run it again; if it fails the same way, look at the LoadGen version with `make info`",
+                "run it again; if it fails the same way, check the LoadGen version with `make info`",
             )
 
 
@@ -193,7 +193,7 @@ def verify(audit: Audit, folder: Path, definition: BenchmarkDefinition, values: 
 
 
 def _end_token(audit: Audit) -> int:
-    """The end token of the model that ran: a tiny or custom one has a tokenizer of its own."""
+    """The end token of the model that ran: a tiny or custom model has its own tokenizer."""
     dataset = contract.read(audit.performance.folder / runs.RUN_FILE).dataset
     if isinstance(dataset, PromptData):
         return dataset.generation.eos
@@ -204,7 +204,7 @@ def _end_token(audit: Audit) -> int:
 def _test01(
     audit: Audit, folder: Path, fresh: Path, definition: BenchmarkDefinition, values: Mapping[str, Any], lines: list[str]
 ) -> Verdict:
-    """TEST01's accuracy part: response by response, else by the score on the same samples, as the rules allow."""
+    """TEST01's accuracy part: response by response, with a fallback to the score on the same samples, as the rules allow."""
     reference, audited = audit.accuracy.folder / layout.ACCURACY_LOG, folder / layout.ACCURACY_LOG
     verdict = audits.accuracy_test01(reference, audited, facts_of(audit.short).audits.element)
     _write(fresh / "verify_accuracy.txt", verdict.text)
@@ -262,13 +262,13 @@ def _copy(source: Path, target: Path, names: tuple[str, ...]) -> None:
     target.mkdir(parents=True, exist_ok=True)
     for name in names:
         if not (source / name).is_file():
-            raise RunError(f"{source} has no {name}", "the audit run did not write it", "run the audit again")
+            raise RunError(f"{source} has no {name}", "the audit run did not write it", "run `make run_audit_harness` again")
         shutil.copyfile(source / name, target / name)
 
 
 def newest_audit(logs: Path, audit: Audit) -> tuple[Path, Audit] | None:
-    """The newest complete run of an audit below `logs`, for the same workload and seeds, and the audit with the performance run that
-    it repeated, which need not be the newest; None where there is none."""
+    """The newest complete run of an audit below `logs` for the same workload and seeds, and the audit with the performance run
+    it repeated, which need not be the newest; None if there is none."""
     found = []
     for record in logs.rglob(AUDIT_FILE):
         try:

@@ -1,7 +1,7 @@
-"""The audit tests' verdicts, with the arithmetic of MLCommons' verification scripts (mlcommons/inference, compliance/).
+"""Verdicts of the audit tests, computed as in MLCommons' verification scripts (mlcommons/inference, compliance/).
 
-TEST01 compares what a performance run answered with what the accuracy run answered, and its speed with the performance run's.
-TEST04 compares the speed of a run on one repeated sample. TEST06 looks at the token sequences of an LLM.
+TEST01 compares a performance run's responses with the accuracy run's, and its score with the performance run's.
+TEST04 compares the score of a run on one repeated sample. TEST06 checks the token sequences of an LLM.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ SCORES = {
 """Scenario → the log key that the scripts compare."""
 THRESHOLD, QUICK_THRESHOLD = 0.10, 0.20
 QUICK_NS = {"SingleStream": 200_000, "MultiStream": 1_600_000}
-"""Latencies up to these vary so much from run to run that the threshold is doubled."""
+"""Scenario → latency in ns up to which the threshold is doubled, because short latencies vary more between runs."""
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a verification says: whether it passed, and the text that goes into verify_*.txt."""
+    """Outcome of a verification, with the text of verify_*.txt."""
 
     passed: bool
     text: str
@@ -59,15 +59,15 @@ def performance(test: str, reference: LoadGenLog, audited: LoadGenLog) -> Verdic
 
 
 def within_test01(scenario: str, reference: float, test: float) -> bool:
-    """TEST01: the audited score may differ by a tenth, very short latencies by a fifth."""
+    """TEST01: the audited score may differ by 10 %, very short latencies by 20 %."""
     threshold = QUICK_THRESHOLD if reference <= QUICK_NS.get(scenario, -1) else THRESHOLD
     return reference * (1 - threshold) <= test <= reference * (1 + threshold)
 
 
 def within_test04(scenario: str, reference: float, test: float) -> bool:
-    """TEST04: on one repeated sample the system may not be more than a tenth faster.
+    """TEST04: on one repeated sample the system may not be more than 10 % faster.
 
-    The script turns latencies into rates before it looks whether they are short, so that nearly every stream result gets a fifth.
+    The script converts latencies into rates before it tests whether they are short, so nearly every stream result is allowed 20 %.
     """
     if scenario in QUICK_NS:
         reference, test = 1e9 / reference, 1e9 / test
@@ -84,25 +84,25 @@ def _failed(lines: Sequence[str], last: str) -> Verdict:
 
 
 def responses(path: Path) -> Iterator[dict[str, Any]]:
-    """The entries of an accuracy log, one after another: those of 3D-UNet have gigabytes. RunError where it cannot be read as one."""
+    """Iterate over an accuracy log's entries (3D-UNet's are gigabytes in size). RunError if it is not an accuracy log."""
     return (entry for _, entry in _readable(path, accuracy_log.records(path)))
 
 
 def _readable(path: Path, found: Iterator[T]) -> Iterator[T]:
-    """The same, with what an audit can do about an error."""
+    """Pass the items on; errors are raised again with advice for an audit."""
     try:
         yield from found
     except HarnessError as error:
         raise RunError(
             f"{path} is not an accuracy log",
             ": ".join(part for part in (error.where, error.what, error.why) if part),
-            "run it again; a log that was truncated for submission cannot be compared, its whole is under build/full_results",
+            "run it again; a log truncated for submission cannot be compared, the full log is under build/full_results",
         ) from error
 
 
 @dataclass(frozen=True)
 class _Answer:
-    """What TEST01 compares of a response: all of it by its digest, else its size and its first element."""
+    """The parts of a response that TEST01 compares: digest, size in elements, first element."""
 
     digest: bytes
     size: int
@@ -122,12 +122,12 @@ def _answers(path: Path, kind: np.dtype[Any]) -> Iterator[tuple[int, _Answer]]:
 
 
 def accuracy_test01(reference: Path, audited: Path, dtype: str) -> Verdict:
-    """verify_accuracy.txt of TEST01: the first element of every response must be the one of the accuracy run.
+    """verify_accuracy.txt of TEST01: the first element of every response must equal the accuracy run's.
 
     Args:
-        reference: the accuracy run's log, whole.
+        reference: the accuracy run's log, not truncated.
         audited: the audit run's log.
-        dtype: of a response's elements.
+        dtype: numpy dtype of a response's elements.
     """
     kind = np.dtype(dtype)
     answers: dict[int, _Answer] = {}
@@ -166,35 +166,35 @@ def accuracy_test01(reference: Path, audited: Path, dtype: str) -> Verdict:
 
 
 def baseline(reference: Path, audited: Path) -> Iterator[dict[str, Any]]:
-    """The accuracy run's responses to the samples that the audit run logged: what TEST01's second way scores against."""
+    """The accuracy run's responses to the samples that the audit run logged: the baseline of TEST01's fallback by score."""
     wanted = {int(entry["qsl_idx"]) for entry in responses(audited)}
     return (entry for entry in responses(reference) if int(entry["qsl_idx"]) in wanted)
 
 
 def delta_percent(base: float, other: float) -> float:
-    """How far two scores are apart, in percent, as the official checker computes it."""
+    """Difference of two scores in percent, as the official checker computes it."""
     return abs(1 - base / other) * 100
 
 
 def allowed_delta_percent(benchmark_full: str) -> float:
-    """How far they may be apart: 1 % for a 99 % target, 0.1 % for 99.9 %."""
+    """Largest allowed difference in percent: 1 for a 99 % target, 0.1 for 99.9 %."""
     return 0.1 if "99.9" in benchmark_full else 1.0
 
 
 def scores_agree(benchmark_full: str, base: Mapping[str, float], other: Mapping[str, float]) -> bool:
-    """Whether every metric of the audit run is near enough to the accuracy run's on the same samples."""
+    """Whether every metric of the audit run is within the allowed difference of the accuracy run's on the same samples."""
     allowed = allowed_delta_percent(benchmark_full)
     return bool(base) and all(base[name] and other[name] and delta_percent(base[name], other[name]) <= allowed for name in base)
 
 
 def accuracy_test06(audited: Path, scenario: str, eos_token: int, dtype: str) -> Verdict:
-    """verify_accuracy.txt of TEST06: the first tokens agree with those reported first, no more than one end token at the end,
-    and the lengths are those reported.
+    """verify_accuracy.txt of TEST06: first tokens match those reported early, at most one end token at the end,
+    and lengths match the reported token counts.
 
     Args:
-        scenario: in Offline no first token is reported, so that part is skipped.
+        scenario: Offline reports no first tokens, so that check is skipped.
         eos_token: the tokenizer's end token.
-        dtype: of the tokens.
+        dtype: numpy dtype of the tokens.
     """
     entries, kind = list(responses(audited)), np.dtype(dtype)
     tokens = [np.frombuffer(bytes.fromhex(str(e["data"])), kind) for e in entries]
@@ -221,7 +221,7 @@ def _first_tokens(entry: Mapping[str, Any], tokens: np.ndarray[Any, Any], kind: 
 
 
 def _end_tokens(tokens: np.ndarray[Any, Any], eos_token: int) -> int:
-    """How many end tokens the sequence ends with; its first element is not looked at."""
+    """Number of end tokens at the end of the sequence; its first element is not counted."""
     count = 0
     for token in tokens[:0:-1]:
         if token != eos_token:

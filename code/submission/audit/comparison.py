@@ -1,4 +1,4 @@
-"""Two results side by side: two runs, or a run and a public result, normalised per accelerator, with what differs in config."""
+"""Comparison of two runs, or of a run and a public result: values per accelerator, and config differences."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ from code.submission.stage import runs
 from code.submission.stage.runs import ACCURACY, Run
 from code.systems.data.published import PUBLISHED, ROUND
 
-LISTING = "run `make list_results` for the folders of runs"
+LISTING = "run `make list_results` to list the run folders"
 NOT_CONFIG = ("log_dir", "test_mode", "verbose", "runs", "a", "b")
-"""Fields that say nothing about how a run was configured."""
+"""Fields that do not affect how a run is configured."""
 
 
 @dataclass(frozen=True)
 class Side:
-    """One of the two.
+    """One side of a comparison.
 
     Args:
-        name: as the table heads its column.
+        name: heading of its column.
         benchmark, scenario: of the result.
-        value: in `unit`; None where the run has none.
-        accelerators: that share the work; 1 for a CPU system.
-        higher_is_better: of `value`.
+        value: in `unit`; None if the run has none.
+        accelerators: number that share the work; 1 for a CPU system.
+        higher_is_better: whether a higher `value` is better.
         validity: 'VALID', … ; 'VALID (median of 3)' for a public result.
         accuracy: metric → value.
         config: field → value; {} for a public result.
-        facts: rows about system and software.
+        facts: table rows about system and software.
     """
 
     name: str
@@ -49,14 +49,14 @@ class Side:
 
     @property
     def per_accelerator(self) -> float | None:
-        """Throughput divided by accelerators; a latency stays as it is."""
+        """Throughput divided by the number of accelerators; latencies are not divided."""
         if self.value is None or not self.higher_is_better:
             return self.value
         return self.value / self.accelerators
 
 
 def of_run(run: Run) -> Side:
-    """A run's side."""
+    """The side of a run."""
     metric = METRICS[run.scenario]
     found = run.metadata.get(metric.key)
     accuracy = {str(e["name"]): float(e["value"]) for e in run.metadata.get("accuracy", [])}
@@ -91,24 +91,26 @@ def _validity(run: Run) -> str:
 
 
 def public_names() -> list[str]:
-    """The public results there are, as 'H100_SXM_80GBx8'."""
+    """Names of the public results, such as 'H100_SXM_80GBx8'."""
     return list(dict.fromkeys(f"{one.accelerator}x{one.accelerators}" for one in PUBLISHED))
 
 
 def of_public(name: str, benchmark: str, scenario: str) -> Side:
-    """A public result's side for the same benchmark and scenario. UsageError for an unknown name or a result it does not have."""
+    """The side of a public result for this benchmark and scenario. UsageError for an unknown name or a result it lacks."""
     same = [one for one in PUBLISHED if f"{one.accelerator}x{one.accelerators}".lower() == name.lower()]
     if not same:
         near = nearest(name, public_names())
         raise UsageError(
-            f"{name!r} is neither the folder of a run nor a public result",
-            f"the nearest public result is {near!r}" if near else "no public result is like it",
+            f"{name!r} is neither a run folder nor a public result",
+            f"the nearest public result is {near!r}" if near else "no public result has a similar name",
             f"public results: {', '.join(public_names())}",
         )
     found = next((one for one in same if one.benchmark == benchmark and one.scenario == scenario), None)
     if found is None:
         has = ", ".join(f"{one.benchmark} {one.scenario}" for one in same)
-        raise UsageError(f"{name} has no public result of {benchmark} {scenario}", f"it has: {has}", "compare one of these")
+        raise UsageError(
+            f"{name} has no public result of {benchmark} {scenario}", f"it has: {has}", "compare one of these instead"
+        )
     metric = METRICS[scenario]
     return Side(
         name=f"{found.accelerator}x{found.accelerators}, public {ROUND}",
@@ -123,22 +125,22 @@ def of_public(name: str, benchmark: str, scenario: str) -> Side:
 
 
 def read_pair(a: str, b: str) -> tuple[Side, Side]:
-    """The two sides that A and B name; at least one of them is a run's folder.
+    """The two sides named by A and B; at least one must be a run folder.
 
-    Raises UsageError where neither is, where a folder holds no run, or where they are of different workloads.
+    Raises UsageError if neither is, if a folder holds no run, or if the workloads differ.
     """
     ran = [runs.read_run(Path(name).absolute()) if Path(name).is_dir() else None for name in (a, b)]
     for name, run in zip((a, b), ran, strict=True):
         if run is None and Path(name).is_dir():
             raise UsageError(
-                f"{name} holds no run", f"there is no {runs.METADATA} in it", "run `make list_results` for the folders of runs"
+                f"{name} is not a run folder", f"it has no {runs.METADATA}", "run `make list_results` to list the run folders"
             )
     known = next((run for run in ran if run is not None), None)
     if known is None:
         raise UsageError(
-            f"neither {a!r} nor {b!r} is the folder of a run",
-            "one of the two must be",
-            "run `make list_results` for the folders of runs",
+            f"neither {a!r} nor {b!r} is a run folder",
+            "at least one must be",
+            "run `make list_results` to list the run folders",
         )
     first, second = (
         of_run(run) if run is not None else of_public(name, known.benchmark, known.scenario)
@@ -146,7 +148,7 @@ def read_pair(a: str, b: str) -> tuple[Side, Side]:
     )
     if first.scenario != second.scenario or short_name(first.benchmark) != short_name(second.benchmark):
         raise UsageError(
-            "these are results of different workloads",
+            "the results are from different workloads",
             f"{first.benchmark} {first.scenario} and {second.benchmark} {second.scenario}",
             "compare runs of the same benchmark and scenario",
         )
@@ -154,7 +156,7 @@ def read_pair(a: str, b: str) -> tuple[Side, Side]:
 
 
 def differences(a: Side, b: Side) -> list[tuple[str, Any, Any]]:
-    """(field, value in A, value in B) of every config field that differs; [] where one side has no config."""
+    """(field, value in A, value in B) for every config field that differs; [] if one side has no config."""
     if not a.config or not b.config:
         return []
     names = sorted(set(a.config) | set(b.config))
@@ -162,7 +164,7 @@ def differences(a: Side, b: Side) -> list[tuple[str, Any, Any]]:
 
 
 def change_percent(a: Side, b: Side) -> float | None:
-    """How much better B is than A per accelerator, in percent; negative where it is worse. None where one has no value."""
+    """How much better B is than A per accelerator, in percent; negative if worse, None if one has no value."""
     first, second = a.per_accelerator, b.per_accelerator
     if not first or not second:
         return None

@@ -1,4 +1,4 @@
-"""build/compliance_logs: the audit tests that were run, by system, benchmark, scenario and round."""
+"""build/compliance_logs: stored audit tests by system, benchmark, scenario and round."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ RECORD = "audit.json"
 
 
 def compliance_dir() -> Path:
-    """Where verified audit tests are kept."""
+    """The folder of verified audit tests."""
     return build_dir() / "compliance_logs"
 
 
 def test_dir(run: Run, test: str) -> Path:
-    """The folder of one test of a run's workload: TEST01, or TEST01.v5.0 where the run's seeds are those of another round than its
-    benchmark's newest, so that no round's audits replace another's."""
+    """The folder of one test of a run's workload: TEST01, or TEST01.v5.0 if the run has the seeds of a round other than its
+    benchmark's newest, so that the audits of different rounds do not replace each other."""
     result = result_named(run.benchmark)
     other = runs.other_round(run, newest_with(result.name)) if result else ""
     return compliance_dir().joinpath(*run.key, f"{test}.{other}" if other else test)
 
 
 def read_record(folder: Path) -> dict[str, Any]:
-    """What an audit said of itself; {} where it says nothing."""
+    """The content of an audit's audit.json; {} if it is missing or invalid."""
     try:
         content = json.loads((folder / RECORD).read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -39,7 +39,7 @@ def read_record(folder: Path) -> dict[str, Any]:
 
 
 def stored_tests(one: Candidate, round_: Round) -> dict[str, Path]:
-    """Test → folder of every audit test that was passed for a candidate, with the same engine and the round's seeds."""
+    """Test → folder of every audit test that passed for a candidate, with the same engine and the round's seeds."""
     if "compliance" in one.tree_files:
         return {path.name: path for path in sorted(one.tree_files["compliance"].glob("TEST*")) if path.is_dir()}
     run = one.performance_run

@@ -14,23 +14,23 @@ PATTERNS: dict[str, re.Pattern[str]] = {
     "ROUGEL": re.compile(r"'rougeL':\s+'?([\d.]+)'?"),
     "GEN_LEN": re.compile(r"'gen_len':\s([\d.]+)"),
 }
-"""Metric → where its figure stands."""
+"""Metric → pattern whose group is its score."""
 
 
 def scores(path: Path, metrics: tuple[str, ...]) -> dict[str, float | None]:
-    """The figure of each metric in accuracy.txt; None for one that is not there."""
+    """Metric → score in accuracy.txt, None if missing."""
     text = path.read_text(encoding="utf-8", errors="replace")
     found = {name: PATTERNS[name].search(text) for name in metrics}
     return {name: float(hit.group(1)) if hit else None for name, hit in found.items()}
 
 
 def resolution(path: Path, metric: str) -> float:
-    """How far a metric's figure may be from the value it was rounded from: half a unit of its last digit; 0 where it is not there."""
+    """Rounding error of a metric's score: half a unit of its last digit, 0 if the metric is missing."""
     found = PATTERNS[metric].search(path.read_text(encoding="utf-8", errors="replace"))
     return 0.5 * 10.0 ** -len(found.group(1).partition(".")[2]) if found else 0.0
 
 
 def hash_of(path: Path) -> str:
-    """The hash that accuracy.txt carries; '' where it carries none."""
+    """The hash in accuracy.txt; '' if there is none."""
     found = HASH.search(path.read_text(encoding="utf-8", errors="replace"))
     return found.group(1) if found else ""

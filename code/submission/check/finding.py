@@ -1,4 +1,4 @@
-"""What a check of results or of a submission finds."""
+"""Findings of the checks of results and submission trees."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that is wrong, or worth knowing.
+    """A problem, or a note.
 
     Args:
         path: the file or folder concerned.
         what: what is wrong with it.
-        next_step: the command or edit that mends it.
-        error: False for a remark that does not keep a result from being submitted.
-        check: the name of the check, for tests and for people who look it up.
+        next_step: the command or edit that fixes it.
+        error: False for a note that does not prevent submission.
+        check: the name of the check.
     """
 
     path: Path
@@ -26,7 +26,7 @@ class Finding:
     check: str = ""
 
     def lines(self, root: Path | None = None) -> list[str]:
-        """As people read it, with the path below `root` where it lies there."""
+        """The finding as printed; the path is relative to `root` if it is inside."""
         shown = str(self.path)
         if root is not None:
             try:
@@ -40,5 +40,5 @@ class Finding:
 
 
 def errors(findings: Iterable[Finding]) -> list[Finding]:
-    """The findings that keep a result from being submitted."""
+    """The findings that prevent submission."""
     return [one for one in findings if one.error]

@@ -1,4 +1,4 @@
-"""The rules that a pair of LoadGen logs must keep, whether it lies in build/logs or in a staged tree."""
+"""Rules for a pair of LoadGen logs, in build/logs or in a staged tree."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from code.submission.check.finding import Finding
 from code.submission.stage import layout
 
 INFERABLE = {("SingleStream", "Offline"), ("SingleStream", "MultiStream"), ("MultiStream", "Offline")}
-"""Measured scenario → the one it may stand for on an edge system."""
+"""Measured scenario → the one it may be used for on an edge system."""
 
 
 @dataclass(frozen=True)
 class Claim:
-    """What a pair of logs is to be submitted as."""
+    """What a pair of logs is submitted as."""
 
     benchmark: str
     scenario: str
@@ -42,17 +42,17 @@ class Claim:
         """The facts of the result's benchmark; UsageError for an unknown one."""
         found = result_named(self.benchmark)
         if found is None:
-            raise UsageError(f"no benchmark has results called {self.benchmark}", "", "leave it out with --benchmarks")
+            raise UsageError(f"unknown benchmark in result name {self.benchmark}", "", "leave it out with --benchmarks")
         return found
 
     def rerun(self, mode: str) -> str:
-        """The command that makes such a run."""
+        """The command for such a run."""
         words = f"--benchmarks={self.result.name} --scenarios={self.scenario} --test_mode={mode} --round={self.round.name}"
         return f'make run RUN_ARGS="{words}"'
 
 
 def read_log(folder: Path) -> LoadGenLog | Finding:
-    """The detail log of a run, or what is wrong with it."""
+    """The detail log of a run, or a finding if it cannot be read."""
     try:
         return loadgen_log.read_detail(folder / "mlperf_log_detail.txt")
     except RunError as error:
@@ -64,13 +64,13 @@ def missing_files(folder: Path, names: tuple[str, ...], claim: Claim, mode: str)
     for name in names:
         path = folder / name
         if not path.is_file():
-            yield Finding(path, "it is missing", claim.rerun(mode), check="files")
+            yield Finding(path, "missing", claim.rerun(mode), check="files")
         elif path.stat().st_size == 0:
-            yield Finding(path, "it is empty", claim.rerun(mode), check="files")
+            yield Finding(path, "empty", claim.rerun(mode), check="files")
 
 
 def performance(folder: Path, claim: Claim) -> Iterator[Finding]:
-    """Everything wrong with a performance run's folder."""
+    """Findings on the folder of a performance run."""
     yield from missing_files(folder, layout.PERFORMANCE_FILES, claim, "PerformanceOnly")
     if not (folder / "mlperf_log_detail.txt").is_file():
         return
@@ -90,7 +90,7 @@ def performance(folder: Path, claim: Claim) -> Iterator[Finding]:
 def _complete(folder: Path, log: LoadGenLog, claim: Claim) -> Iterator[Finding]:
     if not log.complete:
         yield Finding(
-            log.path, "the log has no end: the run was interrupted or failed", claim.rerun("PerformanceOnly"), check="complete"
+            log.path, "the log is incomplete: the run was interrupted or failed", claim.rerun("PerformanceOnly"), check="complete"
         )
     if not log.has_performance:
         yield Finding(
@@ -99,29 +99,27 @@ def _complete(folder: Path, log: LoadGenLog, claim: Claim) -> Iterator[Finding]:
 
 
 def _valid(folder: Path, log: LoadGenLog, claim: Claim) -> Iterator[Finding]:
-    """The closed division takes only what LoadGen calls VALID; for open it is a remark that stays visible."""
+    """The closed division accepts only VALID runs; in open an INVALID run is a note."""
     for entry in log.errors if claim.closed else ():
         what = f"line {entry.row}: LoadGen logged an error: {entry.value}"
         yield Finding(log.path, what, claim.rerun("PerformanceOnly"), check="errors")
     if log.complete and not log.is_valid:
         reasons = "; ".join(reason.what for reason in judge(log).reasons) or "no reason given"
-        step = claim.rerun("PerformanceOnly") if claim.closed else "say so where the result is shown"
-        yield Finding(log.path, f"LoadGen calls the run INVALID: {reasons}", step, error=claim.closed, check="valid")
+        step = claim.rerun("PerformanceOnly") if claim.closed else "state it wherever the result is shown"
+        yield Finding(log.path, f"LoadGen reports the run as INVALID: {reasons}", step, error=claim.closed, check="valid")
 
 
 def _not_simulated(folder: Path, log: LoadGenLog, claim: Claim) -> Iterator[Finding]:
-    """LoadGen logs the SUT's name, which names the engine."""
+    """The SUT name in LoadGen's log shows whether the engine is simulated."""
     if "simulated" in str(log.get("sut_name", "")).lower():
-        yield Finding(
-            log.path, "its engine is simulated: nothing was computed", claim.rerun("PerformanceOnly"), check="simulated"
-        )
+        yield Finding(log.path, "simulated engine: nothing was computed", claim.rerun("PerformanceOnly"), check="simulated")
 
 
 def _not_audited(folder: Path, log: LoadGenLog, claim: Claim) -> Iterator[Finding]:
     if log.audited:
         yield Finding(
             log.path,
-            "LoadGen ran with an audit.config, so this is no ordinary result",
+            "LoadGen ran with an audit.config, so this is an audit run, not a result",
             claim.rerun("PerformanceOnly"),
             check="audited",
         )
@@ -131,14 +129,14 @@ def _seeds(folder: Path, log: LoadGenLog, claim: Claim) -> Iterator[Finding]:
     for name, wanted in claim.round.seeds.items():
         found = log.get(f"effective_{name}")
         if found != wanted:
-            what = f"{name} is {found}, {claim.round.name} wants {wanted}"
+            what = f"{name} is {found}, {claim.round.name} requires {wanted}"
             yield Finding(log.path, what, claim.rerun(log.mode), check="seeds")
 
 
 def _duration(folder: Path, log: LoadGenLog, claim: Claim) -> Iterator[Finding]:
     asked = log.get("effective_min_duration_ms", 0)
     if asked < TEN_MINUTES_MS:
-        what = f"the minimum duration is {asked / 60_000:.3g} minutes; every division's checker wants {TEN_MINUTES_MS} ms or more"
+        what = f"the minimum duration is {asked / 60_000:.3g} minutes; the checker requires {TEN_MINUTES_MS} ms or more in every division"
         yield Finding(log.path, what, claim.rerun("PerformanceOnly") + " without --fast and --test_query_count", check="duration")
     elif claim.closed and log.complete and log.get("result_min_duration_met") is False:
         yield Finding(log.path, "the run ended before its minimum duration", claim.rerun("PerformanceOnly"), check="duration")
@@ -151,7 +149,7 @@ def _sample_counts(folder: Path, log: LoadGenLog, claim: Claim) -> Iterator[Find
         yield Finding(log.path, what, claim.rerun("PerformanceOnly"), check="samples")
     size = log.get("effective_samples_per_query", 0)
     if claim.closed and log.scenario == "Offline" and size < wanted:
-        what = f"the Offline query has {size:,} samples; closed wants {wanted:,} or more"
+        what = f"the Offline query has {size:,} samples; closed requires {wanted:,} or more"
         yield Finding(log.path, what, claim.rerun("PerformanceOnly"), check="samples")
 
 
@@ -159,10 +157,10 @@ def _scenario(folder: Path, log: LoadGenLog, claim: Claim) -> Iterator[Finding]:
     if log.scenario == claim.scenario:
         return
     if (log.scenario, claim.scenario) not in INFERABLE:
-        what = f"the run is {log.scenario}; it cannot stand for {claim.scenario}"
+        what = f"the run is {log.scenario}; it cannot be used for {claim.scenario}"
         yield Finding(log.path, what, claim.rerun("PerformanceOnly"), check="scenario")
     elif "edge" not in claim.category:
-        what = f"a {log.scenario} run stands for {claim.scenario} only on edge systems; this one is {claim.category}"
+        what = f"a {log.scenario} run can be used for {claim.scenario} only on edge systems; this one is {claim.category}"
         yield Finding(log.path, what, claim.rerun("PerformanceOnly"), check="scenario")
 
 
@@ -183,11 +181,9 @@ def _summary(folder: Path, log: LoadGenLog, claim: Claim) -> Iterator[Finding]:
     if not path.is_file():
         return
     for one in summary_log.disagreements(path, log):
-        yield Finding(
-            path, f"it does not agree with the detail log: {one}", f"restore it, or {claim.rerun(log.mode)}", check="summary"
-        )
+        yield Finding(path, f"contradicts the detail log: {one}", f"restore it, or {claim.rerun(log.mode)}", check="summary")
     if log.has_performance and log.complete and not summary_log.has_result(path):
-        yield Finding(path, "it holds no result", claim.rerun(log.mode), check="summary")
+        yield Finding(path, "no result in it", claim.rerun(log.mode), check="summary")
 
 
 Check = Callable[[Path, LoadGenLog, Claim], Iterator[Finding]]
@@ -206,7 +202,7 @@ PERFORMANCE_CHECKS: tuple[Check, ...] = (
 
 
 def accuracy(folder: Path, claim: Claim) -> Iterator[Finding]:
-    """Everything wrong with an accuracy run's folder. A truncated accuracy log is as good as a whole one."""
+    """Findings on the folder of an accuracy run. The accuracy log may be truncated."""
     yield from missing_files(folder, layout.ACCURACY_FILES, claim, "AccuracyOnly")
     if (folder / "mlperf_log_detail.txt").is_file():
         log = read_log(folder)
@@ -221,7 +217,7 @@ def accuracy(folder: Path, claim: Claim) -> Iterator[Finding]:
 def _accuracy_log(folder: Path, log: LoadGenLog, claim: Claim) -> Iterator[Finding]:
     if not log.complete:
         yield Finding(
-            log.path, "the log has no end: the run was interrupted or failed", claim.rerun("AccuracyOnly"), check="complete"
+            log.path, "the log is incomplete: the run was interrupted or failed", claim.rerun("AccuracyOnly"), check="complete"
         )
     if log.get("effective_test_mode") != "AccuracyOnly":
         what = f"this is a run in {log.get('effective_test_mode')}, not an accuracy run"
@@ -233,7 +229,9 @@ def _accuracy_log(folder: Path, log: LoadGenLog, claim: Claim) -> Iterator[Findi
     found, wanted = log.accuracy_sample_count, claim.result.facts.samples
     if found != wanted:
         what = (
-            f"the accuracy run covers {found:,} samples; {claim.benchmark} has {wanted:,}" if found else "it logs no sample count"
+            f"the accuracy run covers {found:,} samples; {claim.benchmark} has {wanted:,}"
+            if found
+            else "the log has no sample count"
         )
         yield Finding(log.path, what, claim.rerun("AccuracyOnly"), check="samples")
     yield from _not_audited(folder, log, claim)
@@ -246,9 +244,9 @@ def _scores(path: Path, claim: Claim) -> Iterator[Finding]:
         value = found[name]
         if value is None:
             yield Finding(
-                path, f"it has no {name} as the official checker looks for it", claim.rerun("AccuracyOnly"), check="accuracy"
+                path, f"no {name} in the format that the official checker reads", claim.rerun("AccuracyOnly"), check="accuracy"
             )
         elif value < target and not claim.tiny:
-            step = "raise the precision or calibrate again" if claim.closed else "open takes it; the result shows the score"
+            step = "use a higher precision or recalibrate" if claim.closed else "allowed in open; the result shows the score"
             what = f"{name} is {value:.6g}; the target of {claim.benchmark} is {target:.6g}"
             yield Finding(path, what, step, error=claim.closed, check="accuracy")

@@ -1,4 +1,4 @@
-"""The official submission checker, at the commit that is pinned for the round."""
+"""Run the official submission checker at the commit pinned for the round."""
 
 from __future__ import annotations
 
@@ -33,15 +33,15 @@ _NOISE = re.compile("There are multiple messages with key|Private id")
 
 @dataclass(frozen=True)
 class Checked:
-    """What the official checker said.
+    """Result of the official checker.
 
     Args:
-        passed: it ended well and logged no error.
+        passed: exit status 0 and no errors logged.
         results: its "Results …" lines.
         errors: its error lines.
-        verdict: its last word, and the counts before it.
-        output: everything.
-        commit: of the checkout that ran; '' where that is no git checkout.
+        verdict: its summary lines with counts and final verdict.
+        output: the complete output.
+        commit: of the checkout that ran; '' if it is not a git checkout.
     """
 
     passed: bool
@@ -53,10 +53,10 @@ class Checked:
 
 
 def checkout(known: Sequence[OfficialChecker]) -> tuple[Path, OfficialChecker]:
-    """A folder with a checker's repository, and which of the round's checkers it has: $MLPERF_INFERENCE_DIR, else build/inference at
-    the first one's commit, cloned when it is not there.
+    """A checkout of the checker's repository, and which of the round's checkers it has: $MLPERF_INFERENCE_DIR, else build/inference at
+    the first one's commit, cloned if necessary.
 
-    Raises MissingError where there is neither a checkout nor a network to get one.
+    Raises MissingError if there is no checkout and it cannot be cloned.
     """
     pinned, named = known[0], os.environ.get(VARIABLE, "")
     if named:
@@ -64,9 +64,9 @@ def checkout(known: Sequence[OfficialChecker]) -> tuple[Path, OfficialChecker]:
             if (Path(named) / checker.script).is_file():
                 return Path(named), checker
         raise MissingError(
-            f"{VARIABLE} names {named}, which has no {pinned.script}",
+            f"{VARIABLE} is {named}, which has no {pinned.script}",
             f"the checker of this round is in {REPOSITORY} at commit {pinned.commit[:12]}",
-            f"check that commit out there, or unset {VARIABLE}",
+            f"check out that commit there, or unset {VARIABLE}",
         )
     folder = build_dir() / "inference"
     if not (folder / pinned.script).is_file() or commit_of(folder) != pinned.commit:
@@ -75,7 +75,7 @@ def checkout(known: Sequence[OfficialChecker]) -> tuple[Path, OfficialChecker]:
 
 
 def faults(root: Path, round_: Round, submitter: str, checker: OfficialChecker) -> list[Finding]:
-    """A remark on each result of a tree that the checker refuses by a fault of its own, with what can be done."""
+    """A note, with a remedy, on each result that the checker rejects because of a bug of its own."""
     shape, found = LAYOUTS[round_.layout], []
     others = [other for other in round_.checkers if other.commit != checker.commit]
     older = "".join(f"; or set {VARIABLE} to a checkout at {other.commit[:12]}, which {other.stricter}" for other in others)
@@ -86,14 +86,14 @@ def faults(root: Path, round_: Round, submitter: str, checker: OfficialChecker) 
             continue
         log = shape.performance_dir(root, place) / "mlperf_log_detail.txt"
         if loadgen_log.read_detail(log).scenario in refused:
-            what = f"the official checker fails on it by a fault of its own: it has lost what it needs for {result.name}'s {place.scenario}"
-            step = f"stage it again: on an edge system a SingleStream run stands for it, unless --infer=false{older}"
+            what = f"a bug in the official checker makes it fail on this result: it lacks the data for {result.name} {place.scenario}"
+            step = f"stage it again: on an edge system a SingleStream run is used for it, unless --infer=false{older}"
             found.append(Finding(log.parent, what, step, error=False, check="checker"))
     return found
 
 
 def _clone(folder: Path, checker: OfficialChecker) -> None:
-    """Fetch the one commit, without the large files that the checker does not need."""
+    """Fetch that commit only, without the large files that the checker does not need."""
     if shutil.which("git") is None:
         raise MissingError("the official checker cannot be fetched", "git is not installed", f"install git, or set {VARIABLE}")
     folder.mkdir(parents=True, exist_ok=True)
@@ -109,18 +109,18 @@ def _clone(folder: Path, checker: OfficialChecker) -> None:
         try:
             subprocess.run(step, check=True, capture_output=True, text=True, timeout=CLONE_TIMEOUT_S, env=environment)
         except (OSError, subprocess.SubprocessError) as error:
-            said = str(getattr(error, "stderr", "") or error).strip().splitlines()
+            output = str(getattr(error, "stderr", "") or error).strip().splitlines()
             with contextlib.suppress(OSError):
                 (folder / ".git" / "FETCH_HEAD").unlink()
             raise MissingError(
-                "the official checker is not here and cannot be fetched",
-                next((line for line in said if line.startswith("fatal")), said[-1] if said else str(error)),
+                "the official checker is not present and cannot be fetched",
+                next((line for line in output if line.startswith("fatal")), output[-1] if output else str(error)),
                 f"clone {REPOSITORY} at {checker.commit[:12]} yourself and set {VARIABLE} to it",
             ) from error
 
 
 def commit_of(folder: Path) -> str:
-    """The commit of a checkout; '' where it is none."""
+    """The commit of a checkout; '' if `folder` is not one."""
     try:
         command = ["git", "-C", str(folder), "rev-parse", "HEAD"]
         return subprocess.run(command, capture_output=True, text=True, timeout=10, check=True).stdout.strip()
@@ -131,7 +131,7 @@ def commit_of(folder: Path) -> str:
 def check(root: Path, round_: Round, submitter: str, csv: Path, place: Path, checker: OfficialChecker) -> Checked:
     """Run the official checker in checkout `place` on a tree; its summary goes to `csv`.
 
-    Raises RunError where it cannot be run at all.
+    Raises RunError if it cannot be started.
     """
     script = place / checker.script
     command = [sys.executable, str(script)] if not checker.modern else [sys.executable, "-m", "submission_checker.main"]
@@ -168,5 +168,5 @@ def _is_error(line: str) -> bool:
 
 
 def _text(line: str) -> str:
-    """A log line without what the logger put before the message."""
+    """A log line without the logger's prefix."""
     return re.sub(r"^(?:\[[^\]]*\]\s*|(?:INFO|ERROR|WARNING):\w+:)", "", line).strip()

@@ -1,4 +1,4 @@
-"""summary.csv and summary.json: the results of a tree in the official checker's columns."""
+"""summary.csv and summary.json: a tree's results in the official checker's columns."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ MS_PER_NS = 1e-6
 
 
 def rows(root: Path, round_: Round) -> list[dict[str, Any]]:
-    """One row for each result of a tree, in the tree's order."""
+    """One row per result, in the tree's order."""
     return [_row(root, round_, place) for place in LAYOUTS[round_.layout].places(root)]
 
 
@@ -108,7 +108,7 @@ def _row(root: Path, round_: Round, place: Place) -> dict[str, Any]:
 
 
 def result(log: LoadGenLog, place: Place, round_: Round) -> float | None:
-    """The figure that the official checker lists: rates as they are, latencies in ms, inferred ones by its formulas."""
+    """The score as the official checker reports it: rates, latencies in ms, inferred results by its formulas."""
     if place.scenario == "Offline" and log.scenario == "SingleStream":
         return _number(log.get("result_qps_without_loadgen_overhead"))
     if place.scenario == "Offline" and log.scenario == "MultiStream":
@@ -125,7 +125,7 @@ def result(log: LoadGenLog, place: Place, round_: Round) -> float | None:
 
 
 def _token_key(place: Place, round_: Round) -> str:
-    """The log key of a rate that the round's checker counts in tokens; '' for a rate in samples or queries, and for latencies."""
+    """The log key of a rate that the round's checker reports in tokens/s; '' for rates in samples or queries and for latencies."""
     rules = rules_in(round_, place.benchmark)
     if rules is None or not rules.counts_tokens:
         return ""
@@ -157,7 +157,7 @@ def _json(path: Path | None) -> dict[str, Any]:
 
 
 def as_csv(content: list[dict[str, Any]]) -> str:
-    """The rows as CSV with a heading."""
+    """The rows as CSV with a header."""
     out = io.StringIO()
     writer = csv.DictWriter(out, COLUMNS, lineterminator="\n", quoting=csv.QUOTE_ALL)
     writer.writeheader()
@@ -166,7 +166,7 @@ def as_csv(content: list[dict[str, Any]]) -> str:
 
 
 def write(folder: Path, content: list[dict[str, Any]]) -> tuple[Path, Path]:
-    """summary.csv and summary.json in `folder`."""
+    """Write summary.csv and summary.json into `folder`."""
     named: Mapping[str, str] = {
         "summary.csv": as_csv(content),
         "summary.json": json.dumps(content, indent=2, sort_keys=True) + "\n",

@@ -1,7 +1,7 @@
-"""LoadGen's summary against its detail log: an edited summary is found by the figures that both files carry.
+"""Compare LoadGen's summary with its detail log to detect edited summaries.
 
-The summary is text for people ("Samples per second: 73309.5"); the detail log is what counts. Every label that has a counterpart
-there is compared: whole numbers and words exactly, others to the digits shown and six significant ones.
+The summary is text for people ("Samples per second: 73309.5"); the detail log is authoritative. Every label with a counterpart
+there is compared: integers and words exactly, other numbers to the digits shown and six significant digits.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ _UNSET = {"0", "0.0"}
 
 @dataclass(frozen=True)
 class Disagreement:
-    """A figure that the two files give differently."""
+    """A value that differs between the two files."""
 
     line: int
     label: str
@@ -65,7 +65,7 @@ class Disagreement:
 
 
 def disagreements(summary: Path, log: LoadGenLog) -> Iterator[Disagreement]:
-    """Every figure of the summary that the detail log contradicts."""
+    """Every value of the summary that the detail log contradicts."""
     for number, text in enumerate(summary.read_text(encoding="utf-8", errors="replace").splitlines(), start=1):
         label, colon, value = (part.strip() for part in text.partition(":"))
         if not colon or not value:

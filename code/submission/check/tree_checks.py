@@ -1,4 +1,4 @@
-"""The preflight of a staged tree: everything the official checker asks, and what it does not see, each with cause and command."""
+"""The preflight of a staged tree: the official checker's checks and further ones, each with cause and remedy."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ STAGE = "make stage_results"
 
 
 def preflight(root: Path, round_: Round, submitter: str = "") -> list[Finding]:
-    """Every finding on a tree for a round. MissingError where there is no tree or no result in it."""
+    """Every finding on a tree for a round. MissingError if there is no tree, or no result in it."""
     places = [place for place in LAYOUTS[round_.layout].places(root) if not submitter or place.submitter == submitter]
     if not places:
-        raise MissingError(f"there is no result in {root}", f"submitter {submitter}" if submitter else "", f"run `{STAGE}`")
+        raise MissingError(f"no results in {root}", f"submitter {submitter}" if submitter else "", f"run `{STAGE}`")
     found = list(tree_structure.check(root, LAYOUTS[round_.layout], submitter))
     found += _unchanged(root)
     for place in places:
@@ -36,13 +36,13 @@ def preflight(root: Path, round_: Round, submitter: str = "") -> list[Finding]:
 
 
 def _unchanged(root: Path) -> Iterator[Finding]:
-    """The logs must be those that were staged."""
+    """The logs must be unchanged since staging."""
     for name, digest in staging.read_record(root).get("files", {}).items():
         path = root / name
         if not path.is_file():
-            yield Finding(path, "it was staged and is gone", STAGE, check="unchanged")
+            yield Finding(path, "deleted after staging", STAGE, check="unchanged")
         elif sha256(path) != digest:
-            yield Finding(path, "it was changed after it was staged: its digest is another one", STAGE, check="unchanged")
+            yield Finding(path, "changed after staging: its digest differs", STAGE, check="unchanged")
 
 
 def _result(root: Path, shape: Layout, round_: Round, place: Place) -> Iterator[Finding]:
@@ -82,47 +82,43 @@ def _json(path: Path, what: str) -> tuple[dict[str, Any], Finding | None]:
         return {}, Finding(path, f"{what} is missing", STAGE, check="files")
     except (OSError, ValueError) as error:
         return {}, Finding(path, f"{what} cannot be read: {error}", STAGE, check="files")
-    return (content, None) if isinstance(content, dict) else ({}, Finding(path, "it is no JSON object", STAGE, check="files"))
+    return (content, None) if isinstance(content, dict) else ({}, Finding(path, "not a JSON object", STAGE, check="files"))
 
 
 def _system(path: Path, system: dict[str, Any], place: Place) -> Iterator[Finding]:
-    step = f"write it into the [system] table of submission.toml, then `{STAGE}`"
+    step = f"add it to the [system] table of submission.toml, then run `{STAGE}`"
     for name in REQUIRED:
         value = system.get(name)
         if name not in system:
             yield Finding(path, f"the field {name} is missing", step, check="system")
         elif name in MEANINGFUL and not value:
-            what = f"the field {name} is empty" + (' (write "0", as text)' if value == 0 else "")
+            what = f"the field {name} is empty" + (' (write "0", as a string)' if value == 0 else "")
             yield Finding(path, what, step, check="system")
         elif name in ALLOWED and str(value).lower() not in ALLOWED[name]:
-            yield Finding(path, f"{name} cannot be {value!r}; it is one of {', '.join(ALLOWED[name])}", step, check="system")
+            yield Finding(path, f"{name} cannot be {value!r}; it must be one of {', '.join(ALLOWED[name])}", step, check="system")
     for name, folder in (("submitter", place.submitter), ("division", place.division)):
         if str(system.get(name, folder)).lower() != folder.lower():
-            yield Finding(path, f"{name} is {system[name]!r}, its folder says {folder!r}", STAGE, check="system")
+            yield Finding(path, f"{name} is {system[name]!r}, but its folder is {folder!r}", STAGE, check="system")
 
 
 def _truncated(folder: Path) -> Iterator[Finding]:
     log = folder / layout.ACCURACY_LOG
     if log.is_file() and not truncation.is_truncated(log):
         size = log.stat().st_size
-        what = (
-            f"it is {size:,} bytes, the limit is {layout.ACCURACY_LOG_LIMIT:,}"
-            if size >= layout.ACCURACY_LOG_LIMIT
-            else "no hash"
-        )
-        yield Finding(log, f"it is not truncated: {what}", "make truncate_results", check="truncated")
+        what = f"{size:,} bytes, the limit is {layout.ACCURACY_LOG_LIMIT:,}" if size >= layout.ACCURACY_LOG_LIMIT else "no hash"
+        yield Finding(log, f"not truncated: {what}", "make truncate_results", check="truncated")
     kept = truncation.full_results_dir().joinpath(*log.parts[-8:]) if len(log.parts) >= 8 else log
     text = folder / "accuracy.txt"
     named = accuracy_text.hash_of(text) if kept.is_file() and text.is_file() else ""
     if named and named != sha256(kept) and not truncation.set_aside(kept, named).is_file():
-        what = f"its hash is not that of the whole log {kept}"
+        what = f"its hash differs from that of the full log {kept}"
         yield Finding(text, what, f"{STAGE}, then make truncate_results", check="hash")
 
 
 def _measurements(folder: Path, path: Path, content: dict[str, Any], claim: Claim, accuracy_dir: Path) -> Iterator[Finding]:
     for name in ("user.conf", "README.md"):
         if not (folder / name).is_file() or not (folder / name).stat().st_size:
-            yield Finding(folder / name, "it is missing or empty", f"make populate_readme or {STAGE}", check="files")
+            yield Finding(folder / name, "missing or empty", f"make populate_readme or {STAGE}", check="files")
     if not content:
         return
     for name in measurements.REQUIRED:
@@ -134,13 +130,16 @@ def _measurements(folder: Path, path: Path, content: dict[str, Any], claim: Clai
         yield Finding(path, what, claim.rerun("SubmissionRun"), check="engine")
     if claim.closed and content.get("division_note"):
         yield Finding(
-            path, f"it cannot be in closed: {content['division_note']}", "stage it with DIVISION=open", check="open_only"
+            path,
+            f"not allowed in the closed division: {content['division_note']}",
+            "stage it with DIVISION=open",
+            check="open_only",
         )
     yield from _own_targets(path, content, accuracy_dir / "accuracy.txt", claim)
 
 
 def _own_targets(path: Path, content: dict[str, Any], text: Path, claim: Claim) -> Iterator[Finding]:
-    """A model of one's own (tiny) has targets of its own; the score in accuracy.txt must meet them and be the one that was recorded."""
+    """The tiny model has its own accuracy targets; the score in accuracy.txt must meet them and equal the recorded one."""
     recorded = {entry["name"]: entry for entry in content.get("accuracy", []) if isinstance(entry, dict)}
     if not recorded or not text.is_file():
         return
@@ -164,10 +163,10 @@ def _power(results: Path) -> Iterator[Finding]:
     step = "copy it from the power run, or submit without power"
     for name in layout.POWER_FILES:
         if not (folder / name).is_file():
-            yield Finding(folder / name, "the result claims power, and this file of it is missing", step, check="power")
+            yield Finding(folder / name, "the result claims power, but this file is missing", step, check="power")
     spl = results / "performance" / "run_1" / layout.POWER_LOG
     if not spl.is_file():
-        yield Finding(spl, "the result claims power, and this file of it is missing", step, check="power")
+        yield Finding(spl, "the result claims power, but this file is missing", step, check="power")
 
 
 def _audits(folder: Path, claim: Claim) -> Iterator[Finding]:
@@ -177,7 +176,7 @@ def _audits(folder: Path, claim: Claim) -> Iterator[Finding]:
         for name in AUDIT_FILES[test]:
             path = folder / test / name
             if not path.is_file():
-                yield Finding(path, f"{test} is not there or not whole", step, check="audit")
+                yield Finding(path, f"{test} is missing or incomplete", step, check="audit")
         for name, passed in AUDIT_VERDICTS[test].items():
             path = folder / test / name
             if path.is_file() and not all(line in path.read_text(encoding="utf-8").splitlines() for line in passed):
@@ -187,7 +186,7 @@ def _audits(folder: Path, claim: Claim) -> Iterator[Finding]:
 
 
 def _baseline(folder: Path) -> bool:
-    """Whether the files of TEST01's second way, for results that vary from run to run, are there."""
+    """Whether the files of TEST01's fallback by score, for results that vary between runs, exist."""
     return all((folder / name).is_file() for name in ("baseline_accuracy.txt", "compliance_accuracy.txt"))
 
 
@@ -223,7 +222,7 @@ def _required_scenarios(root: Path, round_: Round, places: list[Place]) -> Itera
                 step = (
                     f'make run RUN_ARGS="--benchmarks={short_name(benchmark)} --scenarios={scenario} --test_mode=SubmissionRun"'
                 )
-                yield Finding(where, f"closed {category} also wants {scenario}", f"{step}, then {STAGE}", check="scenarios")
+                yield Finding(where, f"closed {category} also requires {scenario}", f"{step}, then {STAGE}", check="scenarios")
         for place in same:
             if wanted and place.scenario not in wanted:
                 what = f"{round_.name} has no {place.scenario} for it in closed {category}"

@@ -1,4 +1,4 @@
-"""The tarball, the same bytes for the same tree; its manifest; and its encryption through OpenSSL."""
+"""The submission tarball: packing (reproducible byte for byte), manifest, encryption with OpenSSL."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _FILE_MODE, _FOLDER_MODE = 0o644, 0o755
 
 @dataclass(frozen=True)
 class Packed:
-    """What was packed."""
+    """Result of packing; `digest` is the tarball's SHA-256."""
 
     tarball: Path
     manifest: Path
@@ -30,13 +30,15 @@ class Packed:
 
 
 def pack(root: Path, folder: Path) -> Packed:
-    """Pack a tree into `folder`: files in sorted order, without times, owners or modes of this machine."""
+    """Pack a tree into `folder`: sorted, without this machine's times, owners or modes."""
     files = sorted(path for path in root.rglob("*") if path.is_file())
     if not files:
-        raise MissingError(f"there is nothing to pack in {root}", "", "run `make stage_results`")
+        raise MissingError(f"nothing to pack in {root}", "", "run `make stage_results`")
     links = [path for path in root.rglob("*") if path.is_symlink()]
     if links:
-        raise UsageError(f"{links[0]} is a link", "a submission holds files", "replace it by the file itself")
+        raise UsageError(
+            f"{links[0]} is a symbolic link", "a submission may not contain links", "replace it with the file itself"
+        )
     names = sorted(str(path.relative_to(root)) for path in root.rglob("*"))
     tarball = folder / TARBALL
     with (
@@ -66,23 +68,23 @@ def _add(archive: tarfile.TarFile, path: Path, name: str) -> None:
 
 
 def decryption_command(encrypted: Path) -> str:
-    """How whoever gets the file opens it."""
+    """The command with which the recipient decrypts the file."""
     return f"openssl enc -d {' '.join(CIPHER[:-1])} -in {encrypted.name} -out {TARBALL}"
 
 
 def encrypt(tarball: Path, passphrase_file: str) -> tuple[Path, str]:
-    """Encrypt the tarball beside itself; returns the file and its SHA-256, which goes to the recipient apart from it.
+    """Encrypt the tarball to a file beside it; returns that file and its SHA-256, to be sent separately.
 
     Args:
-        passphrase_file: the file whose first line is the passphrase; '' asks on the terminal.
+        passphrase_file: file whose first line is the passphrase; '' prompts on the terminal.
 
-    Raises MissingError without the tarball, OpenSSL or the passphrase file; RunError where OpenSSL fails.
+    Raises MissingError without the tarball, OpenSSL or the passphrase file; RunError if OpenSSL fails.
     """
     if not tarball.is_file():
-        raise MissingError(f"there is no {tarball}", "", "make it with `make pack_submission`")
+        raise MissingError(f"{tarball} does not exist", "", "create it with `make pack_submission`")
     if shutil.which("openssl") is None:
         raise MissingError(
-            "openssl is not installed", "the encryption is OpenSSL's", "install it, on Debian: apt-get install openssl"
+            "openssl is not installed", "the tarball is encrypted with OpenSSL", "install it; on Debian: apt-get install openssl"
         )
     source = ["-pass", f"file:{_passphrase(passphrase_file)}"] if passphrase_file else []
     target = tarball.with_name(ENCRYPTED)
@@ -91,9 +93,9 @@ def encrypt(tarball: Path, passphrase_file: str) -> tuple[Path, str]:
     try:
         done = subprocess.run(command, capture_output=bool(source), text=True)
         if done.returncode != 0 or not temporary.is_file():
-            said = (done.stderr or "").strip().splitlines()
+            message = (done.stderr or "").strip().splitlines()
             raise RunError(
-                "openssl could not encrypt the tarball", said[0] if said else f"exit status {done.returncode}", "try again"
+                "openssl could not encrypt the tarball", message[0] if message else f"exit status {done.returncode}", "try again"
             )
         temporary.replace(target)
     finally:
@@ -104,9 +106,7 @@ def encrypt(tarball: Path, passphrase_file: str) -> tuple[Path, str]:
 def _passphrase(name: str) -> Path:
     path = Path(name).expanduser()
     if not path.is_file():
-        raise MissingError(
-            f"there is no passphrase file {path}", "", "write the passphrase into it, or leave the option out to be asked"
-        )
+        raise MissingError(f"passphrase file {path} does not exist", "", "create it, or leave the option out to be prompted")
     if not path.read_text(encoding="utf-8").splitlines()[:1] or not path.read_text(encoding="utf-8").splitlines()[0]:
         raise UsageError(f"the first line of {path} is empty", "it is the passphrase", "write the passphrase into it")
     return path

@@ -1,8 +1,8 @@
-"""Accuracy logs cut to the checker's limit, with the whole log's hash in accuracy.txt.
+"""Truncate accuracy logs to the checker's limit and put the full log's hash into accuracy.txt.
 
-The same bytes as the official truncate_accuracy_log.py leaves: the first and the last 4096 with "\\n\\n...\\n\\n" between, and a line
-"hash=<SHA-256>" at the end of accuracy.txt. Whole logs are kept under build/full_results with their digests. Doing it again
-changes nothing, and so does doing it after it was interrupted.
+The result equals that of the official truncate_accuracy_log.py: the first and last 4096 bytes with "\\n\\n...\\n\\n" between, and a line
+"hash=<SHA-256>" at the end of accuracy.txt. Full logs are kept under build/full_results with their digests. Truncation is
+idempotent and can be repeated after an interruption.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ from code.submission.stage.layout import LAYOUTS
 DIGESTS = "digests.json"
 BETWEEN = b"\n\n...\n\n"
 TRUNCATED_TESTS = ("TEST01",)
-"""Audit tests whose accuracy logs are truncated; TEST06's must stay whole."""
+"""Audit tests whose accuracy logs are truncated; TEST06's must not be."""
 
 
 @dataclass(frozen=True)
 class Truncated:
-    """One log that was cut."""
+    """A truncated log: its path, the full log and that log's SHA-256."""
 
     log: Path
     kept: Path
@@ -38,12 +38,12 @@ class Truncated:
 
 
 def full_results_dir() -> Path:
-    """Where whole accuracy logs are kept."""
+    """The folder of full accuracy logs."""
     return build_dir() / "full_results"
 
 
 def accuracy_logs(root: Path) -> Iterator[Path]:
-    """Every accuracy log of a tree that has to be within the limit."""
+    """Every accuracy log of a tree to which the limit applies."""
     shapes = LAYOUTS.values()
     seen = set()
     for place in LAYOUTS["inside"].places(root):
@@ -57,20 +57,20 @@ def accuracy_logs(root: Path) -> Iterator[Path]:
 
 
 def is_truncated(log: Path) -> bool:
-    """Whether a log is within the limit and accuracy.txt beside it has the hash."""
+    """Whether a log is within the limit and its accuracy.txt has the hash."""
     text = log.with_name("accuracy.txt")
     return log.stat().st_size < layout.ACCURACY_LOG_LIMIT and text.is_file() and bool(accuracy_text.hash_of(text))
 
 
 def truncate(root: Path) -> list[Truncated]:
-    """Cut every log of a tree that is not cut yet.
+    """Truncate every log of a tree that is not truncated yet.
 
     Raises:
-        MissingError: there is no tree.
-        RunError: a log is cut although its accuracy.txt has no hash, or the disk is full.
+        MissingError: the tree does not exist.
+        RunError: a log is truncated but its accuracy.txt has no hash, or the disk is full.
     """
     if not root.is_dir():
-        raise MissingError(f"there is no submission tree {root}", "", "make one with `make stage_results`")
+        raise MissingError(f"no submission tree at {root}", "", "make one with `make stage_results`")
     done = [_truncate(log, full_results_dir() / log.relative_to(root)) for log in accuracy_logs(root) if not is_truncated(log)]
     if done:
         _remember(done)
@@ -82,8 +82,8 @@ def _truncate(log: Path, kept: Path) -> Truncated:
     size = log.stat().st_size
     if _looks_cut(log, size):
         raise RunError(
-            f"{log} is cut, but accuracy.txt beside it has no hash",
-            "the hash of the whole log cannot be had from what is left",
+            f"{log} is truncated, but its accuracy.txt has no hash",
+            "the hash of the full log cannot be recovered",
             "stage it again with `make stage_results`",
         )
     digest = sha256(log)
@@ -111,7 +111,7 @@ def _looks_cut(log: Path, size: int) -> bool:
 
 
 def _keep(log: Path, kept: Path, digest: str) -> None:
-    """Put the whole log aside; an older one of the same name gets its digest into its name."""
+    """Keep the full log; an older one of the same name is renamed with its digest."""
     if kept.is_file():
         old = sha256(kept)
         if old == digest:
@@ -126,7 +126,7 @@ def _keep(log: Path, kept: Path, digest: str) -> None:
 
 
 def set_aside(kept: Path, digest: str) -> Path:
-    """Where a whole log lies once another tree's log of the same name took its place."""
+    """Path of a full log after another tree's log of the same name replaced it."""
     return kept.with_name(f"{kept.stem}.{digest[:12]}{kept.suffix}")
 
 

@@ -1,6 +1,6 @@
-"""What could be submitted: for each workload a performance run and the accuracy run that belongs to it.
+"""Candidates for submission: for each workload a performance run and its accuracy run.
 
-They come from the harness's own logs, or from a submission tree (any round's), whose files are taken over as they are.
+They come from the harness's logs, or from a submission tree of any round, whose files are copied unchanged.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ from code.submission.stage.runs import ACCURACY, PERFORMANCE, Run
 
 @dataclass(frozen=True)
 class Candidate:
-    """One result to be.
+    """A result that could be submitted.
 
     Args:
         system: its name in results.
         benchmark: 'bert-99'.
-        scenario: what it is to be submitted as.
+        scenario: the scenario it is submitted for.
         performance, accuracy: the folders of the logs.
-        performance_run, accuracy_run: the same as runs of the harness; None from a submission tree.
-        measured: the scenario that was run, where it stands for another one; '' otherwise.
-        stands_for: the benchmark whose result this is, where it stands for one with a lower accuracy target; '' otherwise.
-        tree_files: from a submission tree: kind ('measurements', 'system', 'compliance') → path.
+        performance_run, accuracy_run: the runs in those folders; None for a submission tree.
+        measured: the scenario that was run, if it is submitted for another one; '' otherwise.
+        stands_for: the benchmark that was run, if it is submitted for one with a lower accuracy target; '' otherwise.
+        tree_files: for a submission tree: kind ('measurements', 'system', 'compliance') → path.
     """
 
     system: str
@@ -56,34 +56,34 @@ class Candidate:
 
     @property
     def tiny(self) -> bool:
-        """Whether the model is the project's own small one."""
+        """Whether the model is the project's tiny one."""
         return bool(self.performance_run and self.performance_run.tiny)
 
     @property
     def open_only(self) -> str:
-        """Why it can only go to open; '' where it need not."""
+        """Why it is restricted to the open division; '' if it is not."""
         noted = [run.open_only for run in (self.performance_run, self.accuracy_run) if run is not None]
         return next((note for note in noted if note), "")
 
 
 def from_logs(root: Path, named: Iterable[str] = (), round_: Round | None = None) -> tuple[list[Candidate], list[Finding]]:
-    """The candidates among the harness's runs below `root`, and what keeps other workloads from being one.
+    """The candidates among the harness's runs below `root`, and findings on workloads that are not one.
 
     Args:
-        named: folders of runs that win over newer ones of the same workload and mode.
-        round_: whose seeds a run should have, so that runs for another round do not hide its own; None for each benchmark's newest.
+        named: run folders that take precedence over newer runs of the same workload and mode.
+        round_: the round whose seeds are preferred, so that other rounds' runs do not hide its own; None for each benchmark's newest.
 
-    Raises MissingError where there is no run at all, UsageError for a named folder that holds none.
+    Raises MissingError if there are no runs, UsageError for a named folder without a run.
     """
     chosen = [_named_run(Path(name).absolute()) for name in named]
     found = runs.find_runs(root)
     if not found and not chosen:
         raise MissingError(
-            f"there is no run in {root}", "", 'make one with `make run RUN_ARGS="--benchmarks=bert --test_mode=SubmissionRun"`'
+            f"no runs in {root}", "", 'make one with `make run RUN_ARGS="--benchmarks=bert --test_mode=SubmissionRun"`'
         )
     candidates: list[Candidate] = []
     findings = [
-        Finding(run.folder, "left out: it is simulated, and nothing simulated can be staged", error=False, check="simulated")
+        Finding(run.folder, "left out: simulated runs cannot be staged", error=False, check="simulated")
         for run in found
         if run.simulated
     ]
@@ -102,8 +102,8 @@ def from_logs(root: Path, named: Iterable[str] = (), round_: Round | None = None
 
 
 def _of_the_round(found: list[Candidate], chosen: list[Run], round_: Round) -> tuple[list[Candidate], list[Finding]]:
-    """The candidates without those of other rounds, and a remark on each of these. Where there are no others, they stay: the checks of
-    staging then say what is wrong with them. So do runs that were named."""
+    """The candidates without those of other rounds, and a note on each that is dropped. If none would remain, all are kept and the
+    staging checks report what is wrong with them. Named runs are always kept."""
     others: dict[tuple[str, str, str], str] = {}
     for one in found:
         pair = [run for run in (one.performance_run, one.accuracy_run) if run is not None]
@@ -124,10 +124,10 @@ def _named_run(folder: Path) -> Run:
     run = runs.read_run(folder)
     if run is None:
         raise UsageError(
-            f"{folder} holds no run", f"there is no {runs.METADATA} of a run in it", "name the folder of a run's logs"
+            f"{folder} is not a run folder", f"it has no {runs.METADATA} of a run", "name the folder of a run's logs"
         )
     if run.simulated:
-        raise UsageError(f"the run in {folder} is simulated", "nothing simulated can be staged", "name a run of a real engine")
+        raise UsageError(f"the run in {folder} is simulated", "simulated runs cannot be staged", "name a run of a real engine")
     if not run.complete:
         raise UsageError(f"the run in {folder} is not complete", "; ".join(run.missing()), "name another, or run it again")
     return run
@@ -141,16 +141,16 @@ def _unpaired(ordered: list[Run], key: tuple[str, str, str]) -> Iterable[Finding
         if any(run.complete for run in same):
             continue
         where = same[0].folder if same else next(run.folder for run in ordered if run.key == key)
-        why = "; ".join(same[0].missing()) if same else f"there is no {mode} run of {benchmark} {scenario} on {system}"
+        why = "; ".join(same[0].missing()) if same else f"no {mode} run of {benchmark} {scenario} on {system}"
         short = short_name(benchmark)
         step = f'make run RUN_ARGS="--benchmarks={short} --scenarios={scenario} --test_mode={mode}"'
         yield Finding(where, why, step, check="pair")
 
 
 def from_tree(root: Path) -> tuple[list[Candidate], list[Finding]]:
-    """The candidates in a submission tree of any layout: every result of it with both logs.
+    """The candidates in a submission tree of any layout: every result with both logs.
 
-    Raises MissingError where it holds no result.
+    Raises MissingError if it holds no result.
     """
     candidates: list[Candidate] = []
     findings: list[Finding] = []
@@ -159,15 +159,13 @@ def from_tree(root: Path) -> tuple[list[Candidate], list[Finding]]:
         performance, accuracy = results / "performance" / "run_1", results / "accuracy"
         absent = [folder for folder in (performance, accuracy) if not (folder / "mlperf_log_detail.txt").is_file()]
         if absent:
-            findings.append(
-                Finding(absent[0] / "mlperf_log_detail.txt", "it is missing", "copy it from the run's logs", check="pair")
-            )
+            findings.append(Finding(absent[0] / "mlperf_log_detail.txt", "missing", "copy it from the run's logs", check="pair"))
             continue
         files = _tree_files(root, place)
         candidates.append(Candidate(place.system, place.benchmark, place.scenario, performance, accuracy, tree_files=files))
     if not candidates and not findings:
         raise MissingError(
-            f"there is no result in {root}",
+            f"no results in {root}",
             "a submission tree has <division>/<submitter>/results/<system>/<benchmark>/<scenario>",
             "name the folder that holds closed/ or open/",
         )
@@ -190,7 +188,7 @@ def _tree_files(root: Path, place: Place) -> dict[str, Path]:
 
 
 def pair_findings(one: Candidate) -> Iterable[Finding]:
-    """Whether the two runs of a candidate belong together: same engine, same settings, accuracy passed."""
+    """Findings on a candidate's pair of runs, which must share engine and settings and meet the accuracy target."""
     performance, accuracy = one.performance_run, one.accuracy_run
     if performance is None or accuracy is None:
         return
@@ -204,7 +202,7 @@ def pair_findings(one: Candidate) -> Iterable[Finding]:
         yield Finding(spec, f"its settings differ from the performance run's: {differing}", rerun, check="config")
     if not accuracy.metadata.get("accuracy_pass"):
         what = str(accuracy.metadata.get("summary_string", "no score"))
-        step = "raise the precision or calibrate again, then run both modes again"
+        step = "use a higher precision or recalibrate, then run both modes again"
         yield Finding(accuracy.folder / runs.METADATA, f"the accuracy run did not pass: {what}", step, check="accuracy")
 
 
@@ -218,7 +216,7 @@ def _differences(ours: dict[str, object], theirs: dict[str, object], prefix: str
 
 
 def power_findings(one: Candidate) -> Iterable[Finding]:
-    """Power files, where the run claims power: all of them must be there."""
+    """Findings on missing power files, if the run claims power."""
     run = one.performance_run
     claimed = run is not None and "MaxQ" in str(run.metadata.get("config_name", ""))
     folder = one.performance / "power" if run is not None else one.performance.parent / "power"
@@ -227,7 +225,7 @@ def power_findings(one: Candidate) -> Iterable[Finding]:
     step = "run again with the power tools (https://github.com/mlcommons/power-dev), or submit without power"
     for name in layout.POWER_FILES:
         if not (folder / name).is_file():
-            yield Finding(folder / name, "the result claims power, and this file of it is missing", step, check="power")
+            yield Finding(folder / name, "the result claims power, but this file is missing", step, check="power")
     if not (one.performance / layout.POWER_LOG).is_file():
-        what = "the result claims power, and this file of it is missing"
+        what = "the result claims power, but this file is missing"
         yield Finding(one.performance / layout.POWER_LOG, what, step, check="power")

@@ -1,4 +1,4 @@
-"""Who submits what: submitter, division, category, status and round, from the command line over `submission.toml`.
+"""Submission identity: submitter, division, category, status and round, from the command line or `submission.toml`.
 
 submitter = "Example"
 division = "open"            # closed, open
@@ -7,7 +7,7 @@ status = "available"         # available, preview, rdi
 round = "v6.1"
 passphrase_file = "~/.mlperf-passphrase"
 
-[system]                     # what nobody can detect; [system.<system name>] for one of several
+[system]                     # fields that cannot be detected; [system.<system name>] for one system
 cooling = "Air"
 """
 
@@ -39,7 +39,7 @@ WORDS: dict[str, tuple[str, ...]] = {
     "passphrase_file": (),
 }
 HINTS = {
-    "submitter": "your organisation, as its folder in the submission is to be called: SUBMITTER=…",
+    "submitter": "your organisation, as named in the submission tree: SUBMITTER=…",
     "division": "DIVISION=closed or DIVISION=open (tiny and shortened runs can only go to open)",
     "category": "CATEGORY=datacenter, CATEGORY=edge or CATEGORY=datacenter,edge",
     "status": "STATUS=available, STATUS=preview or STATUS=rdi",
@@ -48,12 +48,12 @@ HINTS = {
 
 @dataclass(frozen=True)
 class Identity:
-    """Who submits what.
+    """The identity of a submission.
 
     Args:
-        round: the round that was asked for; None when nobody named one, and the newest that has the benchmark counts.
-        system_fields: fields for system descriptions; a value that is a table is for the system of that name.
-        file: the submission.toml that was read; None without one.
+        round: the requested round; None selects the newest with each benchmark.
+        system_fields: fields of system descriptions; a table applies to the system it is named after.
+        file: the submission.toml that was read; None if there is none.
     """
 
     submitter: str
@@ -66,26 +66,26 @@ class Identity:
     file: Path | None = None
 
     def fields_of(self, system: str) -> dict[str, Any]:
-        """The description fields given for one system: the common ones and, over them, its own."""
+        """The description fields for one system: the common ones, overridden by its own."""
         common = {name: value for name, value in self.system_fields.items() if not isinstance(value, dict)}
         own = self.system_fields.get(system, {})
         return {**common, **(own if isinstance(own, dict) else {})}
 
 
 def read_file(path: Path | None) -> tuple[dict[str, Any], Path | None]:
-    """The content of `path`, or of submission.toml in the project's root where there is one.
+    """The content of `path`, or of submission.toml in the project's root if it exists.
 
-    Raises MissingError where a named file is not there, UsageError for what is not TOML or not known.
+    Raises MissingError if `path` does not exist, UsageError for invalid TOML or an unknown key.
     """
     where = path or project_root() / FILE_NAME
     if not where.is_file():
         if path is None:
             return {}, None
-        raise MissingError(f"there is no {path}", "", "write it, or leave the option out (documentation/submission_guide.md)")
+        raise MissingError(f"{path} does not exist", "", "create it, or leave the option out (documentation/submission_guide.md)")
     try:
         content = tomllib.loads(where.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UsageError(f"{where} is not TOML", str(error), "mend the file", str(where)) from error
+        raise UsageError(f"{where} is not valid TOML", str(error), "fix the file", str(where)) from error
     for name, value in content.items():
         if name == "system":
             if not isinstance(value, dict):
@@ -96,17 +96,17 @@ def read_file(path: Path | None) -> tuple[dict[str, Any], Path | None]:
             near = nearest(name, [*WORDS, "system"])
             raise UsageError(
                 f"unknown key {name!r}",
-                f"the nearest known key is {near!r}" if near else "no known key is like it",
+                f"the nearest known key is {near!r}" if near else "no known key has a similar name",
                 f"known: {', '.join([*WORDS, 'system'])}",
                 str(where),
             )
         elif not isinstance(value, str):
-            raise UsageError(f"{name} is not text", f"it is {value!r}", f'write {name} = "…"', str(where))
+            raise UsageError(f"{name} is not a string", f"it is {value!r}", f'write {name} = "…"', str(where))
     return content, where
 
 
 def read(request: Request, needed: tuple[str, ...] = ("submitter", "division", "category", "status")) -> Identity:
-    """What the request and submission.toml say. MissingError that asks, by name, for each of `needed` nobody gave."""
+    """The identity from the request and submission.toml. MissingError naming each of `needed` that was not given."""
     named = request["submission_file"]
     content, where = read_file(Path(named).absolute() if named else None)
     given = {name: request[name] or content.get(name) or "" for name in WORDS}
@@ -115,7 +115,7 @@ def read(request: Request, needed: tuple[str, ...] = ("submitter", "division", "
         raise MissingError(
             f"{', '.join(missing)} must be given",
             "; ".join(HINTS[name] for name in missing),
-            f"name them on the command line or in {FILE_NAME}",
+            f"set them on the command line or in {FILE_NAME}",
         )
     for name, allowed in WORDS.items():
         if allowed and given[name]:
@@ -136,7 +136,7 @@ def read(request: Request, needed: tuple[str, ...] = ("submitter", "division", "
 def _require_folder_name(submitter: str) -> None:
     """UsageError for a submitter whose name cannot be a folder's."""
     if any(sign in submitter for sign in "/ ") or submitter.startswith("."):
-        why = "it becomes the name of a folder, and the official checks refuse spaces, slashes and a leading dot there"
+        why = "it becomes a folder name, and the official checks reject spaces, slashes and a leading dot"
         raise UsageError(f"submitter cannot be {submitter!r}", why, "choose another spelling")
 
 
@@ -150,5 +150,5 @@ def _word(name: str, value: str, allowed: tuple[str, ...], where: Path | None) -
 
 
 def chosen_round(identity: Identity) -> Round:
-    """The round of a whole tree: the one named, else the newest."""
+    """The round of a whole tree: the requested one, else the newest."""
     return identity.round or round_named(NEWEST)

@@ -1,8 +1,8 @@
-"""Results that stand for others, as the rules and the official preprocess_submission.py allow.
+"""Inferred results: a result submitted for another target or scenario, as the rules and preprocess_submission.py allow.
 
 - A result that meets the 99.9 % target also meets the 99 % one.
-- On an edge system a SingleStream result may stand for Offline (its queries per second without LoadGen's overhead count). It does where
-  nothing was measured, and where the round's official checker refuses what was measured by a fault of its own.
+- On an edge system a SingleStream result may be used for Offline (scored in queries per second without LoadGen overhead). This is done
+  if Offline was not measured, or if a bug in the round's official checker makes it reject the measured result.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from code.submission.stage.candidates import Candidate
 def inferred(
     candidates: Iterable[Candidate], round_of: dict[str, Round], category_of: Callable[[Candidate], str]
 ) -> list[Candidate]:
-    """The candidates and those that they may stand for where nothing was measured.
+    """The candidates, plus inferred ones for results that were not measured.
 
     Args:
-        round_of: benchmark → the round it is staged for.
-        category_of: gives the category of a candidate's system.
+        round_of: maps a benchmark to the round it is staged for.
+        category_of: returns the category of a candidate's system.
     """
     every = list(candidates)
     out = [one for one in every if not replaced(one, every, round_of, category_of)]
@@ -49,7 +49,7 @@ def _may_be_offline(one: Candidate, round_: Round, category: str) -> bool:
 def replaced(
     one: Candidate, every: Iterable[Candidate], round_of: dict[str, Round], category_of: Callable[[Candidate], str]
 ) -> bool:
-    """Whether a result of the harness's own gives way to an inferred one, since the official checker trips on it."""
+    """Whether an inferred result replaces this one of the harness, because of a bug in the official checker."""
     round_ = round_of[one.benchmark]
     result = result_named(one.benchmark)
     refused = result is not None and one.scenario in result.facts.checker_faults.get(round_.checkers[0].commit, ())
@@ -59,10 +59,10 @@ def replaced(
 
 
 def note(one: Candidate) -> str:
-    """What the staged tree says about it; '' for a measured result."""
+    """Explanation for the staged tree; '' for a measured result."""
     parts = []
     if one.stands_for:
-        parts.append(f"the {one.stands_for} result stands for {one.benchmark}, whose accuracy target is lower")
+        parts.append(f"the {one.stands_for} result is also used for {one.benchmark}, whose accuracy target is lower")
     if one.measured:
-        parts.append(f"the {one.measured} run stands for {one.scenario}")
+        parts.append(f"the {one.measured} run is used for {one.scenario}")
     return "; ".join(parts)

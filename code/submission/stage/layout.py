@@ -1,4 +1,4 @@
-"""Where things lie in a submission: one table for each layout that rounds use.
+"""Paths in a submission tree: one table per layout that rounds use.
 
 Placeholders: division, submitter, system, benchmark (with its accuracy target), scenario, test.
 Source: PATH tables of the official checker (tools/submission/submission_checker/constants.py).
@@ -18,16 +18,16 @@ POWER_FOLDERS = ("power", "ranging")
 POWER_FILES = ("client.json", "client.log", "ptd_logs.txt", "server.json", "server.log")
 POWER_LOG = "spl.txt"
 FILE_LIMIT_BYTES = 50 * 2**20
-"""The largest file a submission may hold."""
+"""Size limit of a file in a submission, in bytes."""
 ACCURACY_LOG_LIMIT = 10 * 1024
-"""The largest accuracy log, after truncation."""
+"""Size limit of an accuracy log after truncation, in bytes."""
 VIEWABLE = 4096
-"""What truncation keeps from each end."""
+"""Bytes that truncation keeps at each end."""
 
 
 @dataclass(frozen=True)
 class Place:
-    """One result's coordinates in a tree."""
+    """Coordinates of a result in a tree."""
 
     division: str
     submitter: str
@@ -70,12 +70,12 @@ class Layout:
         return root / self.measurements.format(**vars(place))
 
     def measurements_json(self, root: Path, place: Place, implementation: str) -> Path:
-        """The file that says how the result was made."""
+        """The measurements JSON, which describes how the result was made."""
         name = self.measurements_file.format(implementation=implementation, **vars(place))
         return self.measurements_dir(root, place) / name
 
     def find_measurements_json(self, root: Path, place: Place) -> Path | None:
-        """The measurements file whatever implementation it names; None where there is none."""
+        """The measurements file for any implementation; None if there is none."""
         folder = self.measurements_dir(root, place)
         fixed = folder / self.measurements_file.format(implementation="*", **vars(place))
         if "*" not in fixed.name:
@@ -87,11 +87,11 @@ class Layout:
         return None
 
     def compliance_dir(self, root: Path, place: Place) -> Path:
-        """The folder that holds TEST01 and its like."""
+        """The folder of the audit tests (TEST01, …)."""
         return root / self.compliance.format(**vars(place))
 
     def system_json(self, root: Path, place: Place) -> Path:
-        """The system's description."""
+        """The system description."""
         return root / self.systems.format(**vars(place)) / f"{place.system}.json"
 
     def source_dir(self, root: Path, place: Place) -> Path:
@@ -103,7 +103,7 @@ class Layout:
         return root / self.documentation.format(**vars(place))
 
     def places(self, root: Path) -> list[Place]:
-        """Every result in a tree, by its folders."""
+        """Every result in a tree, derived from its folders."""
         found = []
         for folder in sorted(root.glob("*/*/results/*/*/*")):
             if folder.is_dir() and not any(part.startswith(".") for part in folder.relative_to(root).parts):
@@ -113,7 +113,7 @@ class Layout:
 
 
 def _literal(pattern: str) -> str:
-    """`pattern` for glob with only `*` special: system names may hold brackets."""
+    """`pattern` for glob with only `*` special: system names may contain brackets."""
     return pattern.replace("[", "[[]").replace("?", "[?]")
 
 
@@ -133,4 +133,4 @@ LAYOUTS: dict[str, Layout] = {
         source=f"{BASE}/src",
     ),
 }
-"""Up to v5.1 results, measurements and compliance lie beside each other; from v6.0 the latter two lie inside results."""
+"""Up to v5.1, results, measurements and compliance are siblings; from v6.0 the latter two are inside results."""

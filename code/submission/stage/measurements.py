@@ -1,4 +1,4 @@
-"""What a submission says about how a result was made: the measurements JSON, README.md, user.conf and calibration.md."""
+"""Files that document how a result was made: the measurements JSON, README.md, user.conf and calibration.md."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from code.submission.stage.identity import Identity
 from code.submission.stage.runs import Run
 
 REQUIRED = ("input_data_types", "retraining", "starting_weights_filename", "weight_data_types", "weight_transformations")
-"""Fields that the official checker demands, none of them empty."""
+"""Fields that the official checker requires to be non-empty."""
 CALIBRATION = """# Calibration
 
 {paragraphs}
@@ -29,15 +29,15 @@ CALIBRATED = "{benchmark} on {system}: {precision}. The ranges come from the cal
 
 
 def implementation(run: Run) -> str:
-    """The implementation's name in file names: the runtime, as in the system's name."""
+    """The implementation in file names: the runtime, as in the system's name."""
     backend = str(run.engine_entry.get("backend") or "custom")
     return backend
 
 
 def content(one: Candidate, round_: Round) -> dict[str, Any]:
-    """The measurements JSON of a candidate that the harness ran.
+    """The measurements JSON of a candidate run by the harness.
 
-    Beyond the required fields it carries what checks, READMEs and readers need: digests, engine, accuracy, versions.
+    Besides the required fields it records digests, engine, accuracy and versions.
     """
     run, accuracy = one.performance_run, one.accuracy_run
     assert run is not None and accuracy is not None
@@ -72,7 +72,7 @@ def content(one: Candidate, round_: Round) -> dict[str, Any]:
 
 def _retraining(run: Run) -> str:
     if run.tiny:
-        return "Yes: the harness's own small model of the same architecture, trained from scratch on generated data"
+        return "Yes: the harness's own tiny model of the same architecture, trained from scratch on generated data"
     named = run.spec.get("record", {}).get("model_path")
     return f"Unknown: the submitter's own model {named}" if named else "No"
 
@@ -84,7 +84,7 @@ def _transformations(run: Run, precision: str) -> str:
 
 
 def readme(one: Candidate, identity: Identity, round_: Round) -> str:
-    """README.md of one result: exactly how to reproduce it."""
+    """README.md of one result, with the exact steps to reproduce it."""
     run, accuracy = one.performance_run, one.accuracy_run
     assert run is not None and accuracy is not None
     parts = [f"# {one.benchmark} {one.scenario} on {one.system}", "", _result_line(run)]
@@ -99,11 +99,11 @@ def readme(one: Candidate, identity: Identity, round_: Round) -> str:
         "",
         *_steps(one, run, accuracy),
         "",
-        "## What it was made of",
+        "## Inputs",
         "",
         *_facts(run, accuracy, round_),
     ]
-    parts += ["", "## Settings that somebody chose", "", *_settings(run)]
+    parts += ["", "## Explicitly set fields", "", *_settings(run)]
     return "\n".join(parts).rstrip() + "\n"
 
 
@@ -123,7 +123,7 @@ def _steps(one: Candidate, run: Run, accuracy: Run) -> list[str]:
     if not commit:
         lines += ["", "The run was made outside a git checkout, so no commit is recorded."]
     if run.provenance.get("changed"):
-        lines += ["", "The run was made with changes to that commit, which it does not hold."]
+        lines += ["", "The run was made from a work tree with uncommitted changes to that commit."]
     if commit and accuracy.provenance.get("commit") != run.provenance.get("commit"):
         lines += ["", f"The accuracy run was made at commit {accuracy.provenance.get('commit') or 'unknown'}."]
     return lines
@@ -174,9 +174,11 @@ def calibration_page(candidates: list[Candidate]) -> str:
         )
         if text not in paragraphs:
             paragraphs.append(text)
-    return CALIBRATION.format(paragraphs="\n\n".join(paragraphs) or "The results were taken over with their own notes.")
+    return CALIBRATION.format(
+        paragraphs="\n\n".join(paragraphs) or "The results were taken over from another tree with their own notes."
+    )
 
 
 def user_conf_note(run: Run) -> str:
-    """Where user.conf came from, for messages."""
+    """The origin of user.conf, for messages."""
     return shown(run.folder / "user.conf")

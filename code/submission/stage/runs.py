@@ -1,4 +1,4 @@
-"""The runs there are: every folder with a metadata.json below a log folder, complete or not."""
+"""Find runs: every folder with a metadata.json below a log folder, complete or not."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ _HEAD_BYTES = 16384
 
 @dataclass(frozen=True)
 class Run:
-    """One LoadGen test that the harness ran.
+    """A LoadGen test that the harness ran.
 
     Args:
-        folder: where its logs lie.
+        folder: the folder of its logs.
         metadata: its metadata.json.
-        started: LoadGen's start, '2025-11-22T02:00:00Z'; '' where the log does not say.
+        started: LoadGen's start, '2025-11-22T02:00:00Z'; '' if the log does not contain it.
     """
 
     folder: Path
@@ -48,7 +48,7 @@ class Run:
 
     @property
     def system_id(self) -> str:
-        """The system's ID: the folder its logs are under."""
+        """The system's ID, which names the folder of its logs."""
         return str(self.metadata.get("system_id") or self.folder.parents[1].name)
 
     @property
@@ -68,17 +68,17 @@ class Run:
 
     @property
     def tiny(self) -> bool:
-        """Whether the model is the project's own small one."""
+        """Whether the model is the project's tiny one."""
         return self.metadata.get("model_variant") == "tiny"
 
     @property
     def simulated(self) -> bool:
-        """Whether its engine computed nothing."""
+        """Whether its engine was simulated."""
         return bool(self.metadata.get("simulated"))
 
     @property
     def open_only(self) -> str:
-        """Why it can only go to open; '' where it need not."""
+        """Why it is restricted to the open division; '' if it is not."""
         return str(self.metadata.get("division_note") or ("open division only: the model is the tiny one" if self.tiny else ""))
 
     @property
@@ -88,22 +88,22 @@ class Run:
 
     @cached_property
     def spec(self) -> Mapping[str, Any]:
-        """Its run.json; {} where there is none."""
+        """The content of its run.json; {} if missing."""
         return _json(self.folder / RUN_FILE)
 
     @cached_property
     def provenance(self) -> Mapping[str, Any]:
-        """Its provenance.json; {} where there is none."""
+        """The content of its provenance.json; {} if missing."""
         return provenance.read(self.folder)
 
     @property
     def engine(self) -> str:
-        """The name of its engine, which is an address of what made it; '' where the run does not say."""
+        """The name of its engine, derived from a digest of the engine's inputs; '' if not recorded."""
         return Path(self.engine_entry.get("folder") or "").name
 
     @property
     def engine_entry(self) -> Mapping[str, Any]:
-        """The first of its engines, which all have one backend and precision; {} where the run does not say."""
+        """run.json's entry of its first engine (all share backend and precision); {} if not recorded."""
         return dict((self.spec.get("engines") or [{}])[0])
 
     @property
@@ -121,17 +121,17 @@ class Run:
 
     @property
     def wanted(self) -> tuple[str, ...]:
-        """The files a complete run of its mode has."""
+        """Files that a complete run in its mode has."""
         return layout.ACCURACY_FILES if self.mode == ACCURACY else layout.PERFORMANCE_FILES
 
     def missing(self) -> list[str]:
-        """What it lacks to be complete: [] for a complete run."""
-        out = [f"{INCOMPLETE} marker: the run has not ended, or ended badly"] if (self.folder / INCOMPLETE).exists() else []
+        """What is missing for it to be complete; [] for a complete run."""
+        out = [f"{INCOMPLETE} marker: the run has not finished, or failed"] if (self.folder / INCOMPLETE).exists() else []
         return out + [f"no {name}" for name in self.wanted if not (self.folder / name).is_file()]
 
     @property
     def complete(self) -> bool:
-        """Whether it counts."""
+        """Whether nothing is missing."""
         return not self.missing()
 
 
@@ -144,13 +144,13 @@ def _json(path: Path) -> dict[str, Any]:
 
 
 def log_folder(given: str | None) -> Path:
-    """The folder that results are searched in: --log_dir, else $LOG_DIR, else build/logs."""
+    """The folder searched for runs: --log_dir, else $LOG_DIR, else build/logs."""
     named = given or os.environ.get("LOG_DIR", "")
     return Path(named).absolute() if named else build_dir() / "logs"
 
 
 def read_run(folder: Path) -> Run | None:
-    """The run in a folder; None where it holds none (no metadata.json, or one of another kind, or an audit's)."""
+    """The run in a folder; None if it has no metadata.json of a run, or holds an audit."""
     content = _json(folder / METADATA)
     if not {"system_name", "benchmark_full", "scenario", "test_mode"} <= set(content) or (folder / AUDIT_FILE).exists():
         return None
@@ -174,7 +174,7 @@ def find_runs(root: Path) -> list[Run]:
 
 
 def for_round(runs: Iterable[Run], round_: Round | None) -> list[Run]:
-    """The same runs, those that were made with the round's seeds first; the order is otherwise kept.
+    """The runs, stably sorted: those with the round's seeds first.
 
     Args:
         round_: None for each benchmark's newest round.
@@ -189,11 +189,11 @@ def _has_seeds(run: Run, round_: Round | None) -> bool:
 
 
 def other_round(run: Run, round_: Round) -> str:
-    """The round whose seeds a run has, where that is not `round_`; '' for its own seeds, and for seeds of no round."""
+    """The round whose seeds a run has, if it is not `round_`; '' for the seeds of `round_` or of no round."""
     found = (one.name for one in ROUNDS.values() if dict(one.seeds) == run.spec.get("seeds"))
     return next((name for name in found if name != round_.name), "")
 
 
 def newest(runs: Iterable[Run], key: tuple[str, str, str], mode: str) -> Run | None:
-    """The first complete run of a workload in a mode: of runs as `find_runs` gives them, the newest."""
+    """The first complete run of a workload in a mode; the newest, if `runs` is ordered as by `find_runs`."""
     return next((run for run in runs if run.key == key and run.mode == mode and run.complete), None)

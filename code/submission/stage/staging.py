@@ -1,6 +1,6 @@
-"""Staging: the chosen results, laid out as a round wants them.
+"""Staging: lay the selected results out as a round requires.
 
-The tree is made afresh each time and appears whole or not at all; what was staged before is replaced.
+The tree is rebuilt from scratch each time and replaces the previous one atomically.
 """
 
 from __future__ import annotations
@@ -36,12 +36,12 @@ MEASUREMENT_FILES = ("user.conf", "README.md", "mlperf.conf", "calibration_proce
 
 @dataclass(frozen=True)
 class Staged:
-    """What staging did.
+    """Result of staging.
 
     Args:
         root: the tree.
-        results: each staged result with its place and round.
-        findings: what was found on the way; errors name results that were left out.
+        results: each staged result with its place in the tree and its round.
+        findings: problems found; each error names a result that was left out.
     """
 
     root: Path
@@ -50,17 +50,17 @@ class Staged:
 
 
 def submission_dir() -> Path:
-    """Where trees are staged."""
+    """The default folder of the staged tree."""
     return build_dir() / "submission"
 
 
 def record_path(root: Path) -> Path:
-    """What was staged from where, with digests: beside the tree, since the tree itself may hold nothing more."""
+    """Sources and digests of the staged files; kept beside the tree, which may hold no extra files."""
     return root.with_name(root.name + "." + RECORD)
 
 
 def rounds_for(found: Iterable[Candidate], identity: Identity) -> dict[str, Round]:
-    """Benchmark → the round it is staged for: the one named, else the newest that has it."""
+    """Benchmark → the round it is staged for: the requested one, else the newest with that benchmark."""
     out = {}
     for one in found:
         out[one.benchmark] = identity.round or newest_with(short_name(one.benchmark))
@@ -71,14 +71,19 @@ def rounds_for(found: Iterable[Candidate], identity: Identity) -> dict[str, Roun
 
 
 def check(one: Candidate, claim: Claim) -> list[Finding]:
-    """Everything that speaks against staging a candidate."""
+    """Every reason not to stage a candidate."""
     found: list[Finding] = []
     if rules_in(claim.round, one.benchmark) is None:
         step = f"name a round that has it with ROUND=…, or leave {one.benchmark} out with --benchmarks"
         found.append(Finding(one.performance, f"{claim.round.name} has no {one.benchmark}", step, check="round"))
     if claim.closed and one.open_only:
         found.append(
-            Finding(one.performance, f"it cannot go to closed: {one.open_only}", "stage it with DIVISION=open", check="open_only")
+            Finding(
+                one.performance,
+                f"not allowed in closed: {one.open_only}",
+                "stage it with DIVISION=open",
+                check="open_only",
+            )
         )
     if claim.closed and not required_scenarios(claim.round, one.benchmark, claim.category):
         what = f"{claim.round.name} has no {one.benchmark} in closed {claim.category}"
@@ -93,11 +98,11 @@ def check(one: Candidate, claim: Claim) -> list[Finding]:
 
 
 def stage(found: list[Candidate], findings: list[Finding], identity: Identity, root: Path, infer: bool = True) -> Staged:
-    """Check the candidates, and lay out those that pass.
+    """Check the candidates and stage those that pass.
 
     Raises:
-        UsageError: no candidate passed; the first finding is the reason.
-        MissingError: a system's description is not finished.
+        UsageError: no candidate passed; the first finding is given as the reason.
+        MissingError: a system description is incomplete.
     """
     round_of = rounds_for(found, identity)
     chosen = inference.inferred(found, round_of, lambda one: system_file.category_of(one, identity)) if infer else found
@@ -125,31 +130,29 @@ def stage(found: list[Candidate], findings: list[Finding], identity: Identity, r
 
 
 def _require_one_layout(good: Iterable[tuple[Candidate, Claim]]) -> None:
-    """UsageError where results belong into trees of different layouts."""
+    """UsageError where results need trees of different layouts."""
     rounds = [(one.benchmark, claim.round) for one, claim in good]
     if len({round_.layout for _, round_ in rounds}) > 1:
         names = ", ".join(sorted({f"{benchmark} for {round_.name}" for benchmark, round_ in rounds}))
-        raise UsageError(
-            "these results belong into trees of different layouts", names, "stage them one round at a time with ROUND=…"
-        )
+        raise UsageError("these results need trees with different layouts", names, "stage them one round at a time with ROUND=…")
 
 
 def _nothing_staged(findings: list[Finding]) -> UsageError:
     first = next(iter([*errors(findings), *findings]), None)
     return UsageError(
         "nothing could be staged",
-        f"{first.path}: {first.what}" if first else "there is no pair of complete runs",
+        f"{first.path}: {first.what}" if first else "no pair of complete runs",
         (first.next_step if first else "") or 'make both with `make run RUN_ARGS="… --test_mode=SubmissionRun"`',
     )
 
 
 def _given_way(one: Candidate, round_: Round) -> Finding:
-    what = f"left out: the official checker at {round_.checkers[0].commit[:12]} fails on {one.label} by a fault of its own"
-    return Finding(one.performance, what, "--infer=false stages it all the same", error=False, check="checker")
+    what = f"left out: a bug in the official checker at {round_.checkers[0].commit[:12]} makes it fail on {one.label}"
+    return Finding(one.performance, what, "to stage it anyway: --infer=false", error=False, check="checker")
 
 
 def _lay_out(root: Path, place: Place, one: Candidate, claim: Claim, identity: Identity) -> list[Finding]:
-    """One result's files; returns what is worth knowing about them."""
+    """Write one result's files; returns findings about them."""
     shape = LAYOUTS[claim.round.layout]
     _copy(one.performance, shape.performance_dir(root, place), (*layout.PERFORMANCE_FILES, layout.POWER_LOG))
     _copy(one.accuracy, shape.accuracy_dir(root, place), layout.ACCURACY_FILES)
@@ -186,13 +189,13 @@ def _measurements(root: Path, shape: Layout, place: Place, one: Candidate, claim
 
 
 def _implementation_in(name: str, place: Place) -> str:
-    """The implementation in a measurements file's name; 'custom' where it names none."""
+    """The implementation in a measurements file's name; 'custom' if it names none."""
     middle = name.removeprefix(place.system).removesuffix(".json").removesuffix(place.scenario).strip("_")
     return middle or "custom"
 
 
 def _tests(root: Path, shape: Layout, place: Place, one: Candidate, claim: Claim) -> list[Finding]:
-    """The audit tests' folders, as far as they are there."""
+    """Copy the folders of the audit tests that exist; returns a finding for missing ones."""
     target = shape.compliance_dir(root, place)
     found = stored_tests(one, claim.round)
     for name, folder in found.items():
@@ -202,12 +205,12 @@ def _tests(root: Path, shape: Layout, place: Place, one: Candidate, claim: Claim
         return []
     words = f"--benchmarks={claim.result.name} --scenarios={one.measured or one.scenario}"
     step = f'make run_audit_harness RUN_ARGS="{words}" ROUND={claim.round.name}'
-    what = f"{', '.join(absent)} is not there" + ("" if claim.closed else " (open does not ask for it)")
+    what = f"{', '.join(absent)} missing" + ("" if claim.closed else " (not required in open)")
     return [Finding(one.performance, what, step, error=claim.closed, check="audit")]
 
 
 def _common(root: Path, results: list[tuple[Place, Round, Candidate]], identity: Identity) -> None:
-    """What a submitter has once: the source and the documentation."""
+    """Write what a submitter provides once: source code and documentation."""
     place, round_, _ = results[0]
     shape = LAYOUTS[round_.layout]
     documentation = shape.documentation_dir(root, place)
@@ -221,7 +224,7 @@ def _common(root: Path, results: list[tuple[Place, Round, Candidate]], identity:
 
 
 def copy_source(target: Path, benchmarks: Iterable[str]) -> None:
-    """The harness's source, and for each benchmark a folder with a README that leads to it, as checkers look for one."""
+    """Copy the harness's source, and give each benchmark the folder that checkers look for, with a README that points to it."""
     target.mkdir(parents=True, exist_ok=True)
     ignore = shutil.ignore_patterns(*NOT_SOURCE)
     for name in SOURCE_FOLDERS:
@@ -239,14 +242,14 @@ def copy_source(target: Path, benchmarks: Iterable[str]) -> None:
 
 
 def _drop_empty(folder: Path) -> None:
-    """Remove folders without a file, which the official checker refuses."""
+    """Remove empty folders, which the official checker rejects."""
     for path in sorted((p for p in [folder, *folder.rglob("*")] if p.is_dir()), reverse=True):
         if not any(path.iterdir()):
             path.rmdir()
 
 
 def _record(root: Path, results: list[tuple[Place, Round, Candidate]], identity: Identity) -> dict[str, Any]:
-    """Which results were staged from where, with the digests of the logs that nothing may change any more."""
+    """The record of staged results: their sources, and digests of the logs, which must not change after staging."""
     return {
         "submitter": identity.submitter,
         "division": identity.division,
@@ -271,7 +274,7 @@ def _record(root: Path, results: list[tuple[Place, Round, Candidate]], identity:
 
 
 def read_record(root: Path) -> dict[str, Any]:
-    """What was staged; {} where the tree was made by other means."""
+    """The record of a staged tree; {} if the tree was made by other means."""
     try:
         content = json.loads(record_path(root).read_text(encoding="utf-8"))
     except (OSError, ValueError):

@@ -1,4 +1,4 @@
-"""systems/<system>.json of a submission: detected fields, the project's systems/ folder, and what submission.toml adds."""
+"""systems/<system>.json of a submission: detected fields, the project's systems/ folder, and submission.toml."""
 
 from __future__ import annotations
 
@@ -16,38 +16,38 @@ from code.systems.matching import match
 
 
 def compose(one: Candidate, identity: Identity) -> dict[str, Any]:
-    """The description of a candidate's system.
+    """Compose the description of a candidate's system.
 
     Raises:
-        MissingError: fields that the official checker demands are empty; each is asked for by name.
-        UsageError: the result is of another machine than this one and nothing describes it.
+        MissingError: fields that the official checker requires are empty; the error names them.
+        UsageError: the result comes from another machine and there is no description of that system.
     """
     content = {name: value for name, value in _base(one).items() if name != TODO}
     content.update(submitter=identity.submitter, division=identity.division)
     content.update(system_type=category_of(one, identity), status=identity.status)
     content.update(identity.fields_of(one.system))
     if one.open_only:
-        said = str(content.get("sw_notes") or "")
-        if one.open_only not in said:
-            content["sw_notes"] = f"{said}; {one.open_only}" if said else one.open_only
+        notes = str(content.get("sw_notes") or "")
+        if one.open_only not in notes:
+            content["sw_notes"] = f"{notes}; {one.open_only}" if notes else one.open_only
     open_fields = unfinished(content)
     if open_fields:
         names = ", ".join(line.partition(":")[0] for line in open_fields)
         wanted = "; ".join(open_fields)
         raise MissingError(
             f"the description of {one.system} lacks {names}",
-            f"the official checker demands them and they cannot be detected: {wanted}",
-            f"write them into the [system] table of {FILE_NAME}, for example: {_example(open_fields[0])}",
+            f"the official checker requires them and they cannot be detected: {wanted}",
+            f"add them to the [system] table of {FILE_NAME}, for example: {_example(open_fields[0])}",
         )
     return dict(sorted(content.items()))
 
 
 def category_of(one: Candidate, identity: Identity) -> str:
-    """The category of a candidate's system: what a tree that is taken over says of it, else the one given."""
+    """The category of a candidate's system: from the tree it is taken over from, else the one given."""
     if "system" in one.tree_files:
-        said = str(read_description(one.tree_files["system"]).get("system_type", "")).replace(" ", "")
-        if said in CATEGORIES:
-            return said
+        category = str(read_description(one.tree_files["system"]).get("system_type", "")).replace(" ", "")
+        if category in CATEGORIES:
+            return category
     return identity.category
 
 
@@ -58,7 +58,7 @@ def _example(line: str) -> str:
 
 
 def _base(one: Candidate) -> dict[str, Any]:
-    """What is known before submission.toml: the tree's own file, systems/<id>.json, or this machine as detected."""
+    """The description before submission.toml applies: the tree's own file, systems/<id>.json, or this machine as detected."""
     if "system" in one.tree_files:
         return read_description(one.tree_files["system"])
     run = one.performance_run
@@ -69,8 +69,8 @@ def _base(one: Candidate) -> dict[str, Any]:
     detected = detect()
     if match(detected).system_id != run.system_id:
         raise UsageError(
-            f"nothing describes the system {run.system_id}",
-            f"there is no {description_path(run.system_id)}, and the result was made on another machine than this one",
+            f"no description of system {run.system_id}",
+            f"{description_path(run.system_id)} does not exist, and the result was made on another machine",
             "copy its description there, or stage on the machine that ran it",
         )
     content = describe(detected, one.system)
@@ -84,6 +84,6 @@ def _is_runtime(key: str) -> bool:
 
 
 def path_shown(one: Candidate) -> Path:
-    """The file that a person would edit for this system."""
+    """The file to edit for this system."""
     run = one.performance_run
     return description_path(run.system_id if run else one.system)

@@ -86,7 +86,7 @@ GPUS: dict[str, GPURow] = {
         ("T4", "Tesla T4", "T4 32GB", "NVIDIA T4", "NVIDIA Tesla T4"),
         ("16 GiB", "32 GiB"), 70.0, ("1EB8", "1EB9"), 75, 320, 130, "GDDR6",
     ),
-    # Jetson: the GPU shares the host's memory and is no PCI device
+    # Jetson: the GPU shares the host's memory and is not a PCI device
     "AGX_Xavier": GPURow(("Jetson-AGX",), None, None, None, 72, 137, 22, "LPDDR4x", integrated=True),
     "Xavier_NX": GPURow(
         ("NVIDIA Jetson Xavier NX Developer Kit",),

@@ -18,11 +18,11 @@ def test_devices_that_answer_alike_are_not_named() -> None:
 
 def test_a_device_behind_the_others_by_a_third_is_named() -> None:
     (line,) = laggards([share(0, 1000), share(1, 640), share(2, 990)])
-    assert "GPU 1 answered 640" in line
+    assert "GPU 1 completed 640" in line
 
 
 def test_a_device_that_answered_nothing_is_named_and_one_alone_is_not() -> None:
-    assert "GPU 1 answered 0" in laggards([share(0, 500), share(1, 0)])[0]
+    assert "GPU 1 completed 0" in laggards([share(0, 500), share(1, 0)])[0]
     assert not laggards([share(0, 500)])
 
 

@@ -152,7 +152,7 @@ def test_a_log_without_the_asked_key_says_so(loadgen_run: Callable[[str], Any], 
 @pytest.mark.parametrize(
     ("content", "what"),
     [
-        (None, "there is no LoadGen log"),
+        (None, "no LoadGen log at"),
         (b"", "is empty"),
         (b"\n\0\0\n", "is empty"),
         (b"Hello\n", "not a line of LoadGen's detail log"),

@@ -174,13 +174,13 @@ def test_no_result_is_an_error_not_a_file(name: str, loadgen_run: Callable[[str]
         (tmp_path / "mlperf_log_detail.txt").write_text(text)
         log = read_detail(tmp_path)
         assert log.complete
-    with pytest.raises(RunError, match="holds no result"):
+    with pytest.raises(RunError, match="has no result"):
         performance_metadata(replace(IDENTITY, scenario=run.scenario), log, judge(log))
 
 
 def test_other_scenario_is_an_error(loadgen_run: Callable[[str], Any]) -> None:
     log = loadgen_run("offline_valid").log
-    with pytest.raises(RunError, match="another scenario"):
+    with pytest.raises(RunError, match="different scenario"):
         performance_metadata(replace(IDENTITY, scenario="Server"), log, judge(log))
 
 

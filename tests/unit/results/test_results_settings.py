@@ -77,7 +77,7 @@ def test_seed_that_differs_in_its_last_digit_is_found_and_sent_to_testsettings(l
         ({"target_latency": 130}, "does not read this key in Offline"),
         ({"target_latency_percentile": 90}, "does not read this key in Offline"),
         ({"coalesce_queries": 1}, "does not read this key in Offline"),
-        ({"min_duration": 300.5}, "whole numbers"),
+        ({"min_duration": 300.5}, "as an integer"),
     ],
 )
 def test_what_loadgen_would_pass_over_in_silence(asked: dict[str, Any], why: str, loadgen_run: Callable[[str], Any]) -> None:

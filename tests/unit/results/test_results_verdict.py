@@ -145,7 +145,7 @@ def test_too_few_samples_without_a_limit(loadgen_run: Any, tmp_path: Path) -> No
         result_query_count=3,
     )
     (reason,) = judge(log).reasons
-    assert reason.what == "3 queries were issued, 64 are the minimum" and reason.field == "min_query_count"
+    assert reason.what == "3 queries were issued, the minimum is 64" and reason.field == "min_query_count"
 
 
 @pytest.mark.parametrize(

@@ -144,7 +144,7 @@ def test_which_tests_a_benchmark_needs_is_the_rounds_business() -> None:
     assert audit_run.tests_for("bert", [], round_named("v6.1")) == ["TEST01"]
     assert audit_run.tests_for("gptj", [], round_named("v5.0")) == ["TEST06"]
     assert audit_run.tests_for("bert", ["TEST04"], round_named("v6.1")) == ["TEST04"]
-    with pytest.raises(UsageError, match="TEST06 is not a test for bert"):
+    with pytest.raises(UsageError, match="TEST06 does not apply to bert"):
         audit_run.tests_for("bert", ["TEST06"], round_named("v6.1"))
     with pytest.raises(UsageError, match="unknown audit test 'TEST1'"):
         audit_run.tests_for("bert", ["TEST1"], round_named("v6.1"))

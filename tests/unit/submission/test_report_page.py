@@ -117,7 +117,7 @@ def test_long_latencies_are_drawn_in_seconds(scale: float, unit: str) -> None:
     pytest.importorskip("matplotlib", reason="Matplotlib is not installed")
     ms = np.array([16.0, 115.0, 159.0, 166.0]) * scale
     found = labels(charts.latency_cdf(Latencies(ms, np.array([0.0, 0.5, 0.9, 1.0]), "", True), 200 * scale, 0.9, "queries"))
-    assert f"latency in {unit}" in found and f"bound 200 {unit}" in found
+    assert f"latency ({unit})" in found and f"bound 200 {unit}" in found
     assert max(len(text) for text in found if text.isdigit()) == 3, "no row of zeros along the axis"
 
 

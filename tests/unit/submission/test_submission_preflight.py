@@ -161,33 +161,33 @@ def a_link(tree: Path) -> Path:
 
 
 SABOTAGE: dict[str, tuple[Callable[[Path], Path], str, str]] = {
-    "an edited summary": (edited_summary, "summary", "does not agree with the detail log"),
+    "an edited summary": (edited_summary, "summary", "contradicts the detail log"),
     "a summary that says VALID": (summary_that_says_valid, "summary", "'Result is' is VALID"),
-    "a missing accuracy log": (missing_accuracy_log, "files", "it is missing"),
+    "a missing accuracy log": (missing_accuracy_log, "files", "missing"),
     "nine minutes": (in_log("effective_min_duration_ms", 540000), "duration", "9 minutes"),
-    "another seed": (in_log("effective_qsl_rng_seed", 1), "seeds", f"v6.1 wants {SEEDS['qsl_rng_seed']}"),
+    "another seed": (in_log("effective_qsl_rng_seed", 1), "seeds", f"v6.1 requires {SEEDS['qsl_rng_seed']}"),
     "another seed in the accuracy run": (in_log("effective_schedule_rng_seed", 1, "accuracy"), "seeds", "schedule_rng_seed is 1"),
     "too few samples to draw from": (in_log("effective_performance_sample_count", 100), "samples", "drew from 100 samples"),
     "a part of the data set": (in_log("effective_accuracy_sample_count", 100, "accuracy"), "samples", "covers 100 samples"),
     "early stopping not met": (in_log("early_stopping_met", False, scenario="Server"), "early_stopping", "early stopping"),
-    "another scenario": (in_log("effective_scenario", "Server"), "scenario", "cannot stand for Offline"),
+    "another scenario": (in_log("effective_scenario", "Server"), "scenario", "cannot be used for Offline"),
     "accuracy below its target": (low_accuracy, "accuracy", "F1 is 80; the target is 94"),
     "another engine": (another_engine, "engine", "the accuracy run's engine is another"),
     "an empty system field": (empty_system_field, "system", "the field cooling is empty"),
     "a zero that counts as empty": (zero_accelerators, "system", 'write "0"'),
-    "another submitter": (other_submitter, "system", "its folder says 'Example'"),
+    "another submitter": (other_submitter, "system", "its folder is 'Example'"),
     "a file over the limit": (large_file, "size", "the limit is 50 MiB"),
     "a trace": (added("performance/run_1/mlperf_log_trace.json"), "forbidden", "trace"),
     "a leftover audit.config": (added("performance/run_1/audit.config"), "forbidden", "audit"),
-    "a stray file beside the logs": (added("accuracy/notes.txt"), "forbidden", "belong into this folder"),
+    "a stray file beside the logs": (added("accuracy/notes.txt"), "forbidden", "allowed in this folder"),
     "an accuracy log that is not truncated": (not_truncated, "truncated", "the limit is 10,240"),
     "no README": (removed("README.md"), "files", "missing or empty"),
     "no user.conf": (removed("user.conf"), "files", "missing or empty"),
     "no measurements": (removed("measurements.json"), "files", "is missing"),
-    "no detail log": (removed("performance/run_1/mlperf_log_detail.txt"), "files", "it is missing"),
+    "no detail log": (removed("performance/run_1/mlperf_log_detail.txt"), "files", "missing"),
     "an empty folder": (empty_folder, "structure", "empty folder"),
-    "a file beside the divisions": (loose_file, "structure", "holds only the folders"),
-    "a link": (a_link, "structure", "it is a link"),
+    "a file beside the divisions": (loose_file, "structure", "a tree contains only"),
+    "a link": (a_link, "structure", "symbolic links"),
 }
 
 
@@ -272,7 +272,7 @@ def test_closed_asks_for_valid_runs_audits_and_all_scenarios(
     chosen = [one for one in found if one.benchmark == "bert-99" and one.scenario == "Offline"]
     staging.stage(chosen, findings, who, tmp_path / "tree")
     wrong = preflight(tmp_path / "tree", "v4.1", "NVIDIA")
-    assert [(one.check, one.what) for one in wrong] == [("scenarios", "closed datacenter also wants Server")]
+    assert [(one.check, one.what) for one in wrong] == [("scenarios", "closed datacenter also requires Server")]
     place = LAYOUTS["beside"].places(tmp_path / "tree")[0]
     test01 = LAYOUTS["beside"].compliance_dir(tmp_path / "tree", place) / "TEST01"
     edit(test01 / "verify_accuracy.txt", "TEST PASS", "TEST FAIL")

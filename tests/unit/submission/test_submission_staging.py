@@ -162,7 +162,7 @@ def test_single_stream_stands_for_offline_on_edge_and_says_so(logs: Path) -> Non
     inferred = next(one for place, _, one in done.results if place.scenario == "Offline")
     assert inferred.measured == "SingleStream"
     folder = done.root / "open/Example/results" / helpers.SYSTEM / "bert-99/Offline"
-    assert "the SingleStream run stands for Offline" in (folder / "README.md").read_text()
+    assert "the SingleStream run is used for Offline" in (folder / "README.md").read_text()
     assert "SingleStream" in json.loads((folder / "measurements.json").read_text())["inferred"]
     rows = {row["Scenario"]: row for row in report_columns.rows(done.root, round_named("v6.1"))}
     assert rows["Offline"]["inferred"] == 1 and rows["SingleStream"]["inferred"] == 0
@@ -191,7 +191,7 @@ def test_a_high_accuracy_result_stands_for_the_lower_target(logs: Path) -> None:
     done = stage(logs)
     assert {p.benchmark for p, *_ in done.results} == {"bert-99", "bert-99.9"}
     folder = done.root / "open/Example/results" / helpers.SYSTEM / "bert-99/Server"
-    assert "the bert-99.9 result stands for bert-99" in (folder / "README.md").read_text()
+    assert "the bert-99.9 result is also used for bert-99" in (folder / "README.md").read_text()
 
 
 def test_missing_system_fields_are_asked_for_by_name(logs: Path, tmp_path: Path) -> None:

@@ -75,7 +75,7 @@ def test_a_capture_is_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]
     path = tmp_path / "here.json"
     assert capture_system.run(asked(capture=str(path))) == 0
     assert list_systems.run(asked(capture=str(path), json=True)) == 0
-    with pytest.raises(UsageError, match="no file was named"):
+    with pytest.raises(UsageError, match="no capture file given"):
         capture_system.run(asked())
 
 

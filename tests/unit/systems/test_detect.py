@@ -228,16 +228,16 @@ def test_references_survive_scrubbing() -> None:
 
 
 def test_bad_captures_are_clear_errors(tmp_path: Path) -> None:
-    with pytest.raises(MissingError, match="there is no capture"):
+    with pytest.raises(MissingError, match="cannot read the capture"):
         detect(tmp_path / "none.json")
     broken = tmp_path / "broken.json"
     broken.write_text('{"format": ', encoding="utf-8")
-    with pytest.raises(UsageError, match="is no capture") as error:
+    with pytest.raises(UsageError, match="is not a capture") as error:
         detect(broken)
     assert error.value.where.endswith("broken.json:1")
     other = tmp_path / "other.json"
     other.write_text(json.dumps({"format": "something else"}), encoding="utf-8")
-    with pytest.raises(UsageError, match="is no capture"):
+    with pytest.raises(UsageError, match="is not a capture"):
         detect(other)
 
 

@@ -32,7 +32,7 @@ def test_a_fabric_manager_of_another_version_is_an_error_that_names_both(machine
     finding = checked(machine("standard_nd96asr_v4"))["fabric manager", "version"]
     assert finding.level is Level.ERROR
     assert "550.54.15" in finding.message and "550.127.05" in finding.message
-    assert "nvidia-fabricmanager-550=550.127.05-1" in finding.mend
+    assert "nvidia-fabricmanager-550=550.127.05-1" in finding.fix
 
 
 def test_a_healthy_machine_has_no_fault(machine: Machine) -> None:
@@ -56,21 +56,19 @@ def test_this_machine_can_be_checked() -> None:
 def test_a_failing_driver_is_an_error_that_names_the_cause(machine: Machine) -> None:
     finding = checked(machine("nvml_fails"))["driver", "driver"]
     assert finding.level is Level.ERROR
-    assert "mismatch" in finding.message and "550.90.07" in finding.message and "reboot" in finding.mend
+    assert "mismatch" in finding.message and "550.90.07" in finding.message and "reboot" in finding.fix
 
 
 def test_the_state_of_gpus_is_seen(machine: Machine) -> None:
     findings = checked(machine("l40sx4"))
-    assert (
-        findings["GPUs", "power limit"].message.endswith("300 W of 350 W") and "-pl 350" in findings["GPUs", "power limit"].mend
-    )
-    assert findings["GPUs", "persistence"].mend == "sudo nvidia-smi -pm 1"
+    assert findings["GPUs", "power limit"].message.endswith("300 W of 350 W") and "-pl 350" in findings["GPUs", "power limit"].fix
+    assert findings["GPUs", "persistence"].fix == "sudo nvidia-smi -pm 1"
     assert "pid 4242" in findings["GPUs", "other processes"].message
     assert findings["CPU", "governor"].level is Level.WARNING
     assert findings["CPU", "NUMA balancing"].level is Level.WARNING
-    assert findings["limits", "open files"].mend == "ulimit -n 65536"
+    assert findings["limits", "open files"].fix == "ulimit -n 65536"
     assert findings["user", "docker group"].level is Level.WARNING
-    assert all(finding.mend for finding in findings.values() if finding.level in (Level.ERROR, Level.WARNING))
+    assert all(finding.fix for finding in findings.values() if finding.level in (Level.ERROR, Level.WARNING))
 
 
 Edit = Callable[[dict[str, Any]], None]
@@ -115,7 +113,7 @@ ABSENT = {"exists": False, "writable": True, "free_bytes": 10**13}
     ("edit", "family", "name", "level", "word"),
     [
         (put("probes", "user", ROOT), "user", "user", Level.WARNING, "root"),
-        (put("probes", "user", USER), "user", "docker group", Level.WARNING, "not in it"),
+        (put("probes", "user", USER), "user", "docker group", Level.WARNING, "not a member"),
         (without("commands", "docker --version"), "containers", "Docker", Level.UNSEEN, "not installed"),
         (put("commands", "docker --version", "Docker version 19.03.8"), "containers", "Docker", Level.ERROR, "19.03.8"),
         (without("commands", "nvidia-ctk --version"), "containers", "NVIDIA Container Toolkit", Level.ERROR, "not installed"),
@@ -138,7 +136,7 @@ ABSENT = {"exists": False, "writable": True, "free_bytes": 10**13}
             "containers",
             "Docker daemon",
             Level.WARNING,
-            "answer",
+            "not responding",
         ),
         (nvml(driver_version="470.57.02"), "driver", "driver", Level.ERROR, "525.60.13"),
         (put("commands", "nvcc --version", "release 12.8, V12.8.1"), "driver", "CUDA", Level.WARNING, "12.8"),
@@ -167,7 +165,7 @@ ABSENT = {"exists": False, "writable": True, "free_bytes": 10**13}
         ),
         (put("files", "/sys/fs/cgroup/cpu.max", "800000 100000"), "CPU", "cores", Level.WARNING, "8 of 112"),
         (put("probes", "storage:scratch", ABSENT), "storage", "scratch path", Level.ERROR, "does not exist"),
-        (put("probes", "storage:scratch", CLOSED), "storage", "scratch path", Level.ERROR, "cannot be written"),
+        (put("probes", "storage:scratch", CLOSED), "storage", "scratch path", Level.ERROR, "not writable"),
         (put("probes", "storage:scratch", SMALL), "storage", "space", Level.ERROR, "1.0 GB free"),
         (put("probes", "packages", {"mlcommons-loadgen": "5.0.1"}), "LoadGen", "version", Level.ERROR, "5.0.1"),
         (put("probes", "packages", {"numpy": "2.0"}), "LoadGen", "version", Level.ERROR, "not installed"),
@@ -179,14 +177,17 @@ def test_each_fault_is_found(machine: Machine, edit: Edit, family: str, name: st
     finding = checked(machine("h100_sxm_80gbx8", edit), "bert", variant="reference")[family, name]
     assert finding.level is level, finding
     assert word in finding.message
-    assert bool(finding.mend) is (level in (Level.WARNING, Level.ERROR))
+    assert bool(finding.fix) is (level in (Level.WARNING, Level.ERROR))
 
 
 def test_a_gpu_that_fell_off_the_bus_is_missed(machine: Machine) -> None:
     def fallen(content: dict[str, Any]) -> None:
         content["probes"]["nvml"]["gpus"].pop()
 
-    assert "8 GPUs are on the PCI bus, the driver lists 7" in checked(machine("h100_sxm_80gbx8", fallen))["GPUs", "count"].message
+    assert (
+        "8 GPUs are on the PCI bus, but the driver lists 7"
+        in checked(machine("h100_sxm_80gbx8", fallen))["GPUs", "count"].message
+    )
 
 
 def test_data_and_models_of_named_benchmarks_are_looked_for(machine: Machine) -> None:
@@ -200,8 +201,8 @@ def test_data_and_models_of_named_benchmarks_are_looked_for(machine: Machine) ->
     detected = machine("h100_sxm_80gbx8", present)
     found = [f for f in run_checks(detected.machine, detected, ["bert"], "reference") if f.family == "files"]
     assert [finding.level for finding in found] == [Level.ERROR] * 3
-    assert "not 4854279" in found[0].message and "is not there" in found[1].message and "SHA-256 differs" in found[2].message
-    assert "make download_model BENCHMARKS=bert" in found[1].mend
+    assert "not 4854279" in found[0].message and "does not exist" in found[1].message and "SHA-256 differs" in found[2].message
+    assert "make download_model BENCHMARKS=bert" in found[1].fix
 
 
 def test_files_are_compared_with_their_record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -222,8 +223,7 @@ def test_the_report_and_its_exit_status(captures: Path, capsys: pytest.CaptureFi
     text = capsys.readouterr().out
     assert "\n  error     fabric manager, version: fabric manager is 550.54.15" in text
     assert (
-        "mend: sudo apt-get install nvidia-fabricmanager-550=550.127.05-1 && sudo systemctl restart nvidia-fabricmanager\n"
-        in text
+        "fix: sudo apt-get install nvidia-fabricmanager-550=550.127.05-1 && sudo systemctl restart nvidia-fabricmanager\n" in text
     )
     assert doctor.examine(captures / "h100_sxm_80gbx8.json") == 0
 
@@ -233,4 +233,4 @@ def test_the_report_for_automation(captures: Path, capsys: pytest.CaptureFixture
     content = json.loads(capsys.readouterr().out)
     assert content["status"] == status != 0
     assert content["counts"]["error"] == sum(1 for finding in content["findings"] if finding["level"] == "error")
-    assert {"family", "name", "level", "message", "mend"} == set(content["findings"][0])
+    assert {"family", "name", "level", "message", "fix"} == set(content["findings"][0])

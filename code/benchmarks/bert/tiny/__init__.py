@@ -1,7 +1,7 @@
 """The tiny variant of BERT: a model of a few MB with its own vocabulary, and the generator of the data set it answers.
 
 `generate_dev` writes the evaluation set; `MODEL`, `VOCAB` and `RECORD` are the committed files. How they came about and how
-to make them anew is told in README.md.
+to rebuild them is described in README.md.
 """
 
 from __future__ import annotations

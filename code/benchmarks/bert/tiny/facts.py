@@ -3,7 +3,7 @@
     kind NAME | short form in running text, or - | pronoun
     RELATION: TYPE     a relation and the type of its value, a key of words.TYPES
     ? QUESTION         asks for the relation above it; {S} stands for the subject
-    . SENTENCE         states every relation named in braces; {~TYPE} is a value that nobody asks for
+    . SENTENCE         states every relation named in braces; {~TYPE} is a value without a question
 
 `kind -` holds the scenery: sentences without a subject, which only distract.
 """
@@ -30,7 +30,7 @@ class Sentence:
 
     @property
     def slots(self) -> tuple[str, ...]:
-        """What stands in braces: S, ~TYPE or a relation."""
+        """The content of braces: S, ~TYPE or a relation."""
         return self.parts[1::2]
 
     @property
@@ -41,7 +41,7 @@ class Sentence:
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of subject: what can be said of it and asked about it."""
+    """A kind of subject: statements and questions about it."""
 
     name: str
     noun: str
@@ -72,7 +72,9 @@ def read(path: Path) -> Kind:
             relation = sign[:-1]
             types[relation], questions[relation] = rest, []
         else:
-            raise UsageError(f"cannot read {line!r}", "it is no kind, relation, question or sentence", where=f"{path}:{number}")
+            raise UsageError(
+                f"cannot read {line!r}", "it is not a kind, relation, question or sentence", where=f"{path}:{number}"
+            )
     kind = Kind(name, noun, pronoun, types, {key: tuple(value) for key, value in questions.items()}, tuple(sentences))
     _check(kind, path)
     return kind
@@ -87,7 +89,7 @@ def _check(kind: Kind, path: Path) -> None:
                 f"unknown slot {{{unknown[0]}}}", "a sentence names a relation or type that is not there", where=str(path)
             )
     if kind.types and kind.name not in NAMES:
-        raise UsageError(f"nobody names a {kind.name}", "words.NAMES has no entry for this kind", where=str(path))
+        raise UsageError(f"there are no names for a {kind.name}", "words.NAMES has no entry for this kind", where=str(path))
 
 
 @functools.lru_cache(maxsize=1)

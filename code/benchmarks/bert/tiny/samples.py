@@ -17,7 +17,7 @@ Integers = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Sample:
-    """One window: token ids of [CLS] question [SEP] context [SEP], the question's share, and where the answer lies.
+    """One window: token ids of [CLS] question [SEP] context [SEP], the question's share, and the answer's position.
 
     `start` and `end` are positions in `ids`; both are 0, the place of [CLS], where the window lacks the answer.
     """

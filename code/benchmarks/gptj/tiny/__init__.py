@@ -1,7 +1,7 @@
 """The tiny variant of GPT-J: a model of a few MB with its own vocabulary, and the generator of the data set it summarises.
 
-`generate_eval` writes the evaluation set; `MODEL` and `RECORD` are the committed files. How they came about and how to make them anew
-is told in README.md.
+`generate_eval` writes the evaluation set; `MODEL` and `RECORD` are the committed files. README.md explains how they were made and how
+to rebuild them.
 """
 
 from __future__ import annotations

@@ -138,10 +138,10 @@ class Trainer:
         from torch.nn import functional
 
         ids = torch.from_numpy(batch.ids)
-        told = torch.from_numpy(batch.summary)[:, 1:]
+        summary = torch.from_numpy(batch.summary)[:, 1:]
         hidden = self._quick.transformer(input_ids=ids[:, :-1], use_cache=False).last_hidden_state
-        logits = self._quick.lm_head(hidden[told])
-        loss = functional.cross_entropy(logits.float(), ids[:, 1:][told])
+        logits = self._quick.lm_head(hidden[summary])
+        loss = functional.cross_entropy(logits.float(), ids[:, 1:][summary])
         self._quick.zero_grad()
         loss.backward()
         for weight, quick in zip(self._weights, self._quick_weights, strict=True):

@@ -1,11 +1,11 @@
-"""Abdominal phantoms: what stands for a CT of somebody's kidneys where the real ones are not at hand.
+"""Abdominal phantoms: synthetic CT volumes of kidneys, for use without the real data.
 
 A body of fat, muscle, spine, ribs, liver, spleen and bowel with two kidneys, cysts and tumours, half the size of an adult's, in
 Hounsfield units with noise, at a scanner's odd spacing. Labels are KiTS19's: 0 background, 1 kidney (cysts included), 2 tumour.
 
 The same seed gives the same voxels everywhere: shapes need only additions, products, quotients and roots of doubles, which IEEE 754
 fixes to the last bit, geometry is drawn with Python's own generator, and noise is whole numbers made of MT19937's bytes, whose
-stream NumPy keeps for good.
+stream NumPy guarantees.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ class _Canvas:
         edge: float = 1.6,
         label: int | None = None,
     ) -> None:
-        """Blend an ellipsoid in, its surface softened over `edge` millimetres; `label` marks what lies inside.
+        """Blend an ellipsoid in, its surface softened over `edge` millimetres; `label` marks the inside.
 
         Args:
             turn: rotation as the vector part of a quaternion whose scalar part is 1, so that no sine is needed.
@@ -121,7 +121,7 @@ def _rotation(turn: Point) -> tuple[Point, Point, Point]:
 
 
 def phantom(seed: str, *, tumors: tuple[int, int] = (1, 3), skew: float = 1.0) -> Phantom:
-    """The case that `seed` stands for; about 100 to 200 mm a side.
+    """The case generated from `seed`; about 100 to 200 mm a side.
 
     Args:
         tumors: least and most tumours, shared out over both kidneys.

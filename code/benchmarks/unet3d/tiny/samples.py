@@ -14,7 +14,7 @@ from code.benchmarks.unet3d.volume import prepare
 from code.harness.python.windows import Windows
 
 POOL = 48
-"""Cases at hand at any time."""
+"""Number of cases in the pool."""
 RENEWED = 0.15
 """Cases that a patch costs: a new one takes the place of an old one that often."""
 
@@ -37,7 +37,7 @@ class _Case:
 class Patches:
     """An endless supply of windows, the same for the same seed.
 
-    Half of them lie around a tumour, a quarter around a kidney and a quarter anywhere.
+    Half of them are around a tumour, a quarter around a kidney and a quarter anywhere.
     """
 
     def __init__(self, seed: str, roi: tuple[int, int, int]) -> None:

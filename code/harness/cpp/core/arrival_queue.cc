@@ -10,12 +10,12 @@ namespace harness {
 
 namespace {
 
-// While queries come thickly, an idle lane looks again after this time instead of being woken by each: a wake-up costs
-// the issuing thread several times what issuing a query does.
+// At high arrival rates an idle lane polls at this interval instead of being woken by each query: a wake-up costs the
+// issuing thread several times as much as issuing a query.
 constexpr int64_t kPollNs = 25'000;
 constexpr int kEmptyPolls = 4;
 constexpr double kSmoothing = 0.05;
-constexpr double kSafety = 1.25;  // on the expected time of a batch, when it decides how long the batch may fill
+constexpr double kSafety = 1.25;  // factor on a batch's expected service time, for the deadline by which it closes
 
 }  // namespace
 
@@ -38,7 +38,7 @@ ArrivalQueue::ArrivalQueue(const std::vector<int32_t>& lengths, QueuePolicy poli
 void ArrivalQueue::classify() {
   int32_t longest = 1;
   for (const int32_t length : lengths_) longest = std::max(longest, length);
-  // From the longest down, each class is as wide as the padding allows. Lengths beyond a table's reach share one class.
+  // From the longest down, each class is as wide as the padding allows. Lengths beyond the table share one class.
   constexpr int32_t kMost = 1 << 20;
   if (longest > kMost) longest = 0;
   class_of_length_.assign(static_cast<size_t>(longest) + 1, 0);
@@ -119,7 +119,7 @@ void ArrivalQueue::put_off_hopeless(int64_t now) {
     if (first == classes_.size()) return;
     const Query& oldest = classes_[first].front();
     const double share = (1 - policy_.must_hold) * static_cast<double>(arrived_count_);
-    const auto allowed = static_cast<uint64_t>(share + 1e-6);  // a tenth of twenty is two, whatever 1 - 0.9 is
+    const auto allowed = static_cast<uint64_t>(share + 1e-6);  // 1e-6 absorbs rounding: a tenth of twenty is two
     const bool hopeless = now + expected_ns(1, lengths_[oldest.sample]) > oldest.arrived + policy_.bound_ns;
     if (!hopeless || put_off_.load(std::memory_order_relaxed) >= allowed) return;
     late_.push(oldest);
@@ -138,7 +138,7 @@ Taken ArrivalQueue::take(Batch& batch, bool wait) {
     if (waiting == 0) {
       if (closed_) return Taken::kClosed;
       if (!wait) return Taken::kNothing;
-      // Whoever finds the queue empty polls for a while if nobody else does, then sleeps until woken.
+      // One lane at a time polls the empty queue for a while, then sleeps; the others sleep until woken.
       if (empty_polls++ < kEmptyPolls && !polled_) {
         polled_ = true;
         lock.unlock();
@@ -173,7 +173,7 @@ Taken ArrivalQueue::take(Batch& batch, bool wait) {
     sleep(lock, until);
   }
   waiting_.store(waiting_.load(std::memory_order_relaxed) - batch.size(), std::memory_order_relaxed);
-  // Others may have been left asleep because this lane was polling.
+  // Arrivals did not wake the other lanes while this one was polling.
   const bool more = waiting_.load(std::memory_order_relaxed) > 0 && idle_ > 0;
   lock.unlock();
   if (more) changed_.notify_one();
@@ -193,7 +193,7 @@ void ArrivalQueue::sleep(std::unique_lock<std::mutex>& lock, int64_t until_ns) {
 
 void ArrivalQueue::add(Batch& batch, Fifo& from) {
   const Query& query = from.front();
-  // LoadGen's record of the query is what its completion reads first.
+  // Prefetch LoadGen's record of the query: completion reads it first.
   __builtin_prefetch(reinterpret_cast<const void*>(query.id));
   batch.add(query.id, query.sample, lengths_[query.sample]);
   batch.arrived.push_back(query.arrived);
@@ -206,7 +206,7 @@ void ArrivalQueue::cut(Batch& batch, size_t first) {
     return !queue.empty() && std::abs(lengths_[queue.front().sample] - length) <= policy_.padding * length;
   };
   while (!classes_[first].empty() && batch.size() < policy_.limit) add(batch, classes_[first]);
-  // Then the neighbouring classes, as far as their oldest are near enough.
+  // Then the neighbouring classes, while their oldest queries are within the padding.
   for (const size_t i : {first - 1, first + 1}) {
     while (i < classes_.size() && batch.size() < policy_.limit && near(classes_[i])) add(batch, classes_[i]);
   }

@@ -1,4 +1,4 @@
-// Server's queue: queries wait here, by length, until a batch closes.
+// The Server scenario's queue: queries wait in length classes until a batch closes.
 #pragma once
 
 #include <atomic>
@@ -16,34 +16,33 @@ namespace harness {
 struct QueuePolicy {
   size_t limit = 1;        // most samples in a batch
   double padding = 0;      // as in `cut_batches`
-  int64_t timeout_ns = 0;  // how long a lane lets a batch fill; 0: it takes what is there
-  int64_t bound_ns = 0;    // target latency; 0: none
+  int64_t timeout_ns = 0;  // how long a lane lets a batch fill; 0: it takes what is queued
+  int64_t bound_ns = 0;    // target latency; 0: no target
   double must_hold =
-      1;  // share of queries that must meet the bound; hopelessly late ones beyond it wait until nothing else does
+      1;  // share of queries that must meet the bound; late queries beyond it wait until the queue is otherwise empty
 };
 
-// One device's queue. A batch closes when it is full, or at the deadline that the oldest query's target latency leaves
-// after the time the batch is expected to take, or after the timeout, whichever is first. The oldest query is always in
-// it, with others near its length.
+// One device's queue. A batch closes when it is full, after the timeout, or at the latest time at which the oldest
+// query can still meet its target latency, whichever is first. It holds the oldest query and others of similar length.
 class ArrivalQueue : public BatchSource {
  public:
-  // `lengths` of the data set's samples outlive the object.
+  // `lengths` must outlive the object.
   ArrivalQueue(const std::vector<int32_t>& lengths, QueuePolicy policy);
 
   // Queries have arrived at `now`. Thread-safe.
   void put(const uintptr_t* ids, const uint32_t* samples, size_t count, int64_t now);
-  // No more will arrive soon: batches close at once from here on.
+  // LoadGen has issued all queries (FlushQueries): batches close at once from here on.
   void flush();
-  // No more will ever arrive; lanes are let go once the queue is empty.
+  // Nothing more will arrive; `take` returns kClosed once the queue is empty.
   void close();
 
   Taken take(Batch& batch, bool wait) override;
   void answered(const Batch& batch, int64_t service_ns) override;
 
-  // Lengths of all queries that are waiting or being computed, added up. What work is shared out by.
+  // Sum of the lengths of all queries that are queued or being computed; the load balancer's measure.
   [[nodiscard]] int64_t load() const { return load_.load(std::memory_order_relaxed); }
   [[nodiscard]] size_t waiting() const { return waiting_.load(std::memory_order_relaxed); }
-  // Queries that were put off as hopelessly late.
+  // Queries deferred because they can no longer meet the bound.
   [[nodiscard]] uint64_t put_off() const { return put_off_.load(std::memory_order_relaxed); }
 
  private:
@@ -53,7 +52,7 @@ class ArrivalQueue : public BatchSource {
     uint32_t sample;
   };
 
-  // First in, first out, in memory that is used again.
+  // First in, first out; memory is reused.
   class Fifo {
    public:
     [[nodiscard]] bool empty() const { return head_ == items_.size(); }
@@ -85,12 +84,12 @@ class ArrivalQueue : public BatchSource {
   uint64_t arrived_count_ = 0;
   mutable std::mutex mutex_;
   std::condition_variable changed_;
-  size_t idle_ = 0;      // lanes asleep because nothing is there
+  size_t idle_ = 0;      // lanes asleep because the queue is empty
   size_t filling_ = 0;   // lanes asleep while a batch fills
-  bool polled_ = false;  // a lane polls, so that arrivals need not wake one
+  bool polled_ = false;  // a lane polls, so arrivals need not wake one
   bool closed_ = false;
   bool flushed_ = false;
-  double ns_per_unit_ = 0;  // of computing one unit of length of one sample, smoothed
+  double ns_per_unit_ = 0;  // service time of one unit of length, ns, exponentially smoothed
   std::atomic<int64_t> load_{0};
   std::atomic<size_t> waiting_{0};
   std::atomic<uint64_t> put_off_{0};

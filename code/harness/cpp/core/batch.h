@@ -8,11 +8,11 @@
 
 namespace harness {
 
-// A batch's memory is used again for the next one, so that none is allocated while a test runs.
+// A batch's memory is reused for the next one: nothing is allocated while a test runs.
 struct Batch {
   std::vector<uintptr_t> ids;     // LoadGen's response ids
   std::vector<uint32_t> samples;  // indices into the data set
-  std::vector<int64_t> arrived;   // when each was issued, ns; empty where nobody asks
+  std::vector<int64_t> arrived;   // issue time of each, ns; empty unless latencies are tracked
   int32_t longest = 0;            // greatest length among them
 
   [[nodiscard]] size_t size() const { return ids.size(); }
@@ -31,10 +31,10 @@ struct Batch {
   }
 };
 
-// What asking for a batch gave: one, nothing for now, or the news that no more will come.
+// Result of asking for a batch: a batch, nothing at the moment, or closed for the rest of the run.
 enum class Taken { kBatch, kNothing, kClosed };
 
-// Where a lane gets its batches from.
+// Source of a lane's batches.
 class BatchSource {
  public:
   BatchSource() = default;
@@ -44,9 +44,9 @@ class BatchSource {
   BatchSource(BatchSource&&) = delete;
   BatchSource& operator=(BatchSource&&) = delete;
 
-  // Fills `batch`. With `wait`, blocks until there is one or no more will come. Thread-safe.
+  // Fills `batch`. With `wait`, blocks until there is one or the source closes. Thread-safe.
   virtual Taken take(Batch& batch, bool wait) = 0;
-  // A batch that was taken has been answered; `service_ns` is how long it was being computed.
+  // Reports that a batch taken from here was answered; `service_ns` is its time in the engine.
   virtual void answered(const Batch& /*batch*/, int64_t /*service_ns*/) {}
 };
 

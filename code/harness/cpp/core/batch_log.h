@@ -38,8 +38,8 @@ class BatchLog {
   uint64_t stride_ = 1;
 };
 
-// Writes logs as one .npy, float64 [batches, 4]: begin and end in seconds after `start_ns`, samples, longest sample; in
-// the order of their ends. It is written beside `path` and renamed. Throws Error (kFailed) where it cannot be.
+// Writes logs as one .npy, float64 [batches, 4]: begin and end in seconds after `start_ns`, samples, longest sample;
+// ordered by end. Written to a temporary file and renamed. Throws Error (kFailed).
 void write_batches(const std::string& path, int64_t start_ns, const std::vector<const BatchLog*>& logs);
 
 }  // namespace harness

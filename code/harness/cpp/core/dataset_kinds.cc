@@ -1,4 +1,4 @@
-// Which kinds of data set there are. A new one is a file that reads its own keys, and an entry here.
+// Registry of data set kinds. To add one: a file that reads its keys, and an entry here.
 #include <array>
 #include <limits>
 #include <string>

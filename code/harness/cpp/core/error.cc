@@ -17,7 +17,7 @@ std::string folded(std::string word) {
   return word;
 }
 
-// Levenshtein's distance.
+// Levenshtein distance.
 size_t edits(const std::string& a, const std::string& b) {
   std::vector<size_t> row(b.size() + 1);
   for (size_t j = 0; j <= b.size(); ++j) row[j] = j;

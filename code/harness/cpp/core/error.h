@@ -10,7 +10,7 @@ namespace harness {
 // The exit status of the process.
 enum class Status { kDone = 0, kUsage = 2, kMissing = 3, kFailed = 4, kInterrupted = 130 };
 
-// One failure in three lines. Libraries throw it; only `main` and `fail` print and exit.
+// A failure in three lines. Library code throws it; only `main` and `fail` print and exit.
 class Error : public std::exception {
  public:
   Error(Status status, std::string what, std::string why = "", std::string next_step = "");
@@ -19,7 +19,7 @@ class Error : public std::exception {
   [[nodiscard]] Status status() const noexcept { return status_; }
   [[nodiscard]] const std::string& why() const noexcept { return why_; }
   [[nodiscard]] const std::string& next_step() const noexcept { return next_step_; }
-  // The error as the user reads it.
+  // The text printed on stderr, without a final newline.
   [[nodiscard]] std::string text() const;
 
  private:
@@ -35,7 +35,7 @@ std::string nearest(const std::string& word, const std::vector<std::string>& kno
 // "a, b, c".
 std::string joined(const std::vector<std::string>& words);
 
-// The last line of a message that is not blank, which in an SDK's exception text is the cause.
+// The last non-blank line: in an SDK's exception text that is the cause.
 std::string last_line(const std::string& text);
 
 }  // namespace harness

@@ -17,7 +17,8 @@ void write_whole(const std::string& path, const std::string& content) {
   if (out && std::rename(beside.c_str(), path.c_str()) == 0) return;
   const std::string why = std::strerror(errno);
   static_cast<void>(std::remove(beside.c_str()));
-  throw Error(Status::kFailed, "cannot write " + path, why, "see that the disk has room, then run again");
+  throw Error(Status::kFailed, "cannot write " + path, why,
+              "free disk space or make the folder writable, then run again");
 }
 
 }  // namespace harness

@@ -1,11 +1,11 @@
-// Files that are there whole or not at all.
+// Atomic file writes.
 #pragma once
 
 #include <string>
 
 namespace harness {
 
-// Writes `content` beside `path` and renames it. Throws Error (kFailed) where it cannot be.
+// Writes `content` to a temporary file in the same directory and renames it. Throws Error (kFailed).
 void write_whole(const std::string& path, const std::string& content);
 
 }  // namespace harness

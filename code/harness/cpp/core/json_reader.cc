@@ -12,7 +12,7 @@ namespace {
 
 using nlohmann::json;
 
-constexpr const char* kAgain = "run `make run_harness` again, which writes a new one";
+constexpr const char* kAgain = "run `make run_harness` again to write a new one";
 
 std::string item(const std::string& at, size_t index) {
   return at + "[" + std::to_string(index) + "]";
@@ -26,7 +26,7 @@ std::string words(T value) {
   return out.str();
 }
 
-// The length of a text in characters, as JSON Schema counts it.
+// Length in code points, as JSON Schema counts it.
 size_t characters(const std::string& text) {
   return static_cast<size_t>(
       std::count_if(text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
@@ -58,7 +58,7 @@ const json* Reader::get(const std::string& key) {
   for (const auto& each : object_->items()) there.push_back(each.key());
   const std::string hit = nearest(key, there);
   refuse(" has no key " + name(key),
-         hit.empty() ? "every key of the schema is required" : "the nearest key there is " + name(hit));
+         hit.empty() ? "every key of the schema is required" : "the nearest key present is " + name(hit));
 }
 
 const json* Reader::list(const std::string& key, const Length& length) {
@@ -81,7 +81,7 @@ std::string Reader::one_of(const std::string& key, const std::vector<std::string
   if (std::find(known.begin(), known.end(), found) != known.end()) return found;
   const std::string hit = nearest(found, known);
   refuse(": " + name(key) + " is '" + found + "'",
-         hit.empty() ? "known: " + joined(known) : "the nearest known one is '" + hit + "'");
+         hit.empty() ? "known: " + joined(known) : "did you mean '" + hit + "'?");
 }
 
 bool Reader::flag(const std::string& key) {
@@ -166,7 +166,7 @@ std::map<std::string, uint64_t> Reader::unsigned_map(const std::string& key, con
   inner.known_ = known;
   inner.finish();
   for (const auto& each : value->items()) {
-    if (!each.value().is_number_unsigned()) refuse_type(inner.name(each.key()), each.value(), "a seed of 64 bits");
+    if (!each.value().is_number_unsigned()) refuse_type(inner.name(each.key()), each.value(), "a 64-bit unsigned seed");
     out[each.key()] = each.value().get<uint64_t>();
   }
   return out;
@@ -210,7 +210,7 @@ double Reader::as_number(const json& value, const std::string& at, const Bounds&
   const bool low = bounds.open_least ? found > bounds.least : found >= bounds.least;
   const bool high = bounds.open_most ? found < bounds.most : found <= bounds.most;
   if (!std::isfinite(found) || !low || !high) {
-    refuse(": " + at + " is " + value.dump(), "it has to be " + std::string(bounds.open_least ? "above " : "from ") +
+    refuse(": " + at + " is " + value.dump(), "it must be " + std::string(bounds.open_least ? "above " : "from ") +
                                                   words(bounds.least) + (bounds.open_most ? " to below " : " to ") +
                                                   words(bounds.most));
   }
@@ -221,7 +221,7 @@ int64_t Reader::as_whole(const json& value, const std::string& at, int64_t least
   if (!value.is_number_integer()) refuse_type(at, value, "a whole number");
   const bool huge = value.is_number_unsigned() && value.get<uint64_t>() > uint64_t{std::numeric_limits<int64_t>::max()};
   if (huge || value.get<int64_t>() < least || value.get<int64_t>() > most) {
-    refuse(": " + at + " is " + value.dump(), "it has to be from " + words(least) + " to " + words(most));
+    refuse(": " + at + " is " + value.dump(), "it must be from " + words(least) + " to " + words(most));
   }
   return value.get<int64_t>();
 }
@@ -236,8 +236,8 @@ std::string Reader::as_text(const json& value, const std::string& at, size_t lea
 void Reader::check_length(size_t found, const std::string& at, const Length& length) const {
   if (found >= length.least && found <= length.most) return;
   const bool open = length.most == std::numeric_limits<size_t>::max();
-  refuse(": " + at + " has the length " + words(found),
-         "it has to be " + words(length.least) + (open ? " or more" : " to " + words(length.most)));
+  refuse(": " + at + " has length " + words(found),
+         "it must be " + words(length.least) + (open ? " or more" : " to " + words(length.most)));
 }
 
 void Reader::refuse(const std::string& what, const std::string& why) const {
@@ -245,7 +245,7 @@ void Reader::refuse(const std::string& what, const std::string& why) const {
 }
 
 void Reader::refuse_type(const std::string& at, const json& value, const std::string& wanted) const {
-  refuse(": " + at + " is " + value.type_name(), "the schema wants " + wanted);
+  refuse(": " + at + " is " + value.type_name(), "the schema requires " + wanted);
 }
 
 }  // namespace harness

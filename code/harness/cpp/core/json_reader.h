@@ -1,5 +1,5 @@
-// Strict reading of one JSON object: what is missing, unknown, of another type or out of range is an error that names
-// the key's path. The C++ side of code/harness/schema/reader.py.
+// Strict reading of one JSON object: a missing, unknown, mistyped or out-of-range key is an error that names its path.
+// The C++ counterpart of code/harness/schema/reader.py.
 #pragma once
 
 #include <cstddef>
@@ -15,7 +15,7 @@
 
 namespace harness {
 
-// Bounds of a number; `open` ends are not reached themselves.
+// Bounds of a number; an `open` end is exclusive.
 struct Bounds {
   double least = 0;
   double most = std::numeric_limits<double>::max();
@@ -29,14 +29,14 @@ struct Length {
   size_t most = std::numeric_limits<size_t>::max();
 };
 
-// Keys are read one by one, each once; `finish` refuses what was not asked for. The JSON outlives the reader.
+// Keys are read one by one, each once; `finish` rejects keys that were not read. The JSON must outlive the reader.
 class Reader {
  public:
-  // `file` and `at`, the object's path in it, are for messages. Throws Error (kUsage) for what is no object.
+  // `file` and `at`, the object's path in it, appear in messages. Throws Error (kUsage) when `object` is not an object.
   Reader(const nlohmann::json& object, std::string file, std::string at);
 
-  // The keys that `read` asks for. It is given a reader without an object, which answers with a value of the type and
-  // refuses nothing, so the names come from the code that reads them.
+  // The keys that `read` reads. `read` runs on a reader without an object, which returns a value of the requested type
+  // and rejects nothing, so the names come from the code that reads them.
   static std::vector<std::string> names(const std::function<void(Reader&)>& read);
 
   std::string text(const std::string& key, size_t least = 1);
@@ -49,27 +49,27 @@ class Reader {
   std::vector<double> numbers(const std::string& key, const Bounds& bounds, const Length& length);
   std::vector<int64_t> wholes(const std::string& key, int64_t least, int64_t most, const Length& length);
   std::vector<std::vector<double>> table(const std::string& key, const Bounds& bounds);
-  // An object of any keys, at least one, with texts.
+  // An object with at least one key, any names, string values.
   std::vector<std::pair<std::string, std::string>> text_map(const std::string& key);
-  // An object of some of the keys in `known`, with 64-bit numbers.
+  // An object with any of the keys in `known`; values are unsigned 64-bit integers.
   std::map<std::string, uint64_t> unsigned_map(const std::string& key, const std::vector<std::string>& known);
   Reader object(const std::string& key);
-  // A list of objects, at least one.
+  // A non-empty list of objects.
   std::vector<Reader> objects(const std::string& key);
-  // An object that is not looked into.
+  // An object whose content is not checked.
   void ignore_object(const std::string& key);
 
   // Throws Error (kUsage) unless `holds`: "<file>: <path of key> <what>", and why.
   void require(bool holds, const std::string& key, const std::string& what, const std::string& why) const;
   void finish() const;
   [[nodiscard]] const std::string& file() const { return file_; }
-  // The path of a key.
+  // Path of a key: "devices[0].cores".
   [[nodiscard]] std::string name(const std::string& key) const;
 
  private:
   Reader() = default;
 
-  // The value of a key, which is then known; nullptr for a reader without an object.
+  // The value of a key, which is recorded as known; nullptr for a reader without an object.
   const nlohmann::json* get(const std::string& key);
   const nlohmann::json* list(const std::string& key, const Length& length);
   [[nodiscard]] double as_number(const nlohmann::json& value, const std::string& at, const Bounds& bounds) const;

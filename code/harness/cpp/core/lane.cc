@@ -11,7 +11,7 @@ namespace harness {
 
 namespace {
 
-// Counters have one writer, so a load and a store are enough.
+// Each counter has one writer, so a relaxed load and store suffice; no atomic add.
 template <typename T>
 void add(std::atomic<T>& counter, T amount) {
   counter.store(counter.load(std::memory_order_relaxed) + amount, std::memory_order_relaxed);
@@ -51,7 +51,7 @@ int64_t Lane::finish(const Batch& batch, int64_t started) {
     throw Error(Status::kFailed,
                 "the engine answered " + std::to_string(answers_.responses.size()) + " of " +
                     std::to_string(batch.size()) + " samples of a batch",
-                "an engine must answer every sample", "build the engine again with --force_build");
+                "an engine must answer every sample", "rebuild the engine with --force_build");
   }
   complete_(answers_.responses.data(), answers_.responses.size());
   add(state_.completed, static_cast<uint64_t>(batch.size()));
@@ -102,7 +102,7 @@ void Lane::serve(BatchSource& source) {
 
 Error batch_error(const std::exception& error, const std::string& device) {
   return on_device(as_error(error, "a batch could not be computed",
-                            "build the engine again with --force_build; if that does not help, run with "
+                            "rebuild the engine with --force_build; if that does not help, run with "
                             "--backend=onnxruntime to compare"),
                    device);
 }

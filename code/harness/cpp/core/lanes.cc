@@ -72,7 +72,7 @@ void Lanes::run_all(const std::function<void(Lane&)>& work) {
 
 void Lanes::warm_up(const Dataset& dataset, size_t limit, double seconds) {
   const std::vector<int32_t>& lengths = dataset.lengths();
-  std::map<size_t, uint32_t> sample_of_length;  // as it is computed
+  std::map<size_t, uint32_t> sample_of_length;  // key: padded length
   for (size_t i = 0; i < dataset.count(); ++i)
     sample_of_length.emplace(dataset.computed(lengths[i]), static_cast<uint32_t>(i));
   const int64_t end = now_ns() + static_cast<int64_t>(seconds * 1e9);

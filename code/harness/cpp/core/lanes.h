@@ -1,4 +1,4 @@
-// All lanes of a run: an engine on each device, and its streams.
+// All lanes of a run: one engine per device, one lane per stream.
 #pragma once
 
 #include <cstddef>
@@ -14,26 +14,26 @@
 
 namespace harness {
 
-// Devices are loaded at the same time, each by a thread near it, so that its memory is too.
+// Devices load concurrently, each on a thread bound near it, so that memory is allocated on its NUMA node.
 class Lanes {
  public:
-  // Throws Error where an engine cannot be loaded. `dataset` outlives the object and is bound to the engines.
+  // Throws Error when an engine cannot be loaded. Binds `dataset`, which must outlive the object, to the engines.
   Lanes(const RunSpec& spec, Dataset& dataset, const Complete& complete);
 
   [[nodiscard]] size_t size() const { return lanes_.size(); }
   [[nodiscard]] size_t devices() const { return engines_.size(); }
   [[nodiscard]] Lane& lane(size_t index) { return *lanes_[index]; }
   [[nodiscard]] const Lane& lane(size_t index) const { return *lanes_[index]; }
-  // As run.json describes it.
+  // The device's entry in run.json.
   [[nodiscard]] const DeviceSpec& device(size_t index) const { return specs_[index]; }
-  // Processors for the threads of a device; empty: any.
+  // Processors that a device's threads are bound to; empty: any.
   [[nodiscard]] const std::vector<int>& cores(size_t device) const { return cores_[device]; }
 
-  // Calls `work(lane)` on a thread of each lane, bound near its device, and returns when all have ended. An error ends
+  // Calls `work(lane)` on each lane's own thread, bound near its device, and returns when all have ended. An error ends
   // the process.
   void run_all(const std::function<void(Lane&)>& work);
-  // Inference of batches of the data set's lengths, longest first, for at most `seconds`, so that no query pays for a
-  // first use.
+  // Computes batches of each length in the data set, longest first, for at most `seconds`, so that first-use costs fall
+  // outside the test.
   void warm_up(const Dataset& dataset, size_t limit, double seconds);
 
  private:
@@ -43,8 +43,8 @@ class Lanes {
   std::vector<std::unique_ptr<Lane>> lanes_;
 };
 
-// The body of a lane's thread: exact timers, bound to `cores`, and no way out for an exception but `fail` with an error
-// that names the device.
+// Body of a lane's thread: exact timers, bound to `cores`. An exception ends in `fail` with an error that names the
+// device.
 void lane_thread(const std::string& device, const std::vector<int>& cores, const std::function<void()>& work);
 
 }  // namespace harness

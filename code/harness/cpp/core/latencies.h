@@ -1,4 +1,4 @@
-// Latencies so far, cheaply: counts in buckets whose widths grow with the latency.
+// Running latency percentiles: a histogram with logarithmic buckets.
 #pragma once
 
 #include <array>
@@ -9,7 +9,7 @@
 
 namespace harness {
 
-// One thread adds, any thread reads. Buckets are 1/16 of a power of two wide, so a percentile is right to about 6 %.
+// One thread adds, any thread reads. Buckets are 1/16 of a power of two wide: percentiles are accurate to about 6 %.
 class Latencies {
  public:
   void add(int64_t ns) {
@@ -31,7 +31,7 @@ class Latencies {
   std::array<std::atomic<uint64_t>, kBuckets> counts_{};
 };
 
-// The latency in ns below which `share` of the counts lie (the upper edge of its bucket); 0 when there are none.
+// The percentile at `share` (0 to 1), in ns: the upper edge of its bucket; 0 when nothing was counted.
 double percentile_ns(const std::vector<uint64_t>& counts, double share);
 
 }  // namespace harness

@@ -19,10 +19,10 @@ namespace {
 
 [[noreturn]] void broken(const std::string& path, const std::string& why) {
   throw Error(Status::kMissing, path + " cannot be read as an array", why,
-              "run `make preprocess_data` for this benchmark again; it replaces broken arrays");
+              "run `make preprocess_data` for this benchmark again; it replaces corrupt arrays");
 }
 
-// The text behind "'key':" in the header's dict.
+// The text after "'key':" in the header's dict.
 std::string after_key(const std::string& header, const std::string& key, const std::string& path) {
   const auto at = header.find("'" + key + "'");
   const auto colon = at == std::string::npos ? at : header.find(':', at);
@@ -71,17 +71,17 @@ NpyArray::NpyArray(NpyArray&& other) noexcept
 
 void NpyArray::parse(size_t file_size) {
   const auto* bytes = static_cast<const unsigned char*>(mapping_);
-  if (std::memcmp(bytes, "\x93NUMPY", 6) != 0) broken(path_, "it does not begin as a .npy file");
+  if (std::memcmp(bytes, "\x93NUMPY", 6) != 0) broken(path_, "it does not start with the .npy magic number");
   const bool wide = bytes[6] >= 2;
   const size_t start = wide ? 12 : 10;
   size_t size = bytes[8] | static_cast<size_t>(bytes[9]) << 8;
   if (wide) size |= static_cast<size_t>(bytes[10]) << 16 | static_cast<size_t>(bytes[11]) << 24;
-  if (start + size > file_size) broken(path_, "its header is cut off");
+  if (start + size > file_size) broken(path_, "its header is truncated");
   const std::string header(reinterpret_cast<const char*>(bytes) + start, size);
   const std::string descr = after_key(header, "descr", path_);
-  if (descr.size() < 5 || descr[0] != '\'') broken(path_, "its items are no plain numbers");
+  if (descr.size() < 5 || descr[0] != '\'') broken(path_, "its elements are not plain numbers");
   dtype_ = descr.substr(1, descr.find('\'', 1) - 1);
-  if (dtype_.size() < 3 || dtype_[0] == '>') broken(path_, "its items are " + dtype_ + ", which is not supported");
+  if (dtype_.size() < 3 || dtype_[0] == '>') broken(path_, "its elements are " + dtype_ + ", which is not supported");
   item_size_ = std::strtoul(dtype_.c_str() + 2, nullptr, 10);
   if (after_key(header, "fortran_order", path_).rfind("False", 0) != 0) broken(path_, "it is in Fortran order");
   const std::string shape = after_key(header, "shape", path_);
@@ -98,10 +98,10 @@ void NpyArray::parse(size_t file_size) {
     at = end;
     while (*at == ',' || *at == ' ') ++at;
   }
-  if (item_size_ == 0 || shape_.empty()) broken(path_, "its header cannot be understood: " + header);
+  if (item_size_ == 0 || shape_.empty()) broken(path_, "its header cannot be parsed: " + header);
   const size_t wanted = start + size + items * item_size_;
   if (file_size < wanted) {
-    broken(path_, "it has " + std::to_string(file_size) + " bytes, and its header says " + std::to_string(wanted));
+    broken(path_, "it has " + std::to_string(file_size) + " bytes, but its header implies " + std::to_string(wanted));
   }
   data_ = bytes + start + size;
 }

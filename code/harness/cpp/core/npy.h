@@ -11,7 +11,7 @@ namespace harness {
 // One mapped array. Source of the format: NumPy's numpy/lib/format.py (versions 1.0 to 3.0), C order, little endian.
 class NpyArray {
  public:
-  // Throws Error (kMissing) when the file is absent, cut off or not such an array.
+  // Throws Error (kMissing) when the file is absent, truncated or not such an array.
   explicit NpyArray(const std::string& path);
   ~NpyArray();
   NpyArray(NpyArray&& other) noexcept;
@@ -32,7 +32,7 @@ class NpyArray {
     return reinterpret_cast<const T*>(data_) + index * row_items_;
   }
 
-  // Reads one byte of each page of a row, so that the run finds it in memory.
+  // Touches each page of a row, so that it is in memory when the run needs it.
   void touch(size_t index) const;
 
  private:

@@ -1,5 +1,4 @@
-// Progress as JSON lines on a pipe, the same lines as code/harness/python/progress.py, and the one way a harness ends
-// badly.
+// Progress and fatal errors as JSON lines on a pipe, in the format of code/harness/python/progress.py.
 #pragma once
 
 #include <mutex>
@@ -9,14 +8,14 @@
 
 namespace harness {
 
-// The writing end of the pipe in HARNESS_PROGRESS_FD; silent when nobody listens. Thread-safe.
+// Writes to the pipe in HARNESS_PROGRESS_FD; does nothing when the variable is unset. Thread-safe.
 class ProgressPipe {
  public:
   static ProgressPipe& instance();
 
-  // One line. A reader that went away is no reason to stop.
+  // Writes one line. A closed pipe is ignored: progress reporting must never stop a run.
   void send(const nlohmann::json& content);
-  // Why this process is about to end.
+  // Reports the error that ends this process.
   void send(const Error& error);
 
  private:
@@ -26,11 +25,11 @@ class ProgressPipe {
   int descriptor_ = -1;
 };
 
-// Says the error on the pipe and on stderr and ends the process at once with its status: LoadGen has no way to stop a
-// test. The first caller is heard; any other waits for the end. Nothing is destroyed, because other threads still run.
+// Reports the error on the pipe and on stderr and exits at once with its status: LoadGen cannot stop a test. Only the
+// first caller reports; others block until exit. No destructors run, because other threads are still running.
 [[noreturn]] void fail(const Error& error);
 
-// Turns whatever was thrown while `doing` into an Error (kFailed unless it is one already).
+// Converts any exception thrown while `doing` into an Error (kFailed unless it is one already).
 Error as_error(const std::exception& error, const std::string& doing, const std::string& next_step);
 
 }  // namespace harness

@@ -43,10 +43,10 @@ DeviceSpec read_device(Reader in, const RunSpec& run) {
   out.threads = static_cast<int>(in.whole("threads", 0, 65536));
   in.finish();
   in.require(out.engine < run.engines.size(), "engine", "is " + std::to_string(out.engine),
-             "engines has " + std::to_string(run.engines.size()) + " entries, counted from 0");
+             "engines has " + std::to_string(run.engines.size()) + " entries; indices start at 0");
   const bool taken = std::any_of(run.devices.begin(), run.devices.end(),
                                  [&](const DeviceSpec& other) { return other.index == out.index; });
-  in.require(!taken, "index", "is " + std::to_string(out.index), "another device has the same number");
+  in.require(!taken, "index", "is " + std::to_string(out.index), "another device has the same index");
   return out;
 }
 
@@ -77,7 +77,7 @@ void read_server(Reader in, RunSpec& out) {
 }
 
 void read_expects(Reader in, RunSpec& out) {
-  static_cast<void>(in.number("min_duration_ms", {0, 1e12}));  // the launcher's
+  static_cast<void>(in.number("min_duration_ms", {0, 1e12}));  // read by the launcher only
   out.samples_per_query = static_cast<double>(in.whole("samples_per_query", 1, 1 << 20));
   in.finish();
 }
@@ -105,7 +105,7 @@ RunSpec parse_run_spec(const std::string& text, const std::string& path) {
   if (!schema.is_number_integer() || schema != kSchema) {
     throw Error(Status::kUsage, path + " has schema " + schema.dump(),
                 "this harness reads schema " + std::to_string(kSchema),
-                "run `make run_harness` again, which writes a new one");
+                "run `make run_harness` again to write a new one");
   }
   Reader in(content, path, "");
   static_cast<void>(in.whole("schema", kSchema, kSchema));
@@ -136,7 +136,8 @@ RunSpec read_run_spec(const std::string& path) {
   std::ostringstream text;
   if (in) text << in.rdbuf();
   if (!in) {
-    throw Error(Status::kMissing, "no " + path, std::strerror(errno), "run the harness through `make run_harness`");
+    throw Error(Status::kMissing, "cannot open " + path, std::strerror(errno),
+                "run the harness through `make run_harness`");
   }
   return parse_run_spec(text.str(), path);
 }

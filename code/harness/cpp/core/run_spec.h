@@ -1,5 +1,5 @@
-// run.json: the one file a harness gets. This is its envelope; each engine and each data set reads its own part where
-// it is registered (engines/registry.cc, core/dataset_kinds.cc). The C++ side of code/harness/schema/run_spec.py.
+// run.json, the harness's only input. This file reads its common keys; engines and data sets read their own sections
+// (engines/registry.cc, core/dataset_kinds.cc). The C++ counterpart of code/harness/schema/run_spec.py.
 #pragma once
 
 #include <cstddef>
@@ -21,18 +21,17 @@ struct EngineSpec {
   std::string backend;
   std::string folder;
   std::string precision;
-  std::shared_ptr<const EngineLoader> loader;  // with its options; nullptr where this binary lacks the backend
+  std::shared_ptr<const EngineLoader> loader;  // holds the options; nullptr where this binary lacks the backend
 };
 
-// One device. `cores` are the processors its threads are bound to; empty: those of the device's NUMA node where the
-// machine tells it, else any.
+// One device. Its threads are bound to `cores`; empty: the device's NUMA node where the machine reports it, else any.
 struct DeviceSpec {
-  int index = 0;  // in the process
+  int index = 0;  // unique within the process
   std::string name;
-  size_t engine = 0;  // which of the engines it loads
+  size_t engine = 0;  // index into `engines`
   std::vector<int> cores;
   int streams = 1;
-  int threads = 0;  // of its runtime in all; 0: as many as the runtime likes
+  int threads = 0;  // total runtime threads; 0: the runtime decides
 };
 
 struct BatchSpec {
@@ -55,7 +54,7 @@ struct LogSpec {
   uint64_t async_poll_interval_ms = 1000;
 };
 
-// Everything a harness needs; see code/harness/schema/run_spec.py for each key.
+// The content of run.json; code/harness/schema/run_spec.py documents each key.
 struct RunSpec {
   std::string benchmark;
   std::string scenario;
@@ -75,14 +74,14 @@ struct RunSpec {
   double watchdog_s = 0;
   double samples_per_query = 8;
 
-  // Streams of all devices.
+  // Total number of streams, which is the number of lanes.
   [[nodiscard]] size_t lanes() const;
 };
 
-// Reads and checks a run.json. Throws Error: kMissing without the file, kUsage for anything that is not of the schema.
+// Reads and validates a run.json. Throws Error: kMissing when the file is absent, kUsage when it violates the schema.
 RunSpec read_run_spec(const std::string& path);
 
-// The same from text; `path` is for messages.
+// The same from text; `path` appears in messages.
 RunSpec parse_run_spec(const std::string& text, const std::string& path);
 
 }  // namespace harness

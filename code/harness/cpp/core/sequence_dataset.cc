@@ -18,7 +18,7 @@ constexpr const char* kAgain = "run `make preprocess_data` for this benchmark ag
 std::vector<int32_t> read_lengths(const std::string& path) {
   const NpyArray array(path);
   if (array.shape().size() != 1 || (array.dtype() != "<i4" && array.dtype() != "<i8")) {
-    throw Error(Status::kMissing, path + " holds no lengths", "they are int32 or int64 [N]", kAgain);
+    throw Error(Status::kMissing, path + " does not contain lengths", "lengths are int32 or int64 [N]", kAgain);
   }
   std::vector<int32_t> out(array.rows());
   for (size_t i = 0; i < out.size(); ++i) {
@@ -35,7 +35,7 @@ size_t port_of(const std::vector<TensorInfo>& ports, const std::string& name, co
   }
   throw Error(
       Status::kFailed, "the engine has no " + kind + " '" + name + "'", "it has " + joined(names),
-      "build it again: make generate_engines RUN_ARGS='… --force_build', or name another model with --model_path");
+      "rebuild it: make generate_engines RUN_ARGS='… --force_build', or select another model with --model_path");
 }
 
 }  // namespace
@@ -47,7 +47,7 @@ SequenceSpec read_sequence_spec(size_t count, Reader& in) {
   out.arrays = in.text_map("arrays");
   out.lengths = in.text("lengths");
   out.outputs = in.texts("outputs", {1});
-  static_cast<void>(in.one_of("input_dtype", {"int32", "int64"}));  // an engine tells its own types
+  static_cast<void>(in.one_of("input_dtype", {"int32", "int64"}));  // the engine reports its own input types
   out.pad_to_multiple_of = static_cast<size_t>(in.whole("pad_to_multiple_of", 1, 65536));
   return out;
 }
@@ -65,13 +65,14 @@ SequenceDataset::SequenceDataset(const SequenceSpec& spec)
     if (rows == spec.count) return;
     throw Error(Status::kMissing,
                 folder_ + ": " + name + " has " + std::to_string(rows) + " samples, not " + std::to_string(spec.count),
-                "the preprocessed arrays do not belong together", kAgain);
+                "the preprocessed arrays do not match", kAgain);
   };
   check("lengths", lengths_.size());
   for (const auto& [name, file] : spec.arrays) {
     Input input{name, NpyArray(folder_ + "/" + file)};
     if (input.array.shape().size() != 2 || input.array.dtype() != "<i4") {
-      throw Error(Status::kMissing, input.array.path() + " holds no token sequences", "they are int32 [N, S]", kAgain);
+      throw Error(Status::kMissing, input.array.path() + " does not contain token sequences",
+                  "sequences are int32 [N, S]", kAgain);
     }
     check(name, input.array.rows());
     width_ = width_ == 0 ? input.array.row_items() : std::min(width_, input.array.row_items());
@@ -79,8 +80,8 @@ SequenceDataset::SequenceDataset(const SequenceSpec& spec)
   }
   const auto [least, most] = std::minmax_element(lengths_.begin(), lengths_.end());
   if (*least < 1 || (!inputs_.empty() && static_cast<size_t>(*most) > width_)) {
-    throw Error(Status::kMissing, folder_ + "/" + spec.lengths + " does not fit the sequences",
-                "lengths go from " + std::to_string(*least) + " to " + std::to_string(*most) + ", and rows have " +
+    throw Error(Status::kMissing, folder_ + "/" + spec.lengths + " does not match the sequences",
+                "lengths range from " + std::to_string(*least) + " to " + std::to_string(*most) + ", but rows have " +
                     std::to_string(width_) + " tokens",
                 kAgain);
   }
@@ -106,7 +107,7 @@ void SequenceDataset::bind(Engine& engine) {
     const DType dtype = engine.inputs()[input.port].dtype;
     if (dtype != DType::kInt64 && dtype != DType::kInt32) {
       throw Error(Status::kFailed, "the engine's input '" + input.name + "' is neither int32 nor int64", "",
-                  "build it again: make generate_engines RUN_ARGS='… --force_build'");
+                  "rebuild it: make generate_engines RUN_ARGS='… --force_build'");
     }
     input.wide = dtype == DType::kInt64;
     offer(input, engine);
@@ -114,20 +115,20 @@ void SequenceDataset::bind(Engine& engine) {
   if (engine.inputs().size() != inputs_.size()) {
     std::vector<std::string> names;
     for (const auto& info : engine.inputs()) names.push_back(info.name);
-    throw Error(Status::kFailed, "the data set does not fill all inputs of the engine", "it has " + joined(names),
-                "name another model with --model_path");
+    throw Error(Status::kFailed, "the data set does not provide all inputs of the engine", "it has " + joined(names),
+                "select another model with --model_path");
   }
   output_ports_.clear();
   for (const auto& name : output_names_) {
     output_ports_.push_back(port_of(engine.outputs(), name, "output"));
     if (engine.outputs()[output_ports_.back()].dtype != DType::kFloat32) {
       throw Error(Status::kFailed, "the engine's output '" + name + "' is not float32", "",
-                  "build it again: make generate_engines RUN_ARGS='… --force_build'");
+                  "rebuild it: make generate_engines RUN_ARGS='… --force_build'");
     }
   }
 }
 
-// Gives the engine the chance to keep the whole array, in the engine's own type.
+// Offers the engine the whole array, converted to the engine's input type.
 void SequenceDataset::offer(const Input& input, Engine& engine) {
   const size_t rows = input.array.rows();
   const size_t items = input.array.row_items();
@@ -186,8 +187,8 @@ void SequenceDataset::interleave(const Batch& batch, Stream& stream, Answers& an
     const Output output = stream.output(output_ports_[k]);
     if (output.shape.items() != stream.answered() * longest) {
       throw Error(Status::kFailed,
-                  "the engine's output '" + output_names_[k] + "' has another shape than [samples, length]", "",
-                  "build it again: make generate_engines RUN_ARGS='… --force_build'");
+                  "the engine's output '" + output_names_[k] + "' does not have shape [samples, length]", "",
+                  "rebuild it: make generate_engines RUN_ARGS='… --force_build'");
     }
     const auto* from = static_cast<const float*>(output.data);
     for (size_t i = 0; i < rows; ++i) {

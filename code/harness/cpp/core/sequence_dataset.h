@@ -1,4 +1,4 @@
-// Token sequences padded to a common length on disk, of which a batch takes as much as its longest sample needs.
+// Token sequences, stored padded to a common length; a batch uses only the length of its longest sample.
 #pragma once
 
 #include <string>
@@ -10,18 +10,18 @@
 
 namespace harness {
 
-// Its part of run.json.
+// run.json's `dataset` for this kind.
 struct SequenceSpec {
   std::string folder;
   size_t count = 0;
   std::vector<std::pair<std::string, std::string>> arrays;  // engine input → file
   std::string lengths;
   std::vector<std::string> outputs;
-  size_t pad_to_multiple_of = 1;  // what a batch's length is rounded up to
+  size_t pad_to_multiple_of = 1;  // tokens; a batch's length is rounded up to a multiple
 };
 
 // Kind "sequence": one engine call per batch with inputs [n, longest]. A response is float32 [length, number of
-// outputs], the outputs side by side, without padding.
+// outputs], the outputs interleaved, without padding.
 class SequenceDataset : public Dataset {
  public:
   explicit SequenceDataset(const SequenceSpec& spec);
@@ -39,7 +39,7 @@ class SequenceDataset : public Dataset {
     std::string name;
     NpyArray array;
     size_t port = 0;
-    bool wide = false;  // the engine wants int64
+    bool wide = false;  // the engine's input is int64
   };
 
   static void offer(const Input& input, Engine& engine);
@@ -50,7 +50,7 @@ class SequenceDataset : public Dataset {
   std::vector<Input> inputs_;
   std::vector<int32_t> lengths_;
   size_t multiple_;
-  size_t width_ = 0;  // tokens of a row
+  size_t width_ = 0;  // tokens per stored row
   std::vector<std::string> output_names_;
   std::vector<size_t> output_ports_;
   bool computes_ = true;

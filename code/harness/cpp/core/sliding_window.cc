@@ -14,9 +14,9 @@ WindowGrid::WindowGrid(const Extents& volume, const Extents& roi, double overlap
     stride_.at(axis) = std::max<size_t>(1, static_cast<size_t>(static_cast<double>(roi.at(axis)) * (1.0 - overlap)));
     if (volume.at(axis) < roi.at(axis) || (volume.at(axis) - roi.at(axis)) % stride_.at(axis) != 0) {
       throw Error(Status::kMissing,
-                  "a volume's extent of " + std::to_string(volume.at(axis)) + " is not tiled by windows",
-                  "windows of " + std::to_string(roi.at(axis)) + " go " + std::to_string(stride_.at(axis)) +
-                      " further each, and preprocessing pads volumes so that they fit",
+                  "a volume's extent of " + std::to_string(volume.at(axis)) + " is not tiled exactly by windows",
+                  "windows of " + std::to_string(roi.at(axis)) + " have a stride of " +
+                      std::to_string(stride_.at(axis)) + "; preprocessing pads volumes to fit",
                   "run `make preprocess_data` for this benchmark again");
     }
     steps_.at(axis) = (volume.at(axis) - roi.at(axis)) / stride_.at(axis) + 1;

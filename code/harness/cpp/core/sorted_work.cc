@@ -10,8 +10,8 @@ namespace harness {
 
 namespace {
 
-constexpr int32_t kCountable = 1 << 16;           // longest length that is sorted by counting
-constexpr size_t kBatchesInWindow = 2048;         // enough that nearly all of them are full
+constexpr int32_t kCountable = 1 << 16;           // longest length for the counting sort
+constexpr size_t kBatchesInWindow = 2048;         // enough for nearly all of them to be full
 constexpr size_t kLeastWindow = size_t{1} << 15;  // samples
 
 }  // namespace
@@ -55,7 +55,7 @@ void SortedWork::sort(Window& window, const mlperf::QuerySample* samples, size_t
                      [&](const auto& a, const auto& b) { return lengths_[a.index] > lengths_[b.index]; });
     for (size_t i = 0; i < count; ++i) window.lengths[i] = lengths_[window.samples[i].index];
   } else {
-    // Counting sort, longest first: one pass to count, one to place. The counts tell the lengths.
+    // Counting sort, longest first: one pass counts, one places; `lengths` follow from the counts.
     std::fill(histogram_.begin(), histogram_.end(), 0U);
     for (size_t i = 0; i < count; ++i) ++histogram_[static_cast<size_t>(longest_ - lengths_[samples[i].index]) + 1];
     auto length = window.lengths.begin();
@@ -126,7 +126,7 @@ Taken SortedWork::take(Batch& batch, bool wait) {
     batch.ids[i] = sample.id;
     batch.samples[i] = static_cast<uint32_t>(sample.index);
   }
-  // LoadGen's record of a sample is what its completion reads first: those of the batch that this thread takes next.
+  // Prefetch LoadGen's records for the batch this thread takes next: completion reads them first.
   const size_t ahead = std::min<size_t>(number + takers_, window->starts.size() - 2);
   for (size_t i = window->starts[ahead]; i < window->starts[ahead + 1]; ++i) {
     __builtin_prefetch(reinterpret_cast<const void*>(window->samples[i].id));

@@ -13,37 +13,36 @@
 
 namespace harness {
 
-// Cuts sorted samples into batches of nearly one length, because what is padded is computed in vain. `lengths` are of
-// the samples in `order`, descending; the result is each batch's first position and, last, the number of samples.
+// Cuts sorted samples into batches of similar length, to waste little computation on padding. `lengths` are in
+// descending order; returns each batch's first position, then the number of samples.
 //   limit: most samples in a batch.
-//   padding: a sample joins a batch when it is shorter than the batch's longest by at most this share.
+//   padding: a sample joins a batch when it is at most this share shorter than the batch's longest.
 void cut_batches(const std::vector<int32_t>& descending, size_t limit, double padding, std::vector<uint32_t>& starts);
 
-// A query is sorted window by window, and lanes take batches of one window while the next is being sorted. Within a
-// window the samples' records in LoadGen are near each other, and a window's order costs 20 bytes a sample, not the
-// query's. The sorting thread writes the samples out in their order, so that the lanes, which are the bottleneck of a
-// fast engine, read them in a row.
+// A query is sorted window by window; lanes take batches of one window while the next is sorted. A window keeps the
+// samples' LoadGen records close together, and the sort order costs 20 bytes per sample of a window instead of the
+// whole query. The sorting thread writes samples in sorted order, so that the lanes, the bottleneck with a fast engine,
+// read them sequentially.
 class SortedWork : public BatchSource {
  public:
-  // `lengths` of the data set's samples outlive the object. `timed`: batches tell when their samples were offered.
-  // `takers`: threads that take batches in turn.
+  // `lengths` must outlive the object. `timed`: batches carry the time their samples were offered. `takers`: number of
+  // threads that take batches.
   SortedWork(const std::vector<int32_t>& lengths, size_t limit, double padding, bool timed, size_t takers = 1);
 
-  // Offers a query and returns when every sample has been taken, so that `samples` need not live longer. One thread at
-  // a time.
+  // Offers a query and returns when every sample has been taken; `samples` may then be freed. One thread at a time.
   void put(const mlperf::QuerySample* samples, size_t count);
-  // The two halves of `put`, for a thread that takes batches itself in between. At most kWindow samples.
+  // The two halves of `put`, for a thread that takes batches in between. At most kWindow samples.
   void offer(const mlperf::QuerySample* samples, size_t count);
   void wait_until_taken();
 
   Taken take(Batch& batch, bool wait) override;
-  // No more will come; lanes are let go.
+  // Nothing more will come; `take` returns kClosed.
   void close();
-  // Samples that nobody has taken yet of what was offered.
+  // Samples offered but not yet taken.
   [[nodiscard]] size_t waiting() const;
 
-  // Most samples of a window. It is smaller for small batches, which fill from fewer samples: then the records stay in
-  // a core's cache.
+  // Most samples in a window. Small batches need fewer samples to fill, and a smaller window keeps the records in a
+  // core's cache.
   static constexpr size_t kWindow = size_t{1} << 18;
 
  private:
@@ -53,7 +52,7 @@ class SortedWork : public BatchSource {
     std::vector<uint32_t> starts;
     int64_t offered = 0;
     size_t batches = 0;
-    size_t next = 0;    // first batch nobody has taken
+    size_t next = 0;    // first batch not yet taken
     size_t copied = 0;  // batches whose samples have been read
   };
 
@@ -71,8 +70,8 @@ class SortedWork : public BatchSource {
   mutable std::mutex mutex_;
   std::condition_variable offered_;
   std::condition_variable taken_;
-  size_t current_ = 0;  // the window lanes take from
-  size_t filling_ = 0;  // the window the next offer goes into
+  size_t current_ = 0;  // window that lanes take from
+  size_t filling_ = 0;  // window that the next offer fills
   size_t sleeping_ = 0;
   bool closed_ = false;
 };

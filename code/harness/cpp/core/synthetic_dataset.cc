@@ -34,8 +34,8 @@ SyntheticDataset::SyntheticDataset(const SyntheticSpec& spec) : lengths_(spec.co
 
 void SyntheticDataset::bind(Engine& engine) {
   if (!engine.computes()) return;
-  throw Error(Status::kUsage, "a synthetic data set has nothing to compute on",
-              "it is for the backends 'null' and 'simulated'", "use a data set of another kind");
+  throw Error(Status::kUsage, "the data set kind 'synthetic' has no inputs to compute on",
+              "only the backends 'null' and 'simulated' accept it", "use another kind of data set");
 }
 
 void SyntheticDataset::enqueue(const Batch& batch, Stream& stream) const {

@@ -1,4 +1,4 @@
-// Kind "synthetic" of run.json: lengths and nothing else, for the null and the simulated engine.
+// Kind "synthetic" of run.json: lengths only, for the null and the simulated engine.
 #pragma once
 
 #include <string>
@@ -10,7 +10,7 @@ namespace harness {
 
 struct SyntheticSpec {
   size_t count = 0;
-  std::vector<int32_t> lengths;  // repeated over the data set
+  std::vector<int32_t> lengths;  // repeated until every sample has one
   std::vector<std::string> outputs;
 };
 
@@ -33,7 +33,7 @@ class SyntheticDataset : public Dataset {
 
 OpenDataset read_synthetic(size_t count, Reader& in);
 
-// `rows` responses of zeros, float32 [length, outputs], for engines that do not compute.
+// All-zero responses, float32 [length, outputs] for each row, for engines that do not compute.
 void answer_zeros(const Batch& batch, const std::vector<int32_t>& lengths, size_t outputs, size_t rows,
                   Answers& answers);
 

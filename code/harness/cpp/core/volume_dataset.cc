@@ -15,7 +15,7 @@ namespace {
 constexpr size_t kClasses = 3;  // background, kidney, tumour
 constexpr const char* kAgain = "run `make preprocess_data` for this benchmark again";
 constexpr const char* kOtherEngine =
-    "build it again: make generate_engines RUN_ARGS='… --force_build', or name another model with --model_path";
+    "rebuild it: make generate_engines RUN_ARGS='… --force_build', or select another model with --model_path";
 
 size_t port_of(const std::vector<TensorInfo>& ports, const std::string& name, const std::string& kind) {
   std::vector<std::string> names;
@@ -33,7 +33,8 @@ VolumeDataset::Volume VolumeDataset::open(const std::string& path, const Extents
   NpyArray array(path);
   const auto& shape = array.shape();
   if (shape.size() != 3 || array.dtype() != "<f4") {
-    throw Error(Status::kMissing, path + " holds no volume", "they are float32 [depth, height, width]", kAgain);
+    throw Error(Status::kMissing, path + " does not contain a volume", "volumes are float32 [depth, height, width]",
+                kAgain);
   }
   const Extents extents{shape[0], shape[1], shape[2]};
   try {
@@ -87,7 +88,7 @@ void VolumeDataset::bind(Engine& engine) {
 }
 
 std::string VolumeDataset::explain() const {
-  return "windows:   at most " + std::to_string(windows_per_batch_) + " in a call\n";
+  return "windows:   at most " + std::to_string(windows_per_batch_) + " per engine call\n";
 }
 
 size_t VolumeDataset::feed(Walk& walk, Stream& stream) const {
@@ -122,7 +123,7 @@ void VolumeDataset::sum(Walk& walk, size_t windows, Stream& stream, WindowSum& s
     const Output found = stream.output(output_port_);
     if (found.shape.items() != stream.answered() * kClasses * volume_of(roi_)) {
       throw Error(Status::kFailed,
-                  "the engine's output '" + output_ + "' has another shape than [windows, 3, depth, height, width]", "",
+                  "the engine's output '" + output_ + "' does not have shape [windows, 3, depth, height, width]", "",
                   kOtherEngine);
     }
     output = static_cast<const float*>(found.data);
@@ -170,7 +171,7 @@ void VolumeDataset::collect(const Batch& batch, Stream& stream, Answers& answers
     }
     if (under_way.empty()) return;
     stream.wait();
-    if (stream.answered() < under_way.front()) return;  // the lane says so: a sample has no answer
+    if (stream.answered() < under_way.front()) return;  // the lane reports the missing answers
     sum(summed, under_way.front(), stream, answers.sums, answers);
     under_way.pop_front();
     if (answers.alive) answers.alive();

@@ -1,4 +1,4 @@
-// Volumes of varying size that a window slides over (kind "volume" of run.json).
+// Kind "volume" of run.json: volumes of varying size for sliding-window inference.
 #pragma once
 
 #include <cstddef>
@@ -13,34 +13,34 @@
 
 namespace harness {
 
-// Its part of run.json.
+// run.json's `dataset` for this kind.
 struct VolumeSpec {
   std::string folder;
   std::vector<std::string> cases;  // each is <case>.npy in the folder
   Extents roi{};                   // depth, height, width of a window
-  double overlap = 0;              // of two windows, in [0, 1)
-  double sigma = 0;                // of the weights' Gaussian, as a share of the ROI
+  double overlap = 0;              // share of a window, in [0, 1)
+  double sigma = 0;                // of the Gaussian weights, as a share of the ROI
   size_t windows_per_batch = 1;
   std::string input;
   std::string output;
 };
 
-// A case is one float32 array [depth, height, width], padded so that windows tile it; its response is uint8 of the same
-// shape, the class of each voxel. Windows of one or several cases fill a call into the engine, and are cut and added up
-// on its device where the stream has that.
+// A case is one float32 array [depth, height, width], padded so that windows tile it exactly; its response is the class
+// of each voxel, uint8 of the same shape. An engine call may hold windows of several cases. Windows are cut and summed
+// on the device where the stream supports it.
 class VolumeDataset : public Dataset {
  public:
-  // Throws Error (kMissing) for arrays that are absent, broken or not tiled.
+  // Throws Error (kMissing) for arrays that are absent, corrupt or not tiled exactly.
   explicit VolumeDataset(const VolumeSpec& spec);
 
   [[nodiscard]] size_t count() const override { return volumes_.size(); }
-  // Windows of each case.
+  // Number of windows of each case, as its length.
   [[nodiscard]] const std::vector<int32_t>& lengths() const override { return lengths_; }
   [[nodiscard]] bool proportional() const override { return true; }
   void load(const std::vector<size_t>& samples) override;
   void bind(Engine& engine) override;
   [[nodiscard]] std::string explain() const override;
-  // Nothing yet: a batch is many calls, all made by `collect`.
+  // Does nothing: a batch takes many engine calls, all made by `collect`.
   void enqueue(const Batch& /*batch*/, Stream& /*stream*/) const override {}
   void collect(const Batch& batch, Stream& stream, Answers& answers) const override;
 
@@ -51,21 +51,21 @@ class VolumeDataset : public Dataset {
     WindowGrid grid;
   };
 
-  // Windows of the whole batch, one after the other.
+  // Cursor over the windows of a whole batch.
   struct Walk {
     const Batch& batch;
     const std::vector<uint8_t*>& labels;  // of each sample
-    WindowDevice* device = nullptr;       // nullptr: this machine's processor cuts and adds
+    WindowDevice* device = nullptr;       // nullptr: windows are cut and summed on the host
     size_t sample = 0;                    // position in the batch
     size_t window = 0;                    // of that sample
   };
 
   static Volume open(const std::string& path, const Extents& roi, double overlap);
-  // Where the classes of a batch's samples go.
+  // Destinations for the classes of a batch's samples.
   std::vector<uint8_t*> labels_of(const Batch& batch, WindowDevice* device, Answers& answers) const;
-  // Gives the engine its next windows and returns how many; 0 when none is left.
+  // Enqueues the next windows and returns how many; 0 when none are left.
   size_t feed(Walk& walk, Stream& stream) const;
-  // Adds up the windows of a call.
+  // Sums the window outputs of one call.
   void sum(Walk& walk, size_t windows, Stream& stream, WindowSum& sums, Answers& answers) const;
 
   Extents roi_{};

@@ -46,9 +46,9 @@ Watch::Watch(std::string output_dir, double stuck_s) : output_dir_(std::move(out
 
 Watch::~Watch() {
   stopping_.store(true);
-  // The thread blocks SIGTERM and takes it with sigtimedwait: it ends no thread.
+  // The thread blocks SIGTERM and receives it through sigtimedwait, so this does not kill it.
   // NOLINTNEXTLINE(bugprone-bad-signal-to-kill-thread,cert-pos44-c)
-  ::pthread_kill(thread_.native_handle(), SIGTERM);  // ends its wait
+  ::pthread_kill(thread_.native_handle(), SIGTERM);  // interrupts its wait
   thread_.join();
 }
 
@@ -87,8 +87,8 @@ void Watch::look() {
   const std::lock_guard<std::mutex> lock(mutex_);
   const int64_t now = now_ns();
   if (!output_dir_.empty() && !is_folder(output_dir_)) {
-    fail({Status::kFailed, "the log folder went away: " + output_dir_, std::strerror(errno),
-          "run again, and leave the folder alone while LoadGen writes to it"});
+    fail({Status::kFailed, "the log folder was removed: " + output_dir_, std::strerror(errno),
+          "run again, and do not remove the folder while LoadGen writes to it"});
   }
   if (watched_ == nullptr) return;
   if (phase_ == "run") report(now);
@@ -104,7 +104,7 @@ void Watch::look() {
           "the engine is stuck: no answer for " + std::to_string(static_cast<int64_t>(stuck_s_)) + " s in phase " +
               phase_,
           watched_->describe(now),
-          "run again; if it stays, build the engine again with --force_build or try another backend"});
+          "run again; if the engine hangs again, rebuild it with --force_build or try another backend"});
   }
 }
 

@@ -1,4 +1,4 @@
-// The thread that watches a run: progress, signals, a stuck engine, a log folder that went away.
+// Watchdog thread of a run: progress reports, signals, a stuck engine, a removed log folder.
 #pragma once
 
 #include <atomic>
@@ -9,7 +9,7 @@
 
 namespace harness {
 
-// What can be watched.
+// Interface of an object that a Watch observes.
 class Watched {
  public:
   Watched() = default;
@@ -21,24 +21,24 @@ class Watched {
 
   [[nodiscard]] virtual uint64_t issued() const = 0;
   [[nodiscard]] virtual uint64_t completed() const = 0;
-  // A count that grows whenever an engine answers, also in the middle of a sample.
+  // A count that grows with every engine answer, including those in the middle of a sample.
   [[nodiscard]] virtual uint64_t answers() const = 0;
-  // The latency in ns below which `share` of the answers lie; 0 where it is not known.
+  // The latency percentile at `share` (0 to 1), in ns; 0 where unknown.
   [[nodiscard]] virtual double latency_ns(double share) const = 0;
-  // The longest time a lane has been inside its engine, ns.
+  // The longest time any lane has been in its current engine call, ns.
   [[nodiscard]] virtual int64_t longest_busy_ns(int64_t now) const = 0;
-  // Each queue and lane in words.
+  // State of each queue and lane as text, for the error message.
   [[nodiscard]] virtual std::string describe(int64_t now) const = 0;
 };
 
-// Blocks SIGINT and SIGTERM for this thread and all it starts, so that only a Watch gets them. Call it before any
-// thread is started.
+// Blocks SIGINT and SIGTERM for this thread and all it starts, so that only a Watch receives them. Call it before
+// starting any thread.
 void block_signals();
 
 class Watch {
  public:
-  // `output_dir`: the folder that must stay; "" for none. `stuck_s`: seconds without an answer after which the run is
-  // given up; 0: never.
+  // `output_dir`: the run fails when this folder disappears; "": not checked. `stuck_s`: the run fails after this many
+  // seconds without an answer; 0: never.
   Watch(std::string output_dir, double stuck_s);
   ~Watch();
   Watch(const Watch&) = delete;
@@ -46,10 +46,9 @@ class Watch {
   Watch(Watch&&) = delete;
   Watch& operator=(Watch&&) = delete;
 
-  // The run enters `phase` ("load", "warmup", "run", "end"). What is watched is taken back with `forget` before it
-  // goes.
+  // Enters `phase` ("load", "warmup", "run", "end") and observes `watched`; call `forget` before destroying it.
   void enter(const std::string& phase, const Watched* watched);
-  // Watches nothing any more.
+  // Stops observing.
   void forget();
 
  private:
@@ -62,15 +61,15 @@ class Watch {
   std::mutex mutex_;
   std::string phase_;
   const Watched* watched_ = nullptr;
-  int64_t phase_began_ = 0;   // the phase "end" counts from the start of the run
-  int64_t first_issued_ = 0;  // when samples were first seen issued
+  int64_t phase_began_ = 0;   // phase "end" keeps the start of "run"
+  int64_t first_issued_ = 0;  // when issued samples were first seen
   uint64_t last_answers_ = 0;
   int64_t last_moved_ = 0;
   std::atomic<bool> stopping_{false};
   std::thread thread_;
 };
 
-// Lets a Watch forget what it watched, however a scope is left. Declare it after what is watched.
+// Calls Watch::forget on scope exit. Declare it after the observed object.
 class Forgets {
  public:
   explicit Forgets(Watch& watch) : watch_(watch) {}

@@ -1,5 +1,5 @@
-// Sliding windows where the engine computes: a stream that has this holds a case's volume and its sums near the engine,
-// so that a window is neither cut nor added up on a processor.
+// Interface for sliding windows on a device: the case's volume and sums stay in device memory, so that the host neither
+// cuts nor sums windows.
 #pragma once
 
 #include <cstddef>
@@ -10,11 +10,11 @@
 
 namespace harness {
 
-// What all cases of a data set share.
+// Window parameters that all cases of a data set share.
 struct WindowForm {
   Extents roi{};
   size_t classes = 0;
-  std::vector<float> weights;  // of the ROI's size
+  std::vector<float> weights;  // [roi]
   size_t largest = 0;          // voxels of the largest case
 };
 
@@ -23,13 +23,12 @@ struct CaseWindow {
   const float* volume = nullptr;  // the case's voxels, in host memory
   Extents extents{};              // of the case
   Extents origin{};
-  bool first = false;  // window of its case
+  bool first = false;  // whether it is the first window of its case
   bool last = false;
-  uint8_t* labels = nullptr;  // where the case's classes go; from WindowDevice::labels
+  uint8_t* labels = nullptr;  // destination of the case's classes; from WindowDevice::labels
 };
 
-// What it computes is what cut_window and WindowSum do, addition by addition. All windows of a case come in the order
-// of its grid, and no window of the next case before the last one of this.
+// Bit-identical to cut_window and WindowSum. All windows of a case come in grid order, and cases do not interleave.
 class WindowDevice {
  public:
   WindowDevice() = default;
@@ -39,15 +38,14 @@ class WindowDevice {
   WindowDevice(WindowDevice&&) = delete;
   WindowDevice& operator=(WindowDevice&&) = delete;
 
-  // Makes room, once: later calls with the same form do nothing. Throws Error (kFailed) where the device has too
-  // little.
+  // Allocates memory; later calls with the same form do nothing. Throws Error (kFailed) when the device has too little.
   virtual void prepare(const WindowForm& form) = 0;
-  // Host memory for the classes of the case at `position` of a batch: valid until it is asked for again, for a batch
-  // that comes after this one is answered.
+  // Host memory for the classes of the case at `position` of a batch; reused by the next call with that position, which
+  // must come after this batch is answered.
   virtual uint8_t* labels(size_t position, size_t bytes) = 0;
-  // Input `input` of the next call, float32 [windows, 1, roi], is made of these windows, and its output `output`,
-  // float32 [windows, classes, roi], is added to their cases' sums when it is computed. No output of that call comes to
-  // the host. A case's classes are in its `labels` when the call that held its last window was waited for.
+  // Gathers these windows into input `input` of the next call, float32 [windows, 1, roi]; its output `output`, float32
+  // [windows, classes, roi], is added to the cases' sums on the device. No output of that call is copied to the host. A
+  // case's classes are in `labels` after `wait` for the call that held its last window.
   virtual void input_windows(size_t input, size_t output, const std::vector<CaseWindow>& windows) = 0;
 };
 

@@ -24,17 +24,17 @@ void check(cudaError_t code, const char* doing) {
 }
 
 void require_device(int device) {
-  // The handle is kept: the runtime uses the same library for as long as the process lives.
+  // The handle is never closed: the runtime uses the library until the process ends.
   if (::dlopen("libcuda.so.1", RTLD_NOW | RTLD_GLOBAL) == nullptr) {
     const char* why = ::dlerror();
     throw Error(Status::kMissing, "no NVIDIA driver on this machine", why == nullptr ? "" : why,
-                "run it on a machine with a GPU; here, run with --backend=openvino");
+                "run on a machine with a GPU, or run here with --backend=openvino");
   }
   int count = 0;
   check(cudaGetDeviceCount(&count), "cudaGetDeviceCount");
   if (device >= count) {
-    throw Error(Status::kMissing, "there is no GPU " + std::to_string(device),
-                "this machine has " + std::to_string(count), "choose others with --devices=…");
+    throw Error(Status::kMissing, "no such GPU: device " + std::to_string(device),
+                "this machine has " + std::to_string(count), "select other GPUs with --devices=…");
   }
 }
 

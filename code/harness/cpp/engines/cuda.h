@@ -1,4 +1,4 @@
-// The CUDA runtime as the harness uses it: every call checked, every handle owned. Needs CUDA 11.8 or later.
+// Thin wrapper of the CUDA runtime: every call checked, every handle owned. Needs CUDA 11.8 or later.
 #pragma once
 
 #include <cuda_runtime_api.h>
@@ -10,17 +10,17 @@
 
 namespace harness::cuda {
 
-// Throws Error (kFailed) with CUDA's words unless `code` is success. `doing` names the call.
+// Throws Error (kFailed) with CUDA's message unless `code` is success. `doing` names the call.
 void check(cudaError_t code, const char* doing);
 
-// Throws Error (kMissing) where this machine has no NVIDIA driver, or no device of that number. The driver is looked
-// for by opening libcuda, so that a binary that was built with CUDA starts on any machine.
+// Throws Error (kMissing) when this machine has no NVIDIA driver or no device of that index. libcuda is loaded at run
+// time, so that a binary built with CUDA starts on any machine.
 void require_device(int device);
 
-// Makes `device` the calling thread's.
+// Makes `device` current for the calling thread.
 void use(int device);
 
-// The processors near a device, from its PCI address.
+// The processors local to a device, from its PCI address.
 std::vector<int> near_cores(int device);
 
 // An owned handle of type T, destroyed by `Destroy`.
@@ -53,7 +53,7 @@ using DeviceMemory = Handle<void*, cudaFree>;
 using PinnedMemory = Handle<void*, cudaFreeHost>;
 
 StreamHandle make_stream();
-// Without timing, which costs; waiting for it blocks instead of spinning.
+// Created without timing, which has a cost; waiting blocks instead of spinning.
 EventHandle make_event();
 DeviceMemory device_memory(size_t bytes);
 PinnedMemory pinned_memory(size_t bytes);

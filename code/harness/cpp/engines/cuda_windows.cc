@@ -11,7 +11,7 @@ namespace harness::cuda {
 
 namespace {
 
-constexpr size_t kSpare = size_t{64} << 20;  // device memory that is left to the driver
+constexpr size_t kSpare = size_t{64} << 20;  // device memory left to the driver
 
 Box box_of(const Extents& extents) {
   return {static_cast<uint32_t>(extents[0]), static_cast<uint32_t>(extents[1]), static_cast<uint32_t>(extents[2])};
@@ -42,8 +42,8 @@ void Windows::prepare(const WindowForm& form, cudaStream_t stream) {
   size_t total = 0;
   check(cudaMemGetInfo(&available, &total), "cudaMemGetInfo");
   if (bytes_of(form) + kSpare > available) {
-    throw Error(Status::kFailed, "the GPU has no room for the sliding window of the largest case",
-                "its volume, sums and classes take " + in_megabytes(bytes_of(form)) + " in each lane, and " +
+    throw Error(Status::kFailed, "not enough GPU memory for the sliding window of the largest case",
+                "its volume, sums and classes need " + in_megabytes(bytes_of(form)) + " in each lane, but only " +
                     in_megabytes(available) + " of " + in_megabytes(total) + " are free",
                 "lower gpu_inference_streams or gpu_batch_size, or run with --sliding_window_on_device=false");
   }
@@ -63,11 +63,11 @@ uint8_t* Windows::labels(size_t position, size_t bytes) {
   if (position >= pinned_.size()) pinned_.resize(position + 1);
   Pinned& found = pinned_[position];
   if (found.bytes < bytes) {
-    // Room for the largest case at once, so that it need not grow while a test runs.
-    const size_t room = std::max(bytes, form_.largest);
+    // Allocate for the largest case at once: nothing is allocated while a test runs.
+    const size_t capacity = std::max(bytes, form_.largest);
     found.memory = PinnedMemory();
-    found.memory = pinned_memory(room);
-    found.bytes = room;
+    found.memory = pinned_memory(capacity);
+    found.bytes = capacity;
   }
   return static_cast<uint8_t*>(found.memory.get());
 }
@@ -83,8 +83,8 @@ void Windows::check_window(const CaseWindow& window) const {
               "run `make preprocess_data` for this benchmark again");
 }
 
-// What a window is the first to need: lines of a slab of planes. Windows come in the order of their grid, so a slab has
-// all its lines before the next one begins, and the engine has its first windows long before the whole volume is there.
+// Copies the lines that a window is the first to need. Windows come in grid order, so a slab of planes is complete
+// before the next one starts, and the engine gets its first windows long before the whole volume is on the device.
 void Windows::upload(const CaseWindow& window, cudaStream_t stream) {
   const size_t planes = window.origin[0] + form_.roi[0];
   const size_t lines = window.origin[1] + form_.roi[1];
@@ -107,7 +107,7 @@ void Windows::gather(const std::vector<CaseWindow>& windows, float* input, cudaS
     upload(window, stream);
     check(gather_window(static_cast<const float*>(volume_.get()), box_of(window.extents), box_of(window.origin),
                         box_of(form_.roi), input, stream),
-          "a kernel that cuts a window");
+          "the kernel that cuts a window");
     input += volume_of(form_.roi);
   }
 }
@@ -121,11 +121,11 @@ void Windows::add(const std::vector<CaseWindow>& windows, const float* outputs, 
     if (window.first) check(cudaMemsetAsync(sum, 0, voxels * form_.classes * sizeof(float), stream), "cudaMemsetAsync");
     check(add_window(outputs, static_cast<const float*>(weights_.get()), box_of(window.extents), box_of(window.origin),
                      box_of(form_.roi), classes, sum, stream),
-          "a kernel that adds a window");
+          "the kernel that adds a window");
     outputs += form_.classes * volume_of(form_.roi);
     if (!window.last) continue;
     auto* labels = static_cast<uint8_t*>(labels_.get());
-    check(choose_classes(sum, voxels, classes, labels, stream), "a kernel that chooses classes");
+    check(choose_classes(sum, voxels, classes, labels, stream), "the kernel that chooses classes");
     check(cudaMemcpyAsync(window.labels, labels, voxels, cudaMemcpyDeviceToHost, stream), "cudaMemcpyAsync");
   }
 }

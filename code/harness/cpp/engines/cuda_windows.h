@@ -1,4 +1,4 @@
-// The sliding window of one lane in a GPU's memory: the volume of the case under way, its sums and its classes.
+// One lane's sliding window in GPU memory: the current case's volume, sums and classes.
 #pragma once
 
 #include <cstddef>
@@ -10,20 +10,20 @@
 
 namespace harness::cuda {
 
-// It knows CUDA and no engine. One volume and one sum are enough, although calls that are under way may hold windows of
-// several cases: `gather` always gets the same stream, and so does `add`, so a case's memory is written anew only
-// behind all that reads it. The caller orders the two: a call's `add` comes after its outputs are computed, and its
-// input and outputs are used again only after its `add` is done.
+// Uses CUDA only and is not aware of engines. One volume and one sum suffice although calls in flight may hold windows
+// of several cases: `gather` always runs on one stream and `add` on one, so a case's memory is overwritten only after
+// all its readers. The caller orders the two: `add` comes after the call's outputs are computed, and its input and
+// outputs are reused only after `add` is done.
 class Windows {
  public:
-  // Device memory for the largest case, once. `stream` is the one that `add` gets.
+  // Allocates device memory for the largest case. `stream` is the one passed to `add`.
   void prepare(const WindowForm& form, cudaStream_t stream);
-  // Page-locked memory.
+  // Page-locked host memory.
   uint8_t* labels(size_t position, size_t bytes);
-  // The windows' voxels to `input` [windows, roi], device memory. A case's voxels are copied to the device when a
-  // window first needs them.
+  // Writes the windows' voxels to `input` [windows, roi] in device memory. A case's voxels are copied to the device
+  // when a window first needs them.
   void gather(const std::vector<CaseWindow>& windows, float* input, cudaStream_t stream);
-  // Adds `outputs` [windows, classes, roi], device memory, window by window. Behind a case's last window its classes
+  // Adds `outputs` [windows, classes, roi] in device memory, window by window. After a case's last window its classes
   // are chosen and copied to its `labels`.
   void add(const std::vector<CaseWindow>& windows, const float* outputs, cudaStream_t stream);
 
@@ -40,7 +40,7 @@ class Windows {
     size_t bytes = 0;
   };
 
-  // Planes of the case that `gather` is at, and how many of their lines are on the device.
+  // A slab of planes of the case being gathered; `lines` of its lines are on the device.
   struct Slab {
     size_t begin = 0;
     size_t end = 0;

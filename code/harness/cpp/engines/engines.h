@@ -1,5 +1,4 @@
-// The engines there may be in a binary: each file reads its engine's options. Which files are compiled in is decided by
-// the SDKs CMake finds.
+// Entry points of all engines: each reads its options. CMake compiles in those whose SDK it finds.
 #pragma once
 
 #include <memory>

@@ -1,4 +1,4 @@
-// The null engine: answers at once. What a run with it costs is the harness's own.
+// The null engine: answers at once, which measures the harness's own overhead.
 #include <memory>
 #include <vector>
 

@@ -1,5 +1,5 @@
-// OpenVINO on processors: the engine is the compiled model as a blob that code/backends/openvino.py wrote, with that
-// file's properties. One infer request for each lane.
+// OpenVINO on processors: imports the compiled-model blob that code/backends/openvino.py wrote, with the same
+// properties. One infer request per lane.
 #include <algorithm>
 #include <fstream>
 #include <map>
@@ -16,10 +16,10 @@ namespace harness {
 
 namespace {
 
-constexpr const char* kAgain = "build it again: make generate_engines RUN_ARGS='… --force_build'";
+constexpr const char* kAgain = "rebuild it: make generate_engines RUN_ARGS='… --force_build'";
 
 // Field precision → INFERENCE_PRECISION_HINT; an int8 graph carries its own Q/DQ nodes and computes the rest in f32.
-// Left alone, OpenVINO computes in bf16 on processors that have it.
+// By default OpenVINO computes in bf16 on processors that support it.
 const std::map<std::string, std::string>& inference_precision() {
   static const std::map<std::string, std::string> table = {
       {"fp32", "f32"}, {"bf16", "bf16"}, {"fp16", "f16"}, {"int8", "f32"}};
@@ -40,7 +40,7 @@ DType dtype_of(const ov::element::Type& type, const std::string& name) {
       return DType::kInt8;
     default:
       throw Error(Status::kFailed, "the engine's tensor '" + name + "' is " + type.get_type_name(),
-                  "the harness has no such type", kAgain);
+                  "the harness does not support this type", kAgain);
   }
 }
 
@@ -54,7 +54,7 @@ std::vector<TensorInfo> describe(const std::vector<ov::Output<const ov::Node>>& 
   return out;
 }
 
-// Input tensors lie over memory that grows to the largest batch and is then used again.
+// Memory behind an input tensor: grows to the largest batch and is reused.
 class OpenVinoStream : public Stream {
  public:
   OpenVinoStream(ov::InferRequest request, const std::vector<TensorInfo>& inputs)
@@ -64,7 +64,7 @@ class OpenVinoStream : public Stream {
     const TensorInfo& info = inputs_[index];
     auto& memory = memory_[index];
     const size_t bytes = shape.items() * size_of(info.dtype);
-    // In 64-byte lines, as a vector of cache lines would be; OpenVINO reads unaligned memory more slowly.
+    // Aligned to 64-byte cache lines: OpenVINO reads unaligned memory more slowly.
     if (memory.size() * sizeof(Line) < bytes) memory.resize((bytes + sizeof(Line) - 1) / sizeof(Line));
     const ov::Shape extents(shape.extents.begin(), shape.extents.begin() + static_cast<ptrdiff_t>(shape.rank));
     request_.set_input_tensor(index, ov::Tensor(type_of(info.dtype), extents, memory.data()));
@@ -98,7 +98,7 @@ class OpenVinoStream : public Stream {
     unsigned char bytes[64];
   };
 
-  // OpenVINO's accessor is not const, though it changes nothing.
+  // OpenVINO's accessor is not const although it does not modify anything.
   [[nodiscard]] ov::InferRequest request() const { return request_; }
 
   static ov::element::Type type_of(DType dtype) {
@@ -142,14 +142,14 @@ class OpenVinoEngine : public Engine {
   std::vector<TensorInfo> outputs_;
 };
 
-// One runtime per process; it holds the plugins.
+// One runtime per process; it owns the plugins.
 ov::Core& core() {
   static ov::Core instance;
   return instance;
 }
 
-// The hint for a field value. Where the processor has no fp16 instructions, an fp16 graph computes in f32, as in the
-// Python harness: asked for f16 there, OpenVINO would take bf16 where it can, which is another precision.
+// The hint for a precision. Without fp16 instructions an fp16 graph computes in f32, as in the Python harness: given
+// f16 on such a processor, OpenVINO would use bf16 where available, which is another precision.
 std::string hint_for(const std::string& precision) {
   const std::vector<std::string> can = core().get_property("CPU", ov::device::capabilities);
   const bool absent = precision == "fp16" && std::find(can.begin(), can.end(), "FP16") == can.end();
@@ -159,16 +159,16 @@ std::string hint_for(const std::string& precision) {
 ov::CompiledModel import_blob(const std::string& path, const ov::AnyMap& properties) {
   std::ifstream blob(path, std::ios::binary);
   if (!blob)
-    throw Error(Status::kMissing, "no engine " + path, "", "run `make generate_engines` with the same RUN_ARGS");
+    throw Error(Status::kMissing, "no engine at " + path, "", "run `make generate_engines` with the same RUN_ARGS");
   return core().import_model(blob, "CPU", properties);
 }
 
-// OpenVINO prefers the NUMA node of the calling thread, and holds a computation to that node whatever cores its thread
-// is bound to.
+// OpenVINO prefers the calling thread's NUMA node and keeps the computation on it, whatever cores the thread is bound
+// to.
 std::unique_ptr<Engine> load_openvino(const EngineSpec& spec, const DeviceSpec& device) {
   if (inference_precision().count(spec.precision) == 0) {
-    throw Error(Status::kUsage, "OpenVINO on a processor does not run " + spec.precision,
-                "it computes in fp32, bf16, fp16, int8", "choose one with --precision=…");
+    throw Error(Status::kUsage, "OpenVINO does not support " + spec.precision + " on a processor",
+                "supported: fp32, bf16, fp16, int8", "choose one with --precision=…");
   }
   const ov::AnyMap properties = {{"INFERENCE_PRECISION_HINT", hint_for(spec.precision)},
                                  {"NUM_STREAMS", std::to_string(device.streams)},

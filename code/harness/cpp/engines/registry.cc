@@ -17,8 +17,8 @@ using Read = std::shared_ptr<const EngineLoader> (*)(Reader& options);
 
 struct Entry {
   const char* name;
-  Read read;            // of an engine that is not in this binary: its options alone, and no loader
-  const char* missing;  // why it is not in this binary; "" where it is
+  Read read;            // for an engine not in this binary: reads its options, returns no loader
+  const char* missing;  // why it is not in this binary; "" if it is
 };
 
 #if !defined(HARNESS_OPENVINO) || !defined(HARNESS_TENSORRT) || !defined(HARNESS_TENSORRT_RTX)
@@ -37,12 +37,12 @@ NoOptions read_no_options(Reader& /*options*/) {
   return {};
 }
 constexpr Entry kOpenVino = {"openvino", read_only<NoOptions, read_no_options>,
-                             "OpenVINO's package was not found when it was built: run `make build` again"};
+                             "the OpenVINO package was not found at build time: run `make build` again"};
 #endif
 
-// One binary has TensorRT or TensorRT for RTX: they are two builds of one API.
+// A binary has either TensorRT or TensorRT for RTX: both implement the same API.
 constexpr const char* kNoTensorRt =
-    "NvInfer.h and the CUDA runtime were not found when it was built: name their folders with TENSORRT_ROOT and "
+    "NvInfer.h and the CUDA runtime were not found at build time: set TENSORRT_ROOT and "
     "CUDA_HOME, then "
     "`make build`; or run with --harness_lang=python";
 constexpr Read kReadTensorRtOptions = read_only<TrtOptions, read_tensorrt_options>;
@@ -57,7 +57,7 @@ constexpr Entry kTensorRtx = {"tensorrt_rtx", read_tensorrt, ""};
 constexpr Entry kTensorRtx = {"tensorrt_rtx", kReadTensorRtOptions, kNoTensorRt};
 #endif
 
-// A new engine is a file that reads its own options, and an entry here.
+// To add an engine: a file that reads its options, and an entry here.
 constexpr std::array<Entry, 5> kEngines = {
     {{"null", read_null, ""}, {"simulated", read_simulated, ""}, kOpenVino, kTensorRt, kTensorRtx}};
 
@@ -106,7 +106,7 @@ std::shared_ptr<const EngineLoader> read_engine_options(const std::string& backe
   }
   const std::string hit = nearest(backend, names);
   throw Error(Status::kUsage, "the C++ harness has no backend '" + backend + "'",
-              (hit.empty() ? "" : "the nearest known one is '" + hit + "'; ") + ("it has " + joined(names)),
+              (hit.empty() ? "" : "did you mean '" + hit + "'? ") + ("it has " + joined(names)),
               "run with --harness_lang=python, or with --backend=openvino");
 }
 

@@ -6,7 +6,7 @@ namespace {
 
 constexpr uint32_t kThreads = 128;
 
-// A block is a row.
+// One block copies one row.
 __global__ void gather(const uint32_t* __restrict__ data, size_t stride, const uint32_t* __restrict__ rows,
                        uint32_t words, uint32_t* __restrict__ to) {
   const uint32_t* from = data + rows[blockIdx.x] * stride;

@@ -1,4 +1,4 @@
-// The simulated engine: takes as long as a table says, computes nothing, and can show the faults a real engine may.
+// The simulated engine: takes the time given by a table, computes nothing, and can inject faults.
 #include <algorithm>
 #include <atomic>
 #include <ctime>
@@ -22,14 +22,14 @@ struct Table {
   std::vector<double> batches;                    // batch sizes of the rows, ascending
   std::vector<double> lengths;                    // lengths of the columns, ascending
   std::vector<std::vector<double>> microseconds;  // [batch][length]
-  std::vector<double> slowdown;                   // factor for each device; missing ones are 1
+  std::vector<double> slowdown;                   // factor per device; 1 beyond the end of the list
   std::string fault;                              // "", "throw", "short" (too few answers) or "hang"
-  int64_t fault_after = 0;                        // batches a stream computes before the fault
+  int64_t fault_after = 0;                        // batches per stream before the fault
   double load_s = 0;                              // how long loading takes
 };
 
-// Where `value` lies between ascending `points`: the lower index and the share of the way to the next. Outside, the
-// nearest end's segment is continued.
+// Position of `value` among ascending `points`: the lower index and the fraction of the way to the next. Extrapolates
+// from the nearest segment outside the range.
 std::pair<size_t, double> locate(const std::vector<double>& points, double value) {
   if (points.size() == 1) return {0, 0.0};
   const auto above = std::upper_bound(points.begin(), points.end(), value);
@@ -51,12 +51,12 @@ void sleep_until(int64_t ns) {
   }
 }
 
-// A device computes one batch after the other; its streams take turns.
+// A simulated device: it computes one batch at a time, whichever stream it came from.
 class Device {
  public:
   Device(Table table, double slowdown) : table_(std::move(table)), slowdown_(slowdown) {}
 
-  // When a batch that is handed over now will be done, ns.
+  // When a batch submitted now will be done, ns.
   int64_t reserve(const Work& work) {
     const int64_t cost = service_ns(work);
     const std::lock_guard<std::mutex> lock(mutex_);
@@ -91,7 +91,7 @@ class SimulatedStream : public Stream {
   void enqueue(const Work& work) override {
     const auto& table = device_.table();
     const bool faulty = !table.fault.empty() && batches_++ >= table.fault_after;
-    if (faulty && table.fault == "throw") throw std::runtime_error("the simulated engine was told to throw");
+    if (faulty && table.fault == "throw") throw std::runtime_error("the simulated engine's fault is 'throw'");
     if (faulty && table.fault == "hang") sleep_until(now_ns() + int64_t{1'000'000'000} * 86'400 * 365);
     const bool short_answer = faulty && table.fault == "short";
     under_way_.push_back({device_.reserve(work), work.samples - (short_answer ? 1 : 0)});
@@ -166,8 +166,8 @@ std::shared_ptr<const EngineLoader> read_simulated(Reader& options) {
   out.fault_after = options.whole("fault_after", 0, 1'000'000'000'000);
   out.load_s = options.number("load_s", {0, 86'400});
   options.require(
-      is_table(out), "", "does not fit together",
-      "batches and lengths ascend, and microseconds has a row for each batch with a number for each length");
+      is_table(out), "", "is inconsistent",
+      "batches and lengths must ascend, and microseconds needs a row for each batch with a number for each length");
   return std::make_shared<SimulatedLoader>(std::move(out));
 }
 

@@ -1,5 +1,5 @@
-// TensorRT on NVIDIA GPUs: the engine is the plan that code/backends/tensorrt/backend.py built, named in its folder's
-// engine.json. This file and engines/tensorrt_stream.cc are written against TensorRT's API of version 10 and later.
+// TensorRT on NVIDIA GPUs: loads the plan that code/backends/tensorrt/backend.py built and engine.json names. This file
+// and engines/tensorrt_stream.cc use the API of TensorRT 10 and later.
 #include <NvInferRuntime.h>
 
 #include <algorithm>
@@ -27,7 +27,7 @@ constexpr bool kHasWindowKernels = true;
 constexpr bool kHasWindowKernels = false;
 #endif
 
-constexpr const char* kAgain = "build it again: make generate_engines RUN_ARGS='… --force_build'";
+constexpr const char* kAgain = "rebuild it: make generate_engines RUN_ARGS='… --force_build'";
 
 DType dtype_of(nvinfer1::DataType type, const std::string& name) {
   switch (type) {
@@ -42,8 +42,8 @@ DType dtype_of(nvinfer1::DataType type, const std::string& name) {
     case nvinfer1::DataType::kINT64:
       return DType::kInt64;
     default:
-      throw Error(Status::kFailed, "the engine's tensor '" + name + "' has a type the harness does not know", "",
-                  kAgain);
+      throw Error(Status::kFailed, "the engine's tensor '" + name + "' has a type that the harness does not support",
+                  "", kAgain);
   }
 }
 
@@ -54,13 +54,14 @@ std::string plan_of(const std::string& folder) {
   try {
     return folder + "/" + nlohmann::json::parse(in).at("details").at("engine").get<std::string>();
   } catch (const nlohmann::json::exception& error) {
-    throw Error(Status::kFailed, "the sidecar of the engine in " + folder + " cannot be read", error.what(), kAgain);
+    throw Error(Status::kFailed, "cannot read engine.json in " + folder, error.what(), kAgain);
   }
 }
 
 std::vector<char> read_whole(const std::string& path) {
   std::ifstream in(path, std::ios::binary);
-  if (!in) throw Error(Status::kMissing, "no engine " + path, "", "run `make generate_engines` with the same RUN_ARGS");
+  if (!in)
+    throw Error(Status::kMissing, "no engine at " + path, "", "run `make generate_engines` with the same RUN_ARGS");
   return {std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
 }
 
@@ -78,7 +79,7 @@ class TrtEngine : public Engine {
     shared_.runtime.reset(nvinfer1::createInferRuntime(shared_.messages));
     if (shared_.runtime != nullptr) {
       load_plugins(options.plugin_libs);
-      // A version-compatible plan brings code of its own, which the run's config asked for.
+      // A version-compatible plan contains code; loading it was requested by the config.
       if (options.version_compatible) shared_.runtime->setEngineHostCodeAllowed(true);
       shared_.engine.reset(shared_.runtime->deserializeCudaEngine(plan.data(), plan.size()));
     }
@@ -109,8 +110,8 @@ class TrtEngine : public Engine {
   void load_plugins(const std::vector<std::string>& files) {
     for (const auto& file : files) {
       if (shared_.runtime->getPluginRegistry().loadLibrary(file.c_str()) != nullptr) continue;
-      throw Error(Status::kFailed, "the plugin library " + file + " cannot be loaded", shared_.messages.last(),
-                  "build it against the installed version, or leave it out of --plugin_libs");
+      throw Error(Status::kFailed, "cannot load the plugin library " + file, shared_.messages.last(),
+                  "build it for the installed TensorRT version, or remove it from --plugin_libs");
     }
   }
 
@@ -125,12 +126,12 @@ class TrtEngine : public Engine {
     }
   }
 
-  // The largest size of each tensor over all profiles; a context that is not run tells the outputs'.
+  // The largest size of each tensor over all profiles; output sizes come from a context that is never run.
   void measure() {
     const std::unique_ptr<nvinfer1::IExecutionContext> context(
         shared_.engine->createExecutionContext(nvinfer1::ExecutionContextAllocationStrategy::kUSER_MANAGED));
     if (context == nullptr)
-      throw Error(Status::kFailed, "TensorRT gives no execution context", shared_.messages.last(), kAgain);
+      throw Error(Status::kFailed, "TensorRT cannot create an execution context", shared_.messages.last(), kAgain);
     const auto stream = cuda::make_stream();
     const auto grow = [](TrtTensor& tensor, const nvinfer1::Dims& dims) {
       size_t items = 1;
@@ -166,17 +167,17 @@ class TrtLoader : public EngineLoader {
   [[nodiscard]] std::unique_ptr<Engine> load(const EngineSpec& spec, const DeviceSpec& device) const override {
     if (options_.windows_on_device.value_or(false) && !kHasWindowKernels) {
       throw Error(Status::kMissing, "this C++ harness has no kernels for sliding_window_on_device",
-                  "CUDA's compiler, nvcc, did not work or was not found when it was built",
-                  "name its folder with CUDA_HOME, then `make build`; or run with --sliding_window_on_device=false");
+                  "nvcc, the CUDA compiler, was not found or did not work at build time",
+                  "set CUDA_HOME and run `make build`, or run with --sliding_window_on_device=false");
     }
     return std::make_unique<TrtEngine>(spec, device, options_);
   }
 
   [[nodiscard]] std::string explain() const override {
     const bool wanted = options_.windows_on_device.value_or(true);
-    return std::string("windows:   of volumes, if any, are cut and added up on the ") +
+    return std::string("windows:   of volumes, if any, are cut and summed on the ") +
            (wanted && kHasWindowKernels ? "GPU" : "processor") +
-           (wanted && !kHasWindowKernels ? ": this binary has no kernels for it" : "") + "\n";
+           (wanted && !kHasWindowKernels ? ": this binary has no CUDA kernels" : "") + "\n";
   }
 
  private:

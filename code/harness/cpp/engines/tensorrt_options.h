@@ -1,4 +1,4 @@
-// Options of TensorRT's engines, which are read also where the engine itself is not compiled in.
+// TensorRT engine options; also read in binaries without TensorRT, so that every binary checks them.
 #pragma once
 
 #include <optional>
@@ -9,12 +9,12 @@
 
 namespace harness {
 
-// The fields of the same names.
+// Each member is the config field of the same name.
 struct TrtOptions {
   bool use_graphs = false;
   int graphs_max_length = 0;
   bool start_from_device = false;
-  std::optional<bool> windows_on_device;  // sliding_window_on_device; unset: where the binary has kernels for it
+  std::optional<bool> windows_on_device;  // sliding_window_on_device; unset: on if the binary has the kernels
   bool version_compatible = false;
   std::vector<std::string> plugin_libs;
 };

@@ -12,7 +12,7 @@ namespace harness {
 
 namespace {
 
-constexpr const char* kAgain = "build it again: make generate_engines RUN_ARGS='… --force_build'";
+constexpr const char* kAgain = "rebuild it: make generate_engines RUN_ARGS='… --force_build'";
 
 nvinfer1::Dims dims_of(const Shape& shape) {
   nvinfer1::Dims out{};
@@ -35,7 +35,7 @@ void TrtMessages::log(Severity severity, const char* text) noexcept {
   try {
     const std::lock_guard<std::mutex> lock(mutex_);
     last_ = text;
-  } catch (...) {  // TensorRT may not be left by an exception; without memory for the words there are none
+  } catch (...) {  // exceptions must not propagate into TensorRT; drop the message when out of memory
     return;
   }
 }
@@ -49,7 +49,7 @@ TrtStream::TrtStream(TrtShared& shared) : shared_(shared) {
   cuda::use(shared_.device);
   context_.reset(shared_.engine->createExecutionContext());
   if (context_ == nullptr) {
-    throw Error(Status::kFailed, "the GPU has no room for one more execution context", shared_.messages.last(),
+    throw Error(Status::kFailed, "not enough GPU memory for another execution context", shared_.messages.last(),
                 "lower gpu_inference_streams or gpu_batch_size");
   }
   copy_in_ = cuda::make_stream();
@@ -73,7 +73,7 @@ TrtStream::TrtStream(TrtShared& shared) : shared_(shared) {
 }
 
 TrtStream::~TrtStream() {
-  // Buffers are freed with the object, so nothing may be under way.
+  // Buffers are freed with the object: wait until nothing is in flight.
   for (const auto* stream : {&copy_in_, &compute_, &copy_out_}) {
     if (stream->get() != nullptr) static_cast<void>(cudaStreamSynchronize(stream->get()));
   }
@@ -86,8 +86,8 @@ void* TrtStream::input(size_t index, const Shape& shape) {
   buffer.on_device = false;
   slots_.at(next_).windows.clear();
   if (buffer.bytes > shared_.inputs[index].largest) {
-    throw Error(Status::kFailed, "a batch is larger than the engine's largest",
-                "input '" + shared_.inputs[index].name + "'", "build it again with the run's own gpu_batch_size");
+    throw Error(Status::kFailed, "a batch exceeds the engine's largest batch size",
+                "input '" + shared_.inputs[index].name + "'", "rebuild the engine with the gpu_batch_size of this run");
   }
   return buffer.host.get();
 }
@@ -101,12 +101,12 @@ void TrtStream::input_rows(size_t index, const Shape& shape, const std::vector<u
   const size_t bytes = buffer.bytes / rows.size();
 #ifdef HARNESS_CUDA_KERNELS
   if (bytes % sizeof(uint32_t) == 0 && tensor.row_bytes % sizeof(uint32_t) == 0) {
-    // The kernel reads the rows' numbers from page-locked memory, which the slot's next call writes anew.
+    // The kernel reads the row indices from page-locked memory, which the slot's next call overwrites.
     auto* numbers = static_cast<uint32_t*>(buffer.host.get());
     std::copy(rows.begin(), rows.end(), numbers);
     cuda::check(cuda::gather_rows(tensor.resident, tensor.row_bytes / sizeof(uint32_t), numbers, rows.size(),
                                   bytes / sizeof(uint32_t), buffer.device.get(), copy_in_.get()),
-                "a kernel that gathers rows");
+                "the kernel that gathers rows");
     return;
   }
 #endif
@@ -178,13 +178,13 @@ void TrtStream::OwnWindows::input_windows(size_t input, size_t output, const std
   slot.windows_output = output;
 }
 
-// The outputs' shapes are known by then: the engine's, not what the data set expects.
+// Only now are the engine's actual output shapes known.
 void TrtStream::OwnWindows::add(const Slot& slot) {
   const Buffer& buffer = slot.outputs[slot.windows_output];
   if (buffer.bytes != windows_.output_bytes(slot.windows.size())) {
     throw Error(Status::kFailed,
                 "the engine's output '" + stream_.shared_.outputs[slot.windows_output].name +
-                    "' has another shape than [windows, classes, depth, height, width]",
+                    "' does not have shape [windows, classes, depth, height, width]",
                 "", kAgain);
   }
   windows_.add(slot.windows, static_cast<const float*>(buffer.device.get()), stream_.copy_out_.get());
@@ -224,7 +224,7 @@ void TrtStream::set_shapes(Slot& slot) {
     const char* name = shared_.inputs[i].name.c_str();
     if (!context_->setInputShape(name, dims_of(slot.inputs[i].shape)) ||
         !context_->setTensorAddress(name, slot.inputs[i].device.get())) {
-      refuse(std::string("TensorRT refuses the shape of input '") + name + "'");
+      refuse(std::string("TensorRT rejects the shape of input '") + name + "'");
     }
   }
   for (size_t i = 0; i < slot.outputs.size(); ++i) {
@@ -233,7 +233,7 @@ void TrtStream::set_shapes(Slot& slot) {
     buffer.shape = shape_of(context_->getTensorShape(tensor.name.c_str()));
     buffer.bytes = buffer.shape.items() * size_of(tensor.info.dtype);
     if (buffer.bytes > tensor.largest || !context_->setTensorAddress(tensor.name.c_str(), buffer.device.get())) {
-      refuse("TensorRT refuses the memory of output '" + tensor.name + "'");
+      refuse("TensorRT rejects the memory of output '" + tensor.name + "'");
     }
   }
 }
@@ -261,9 +261,9 @@ void TrtStream::use_profile(const Slot& slot) {
     profile_ = profile;
     return;
   }
-  throw Error(Status::kFailed, "no profile of the engine holds a batch of this shape",
+  throw Error(Status::kFailed, "no optimisation profile of the engine covers a batch of this shape",
               std::to_string(slot.inputs.front().shape.extents.front()) + " samples",
-              "build it again with the run's own gpu_batch_size and lengths");
+              "rebuild the engine with the gpu_batch_size and lengths of this run");
 }
 
 void TrtStream::launch() {
@@ -277,7 +277,7 @@ cuda::GraphExecHandle TrtStream::capture() {
   const cudaError_t ended = cudaStreamEndCapture(compute_.get(), &graph);
   const cuda::GraphHandle owned(graph);
   cudaGraphExec_t made = nullptr;
-  // A network that cannot be captured is launched kernel by kernel.
+  // Fall back to individual kernel launches when the network cannot be captured.
   if (!launched || ended != cudaSuccess || cudaGraphInstantiateWithFlags(&made, graph, 0) != cudaSuccess) {
     static_cast<void>(cudaGetLastError());
     return {};

@@ -21,7 +21,7 @@
 
 namespace harness {
 
-// TensorRT's messages; the last error is the cause that a user is told.
+// Collects TensorRT's messages; the last error becomes the `why` of an Error.
 class TrtMessages : public nvinfer1::ILogger {
  public:
   void log(Severity severity, const char* text) noexcept override;
@@ -37,11 +37,11 @@ struct TrtTensor {
   TensorInfo info;
   bool is_input = false;
   size_t largest = 0;              // bytes, over all profiles
-  const void* resident = nullptr;  // device memory of the whole array, with start_from_device
-  size_t row_bytes = 0;            // of a row of it
+  const void* resident = nullptr;  // the whole array in device memory, with start_from_device
+  size_t row_bytes = 0;            // bytes of one row of it
 };
 
-// What the lanes of one engine share.
+// State shared by the lanes of one engine.
 struct TrtShared {
   int device = 0;
   TrtMessages messages;
@@ -54,10 +54,10 @@ struct TrtShared {
   bool windows_on_device = false;
 };
 
-// Two calls may be under way: while one computes, the next one's inputs are copied in and the last one's outputs out,
-// each on a CUDA stream of its own, in order by events. Each call has its own page-locked and device buffers. A shape
-// that comes a second time is captured as a CUDA graph where the run asks for graphs. Sliding windows, where the binary
-// has their kernels and the run asks for them: cut where inputs are copied in, added up where outputs are copied out.
+// Two calls may be in flight: while one computes, the next one's inputs are copied in and the previous one's outputs
+// out, each on its own CUDA stream, ordered by events. Each call has its own page-locked and device buffers. With
+// use_graphs, a shape is captured as a CUDA graph the second time it occurs. With sliding_window_on_device, windows are
+// cut on the copy-in stream and summed on the copy-out stream.
 class TrtStream : public Stream {
  public:
   explicit TrtStream(TrtShared& shared);
@@ -85,20 +85,20 @@ class TrtStream : public Stream {
     cuda::DeviceMemory device;
     size_t bytes = 0;  // of this call
     Shape shape;
-    bool on_device = false;  // the input was gathered there
+    bool on_device = false;  // the input was gathered on the device
   };
 
   struct Slot {
     std::vector<Buffer> inputs;
     std::vector<Buffer> outputs;
-    std::vector<CaseWindow> windows;  // of the call, where they are added up on the device
-    size_t windows_output = 0;        // the output that is added
+    std::vector<CaseWindow> windows;  // this call's windows, if summed on the device
+    size_t windows_output = 0;        // index of the output to add
     cuda::EventHandle copied_in;
     cuda::EventHandle computed;
     cuda::EventHandle done;
   };
 
-  // A graph, or how often the shape came without one.
+  // The graph of a shape, or how often the shape occurred before capture.
   struct Recorded {
     int times = 0;
     cuda::GraphExecHandle graph;
@@ -140,7 +140,7 @@ class TrtStream : public Stream {
   std::map<std::array<size_t, 3>, Recorded> recorded_;  // slot, samples, length
   size_t next_ = 0;                                     // slot of the next call
   size_t oldest_ = 0;                                   // slot of the oldest call under way
-  size_t finished_ = 0;                                 // slot of the call that was waited for
+  size_t finished_ = 0;                                 // slot of the last call waited for
   int profile_ = 0;
 };
 

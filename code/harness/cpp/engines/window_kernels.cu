@@ -4,8 +4,8 @@ namespace harness::cuda {
 
 namespace {
 
-// A block is eight rows of a warp's width: threads that follow one another are neighbours on the last axis, so that
-// reads and writes of a warp are whole lines of memory.
+// A block is eight rows of a warp's width: consecutive threads are neighbours on the last axis, so that accesses are
+// coalesced.
 constexpr uint32_t kWide = 32;
 constexpr uint32_t kHigh = 8;
 constexpr uint32_t kVoxels = 256;

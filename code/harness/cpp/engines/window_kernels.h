@@ -1,4 +1,4 @@
-// Kernels of the sliding window. Each call launches one kernel on `stream` and returns what the launch said.
+// Kernels of the sliding window. Each call launches one kernel on `stream` and returns the launch's error code.
 #pragma once
 
 #include <cuda_runtime_api.h>
@@ -8,7 +8,7 @@
 
 namespace harness::cuda {
 
-// Extents of a volume or a window, or a place in a volume.
+// Extents of a volume or a window, or a position in a volume.
 struct Box {
   uint32_t depth = 0;
   uint32_t height = 0;
@@ -18,8 +18,8 @@ struct Box {
 // window[roi] = the voxels of `volume`, which has these extents, from `origin` on.
 cudaError_t gather_window(const float* volume, Box extents, Box origin, Box roi, float* window, cudaStream_t stream);
 
-// sum[classes, extents] from `origin` on += output[classes, roi] × weights[roi]; rounded after the product and after
-// the sum, as a processor without fused operations does.
+// sum[classes, extents] from `origin` on += output[classes, roi] × weights[roi]. Rounds after the product and after the
+// sum, without fused multiply-add, to match the host bit for bit.
 cudaError_t add_window(const float* output, const float* weights, Box extents, Box origin, Box roi, uint32_t classes,
                        float* sum, cudaStream_t stream);
 

@@ -1,4 +1,4 @@
-// Queries that are answered on the thread that issues them: no queue, no other thread.
+// System under test that answers queries on the issuing thread: no queue, no other thread.
 #include <memory>
 
 #include "core/clock.h"
@@ -45,7 +45,7 @@ class InlineSut : public Sut {
   const Dataset& dataset_;
   SortedWork work_;
   Batch batch_;
-  bool bound_ = false;  // the issuing thread, to the cores that the device was given
+  bool bound_ = false;  // whether the issuing thread is bound to the device's cores
 };
 
 }  // namespace

@@ -1,4 +1,4 @@
-// Queries that arrive at random: each goes to the device with the least to do, and waits there for its batch.
+// System under test for Server: each query goes to the least loaded device and waits there for its batch.
 #include <memory>
 #include <vector>
 
@@ -45,7 +45,7 @@ class ServerSut : public Sut {
       least_loaded().put(&samples->id, &sample, 1, now);
       return;
     }
-    // A coalesced query: in as many parts as there are devices.
+    // Split a coalesced query into one part per device.
     thread_local std::vector<uintptr_t> ids;
     thread_local std::vector<uint32_t> indices;
     ids.clear();

@@ -1,5 +1,5 @@
-// Queries of many samples: sorted by length, and taken by the lanes of all devices in turn, so that none waits for
-// another.
+// System under test for queries of many samples: batches are sorted by length, and the lanes of all devices take the
+// next one as soon as they are free.
 #include <memory>
 #include <vector>
 
@@ -13,7 +13,7 @@ namespace {
 
 class SortedSut : public Sut {
  public:
-  // With `joins_in`, the issuing thread is lane 0: a query is smaller than a window, and a hop is saved.
+  // With `joins_in`, the issuing thread drives lane 0, which saves a thread hop: a query is smaller than a window.
   SortedSut(const RunSpec& spec, Lanes& lanes, const Dataset& dataset, bool joins_in)
       : Sut(lanes),
         work_(dataset.lengths(), spec.batch.max_samples, spec.batch.padding, joins_in, lanes.size()),

@@ -1,4 +1,4 @@
-// What stands between LoadGen's queries and the lanes. One class for each way a scenario's queries arrive.
+// System under test: receives LoadGen's queries and feeds the lanes. One class per arrival pattern.
 #pragma once
 
 #include <atomic>
@@ -27,7 +27,7 @@ class Sut : public Watched {
     accept(samples, count);
   }
   virtual void flush() {}
-  // The test is over; the lanes' threads end.
+  // Ends the lanes' threads after the test.
   virtual void close() {}
 
   [[nodiscard]] uint64_t issued() const override { return issued_.load(std::memory_order_relaxed); }
@@ -39,10 +39,10 @@ class Sut : public Watched {
 
  protected:
   virtual void accept(const mlperf::QuerySample* samples, size_t count) = 0;
-  // Samples that wait before device `device`.
+  // Samples queued for `device`.
   [[nodiscard]] virtual size_t waiting(size_t device) const = 0;
   [[nodiscard]] Lanes& lanes() { return lanes_; }
-  // Starts a thread for each lane from `first` on, which answers batches of that lane's source.
+  // Starts a thread for each lane from index `first` on; each answers batches of its source.
   void start(size_t first, const std::vector<BatchSource*>& source_of_lane);
   void join();
 
@@ -52,13 +52,13 @@ class Sut : public Watched {
   std::vector<std::thread> threads_;
 };
 
-// What decides how a scenario's batches are made, besides the batch fields of run.json.
+// Server's latency constraint.
 struct ServerBound {
   int64_t latency_ns = 0;  // 0: none
-  double must_hold = 1;    // share of queries that must meet it
+  double must_hold = 1;    // share of queries that must meet it, 0 to 1
 };
 
-// The SUT of run.json's scenario. `lanes` and `dataset` outlive it.
+// The SUT for run.json's scenario. `lanes` and `dataset` must outlive it.
 std::unique_ptr<Sut> make_sut(const RunSpec& spec, const ServerBound& bound, Lanes& lanes, const Dataset& dataset);
 
 // SingleStream, and MultiStream on one lane: answered on LoadGen's own thread.

@@ -173,7 +173,7 @@ TEST(SequenceDataset, RefusesArraysThatDoNotBelongTogether) {
 
 TEST(NpyArray, RefusesWhatIsNoArray) {
   const Folder folder;
-  harness_test::write_text(folder.file("a.npy"), "this is no array at all, however long it may be");
+  harness_test::write_text(folder.file("a.npy"), "this is not a .npy file, although it is longer than a header");
   EXPECT_THROW(harness::NpyArray(folder.file("a.npy")), harness::Error);
   harness_test::write_text(folder.file("a.npy"), "");
   EXPECT_THROW(harness::NpyArray(folder.file("a.npy")), harness::Error);

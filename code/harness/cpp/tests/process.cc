@@ -131,9 +131,9 @@ Ended run_harness(const json& run, const std::string& folder, const std::vector<
   const pid_t child = ::fork();
   if (child == 0) {
     ::close(ends[0]);
-    const int said = ::open(output.c_str(), O_CREAT | O_TRUNC | O_WRONLY, 0600);
-    ::dup2(said, STDOUT_FILENO);
-    ::dup2(said, STDERR_FILENO);
+    const int file = ::open(output.c_str(), O_CREAT | O_TRUNC | O_WRONLY, 0600);
+    ::dup2(file, STDOUT_FILENO);
+    ::dup2(file, STDERR_FILENO);
     ::setenv("HARNESS_PROGRESS_FD", std::to_string(ends[1]).c_str(), 1);
     std::vector<char*> arguments;
     arguments.reserve(words.size() + 1);

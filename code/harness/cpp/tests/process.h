@@ -48,7 +48,7 @@ struct Ended {
   std::string output;
   std::vector<nlohmann::json> lines;  // of the progress pipe
 
-  // The error that the pipe told; null when none.
+  // The error reported on the pipe; null when none.
   [[nodiscard]] nlohmann::json error() const;
 };
 

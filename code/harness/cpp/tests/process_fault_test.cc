@@ -46,7 +46,7 @@ INSTANTIATE_TEST_SUITE_P(Faults, EveryScenario, testing::Values("Offline", "Serv
 TEST_P(EveryScenario, AnEngineThatThrows) {
   const Folder folder;
   const Ended ended = run_harness(faulty(folder, GetParam(), "throw"), folder.path());
-  expect_failed(ended, folder, 4, "told to throw");
+  expect_failed(ended, folder, 4, "fault is 'throw'");
   EXPECT_EQ(ended.error()["what"], "device node 0: a batch could not be computed");
 }
 
@@ -105,7 +105,7 @@ TEST(Fault, TheLogFolderVanishes) {
     // removed.
     if (line.value("issued", 0) > 0) std::filesystem::remove_all(logs.path());
   });
-  expect_failed(ended, logs, 4, "the log folder went away");
+  expect_failed(ended, logs, 4, "the log folder was removed");
 }
 
 TEST(Fault, TheLogFolderIsNotThere) {
@@ -118,7 +118,7 @@ TEST(Fault, TheLogFolderIsNotThere) {
 TEST(Fault, MoreMemoryThanThereIs) {
   const Folder folder;
   const json run = usual_run(folder.path(), "Offline", {{"target_qps", 1e9}, {"min_duration", 600000}});
-  expect_failed(run_harness(run, folder.path()), folder, 2, "does not fit into memory");
+  expect_failed(run_harness(run, folder.path()), folder, 2, "does not fit in memory");
 }
 
 TEST(Fault, AnUnknownKey) {
@@ -170,7 +170,7 @@ TEST(Fault, LengthsBeyondTheRows) {
   const Folder folder;
   const json run = sequences(folder);
   write_npy(folder.file("lengths.npy"), {100}, std::vector<int32_t>(100, 385));
-  expect_failed(run_harness(run, folder.path()), folder, 3, "does not fit the sequences");
+  expect_failed(run_harness(run, folder.path()), folder, 3, "does not match the sequences");
 }
 
 }  // namespace

@@ -229,7 +229,7 @@ TEST(Process, ExplainSaysHowManyWindowsGoTogether) {
                     {"input", "input"}, {"output", "output"}};
   const Ended ended = run_harness(run, folder.path(), {"--explain"});
   EXPECT_EQ(ended.status, 0) << ended.output;
-  EXPECT_NE(ended.output.find("windows:   at most 3 in a call"), std::string::npos) << ended.output;
+  EXPECT_NE(ended.output.find("windows:   at most 3 per engine call"), std::string::npos) << ended.output;
 }
 
 TEST(Process, ProgressTellsRateAndPercentiles) {

@@ -90,7 +90,7 @@ TEST(RunSpec, RefusesAnUnknownKeyAndNamesTheNearest) {
   run = usual();
   run.erase("scenario");
   run["scenari"] = "Offline";
-  EXPECT_NE(complaint(run).find("the nearest key there is scenari"), std::string::npos);
+  EXPECT_NE(complaint(run).find("the nearest key present is scenari"), std::string::npos);
   run = usual();
   run["engines"][0]["options"]["use_graphs"] = true;
   EXPECT_NE(complaint(run).find("unknown key engines[0].options.use_graphs | known here: none"), std::string::npos);
@@ -135,7 +135,7 @@ TEST(RunSpec, RefusesASimulatedEngineWithoutATable) {
   run["engines"][0]["options"] = harness_test::table(5);
   EXPECT_EQ(complaint(run), "");
   run["engines"][0]["options"]["lengths"] = {384, 1};
-  EXPECT_NE(complaint(run).find("engines[0].options does not fit together"), std::string::npos) << complaint(run);
+  EXPECT_NE(complaint(run).find("engines[0].options is inconsistent"), std::string::npos) << complaint(run);
 }
 
 TEST(RunSpec, RefusesNumbersThatAreNone) {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from code.common import console
 from code.common.errors import UsageError
@@ -15,14 +15,12 @@ from code.results import loadgen_log, settings_check
 from code.results.loadgen_log import LoadGenLog
 from code.run import launch
 from code.run.observers import Test, observed
+from code.run.resolved import Resolved
 from code.run.settings import conf_text, user_conf
 from code.run.spec import run_spec
 
-if TYPE_CHECKING:
-    from code.run.job import Job
 
-
-def run(job: Job, mode: str, folder: Path, label: str) -> LoadGenLog:
+def run(job: Resolved, mode: str, folder: Path, label: str) -> LoadGenLog:
     """One LoadGen test into `folder`, its settings checked against what LoadGen logged. RunError where they differ."""
     if mode == "AccuracyOnly" and not job.backend.computes:
         raise UsageError(
@@ -41,25 +39,25 @@ def run(job: Job, mode: str, folder: Path, label: str) -> LoadGenLog:
     return log
 
 
-def probe(job: Job, label: str) -> dict[str, float]:
+def probe(job: Resolved, label: str) -> dict[str, float]:
     """What the harness measures of the engine: samples_per_second, latency_ns, query_latency_ns. Raises what the engine raises."""
     with tempfile.TemporaryDirectory() as scratch:
         spec = _spec(job, "PerformanceOnly", Path(scratch), {})
         return launch.probe(spec, label, job.language.language, Path(scratch), job.placement.environment)
 
 
-def probe_for_open_values(job: Job) -> dict[str, float]:
+def probe_for_open_values(job: Resolved) -> dict[str, float]:
     """The same, announced: a config leaves values to a measurement."""
     console.say(f"{job.label}: measuring this machine for values that its config leaves open")
     return probe(job, f"{job.label} probe")
 
 
-def _settings(job: Job) -> dict[str, int | float]:
+def _settings(job: Resolved) -> dict[str, int | float]:
     """The keys of user.conf."""
     count, usual = int(job.dataset["count"]), int(job.dataset["usual_count"])
     return user_conf(str(job.workload.scenario), job.values, count, usual, job.definition.whole_passes)
 
 
-def _spec(job: Job, mode: str, folder: Path, conf: Mapping[str, Any]) -> RunSpec:
+def _spec(job: Resolved, mode: str, folder: Path, conf: Mapping[str, Any]) -> RunSpec:
     """run.json for one start that logs to `folder`."""
     return run_spec(job.workload, mode, job.backend, job.engines.require(), job.dataset, folder, conf, job.placement)
