@@ -11,6 +11,7 @@ from code.common.constants import Scenario
 from code.common.errors import RunError
 from code.plan.workload import Workload
 from code.run.job import Job
+from code.run.preparation import with_language
 from code.tuning import config_class, measure
 from code.tuning.server_rate import highest_valid
 from code.tuning.space import point_of, search_space, values_of
@@ -24,7 +25,7 @@ def run(job: Job, context: Context) -> None:
     """
     job.prepare_data()
     kind = "gpu" if job.placement.on_gpus else "cpu"
-    workload = job.workload
+    workload = with_language(job.workload, job.language)  # a study is of one harness
     space = search_space(workload, kind)
     aim = measure.AIMS[workload.scenario]
     path = study_path(workload, space)

@@ -7,6 +7,7 @@ needed. To add a backend, write a module with `BACKEND` and add an entry here.
 from __future__ import annotations
 
 import importlib
+import importlib.metadata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -127,3 +128,11 @@ def missing_sdk(package: str, extra: str, error: Exception) -> MissingError:
         str(error),
         f"install it with `make {extra}`" if extra else "run `make venv` to create the environment from the lock file",
     )
+
+
+def package_version(package: str) -> str:
+    """The version of an installed SDK. MissingError without it."""
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError as error:
+        raise missing_sdk(package, "", error) from error

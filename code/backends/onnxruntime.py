@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from code.backends.base import Arrays, Backend, EngineSpec, missing_sdk
+from code.backends.base import Arrays, Backend, EngineSpec, missing_sdk, package_version
 from code.common.errors import RunError, UsageError
 from code.fields.consumer import Consumer
 
@@ -52,10 +51,7 @@ class OnnxRuntime(Backend):
 
     def version(self) -> str:
         """The installed package's version."""
-        try:
-            return importlib.metadata.version("onnxruntime")
-        except importlib.metadata.PackageNotFoundError as error:
-            raise missing_sdk("onnxruntime", "", error) from error
+        return package_version("onnxruntime")
 
     def build_settings(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """The precision, which must be the graph's own."""

@@ -7,7 +7,6 @@ processors that support it.
 
 from __future__ import annotations
 
-import importlib.metadata
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
@@ -15,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from code.backends.base import Arrays, Backend, EngineSpec, missing_sdk
+from code.backends.base import Arrays, Backend, EngineSpec, missing_sdk, package_version
 from code.common import console
 from code.common.errors import RunError, UsageError, last_words
 from code.fields.consumer import Consumer
@@ -104,10 +103,7 @@ class OpenVino(Backend):
 
     def version(self) -> str:
         """The installed package's version."""
-        try:
-            return importlib.metadata.version("openvino")
-        except importlib.metadata.PackageNotFoundError as error:
-            raise missing_sdk("openvino", "", error) from error
+        return package_version("openvino")
 
     def build_settings(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """The precision; everything else is set at load time."""

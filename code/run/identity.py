@@ -12,7 +12,7 @@ from code.results.metadata import RunIdentity
 READS = Consumer("results", ("precision",))
 
 
-def run_identity(workload: Workload, mode: str, runtime: Backend, samples: int, language: str = "") -> RunIdentity:
+def run_identity(workload: Workload, mode: str, runtime: Backend, samples: int) -> RunIdentity:
     """The identity of a workload's run in `mode` on a data set of `samples` samples."""
     variant = workload.variant if runtime.computes else "simulated"
     suffix = "" if variant in ("reference", "simulated") else f"_{variant}"

@@ -111,8 +111,8 @@ class Job:
         """
         self.prepare_data()
         self.engines.require()
-        preparation.ensure_harness(self.backend)
         self.workload = preparation.with_language(self.workload, self.language)
+        preparation.ensure_harness(self.backend)
         self.warn_unused()
         self.workload = preparation.with_open_values(
             self.workload,
@@ -120,6 +120,7 @@ class Job:
             self.placement,
             self.engines.first,
             self.language,
+            self.dataset,
             lambda: loadgen_run.probe_for_open_values(self),
         )
 

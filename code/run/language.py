@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from code.common import paths
+from code.common.errors import UsageError
 from code.fields.consumer import Consumer, Readable
 from code.harness.schema.datasets import DATASETS
 from code.harness.schema.options import OPTIONS
@@ -50,6 +51,13 @@ def choose(asked: str, backend: str, kind: str, languages: Sequence[str] = (CPP,
         kind: run.json's dataset.kind.
         languages: languages that the backend supports.
     """
+    if asked != AUTO and asked not in languages:
+        raise UsageError(
+            f"the {backend} backend has no {asked} harness",
+            f"it runs in: {', '.join(languages)}",
+            "leave --harness_lang out",
+            "--harness_lang",
+        )
     if asked != AUTO:
         return Choice(asked, f"harness_lang is {asked}")
     if PYTHON not in languages:

@@ -15,6 +15,7 @@ from code.common.errors import HarnessError, Interrupted, MissingError, RunError
 from code.harness.python.progress import PIPE_VARIABLE
 from code.harness.schema.run_spec import RunSpec
 from code.run.language import binary
+from code.run.placement import environment_of
 from code.run.places import THIS_MACHINE, Place, Process
 
 RUN_FILE = "run.json"
@@ -32,13 +33,10 @@ def harness_command(language: str) -> list[str]:
     return [str(binary())]
 
 
-def run(
-    spec: RunSpec, label: str, language: str, environment: Mapping[str, str] | None = None, place: Place = THIS_MACHINE
-) -> None:
+def run(spec: RunSpec, label: str, language: str, place: Place = THIS_MACHINE) -> None:
     """One LoadGen test. Raises the error that the process reports, or what its end means.
 
     Args:
-        environment: variables that the process gets besides this one's, such as a placement's.
         place: where it runs.
     """
     folder = Path(spec.output_dir)
@@ -46,18 +44,11 @@ def run(
     spec.write(run_file)
     with (folder / STDOUT_FILE).open("wb") as stdout, console.Progress(label, None, "samples") as bar:
         command = [*harness_command(language), str(run_file)]
-        _process(place, command, stdout, lambda line: _show(bar, spec, line), folder / STDOUT_FILE, environment or {})
+        _process(place, spec, command, stdout, lambda line: _show(bar, spec, line))
 
 
-def probe(
-    spec: RunSpec,
-    label: str,
-    language: str,
-    folder: Path,
-    environment: Mapping[str, str] | None = None,
-    place: Place = THIS_MACHINE,
-) -> dict[str, float]:
-    """What the harness measures of its devices (code/harness/python/probe.py); `environment` and `place` as for `run`."""
+def probe(spec: RunSpec, label: str, language: str, folder: Path, place: Place = THIS_MACHINE) -> dict[str, float]:
+    """What the harness measures of its devices (code/harness/python/probe.py); `place` as for `run`."""
     answer: dict[str, float] = {}
     run_file = folder / "probe.json"
     spec.write(run_file)
@@ -68,25 +59,23 @@ def probe(
             bar.update(0)
 
         command = [*harness_command(language), "--probe", str(run_file)]
-        _process(place, command, stdout, take, folder / "probe.txt", environment or {})
+        _process(place, spec, command, stdout, take)
     if not answer:
         raise RunError("the probe returned no result", "", f"see {folder / 'probe.txt'}")
     return answer
 
 
 def _process(
-    place: Place,
-    command: list[str],
-    stdout: IO[bytes],
-    take: Callable[[Mapping[str, Any]], None],
-    output: Path,
-    environment: Mapping[str, str],
+    place: Place, spec: RunSpec, command: list[str], stdout: IO[bytes], take: Callable[[Mapping[str, Any]], None]
 ) -> None:
+    """Run a command to its end; it sees no other GPUs than those that run.json names."""
     reading, writing = os.pipe()
+    output = Path(stdout.name)
     own = {PIPE_VARIABLE: str(writing), "PYTHONPATH": str(paths.project_root())}
+    visible = environment_of([device.name for device in spec.devices])
     error: HarnessError | None = None
     try:
-        child = place.start(command, stdout, writing, {**environment, **own})
+        child = place.start(command, stdout, writing, {**visible, **own})
     finally:
         os.close(writing)
     try:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from code.common import console
-from code.common.errors import UsageError
+from code.common.errors import MissingError, UsageError
 from code.common.files import atomic_write
 from code.harness.schema.run_spec import RunSpec
 from code.results import loadgen_log, settings_check
@@ -33,7 +33,7 @@ def run(job: Resolved, mode: str, folder: Path, label: str) -> LoadGenLog:
     with atomic_write(folder / "user.conf") as out:
         out.write(conf_text(job.definition.name, scenario, conf))
     with observed(Test(job.workload, mode, folder, job.placement)):
-        launch.run(_spec(job, mode, folder, conf), label, job.language.language, job.placement.environment)
+        launch.run(_spec(job, mode, folder, conf), label, job.language.language)
     log = loadgen_log.read_detail(folder / "mlperf_log_detail.txt")
     settings_check.require_settings(conf, log, scenario=scenario, mode=mode)
     return log
@@ -43,7 +43,7 @@ def probe(job: Resolved, label: str) -> dict[str, float]:
     """What the harness measures of the engine: samples_per_second, latency_ns, query_latency_ns. Raises what the engine raises."""
     with tempfile.TemporaryDirectory() as scratch:
         spec = _spec(job, "PerformanceOnly", Path(scratch), {})
-        return launch.probe(spec, label, job.language.language, Path(scratch), job.placement.environment)
+        return launch.probe(spec, label, job.language.language, Path(scratch))
 
 
 def probe_for_open_values(job: Resolved) -> dict[str, float]:
@@ -59,5 +59,12 @@ def _settings(job: Resolved) -> dict[str, int | float]:
 
 
 def _spec(job: Resolved, mode: str, folder: Path, conf: Mapping[str, Any]) -> RunSpec:
-    """run.json for one start that logs to `folder`."""
+    """run.json for one start that logs to `folder`. MissingError where its devices need more than one process."""
+    if len(job.placement.processes) > 1:
+        names = ", ".join(device.name for device in job.placement.devices)
+        raise MissingError(
+            f"{job.label}: {names} cannot be driven together yet",
+            "CUDA shows a process a single MIG slice, and one harness process is started",
+            f"choose one of them, such as --devices={job.placement.devices[0].number}",
+        )
     return run_spec(job.workload, mode, job.backend, job.engines.require(), job.dataset, folder, conf, job.placement)

@@ -35,7 +35,7 @@ def graph(
 def dataset(workload: Workload, runtime: Backend, definition: BenchmarkDefinition) -> dict[str, Any]:
     """The `dataset` part of run.json; MissingError when arrays are not there or broken."""
     if not runtime.computes:
-        return simulation.synthetic(definition.samples, definition.samples, _lengths(definition))
+        return simulation.synthetic(definition.samples, _lengths(definition))
     return definition.dataset(workload.plain())
 
 

@@ -6,8 +6,8 @@ engines, profiles, windows, tuning, estimates and the harness all read it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from code.common.errors import UsageError
@@ -22,6 +22,10 @@ if TYPE_CHECKING:
 
 ON_CPU = Consumer("placement", ("cpu_batch_size", "cpu_inference_streams", "cpu_threads_per_stream"), devices=("CPU",))
 ON_GPU = Consumer("placement", ("gpu_batch_size", "gpu_inference_streams"), devices=("GPU",))
+
+
+UUID_PREFIXES = ("GPU-", "MIG-")
+"""How the UUIDs of GPUs and of MIG slices begin."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +68,6 @@ class Placement:
         batch: maximum samples per batch; None if no field sets it.
         on_gpus: whether the devices are GPUs or MIG slices, not processors.
         system_devices: total number of devices in the system.
-        environment: variables for the harness process that restrict it to the selected devices, numbered from 0.
         processes: which process drives which devices, as indices into `devices`.
         notes: messages for the user about the placement.
     """
@@ -73,7 +76,6 @@ class Placement:
     batch: int | None
     on_gpus: bool = False
     system_devices: int = 1
-    environment: Mapping[str, str] = field(default_factory=dict)
     processes: tuple[tuple[int, ...], ...] = ((0,),)
     notes: tuple[str, ...] = ()
 
@@ -84,6 +86,11 @@ class Placement:
             kind: the device kind; '' for the first.
         """
         return {"max_batch": self.batch, "device_kind": kind or self.kinds[0]}
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """Variables that restrict a harness process to the selected devices, numbered from 0."""
+        return environment_of([device.name for device in self.devices])
 
     @property
     def kinds(self) -> tuple[str, ...]:
@@ -139,7 +146,6 @@ def place(workload: Workload, backend: Backend) -> Placement:
         batch,
         gpus,
         len(found),
-        _environment(chosen),
         _processes(chosen),
         tuple(notes),
     )
@@ -171,14 +177,17 @@ def _share(nodes: Sequence[Slot], streams: int, notes: list[str]) -> tuple[list[
     if len(used) < len(nodes):
         idle = ", ".join(node.name for i, node in enumerate(nodes) if i not in used)
         notes.append(f"cpu_inference_streams is {streams}, fewer than the NUMA nodes: idle nodes: {idle}")
-    return [replace(nodes[i]) for i in used], [whole[i] for i in used]
+    return [nodes[i] for i in used], [whole[i] for i in used]
 
 
-def _environment(chosen: Sequence[Slot]) -> dict[str, str]:
-    """CUDA_VISIBLE_DEVICES: CUDA numbers devices in the listed order; UUIDs identify a GPU in both NVML and CUDA."""
-    if not chosen or not all(slot.uuid for slot in chosen):
+def environment_of(names: Sequence[str]) -> dict[str, str]:
+    """CUDA_VISIBLE_DEVICES for devices named by UUID, which means the same GPU to NVML and to CUDA; {} for any others.
+
+    CUDA numbers devices in the listed order, as run.json does.
+    """
+    if not names or not all(name.startswith(UUID_PREFIXES) for name in names):
         return {}
-    return {"CUDA_VISIBLE_DEVICES": ",".join(slot.uuid for slot in chosen), "CUDA_DEVICE_ORDER": "PCI_BUS_ID"}
+    return {"CUDA_VISIBLE_DEVICES": ",".join(names), "CUDA_DEVICE_ORDER": "PCI_BUS_ID"}
 
 
 def _processes(chosen: Sequence[Slot]) -> tuple[tuple[int, ...], ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from code.backends.base import Backend
@@ -37,6 +37,7 @@ def with_open_values(
     placement: Placement,
     engine: EngineAddress,
     chosen: language.Choice,
+    dataset: Mapping[str, Any],
     measure: Callable[[], dict[str, float]],
 ) -> Workload:
     """The workload with values where its config leaves them to a measurement.
@@ -57,5 +58,6 @@ def with_open_values(
         "devices": [[d.kind, len(d.cores), d.streams, d.threads] for d in placement.devices],
         "batch": placement.batch,
         "multiple": spec_fields.length_multiple(workload),
+        "dataset": [dataset.get(name) for name in ("kind", "folder", "count")],
     }
     return measured.with_measured(workload, of, measure)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from code.common.errors import UsageError
@@ -30,11 +30,10 @@ class Slot:
 
     Args:
         number: its number in `--devices`.
-        name: its name in logs.
+        name: its name in logs: the UUID of a GPU or MIG slice if known.
         kind: the device type an engine is built for.
         cores: logical processors close to it, ascending; () for no affinity.
         compute: physical cores used for computation, for NUMA nodes.
-        uuid: of a GPU or MIG slice; '' if unknown.
         slice: whether it is a MIG slice.
     """
 
@@ -43,7 +42,6 @@ class Slot:
     kind: str
     cores: tuple[int, ...] = ()
     compute: int = 0
-    uuid: str = ""
     slice: bool = False
 
 
@@ -88,7 +86,7 @@ def _visible(devices: Sequence[DetectedDevice], detected: DetectedSystem) -> lis
         name = device.uuid or f"GPU {number}"
         cores = tuple(sorted(near)) if near and near != usable else ()
         kind = known_name(device.kind) or str(device.kind.name)
-        out.append(Slot(number, name, kind, cores, uuid=device.uuid, slice=isinstance(device.kind, MIG)))
+        out.append(Slot(number, name, kind, cores, slice=isinstance(device.kind, MIG)))
     return out
 
 
@@ -101,7 +99,7 @@ def _with_numa_config(listed: list[Slot], workload: Workload) -> list[Slot]:
     near: dict[int, tuple[int, ...]] = {}
     for numbers, cores in parse_numa_config(str(given), origin):
         near.update(dict.fromkeys(numbers, cores))
-    return [Slot(s.number, s.name, s.kind, near.get(s.number, s.cores), s.compute, s.uuid, s.slice) for s in listed]
+    return [replace(slot, cores=near.get(slot.number, slot.cores)) for slot in listed]
 
 
 def of_processors(workload: Workload) -> list[Slot]:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from code import main
-from code.common.errors import RunError, UsageError
+from code.common.errors import MissingError, RunError, UsageError
 from code.common.notices import Notices
 from code.plan.request import parse
 from code.plan.workload import Workload, build
@@ -105,7 +106,40 @@ def test_a_harness_process_runs_at_the_place_that_it_is_given(tmp_path: Path) ->
             asked.append((list(command), dict(environment)))
             return super().start(["true"], output, progress, environment)
 
-    spec = dataclasses.replace(parse_spec(run_documents.BOTH["sequence"], "run.json"), output_dir=str(tmp_path))
-    launch.run(spec, "label", "python", {"CUDA_VISIBLE_DEVICES": "GPU-1"}, Elsewhere())
+    spec = parse_spec(run_documents.BOTH["sequence"], "run.json")
+    devices = tuple(dataclasses.replace(d, name=name) for d, name in zip(spec.devices, ("GPU-1", "MIG-2"), strict=True))
+    spec = dataclasses.replace(spec, output_dir=str(tmp_path), devices=devices)
+    launch.run(spec, "label", "python", Elsewhere())
     ((command, environment),) = asked
-    assert command[-1].endswith("run.json") and environment["CUDA_VISIBLE_DEVICES"] == "GPU-1"
+    assert command[-1].endswith("run.json") and environment["CUDA_VISIBLE_DEVICES"] == "GPU-1,MIG-2"
+
+
+def test_mig_slices_that_need_a_process_each_are_refused_before_anything_starts(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    import dataclasses
+
+    real = jobs.place
+
+    def sliced(*arguments: Any) -> Any:
+        return dataclasses.replace(real(*arguments), processes=((0,), (1,)))
+
+    monkeypatch.setattr(jobs, "place", sliced)
+    monkeypatch.setenv("BUILD_DIR", str(tmp_path))
+    job = Job(planned("--devices=3,5"), Notices())
+    with pytest.raises(MissingError, match="GPU 3, GPU 5 cannot be driven together") as caught:
+        job.probe("label")
+    assert "--devices=3" in caught.value.next_step
+
+
+def test_a_harness_that_a_backend_does_not_run_in_is_refused_before_one_is_built(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    from code.run import cpp_build
+
+    monkeypatch.setattr(cpp_build, "ensure", lambda _why: pytest.fail("a harness would be built"))
+    monkeypatch.setenv("BUILD_DIR", str(tmp_path))
+    job = Job(planned("--harness_lang=python"), Notices())
+    job.build()
+    with pytest.raises(UsageError, match="has no python harness"):
+        job.prepare()

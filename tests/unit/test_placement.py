@@ -123,7 +123,7 @@ def test_each_mig_slice_gets_a_process_of_its_own() -> None:
     detected = detect(CAPTURES / "a100_mig_1g_5gb.json")
     workload = dataclasses.replace(workload, detected=detected, system_name="A100_SXM4_40GB_MIG_1x1g_5gb")
     slices = slots.of_gpus(workload, backend("tensorrt"))
-    assert slices and all(slot.slice and slot.uuid.startswith("MIG-") for slot in slices)
+    assert slices and all(slot.slice and slot.name.startswith("MIG-") for slot in slices)
     found = place(workload, backend("tensorrt"))
     assert found.processes == tuple((i,) for i in range(len(found.devices)))
 

@@ -7,7 +7,6 @@ requests, which the MLPerf rules forbid.
 
 from __future__ import annotations
 
-import importlib.metadata
 import json
 import threading
 from collections import deque
@@ -20,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from code.backends import memory
-from code.backends.base import Backend, EngineSpec, missing_sdk
+from code.backends.base import Backend, EngineSpec, missing_sdk, package_version
 from code.backends.generators.base import Event, Generation, GeneratorSpec, TextGenerator
 from code.backends.generators.streams import GeneratorStreams
 from code.backends.generators.text import IR, IR_WEIGHTS, require_text, text_definition
@@ -153,10 +152,7 @@ class OpenVinoGenAi(Backend):
 
     def version(self) -> str:
         """The installed package's version."""
-        try:
-            return importlib.metadata.version("openvino-genai")
-        except importlib.metadata.PackageNotFoundError as error:
-            raise missing_sdk("openvino-genai", "", error) from error
+        return package_version("openvino-genai")
 
     def build_settings(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """The precision of the weights and of the computation; everything else is set at load time."""
