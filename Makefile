@@ -1,4 +1,4 @@
-# Thin verbs over `python3 -m code.main`. Nothing is probed and nothing is downloaded when this file is read.
+# Thin targets over `python3 -m code.main`. Reading this file probes and downloads nothing.
 #
 #   make run RUN_ARGS="--benchmarks=bert --scenarios=offline --fast"
 
@@ -44,7 +44,7 @@ help: ## Show this list
 	@printf '  make run RUN_ARGS="--benchmarks=bert --scenarios=offline --fast"\n'
 
 .PHONY: options
-options: $(RUNTIME_STAMP) ## Show every option that RUN_ARGS takes
+options: $(RUNTIME_STAMP) ## Show every option that RUN_ARGS accepts
 	@$(HARNESS) --help
 
 ##@ Set-up (the targets below run these steps when needed)
@@ -130,7 +130,7 @@ generate_engines: $(READY) $(NAMED_PACKAGES) ## Build the engines that RUN_ARGS 
 	@$(HARNESS) --action=generate_engines $(NAMED_BENCHMARKS) @RUN_ARGS
 
 .PHONY: run_harness
-run_harness: $(READY) ## Run LoadGen with the engines that are built
+run_harness: $(READY) ## Run LoadGen with the engines already built
 	@$(HARNESS) --action=run_harness $(NAMED_BENCHMARKS) @RUN_ARGS
 
 .PHONY: calibrate
@@ -222,7 +222,7 @@ run_audit_verification: $(READY) ## Verify the newest audit runs without running
 	@$(HARNESS) --action=run_audit_verification $(NAMED_BENCHMARKS) $(if $(ROUND),--round=$(ROUND)) @RUN_ARGS
 
 .PHONY: stage_results
-stage_results: $(READY) ## Lay out the newest complete runs for a round (SUBMITTER= DIVISION= CATEGORY= STATUS= ROUND=)
+stage_results: $(READY) ## Stage the newest complete runs for a round (SUBMITTER= DIVISION= CATEGORY= STATUS= ROUND=)
 	@$(HARNESS) --action=stage_results $(NAMED_BENCHMARKS) $(WHO) @RUN_ARGS
 
 .PHONY: populate_readme
@@ -234,7 +234,7 @@ truncate_results: $(READY) ## Truncate accuracy logs to the checker's limit; ful
 	@$(HARNESS) --action=truncate_results @RUN_ARGS
 
 .PHONY: check_submission
-check_submission: $(READY) ## Check the staged tree: own preflight, then the official checker (MLPERF_INFERENCE_DIR=…)
+check_submission: $(READY) ## Check the staged tree: preflight, then the official checker (MLPERF_INFERENCE_DIR=…)
 	@$(HARNESS) --action=check_submission $(WHO) @RUN_ARGS
 
 .PHONY: pack_submission
@@ -292,7 +292,7 @@ BELONGS_INSIDE = $(and $(wildcard $(GPU_DEVICE)),$(if $(IN_CONTAINER)$(wildcard 
 run generate_engines run_harness calibrate: | tell_inside
 .PHONY: tell_inside
 tell_inside:
-	@$(if $(BELONGS_INSIDE),printf "note: this host has a GPU but no TensorRT; \`make $(MAKECMDGOALS)\` for the GPU belongs into the \
+	@$(if $(BELONGS_INSIDE),printf "note: this host has a GPU but no TensorRT; \`make $(MAKECMDGOALS)\` for the GPU belongs in the \
 	container:\n  next: make docker_run CMD='make $(MAKECMDGOALS) RUN_ARGS=\"%s\"'   (\`make prebuild\` once before)\n" "$$RUN_ARGS" >&2,:)
 
 ##@ Development
@@ -334,18 +334,18 @@ lock: $(DEV_STAMP) ## Update the lock files from pyproject.toml
 	@cd $(PROJECT_ROOT) && $(PY) -m pip install --quiet uv && scripts/lock.sh $(VENV)/bin/uv
 
 .PHONY: train_tiny_bert
-train_tiny_bert: $(DEV_STAMP) ## Train the tiny BERT again and export it (needs about 25 minutes)
+train_tiny_bert: $(DEV_STAMP) ## Retrain the tiny BERT and export it (needs about 25 minutes)
 	@cd $(PROJECT_ROOT) && $(PY) -m pip install --quiet -r requirements/train.txt && exec $(PY) -m code.benchmarks.bert.tiny.train
 
 .PHONY: train_tiny_gptj
-train_tiny_gptj: $(DEV_STAMP) ## Train the tiny GPT-J again and export it, in a separate environment (needs about 45 minutes)
+train_tiny_gptj: $(DEV_STAMP) ## Retrain the tiny GPT-J and export it, in a separate environment (needs about 45 minutes)
 	@cd $(PROJECT_ROOT) && $(PYTHON3) -m venv $(VENV)-export && \
 	  $(VENV)-export/bin/python -m pip install --quiet -r requirements/runtime.lock && \
 	  $(VENV)-export/bin/python -m pip install --quiet -c requirements/runtime.lock '.[train,export]' && \
 	  exec $(VENV)-export/bin/python -m code.benchmarks.gptj.tiny.train
 
 .PHONY: train_tiny_unet3d
-train_tiny_unet3d: $(DEV_STAMP) ## Train the tiny 3D-UNet again and export it (needs about an hour)
+train_tiny_unet3d: $(DEV_STAMP) ## Retrain the tiny 3D-UNet and export it (needs about an hour)
 	@cd $(PROJECT_ROOT) && $(PY) -m pip install --quiet -r requirements/train.txt && exec $(PY) -m code.benchmarks.unet3d.tiny.train
 
 .PHONY: clean_shallow

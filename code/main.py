@@ -23,10 +23,10 @@ INTERRUPTED_STATUS = 130
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Do what the command line says and return the exit status (documentation/commands.md)."""
+    """Run the command line and return the exit status (documentation/commands.md)."""
     try:
         arguments = expanded(arguments)
-        sys.argv[1:] = arguments  # what provenance.json keeps as the command
+        sys.argv[1:] = arguments  # recorded in provenance.json as the command
         if any(word in ("-h", "--help") for word in arguments):
             from code.plan.option_pages import usage
 
@@ -52,9 +52,9 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def expanded(arguments: Sequence[str], environment: Mapping[str, str] = os.environ) -> list[str]:
-    """The arguments with `@NAME` replaced by the words of that environment variable, quoted as in a shell.
+    """The arguments with `@NAME` replaced by the content of that environment variable, split as in a shell.
 
-    UsageError where the variable's quotes do not match.
+    UsageError if the variable's quotes do not match.
     """
     out: list[str] = []
     for word in arguments:

@@ -8,8 +8,8 @@ A config is a class. It inherits from its scenario's base class, names a system,
         gpu_batch_size = {"bert": 1024}
         offline_expected_qps = 30000
 
-`register` only stores; what a class says is checked when a workload is selected. `from configs.configuration import *` gives a config
-file every name it needs. How files are found and loaded is in loading.py, what a class holds in inspection.py.
+`register` does not validate; a class is checked when a workload is selected. `from configs.configuration import *` gives a config
+file every name it needs. loading.py finds and loads files, inspection.py checks classes.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ C = TypeVar("C", bound=type)
 
 
 class BenchmarkConfiguration:
-    """The root of every config class. Class attributes are fields; inheritance is the whole language."""
+    """The base of every config class. Class attributes are fields; only inheritance is used."""
 
     benchmark: Any
     scenario: Any
@@ -79,7 +79,7 @@ class BenchmarkConfiguration:
 
 @dataclass(frozen=True)
 class Detected:
-    """A value that grows with the machine: `factor` for each of `what` (cores) that was detected."""
+    """A value that scales with the machine: `factor` times the detected number of `what` (cores)."""
 
     what: str
     factor: float = 1.0
@@ -87,7 +87,7 @@ class Detected:
 
 @dataclass(frozen=True)
 class Probed:
-    """A value that a short measurement on this machine's engine gives, times `factor`.
+    """A value measured with this machine's engine, times `factor`.
 
     Args:
         what: 'samples_per_second', 'latency_ns' (of one sample) or 'query_latency_ns' (of a MultiStream query).
@@ -98,7 +98,7 @@ class Probed:
 
 
 def shown(path: str | Path) -> str:
-    """A path relative to the project where it is inside."""
+    """A path, relative to the project if it is inside."""
     root = CONFIG_ROOT.parent
     return str(Path(path).relative_to(root) if Path(path).is_relative_to(root) else path)
 
@@ -115,7 +115,7 @@ class Registered:
 
     @property
     def where(self) -> str:
-        """file:line, relative to the project where it can be."""
+        """file:line, relative to the project if possible."""
         return f"{shown(self.file)}:{self.line}"
 
 
@@ -131,7 +131,7 @@ class ConfigRegistry:
         accuracy_target: AccuracyTarget = AccuracyTarget.k_99,
         power_setting: PowerSetting = PowerSetting.MaxP,
     ) -> Callable[[C], C]:
-        """Class decorator: this class is the config of its system for that harness, accuracy target and power setting."""
+        """Class decorator: register the class as its system's config for a harness, accuracy target and power setting."""
         setting = WorkloadSetting(harness_type, accuracy_target, power_setting)
         caller = sys._getframe(1)
         file, line = caller.f_code.co_filename, caller.f_lineno

@@ -23,7 +23,7 @@ READS = Consumer("config registry", ("benchmark", "scenario"))
 
 
 def fields_of(cls: type) -> dict[str, tuple[Any, type]]:
-    """The fields a config class sets, by inheritance: name → (value, the class that sets it).
+    """The fields of a config class, including inherited ones: name → (value, the class that sets it).
 
     Methods, private names and nested classes are not fields.
     """
@@ -70,7 +70,7 @@ def faults(entry: Registered) -> list[HarnessError]:
 
 
 def misplaced(entry: Registered, benchmark: Benchmark, scenario: Scenario) -> UsageError | None:
-    """The error for a class in the file of another benchmark or scenario than its own, None for one in its place."""
+    """The error for a class in a file of another benchmark or scenario, else None."""
     read = READS.of({name: getattr(entry.cls, name, None) for name in READS.fields})
     for name, own, wanted in (("benchmark", read["benchmark"], benchmark), ("scenario", read["scenario"], scenario)):
         if own is not None and own is not wanted:
@@ -135,7 +135,7 @@ def place_of(owner: type, name: str) -> str:
     module = sys.modules.get(owner.__module__)
     file = getattr(module, "__file__", None) or owner.__module__
     lines = _assignment_lines(file).get((owner.__qualname__, name), [])
-    if len(lines) > 1:  # a second class of that name: the one whose register line is above
+    if len(lines) > 1:  # several classes of that name: use the one whose register line is above
         own = [entry.line for entry in ConfigRegistry.entries if entry.cls is owner]
         lines = [line for line in lines if own and line >= own[-1]] or lines[-1:]
     return f"{shown(file)}:{lines[0]}" if lines else shown(file)

@@ -73,8 +73,8 @@ def roots() -> list[Path]:
 def load(benchmark: Benchmark, scenario: Scenario) -> list[LoadedFile]:
     """Load a benchmark's config files for one scenario: the package, its custom.py, and the user's own definitions.
 
-    The benchmark's base classes are loaded before them, and are in the answer where something of them failed. Each file is loaded
-    at most once in a process. Files that are not there are left out of the answer.
+    The benchmark's base classes are loaded first, and are included in the result if they have failures. Each file is loaded
+    at most once in a process. Missing files are left out of the result.
     """
     package = f"configs.{benchmark.valstr}.{scenario.valstr}"
     folder = f"{benchmark.valstr}/{scenario.valstr}"
@@ -92,7 +92,7 @@ def load(benchmark: Benchmark, scenario: Scenario) -> list[LoadedFile]:
 
 
 def _first(place: str) -> Path | None:
-    """The file of that place in the first folder that has one."""
+    """The file with that relative path in the first folder that has it."""
     return next((root / place for root in roots() if (root / place).is_file()), None)
 
 
@@ -109,7 +109,7 @@ def definitions(benchmark: Benchmark, scenario: Scenario) -> Path | None:
 
 
 def load_file(name: str, path: Path) -> LoadedFile:
-    """Load one config file as the module `name`, unless that module is there already."""
+    """Load one config file as the module `name`, unless that module is already loaded."""
     if name not in _loaded:
         problems = () if name in sys.modules else tuple(_run_file(name, path))
         entries = tuple(entry for entry in ConfigRegistry.entries if entry.package == name)
@@ -131,7 +131,7 @@ def forget() -> None:
 
 
 def _run_file(name: str, path: Path) -> Iterator[ConfigProblem]:
-    """Make the module and run it; yields what failed."""
+    """Create the module and run it; yields the failures."""
     ConfigRegistry.entries[:] = [entry for entry in ConfigRegistry.entries if entry.package != name]
     try:
         tree = ast.parse(path.read_bytes(), str(path))
@@ -139,7 +139,7 @@ def _run_file(name: str, path: Path) -> Iterator[ConfigProblem]:
         yield describe_failure(error, path)
         return
     module = _module(name, path)
-    before = list(sys.path)  # older files put the working directory in front
+    before = list(sys.path)  # older files prepend the working directory
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", SyntaxWarning)
@@ -172,7 +172,7 @@ def _run_statements(tree: ast.Module, module: ModuleType, path: Path) -> Iterato
             exec(compile(ast.Module([node], []), str(path), "exec", LAZY_ANNOTATIONS, dont_inherit=True), module.__dict__)
         except KeyboardInterrupt:
             raise
-        except BaseException as error:  # a user's file: whatever it raises, even SystemExit, costs that statement alone
+        except BaseException as error:  # a user's file: whatever it raises, even SystemExit, fails only that statement
             del ConfigRegistry.entries[count:]
             yield describe_failure(error, path, node, lost, list(module.__dict__))
             if not isinstance(node, BINDING):
@@ -183,7 +183,7 @@ def _run_statements(tree: ast.Module, module: ModuleType, path: Path) -> Iterato
 
 
 def _bound(node: ast.stmt) -> list[str]:
-    """The names that a statement gives a value."""
+    """The names that a statement binds."""
     if isinstance(node, (ast.ClassDef, ast.FunctionDef)):
         return [node.name]
     if isinstance(node, (ast.Import, ast.ImportFrom)):
@@ -199,11 +199,11 @@ def describe_failure(
     lost: dict[str, int] | None = None,
     names: list[str] | None = None,
 ) -> ConfigProblem:
-    """Where and why a config file, or one statement of it, failed, with a hint.
+    """The location and reason of a failure in a config file, with a hint.
 
     Args:
         lost: names that earlier statements failed to bind, with their lines.
-        names: the names that the file knows at this place.
+        names: the names that are bound at this point.
     """
     if isinstance(error, SyntaxError) and node is None:
         return _of_syntax(error, path)

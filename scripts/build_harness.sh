@@ -19,7 +19,7 @@ stop() { # stop STATUS WHAT WHY NEXT
 
 case $sanitize in
   "" | thread | address) ;;
-  *) stop 2 "SANITIZE is '$sanitize'" "there are thread and address" "run \`make build SANITIZE=thread\`" ;;
+  *) stop 2 "SANITIZE is '$sanitize'" "it must be thread or address" "run \`make build SANITIZE=thread\`" ;;
 esac
 
 compiler=${CXX:-}
@@ -29,7 +29,7 @@ if [ -z "$compiler" ]; then
   done
 fi
 [ -n "$compiler" ] && command -v "${compiler%% *}" >/dev/null ||
-  stop 3 "no C++ compiler on this machine" "the C++ harness is compiled here" \
+  stop 3 "no C++ compiler on this machine" "the C++ harness is compiled from source" \
     "install one (Debian and Ubuntu: apt-get install g++), or run with --harness_lang=python"
 
 bin_of_python=$(cd "$(dirname "$python")" && pwd)
@@ -37,7 +37,7 @@ cmake=$bin_of_python/cmake
 ninja=$bin_of_python/ninja
 [ -x "$ninja" ] || ninja=$(command -v ninja || true)
 [ -x "$cmake" ] || cmake=$(command -v cmake) ||
-  stop 3 "no cmake" "neither $bin_of_python nor the PATH has one" "run \`make build\`, which installs one"
+  stop 3 "cmake was not found" "it is neither in $bin_of_python nor on the PATH" "run \`make build\`, which installs it"
 
 loadgen=$("$python" "$root/scripts/fetch_loadgen.py" "$build/loadgen")
 
@@ -56,7 +56,7 @@ print(folder("nlohmann_json", "include", "nlohmann/json.hpp"), folder("openvino"
 PY
 )
 [ "$json" != "-" ] ||
-  stop 3 "nlohmann/json.hpp is not there" "the harness reads run.json with it" "run \`make build\`, which installs it"
+  stop 3 "nlohmann/json.hpp was not found" "the harness reads run.json with it" "run \`make build\`, which installs it"
 
 out=$build/cmake${sanitize:+-$sanitize}
 bin=$build/bin${sanitize:+-$sanitize}

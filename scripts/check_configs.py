@@ -27,7 +27,7 @@ from code.common.errors import HarnessError
 from scripts.config_trees import Tree, find_trees
 
 SECONDS = 300
-"""How long one tree may take."""
+"""Time limit for one tree, in seconds."""
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -55,7 +55,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def check_tree(tree: Tree) -> dict[str, Any]:
-    """Load one tree in a process of its own; what it reports, or that it did not report."""
+    """Load one tree in its own process; returns its report, or one that states why there is none."""
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "report.json"
         given = Path(folder) / "tree.json"
@@ -104,7 +104,7 @@ def summed(reports: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def show(content: dict[str, Any]) -> None:
-    """The tables that people read."""
+    """Print the tables."""
     for report in content["trees"]:
         rows = [
             (_inside(file["file"], report["tree"]), str(file["classes"]), "failed" if file["failures"] else "loaded")

@@ -1,4 +1,4 @@
-"""Trees of config files: where they are below a folder, and what loading one gives.
+"""Finds trees of config files below a folder, and loads one into a report.
 
 Run as `python3 -m scripts.config_trees TREE.json REPORT.json` it loads one tree; scripts/check_configs.py does so for each.
 """
@@ -37,7 +37,7 @@ class Tree:
     systems: Path | None = None
 
     def as_json(self) -> dict[str, Any]:
-        """For the process that loads it."""
+        """The form passed to the loading process."""
         return {
             "root": str(self.root),
             "files": [str(path) for path in self.files],
@@ -53,7 +53,7 @@ class Tree:
 
 
 def find_trees(places: Iterable[Path]) -> list[Tree]:
-    """Every tree below the given folders, and every given file. UsageError for a place that does not exist, MissingError for none."""
+    """Every tree below the given folders, and every given file. UsageError for a path that does not exist, MissingError for none."""
     trees: dict[Path, Tree] = {}
     for place in places:
         if not place.exists():
@@ -108,7 +108,7 @@ def _list_beside(root: Path) -> Path | None:
 
 
 def check(tree: Tree) -> dict[str, Any]:
-    """Load a tree into this process and report it. Changes where this process finds configs: call it once."""
+    """Load a tree into this process and report it. Changes this process's config search path: call it once."""
     import configs
     from code.systems.system_list import KnownSystem
     from configs.configuration import Registered
@@ -152,7 +152,7 @@ def check(tree: Tree) -> dict[str, Any]:
 
 
 def note(refused: dict[tuple[str, str], dict[str, Any]], error: HarnessError) -> None:
-    """Count a fault; one that many classes inherit is one fault."""
+    """Count a fault; one inherited by many classes counts once."""
     fault = refused.setdefault(
         (error.where, error.why), {"where": error.where, "what": error.what, "why": error.why, "classes": 0}
     )
@@ -170,7 +170,7 @@ def _place(tree: Tree, path: Path) -> tuple[Benchmark, Scenario] | None:
 
 
 def _module_name(tree: Tree, path: Path) -> str:
-    """What the file is called when it is imported; a lone file is taken for its benchmark's and scenario's custom.py."""
+    """The file's module name; a lone file is treated as custom.py of its benchmark and scenario."""
     if not tree.lone:
         if path.parent.parent == tree.root:
             return f"configs.{path.parent.name}"

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # link_dirs.sh BUILD_DIR SCRATCH given|default: make build/{data,models,preprocessed_data} links into the scratch path.
-# A scratch path that the user named must exist: creating it would hide a typing error or a disk that is not mounted.
+# A scratch path set by the user must exist: creating it would hide a typo or an unmounted disk.
 set -u
 build=$1 scratch=$2 origin=$3
 
@@ -13,12 +13,12 @@ fail() {
 
 if [ ! -d "$scratch" ]; then
   [ "$origin" = default ] || fail "MLPERF_SCRATCH_PATH $scratch does not exist" \
-    "it was named explicitly, so it is not created in silence" "mkdir -p '$scratch', or set MLPERF_SCRATCH_PATH to the right disk"
+    "it was set explicitly, so it is not created silently" "mkdir -p '$scratch', or set MLPERF_SCRATCH_PATH to the right disk"
   mkdir -p "$scratch" 2>/dev/null || fail "cannot create $scratch" "no permission to write there" "set BUILD_DIR or MLPERF_SCRATCH_PATH" 4
 fi
 [ -w "$scratch" ] || fail "cannot write to the scratch path $scratch" "it belongs to $(stat -c %U "$scratch")" \
-  "set MLPERF_SCRATCH_PATH to a folder of yours" 4
-mkdir -p "$build" 2>/dev/null || fail "cannot create $build" "no permission to write there" "set BUILD_DIR to a folder of yours" 4
+  "set MLPERF_SCRATCH_PATH to a folder you own" 4
+mkdir -p "$build" 2>/dev/null || fail "cannot create $build" "no permission to write there" "set BUILD_DIR to a folder you own" 4
 
 scratch=$(cd "$scratch" && pwd)
 for name in data models preprocessed_data; do

@@ -24,7 +24,7 @@ MASKED = -10000.0
 
 
 class Graph:
-    """Nodes and weights as they are added; every method answers with the name of what it made."""
+    """A graph builder; every method returns the name of the tensor it adds."""
 
     def __init__(self, hidden: int, heads: int, inner: int, seed: int) -> None:
         self.hidden, self.heads, self.inner = hidden, heads, inner
@@ -33,7 +33,7 @@ class Graph:
         self._random = np.random.default_rng(seed)
 
     def node(self, operator: str, inputs: list[str], name: str, **attributes: Any) -> str:
-        """A node with one output, which is called as the node."""
+        """Add a node with one output of the same name."""
         from onnx import helper
 
         self.nodes.append(helper.make_node(operator, inputs, [name], name=name, **attributes))

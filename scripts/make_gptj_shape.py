@@ -4,7 +4,7 @@
     python scripts/make_gptj_shape.py build/models/gptj-shape --hidden 768 --layers 12
 
 Needs torch, transformers and optimum-intel (the project's extra `export`). Its vocabulary is the tiny variant's unless another is named;
-random weights never end a text, so that every one is as long as it may be.
+random weights never end a text, so that every text has the maximum length.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from code.common.errors import HarnessError, MissingError
 from code.common.files import atomic_directory
 
 SPREAD = 0.05
-"""Standard deviation of the weights: enough for the next token to depend on the text."""
+"""Standard deviation of the weights, large enough for the next token to depend on the text."""
 
 
 def main() -> int:
@@ -48,7 +48,7 @@ def main() -> int:
 
 
 def make(options: argparse.Namespace) -> None:
-    """The checkpoint and its export, whole or not at all."""
+    """Write the checkpoint and its export atomically."""
     try:
         import torch
         from transformers import GPTJConfig, GPTJForCausalLM

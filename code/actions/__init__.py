@@ -41,7 +41,7 @@ class Context:
 
 
 class Action(Protocol):
-    """A verb of the command line."""
+    """An action of the command line."""
 
     def perform(self, context: Context) -> int:
         """Carry out the request and return the exit status."""
@@ -49,7 +49,7 @@ class Action(Protocol):
 
 @dataclass(frozen=True)
 class OncePerRequest:
-    """An action that is called once."""
+    """An action that is called once per request."""
 
     run: Callable[[Context], int]
 

@@ -47,7 +47,7 @@ def run(job: Job, context: Context) -> None:
     )
     provenance = json.loads((graph.parent / "graph.json").read_text(encoding="utf-8"))
     console.say(provenance["result"]["verdict"])
-    console.say(f"every tensor and layer: {paths.shown(report)}")
+    console.say(f"full report: {paths.shown(report)}")
 
 
 ACTION = EachWorkload(run)

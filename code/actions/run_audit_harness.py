@@ -47,7 +47,7 @@ def require_computing(job: Job) -> None:
     """UsageError for a simulated engine: it computes no answers to verify."""
     if not job.backend.computes:
         raise UsageError(
-            f"{job.label} cannot be audited", "a simulated engine computes no answers", "name a real runtime with --backend=…"
+            f"{job.label} cannot be audited", "a simulated engine computes no answers", "choose a real runtime with --backend=…"
         )
 
 
@@ -95,7 +95,7 @@ def require_passed(workload: Workload, failed: list[Outcome]) -> None:
     if failed:
         names = ", ".join(outcome.folder.name for outcome in failed)
         raise RunError(
-            f"{workload.label} fails {names}",
+            f"{workload.label} failed {names}",
             " | ".join(failed[0].lines),
             "see verify_*.txt in the folder above; if only performance failed, stop other work on the machine and run again",
         )

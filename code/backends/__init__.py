@@ -1,1 +1,1 @@
-"""Backends: each turns a model into an engine and an engine into answers. One module per runtime."""
+"""Backends, one module per runtime: each builds engines from models and runs them."""

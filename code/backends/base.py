@@ -76,9 +76,9 @@ class Backend(Protocol):
 
     name: str
     label: str
-    """Its name in results, such as 'OpenVINO' or 'TRT'."""
+    """Name in results, such as 'OpenVINO' or 'TRT'."""
     runtime_key: str
-    """The key of its version in metadata.json."""
+    """Key of the runtime's version in metadata.json."""
     reads: tuple[Consumer, ...]
     """The consumers of options in its code, including its C++ engine."""
     device: str

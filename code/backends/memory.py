@@ -8,9 +8,9 @@ from code.common.errors import MissingError
 
 WEIGHT_BYTES = {"fp32": 4.0, "bf16": 2.0, "fp16": 2.0, "int8": 1.05, "int4": 0.65}
 LOADED = 1.3
-"""Memory of loaded weights, as a share of their file: kernels keep some of them in a layout of their own."""
+"""Memory of loaded weights, as a multiple of their file size: kernels keep repacked copies of some of them."""
 TRACED = 2.2
-"""Memory of an export, as a share of the weights in the precision they are traced in: the graph holds them a second time."""
+"""Memory of an export, as a multiple of the weights in the traced precision: the graph holds a second copy."""
 SMALLER = {"fp32": "bf16", "bf16": "int8", "fp16": "int8", "int8": "int4"}
 
 
@@ -24,7 +24,7 @@ def available() -> int:
 
 
 def to_export(parameters: int, precision: str, exported: bool) -> int:
-    """Bytes that making an engine takes: reading an exported model, or tracing a checkpoint in bf16 where that is enough."""
+    """Bytes needed to make an engine: to read an exported model, or to trace a checkpoint (in bf16 if that is enough)."""
     if exported:
         return int(parameters * 4 * LOADED)
     return int(parameters * (4 if precision == "fp32" else 2) * TRACED)

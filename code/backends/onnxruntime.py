@@ -54,7 +54,7 @@ class OnnxRuntime(Backend):
         return package_version("onnxruntime")
 
     def build_settings(self, values: Mapping[str, Any]) -> dict[str, Any]:
-        """The precision, which must be the graph's own."""
+        """The precision, which must be that of the graph."""
         precision = READS.of(values)["precision"]
         if precision not in ("fp32", "int8"):
             raise UsageError(

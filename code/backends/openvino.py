@@ -60,8 +60,8 @@ def inference_precision(precision: str) -> str:
 def _say_fp32() -> None:
     """The runtime, created once per process."""
     console.warn(
-        "this processor has no fp16 instructions: the fp16 graph, whose weights are rounded to fp16, computes in fp32 here; "
-        "that shows what the rounded weights score, and its speed is fp32's"
+        "this processor has no fp16 instructions: the fp16 graph (weights rounded to fp16) runs in fp32; "
+        "the accuracy is that of the rounded weights, the speed that of fp32"
     )
 
 

@@ -46,7 +46,7 @@ class Simulated(Backend):
         return VERSION
 
     def build_settings(self, values: Mapping[str, Any]) -> dict[str, Any]:
-        """The precision that results name; the table is the model."""
+        """The precision reported in results; the table is the model."""
         return {"precision": READS.of(values)["precision"]}
 
     def device_identity(self) -> str:
@@ -54,7 +54,7 @@ class Simulated(Backend):
         return "none"
 
     def build(self, model: Path, values: Mapping[str, Any], folder: Path) -> None:
-        """Keep the table."""
+        """Copy the table into `folder`."""
         shutil.copyfile(model, folder / TABLE_FILE)
 
     def options(self, values: Mapping[str, Any], folder: Path) -> SimulatedOptions:
@@ -63,7 +63,7 @@ class Simulated(Backend):
         return SimulatedOptions(**{name: _frozen(value) for name, value in content.items()})
 
     def load(self, folder: Path, spec: EngineSpec) -> Engine:
-        """UsageError: only the C++ harness simulates."""
+        """UsageError: only the C++ harness can simulate."""
         raise UsageError(
             "the Python harness does not support simulated engines",
             "its own overhead would distort the measurement",

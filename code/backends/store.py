@@ -38,7 +38,7 @@ class EngineAddress:
 
     @property
     def exists(self) -> bool:
-        """Whether it is built."""
+        """Whether the engine is built."""
         return (self.folder / SIDECAR).is_file()
 
     def require(self) -> Path:
@@ -46,8 +46,8 @@ class EngineAddress:
         if not self.exists:
             raise MissingError(
                 f"the engine {self.folder.name} is not built",
-                f"there is no {self.folder}",
-                "run `make generate_engines` with the same RUN_ARGS, or `make run`, which does both",
+                f"{self.folder} does not exist",
+                "run `make generate_engines` with the same RUN_ARGS, or use `make run`, which builds and runs",
             )
         return self.folder
 

@@ -1,7 +1,7 @@
-"""What a benchmark offers to the rest of the harness, and where each one is.
+"""The interface of a benchmark, and the registry of benchmarks.
 
 A new benchmark is a package with `facts.py`, which has `FACTS`, and `benchmark.py`, which has `BENCHMARK`; and one entry here.
-Code that needs no more than facts asks code/rules/benchmarks.py, which imports nothing else of the package.
+Code that needs only the facts uses code/rules/benchmarks.py, which imports nothing else of the package.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 class BenchmarkDefinition(Protocol):
     """One benchmark: its data, its model, its inputs and its score.
 
-    A definition inherits what most benchmarks have nothing of their own for.
+    The defaults here suit most benchmarks.
 
     `values` is always a workload's resolved fields, name → value.
     """
@@ -51,7 +51,7 @@ class BenchmarkDefinition(Protocol):
 
     @property
     def whole_passes(self) -> bool:
-        """Whether mlperf.conf makes whole passes over the data set (sample_concatenate_permutation = 1)."""
+        """Whether mlperf.conf requires whole passes over the data set (sample_concatenate_permutation = 1)."""
         return self.facts.whole_passes
 
     def full_name(self, target: AccuracyTarget) -> str:

@@ -102,7 +102,7 @@ class AliasedNameEnum(Enum):
 
 
 class _ValueString(str):
-    """A string that may also be called, since older files write `valstr()`."""
+    """A string that can also be called, because older files write `valstr()`."""
 
     def __call__(self) -> str:
         return str(self)
@@ -110,7 +110,7 @@ class _ValueString(str):
 
 @unique
 class Benchmark(AliasedNameEnum):
-    """The benchmarks of the MLPerf Inference rounds that config files name; BERT, GPTJ and UNET3D are the ones that run."""
+    """The MLPerf Inference benchmarks that config files name; only BERT, GPTJ and UNET3D are implemented."""
 
     BERT = AliasedName("bert", ("bert-99", "bert-99.9", "bert-large"))
     GPTJ = AliasedName("gptj", ("gptj6b", "gpt-j", "gptj-99", "gptj-99.9", "gptj-6b"))
@@ -148,7 +148,7 @@ class HarnessType(AliasedNameEnum):
 
 @unique
 class AccuracyTarget(Enum):
-    """Share of the reference accuracy that a result must keep."""
+    """Share of the reference accuracy that a result must reach."""
 
     k_99 = 0.99
     k_99_9 = 0.999
@@ -305,7 +305,7 @@ class Memory:
         return cls(float(found.group(1)), ByteSuffix[found.group(2)])
 
     def pretty_string(self) -> str:
-        """'928.77 GB'."""
+        """The amount with its unit: '928.77 GB'."""
         return f"{self.quantity:g} {self.byte_suffix.name}"
 
     def __repr__(self) -> str:
@@ -324,7 +324,7 @@ class WorkloadSetting:
     power_setting: PowerSetting = PowerSetting.MaxP
 
     def shortname(self) -> str:
-        """'custom_k_99_MaxP', as result names carry it."""
+        """The form used in result names: 'custom_k_99_MaxP'."""
         return f"{self.harness_type.valstr}_{self.accuracy_target.name}_{self.power_setting.valstr}"
 
     def config_ver(self) -> str:
@@ -345,4 +345,4 @@ ALL_SETTINGS = tuple(
     for a in AccuracyTarget
     for p in PowerSetting
 )
-"""Every setting a config class can be registered for."""
+"""Every setting that a config class can be registered for."""

@@ -344,7 +344,9 @@ def _claimed(target: Path) -> Iterator[FileIO]:
                 raise FileNotFoundError
         except (BlockingIOError, FileNotFoundError) as error:
             raise RunError(
-                f"another process is downloading {target}", f"it holds {path}", "wait for it, then run the same command again"
+                f"another process is downloading {target}",
+                f"it has locked {path}",
+                "wait for it, then run the same command again",
             ) from error
         try:
             yield part

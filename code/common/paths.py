@@ -18,14 +18,14 @@ def project_root() -> Path:
 
 
 def build_dir() -> Path:
-    """Everything generated: $BUILD_DIR, or `build` below the project's root."""
+    """The folder for everything generated: $BUILD_DIR, or `build` below the project's root."""
     given = os.environ.get("BUILD_DIR", "")
     path = Path(given) if given else Path("build")
     return path if path.is_absolute() else project_root() / path
 
 
 def scratch_dir() -> Path:
-    """The large disk: $MLPERF_SCRATCH_PATH, else /home/mlperf_inference_data where it exists, else build/scratch."""
+    """The folder for large data: $MLPERF_SCRATCH_PATH, else /home/mlperf_inference_data if it exists, else build/scratch."""
     given = os.environ.get("MLPERF_SCRATCH_PATH", "")
     if given:
         return Path(given)

@@ -14,7 +14,7 @@ from code.common.files import sha256
 
 @dataclass(frozen=True)
 class Stamp:
-    """Digest, size in bytes, time of change in ns."""
+    """Digest, size in bytes, modification time in ns."""
 
     sha256: str
     size: int

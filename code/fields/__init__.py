@@ -1,1 +1,1 @@
-"""The one table of options."""
+"""The table of options."""

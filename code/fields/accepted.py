@@ -25,7 +25,7 @@ ACCEPTED: dict[str, str] = {
     "input_format": FROM_GRAPH,
     # LoadGen
     "performance_sample_count": "the data set defines it; performance_sample_count_override changes how many samples LoadGen draws from",
-    "mlperf_conf_path": "LoadGen carries its own mlperf.conf, and another one is not allowed in a submission",
+    "mlperf_conf_path": "LoadGen has a built-in mlperf.conf, and a submission may not use another",
     "user_conf_path": "user.conf is generated from the other fields",
     # batches, streams and devices
     "gpu_copy_streams": ONE_STREAM,
@@ -37,8 +37,8 @@ ACCEPTED: dict[str, str] = {
     "use_batcher_thread_per_device": LWIS,
     "use_cuda_thread_per_device": LWIS,
     "complete_threads": LWIS,
-    "use_same_context": "each stream has an execution context of its own",
-    "use_spin_wait": "threads that wait for the device sleep",
+    "use_same_context": "each stream has its own execution context",
+    "use_spin_wait": "threads sleep while they wait for the device",
     "use_jemalloc": "the harness uses the allocator of the system, or the one that LD_PRELOAD names",
     # engine
     "active_sms": "TensorRT has no such switch; use MIG or MPS to run on a part of a GPU",
@@ -86,4 +86,4 @@ ACCEPTED: dict[str, str] = {
     "request_timeout_usec": TRITON,
     "use_concurrent_harness": TRITON,
 }
-"""Option → why it changes nothing."""
+"""Option → why it is ignored."""

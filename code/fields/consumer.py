@@ -38,14 +38,14 @@ class Readable(Protocol):
 
 @dataclass(frozen=True)
 class Run:
-    """The properties of a workload that decide which consumers act on its options.
+    """The properties of a workload that determine which consumers read its options.
 
     Args:
         device: the kind of device of the backend, 'CPU' or 'GPU'.
         benchmark: its short name, 'bert'.
-        language: of the harness: 'cpp', 'python', or 'auto' where it is not chosen yet.
-        precision: of the graph: fp8 where use_fp8 is set.
-        graphs: whether the backend compiles a graph that is made in the precision first.
+        language: of the harness: 'cpp', 'python', or 'auto' if it is not yet chosen.
+        precision: of the graph: fp8 if use_fp8 is set.
+        graphs: whether the backend compiles a graph that is first converted to the precision.
     """
 
     backend: str
@@ -95,7 +95,7 @@ class Consumer:
         return Reading(self, values.source if isinstance(values, Reading) else values)
 
     def applies(self, run: Run) -> bool:
-        """Whether it takes part in a run."""
+        """Whether it is used in a run."""
         conditions = (
             (self.backends, run.backend),
             (self.devices, run.device),
@@ -106,7 +106,7 @@ class Consumer:
         return all(not allowed or value in allowed for allowed, value in conditions) and (run.graphs or not self.graphs)
 
     def reads(self, name: str, run: Run) -> bool:
-        """Whether it acts on the option `name` in a run: the option itself may be for some benchmarks and scenarios only."""
+        """Whether it uses the option `name` in a run: the option itself may apply to some benchmarks and scenarios only."""
         if name not in self.fields or not self.applies(run):
             return False
         option = field_table()[name]
@@ -143,5 +143,5 @@ class Reading(Mapping[str, Any]):
         return (name for name in self.consumer.fields if name in self)
 
     def __len__(self) -> int:
-        """How many declared options `source` holds."""
+        """Number of declared options in `source`."""
         return sum(1 for _ in self)

@@ -76,17 +76,17 @@ class Field:
 
     @property
     def least(self) -> float | None:
-        """The least value, which is allowed; None for what is not a number."""
+        """The minimum, inclusive; None if it is not a number."""
         return self.limits[0] if self.limits else None
 
     @property
     def most(self) -> float | None:
-        """The greatest value, which is allowed; None for what is not a number."""
+        """The maximum, inclusive; None if it is not a number."""
         return self.limits[1] if self.limits else None
 
     @property
     def range(self) -> str:
-        """'from 1 to 1,048,576'; '' for what is not a number."""
+        """The limits as text: 'from 1 to 1,048,576'; '' if it is not a number."""
         return f"from {_shown(self.limits[0])} to {_shown(self.limits[1])}" if self.limits else ""
 
     def parse(self, text: str, where: str) -> Any:
@@ -106,7 +106,7 @@ class Field:
         return self.check(text, where)
 
     def check(self, value: Any, where: str) -> Any:
-        """`value` from a config class as this field's type; UsageError where it is of another type or out of range."""
+        """`value` from a config class as this field's type; UsageError for another type or a value out of range."""
         if value is None:
             return None
         if self.type == "bool":
@@ -118,7 +118,7 @@ class Field:
         return self._numeral(value, where) if self.numeric else self._text(value, where)
 
     def bad(self, value: Any, where: str) -> UsageError:
-        """The error for a value that this field does not take."""
+        """The error for an invalid value of this field."""
         wanted = {"int": "a whole number", "float": "a number", "bool": "True or False", "str": "text", "list": "a list"}.get(
             self.type, ""
         )
@@ -211,7 +211,7 @@ class Field:
 
 
 def _shown(number: float) -> str:
-    """'1,048,576', '0.1', '1e+12'."""
+    """A number as text: '1,048,576', '0.1', '1e+12'."""
     return f"{number:,}" if isinstance(number, int) else f"{number:g}"
 
 

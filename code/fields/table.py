@@ -18,7 +18,7 @@ FIELDS: tuple[Field, ...] = (*asking.ROWS, *runs.ROWS, *engines.ROWS, *surroundi
 
 @cache
 def field_table() -> dict[str, Field]:
-    """Every spelling of every option, aliases included."""
+    """Every name of every option, including aliases."""
     table: dict[str, Field] = {}
     for field in FIELDS:
         for name in (field.name, *field.aliases):
@@ -38,7 +38,7 @@ def lookup(name: str, where: str = "", kind: str = "field") -> Field:
 
 
 def require_applicable(field: Field, benchmark: str, scenario: str, where: str) -> None:
-    """UsageError where `field` was set on the command line for a benchmark it does not belong to."""
+    """UsageError if `field` was set on the command line for a benchmark it does not apply to."""
     if field.benchmarks and benchmark not in field.benchmarks:
         raise UsageError(
             f"{field.name} does not apply to {benchmark}",

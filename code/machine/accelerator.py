@@ -1,4 +1,4 @@
-"""Accelerators: GPUs, MIG slices, and how many of each a system has."""
+"""Accelerators of a system: GPUs and MIG slices, and their counts."""
 
 from __future__ import annotations
 
@@ -51,13 +51,13 @@ class AcceleratorConfiguration(Hardware):
         return hash(tuple(self.layout.items()))
 
     def get_accelerators(self) -> list[Any]:
-        """The kinds of accelerators, in the layout's order."""
+        """The kinds of accelerators, in the order of the layout."""
         return list(self.layout)
 
     def num_gpus(self) -> int:
-        """How many whole GPUs there are."""
+        """Number of whole GPUs."""
         return sum(count for kind, count in self.layout.items() if isinstance(kind, GPU) and not isinstance(kind, MIG))
 
     def num_migs(self) -> int:
-        """How many MIG slices there are."""
+        """Number of MIG slices."""
         return sum(count for kind, count in self.layout.items() if isinstance(kind, MIG))

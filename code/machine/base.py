@@ -33,12 +33,12 @@ class Matchable(ABC):
 
     @abstractmethod
     def matches(self, other: Any) -> bool:
-        """Whether `other` is accepted."""
+        """Whether the pattern accepts `other`."""
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
 class MatchAny(Matchable):
-    """Accepts everything. Use the one instance, MATCH_ANY."""
+    """Accepts everything. Use the instance MATCH_ANY."""
 
     def matches(self, other: Any) -> bool:
         return True
@@ -52,7 +52,7 @@ MATCH_ANY: Final = MatchAny()
 
 @dataclasses.dataclass(frozen=True, init=False, repr=False)
 class MatchAllowList(Matchable):
-    """Accepts what one of its values accepts."""
+    """Accepts a value if one of its values accepts it."""
 
     values: tuple[Any, ...]
 
@@ -67,14 +67,14 @@ class MatchAllowList(Matchable):
 
 
 def _number(value: Any) -> float:
-    """A number, or the bytes of a size or of a memory configuration."""
+    """A number, or the size in bytes of a memory amount or configuration."""
     value = getattr(value, "host_memory_capacity", value)
     return float(value.to_bytes()) if isinstance(value, Memory) else float(value)
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
 class MatchFloatApproximate(Matchable):
-    """Accepts numbers (or sizes) within a relative tolerance of `o`."""
+    """Accepts numbers or sizes within a relative tolerance of `o`."""
 
     o: Any
     to_float_fn: Callable[[Any], float] = _number
@@ -91,7 +91,7 @@ class MatchFloatApproximate(Matchable):
 
 @dataclasses.dataclass(frozen=True, repr=False)
 class MatchNumericThreshold(Matchable):
-    """Accepts numbers (or sizes) of at least `o`, or at most `o` where `min_threshold` is false."""
+    """Accepts numbers or sizes of at least `o`, or of at most `o` if `min_threshold` is false."""
 
     o: Any
     to_numeric_fn: Callable[[Any], float] = _number
@@ -147,7 +147,7 @@ def obj_to_codestr(value: Any) -> str:
     """The Python expression that builds `value`, in the form that custom_list.py files and metadata.json hold.
 
     Strings and names are in double quotes, enum members are `Class.member`, dictionaries and dataclasses are written out.
-    Raises TypeError for anything that has no such form.
+    Raises TypeError for any other type.
     """
     if value is None or isinstance(value, bool):
         return repr(value)

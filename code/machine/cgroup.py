@@ -13,12 +13,12 @@ from code.machine.sources import Machine
 
 ROOT = "/sys/fs/cgroup"
 NO_LIMIT = 1 << 60
-"""A v1 memory limit at or above this many bytes means none."""
+"""A v1 memory limit of at least this many bytes means no limit."""
 
 
 @dataclass(frozen=True)
 class Allowance:
-    """The tightest limits found: CPUs' worth of time (a fraction is possible) and bytes; None where there is no limit."""
+    """The tightest limits found: CPUs (possibly fractional) and bytes; None without a limit."""
 
     cpus: float | None = None
     memory_bytes: int | None = None
@@ -43,7 +43,7 @@ def read_allowance(machine: Machine) -> Allowance:
 
 
 def _groups(machine: Machine) -> Iterator[tuple[list[str], str]]:
-    """This process's groups: controllers (none for v2) and path."""
+    """This process's groups: (controllers, path), where v2 has no controllers."""
     for line in (machine.text("/proc/self/cgroup") or "").splitlines():
         _, first, rest = line.partition(":")
         controllers, second, path = rest.partition(":")
@@ -52,7 +52,7 @@ def _groups(machine: Machine) -> Iterator[tuple[list[str], str]]:
 
 
 def _upwards(root: str, path: str) -> list[str]:
-    """The group's folder and its parents up to the root. A path out of the container's view ("/../x") is the root alone."""
+    """The group's folder and its parents up to the root. A path outside the container's view ("/../x") gives only the root."""
     parts = [part for part in PurePosixPath(path).parts if part not in ("/", "..")]
     return ["/".join([root, *parts[:depth]]) for depth in range(len(parts), -1, -1)]
 

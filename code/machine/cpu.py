@@ -35,7 +35,7 @@ class CPUConfiguration(Hardware):
         return list(self.layout)
 
     def get_architecture(self) -> Any:
-        """The architecture of the first processor, None where there is none or any is accepted."""
+        """The architecture of the first processor; None if there is none or any is accepted."""
         for cpu in self.layout:
             architecture = getattr(cpu, "architecture", None)
             if isinstance(architecture, CPUArchitecture):

@@ -128,7 +128,7 @@ def _memory_kb(machine: Machine, notes: list[str]) -> int:
 
 
 def _numa_nodes(machine: Machine) -> dict[int, tuple[int, ...]]:
-    """Nodes that have processors, with their logical CPUs."""
+    """NUMA nodes with processors, and their logical CPUs."""
     found = {}
     for name in machine.entries("/sys/devices/system/node"):
         if name.startswith("node") and name[4:].isdigit():

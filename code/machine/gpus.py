@@ -1,4 +1,4 @@
-"""Accelerators that a run may use, from NVML's answer, the PCI bus and the visible-devices variables."""
+"""Detects the accelerators that a run may use, from NVML, the PCI bus and the visible-devices variables."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ DISPLAY_CLASS = "0x03"
 
 @dataclass(frozen=True)
 class Device:
-    """One accelerator: its description, UUID, the index of its GPU, and NVML's own facts about that GPU."""
+    """One accelerator: its description, UUID, the index of its GPU, and NVML's facts about that GPU."""
 
     kind: GPU
     uuid: str
@@ -25,7 +25,7 @@ class Device:
     facts: Mapping[str, Any]
 
     def numa_node(self, nodes: Mapping[int, Sequence[int]]) -> int | None:
-        """The NUMA node (of those given, by index with their CPUs) that this device is attached to."""
+        """The NUMA node that this device is attached to, among `nodes` (index → CPUs)."""
         near = set(self.facts.get("cpu_affinity") or ())
         if near:
             best = max(nodes, key=lambda index: len(near & set(nodes[index])) / len(nodes[index]))
@@ -113,7 +113,7 @@ def _slice(name: str, part: Mapping[str, Any], common: Mapping[str, Any]) -> MIG
 
 
 def _sysfs_address(bus_id: Any) -> str:
-    """NVML's "00000001:00:00.0" as sysfs spells it, "0001:00:00.0"."""
+    """NVML's "00000001:00:00.0" in sysfs's form, "0001:00:00.0"."""
     domain, _, rest = str(bus_id or "").partition(":")
     return f"{domain[-4:]}:{rest}".lower()
 
@@ -149,7 +149,7 @@ def _named(devices: tuple[Device, ...], item: str) -> list[Device]:
 
 
 def _left_by_runtime(devices: tuple[Device, ...], allowed: str, notes: list[str]) -> tuple[Device, ...]:
-    """The devices that NVIDIA_VISIBLE_DEVICES leaves. In a container NVML lists no others, and its numbers are the host's."""
+    """The devices selected by NVIDIA_VISIBLE_DEVICES. In a container NVML lists only these, and the numbers are the host's."""
     items = [part.strip() for part in allowed.split(",") if part.strip()]
     if len(items) >= len(devices):
         return devices  # the container runtime has applied it

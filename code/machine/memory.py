@@ -12,7 +12,7 @@ __all__ = ["ByteSuffix", "Memory", "MemoryConfiguration"]
 
 @dataclass(frozen=True, repr=False)
 class MemoryConfiguration(Hardware):
-    """The host's memory and the relative difference within which two machines count as alike."""
+    """The host's memory and the relative difference within which two machines count as equal."""
 
     host_memory_capacity: Memory | Matchable
     comparison_tolerance: float = 0.05

@@ -1,4 +1,4 @@
-"""NVIDIA GPUs as the driver's management library reports them, through `nvidia-ml-py`, imported when asked.
+"""Queries NVIDIA GPUs through the driver's management library with `nvidia-ml-py`, which is imported on use.
 
 NVML API reference: https://docs.nvidia.com/deploy/nvml-api/
 """
@@ -115,7 +115,7 @@ class _Reader:
         return sum(1 for link in links if self.ask("nvmlDeviceGetNvLinkState", handle, link))
 
     def nvswitch(self, handle: Any) -> bool:
-        """Whether the GPU's links end at a switch (fabric manager needed) and not at another GPU."""
+        """Whether the GPU's links end at a switch (which needs the fabric manager) and not at another GPU."""
         switch = getattr(self.nvml, "NVML_NVLINK_DEVICE_TYPE_SWITCH", 2)
         for link in range(getattr(self.nvml, "NVML_NVLINK_MAX_LINKS", 18)):
             kind = self.ask("nvmlDeviceGetNvLinkRemoteDeviceType", handle, link)

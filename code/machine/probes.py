@@ -31,7 +31,7 @@ def affinity(_: str = "") -> list[int]:
 
 
 def architecture(_: str = "") -> str:
-    """The processor architecture as `uname -m` says it."""
+    """The processor architecture as printed by `uname -m`."""
     return platform.machine()
 
 
@@ -60,7 +60,7 @@ def limits(_: str = "") -> dict[str, int]:
 
 
 def storage(role: str) -> dict[str, Any]:
-    """A place by its role (a key of PLACES) that may not exist yet, judged by its nearest existing parent.
+    """A location by its role (a key of PLACES); if it does not exist, its nearest existing parent is checked.
 
     {"exists": bool, "writable": bool, "free_bytes": int or None}
     """
@@ -73,7 +73,7 @@ def storage(role: str) -> dict[str, Any]:
 
 
 def clock(_: str = "") -> dict[str, float]:
-    """{"behind_files": seconds by which this clock is behind the newest change of the project's own files}."""
+    """{"behind_files": seconds by which this clock is behind the newest modification of the project's files}."""
     newest = 0.0
     with contextlib.suppress(OSError):
         newest = max((entry.lstat().st_ctime for entry in paths.project_root().iterdir()), default=0.0)
@@ -81,7 +81,7 @@ def clock(_: str = "") -> dict[str, float]:
 
 
 def packages(_: str = "") -> dict[str, str]:
-    """Installed versions of the packages that matter here."""
+    """Installed versions of relevant packages."""
     found = {}
     for name in ("mlcommons-loadgen", "nvidia-ml-py", "openvino", "onnxruntime", "tensorrt", "numpy"):
         with contextlib.suppress(metadata.PackageNotFoundError):
@@ -92,7 +92,7 @@ def packages(_: str = "") -> dict[str, str]:
 def files(benchmark: str) -> list[dict[str, Any]]:
     """The files a benchmark's reference variant reads: [{"path", "exists", "size", "digest"}].
 
-    "digest" is "same" or "differs" where the digest is known or was recorded when the file was downloaded, else "none".
+    "digest" is "same" or "differs" if the digest is known or was recorded at download, else "none".
     """
     from code.common.download_record import recorded
     from code.common.files import sha256

@@ -1,4 +1,4 @@
-"""Processors from `lscpu`, or from /proc/cpuinfo where there is no lscpu."""
+"""Detects processors with `lscpu`, or from /proc/cpuinfo without it."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ ISA = {
     "sve": "sve",
     "sve2": "sve2",
 }
-"""The kernel's flag for each instruction set that decides inference speed, and the name used here."""
+"""The kernel's flag for each instruction set relevant to inference speed, and the name used here."""
 
 
 @dataclass(frozen=True)
 class Processors:
-    """The host's processors. `cores` maps each logical CPU that is online to its (socket, core)."""
+    """The host's processors. `cores` maps each online logical CPU to its (socket, core)."""
 
     model: str
     architecture: CPUArchitecture
@@ -45,7 +45,7 @@ class Processors:
 
     @property
     def total_cores(self) -> int:
-        """Physical cores on all sockets."""
+        """Number of physical cores on all sockets."""
         return self.sockets * self.cores_per_socket
 
 
@@ -128,7 +128,7 @@ def _fields(text: str) -> dict[str, str]:
 
 
 def _count(text: str | None) -> int | None:
-    """A count, or None for an absent one and for the "-" that lscpu prints where a level does not exist."""
+    """A count; None if it is absent or the "-" that lscpu prints for a level that does not exist."""
     return int(text) if text and text.isdigit() and int(text) > 0 else None
 
 

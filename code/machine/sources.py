@@ -40,7 +40,7 @@ class Machine(ABC):
 
     @abstractmethod
     def text(self, path: str) -> str | None:
-        """A file's text, without trailing white space or NULs; None if it cannot be read."""
+        """A file's text, without trailing white space and NULs; None if it cannot be read."""
 
     @abstractmethod
     def entries(self, path: str) -> list[str]:
@@ -56,11 +56,11 @@ class Machine(ABC):
 
     @abstractmethod
     def probe(self, name: str, argument: str = "") -> Any:
-        """The answer of a library call of the table in `probes.py`."""
+        """The result of a library call listed in `probes.py`."""
 
 
 class LiveMachine(Machine):
-    """This machine. Library calls, some of which start a driver, are made once for each object."""
+    """This machine. Library calls, some of which load a driver, are made once per object."""
 
     live = True
 

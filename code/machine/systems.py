@@ -1,4 +1,4 @@
-"""A whole machine: processors, memory, accelerators, NUMA nodes, and the system ID that results are filed under."""
+"""The description of a whole machine: processors, memory, accelerators, NUMA nodes, and the system ID used in results."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["Interval", "NUMAConfiguration", "NUMANode", "SystemConfiguration", "
 
 @dataclass(frozen=True)
 class Interval:
-    """The whole numbers from `start` to `end`, both included. Prints as "0-23" or "7"."""
+    """The integers from `start` to `end`, inclusive. Prints as "0-23" or "7"."""
 
     start: int
     end: int | None = None
@@ -29,7 +29,7 @@ class Interval:
             object.__setattr__(self, "end", high)
 
     def to_list(self) -> list[int]:
-        """All the numbers."""
+        """The integers as a list."""
         return list(range(self.start, (self.start if self.end is None else self.end) + 1))
 
     def __str__(self) -> str:
@@ -37,7 +37,7 @@ class Interval:
 
 
 def intervals(numbers: list[int]) -> list[Interval]:
-    """The shortest list of intervals that covers `numbers` exactly, ascending."""
+    """The shortest ascending list of intervals that covers exactly `numbers`."""
     found: list[Interval] = []
     for number in sorted(set(numbers)):
         if found and found[-1].end == number - 1:
@@ -91,7 +91,7 @@ class NUMAConfiguration(Hardware):
 
 @dataclass(frozen=True, repr=False)
 class SystemConfiguration(Hardware):
-    """One machine, detected or known. Positional and keyword forms are those of `custom_list.py` files."""
+    """One machine, detected or known. Positional and keyword arguments are those of `custom_list.py` files."""
 
     host_cpu_conf: CPUConfiguration
     host_mem_conf: MemoryConfiguration | Matchable
@@ -108,7 +108,7 @@ class SystemConfiguration(Hardware):
         object.__setattr__(self, "system_id", system_id)
 
     def get_compute_sm(self) -> Any:
-        """The first accelerator's compute capability times ten; None without one."""
+        """The first accelerator's compute capability times ten; None without an accelerator."""
         for accelerator in self.accelerator_conf.layout:
             return getattr(accelerator, "compute_sm", None)
         return None

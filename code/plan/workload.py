@@ -1,4 +1,4 @@
-"""The plan: benchmark × scenario × config version, each resolved on one system to a frozen set of values with their origins."""
+"""The plan: benchmark × scenario × config version, each resolved for one system to a fixed set of values with their origins."""
 
 from __future__ import annotations
 
@@ -128,7 +128,7 @@ def build(request: Request) -> tuple[list[Workload], list[Unplanned]]:
         try:
             config = select(benchmark, scenario, system_name, alternatives)
             if every and (config is None or config.setting.harness_type not in HARNESS_TYPES):
-                continue  # 'all' means those that the system has and this build can run
+                continue  # 'all' means every config that the system has and this build supports
             if config is None:
                 raise _no_config(benchmark, scenario, system_name, alternatives[0])
             values = resolve(config, request, benchmark, scenario, detected)
@@ -298,7 +298,7 @@ def _check_applicable(option: Any, request: Request, benchmark: Benchmark, scena
     if option.scenarios and not any(s.valstr in option.scenarios for s in request.scenarios(benchmark)):
         raise UsageError(
             f"{option.name} does not apply to {scenario}",
-            f"it belongs to {', '.join(option.scenarios)}",
+            f"it applies to {', '.join(option.scenarios)}",
             "leave it out, or add that scenario",
             where,
         )

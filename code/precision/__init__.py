@@ -1,6 +1,6 @@
-"""Precision lives in the ONNX graph: fp32 → fp16, bf16, int8 and fp8 graphs that every backend compiles unchanged.
+"""Conversion of ONNX graphs from fp32 to fp16, bf16, int8 and fp8, which every backend compiles unchanged.
 
-`graph_for` is the door: it answers with the graph of a workload's precision, made once and kept below build/graphs/.
+The entry point is `graph_for`: the graph in a workload's precision, made once and cached below build/graphs/.
 """
 
 from code.precision.graphs import graph_for

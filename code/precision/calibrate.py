@@ -1,7 +1,7 @@
-"""From a calibration to a graph that keeps its share of the fp32 score.
+"""Calibrates a graph so that it keeps the required share of the fp32 score.
 
-Everything that the preset quantises is quantised first. Where that misses the target, the costliest layers stay high: one, two,
-four, … of them, until the target is met or the list is at its end.
+First, everything in the preset is quantised. If that misses the target, the costliest layers are left unquantised: one, two,
+four, … of them, until the target is met or the list ends.
 """
 
 from __future__ import annotations

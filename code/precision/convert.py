@@ -1,8 +1,8 @@
-"""fp32 graph → a graph that says fp16 or bf16 wherever accuracy allows.
+"""Converts an fp32 graph to fp16 or bf16 wherever accuracy allows.
 
-Strongly typed networks compute in the type that the graph names, so this is where the precision of an engine is decided. Inputs and
-outputs keep their types. Layer normalisation, softmax and the layer that makes the logits stay in fp32: they sum many terms or
-decide the score, and cost little. Q/DQ nodes stay where they are; their scales take the type of what they feed.
+Strongly typed networks compute in the graph's types, so this conversion determines the precision of an engine. Inputs and
+outputs keep their types. Layer normalisation, softmax and the layer that produces the logits stay in fp32: they sum many terms or
+dominate the score, and cost little. Q/DQ nodes are kept; their scales take the type of their consumers.
 """
 
 from __future__ import annotations
@@ -35,16 +35,16 @@ KEEP_OPS = frozenset(
         "RandomUniformLike",
     }
 )
-"""Operators that stay in fp32. Pow, Sqrt and ReduceMean are what exporters before opset 17 spell layer normalisation with."""
+"""Operators that stay in fp32. Exporters before opset 17 express layer normalisation with Pow, Sqrt and ReduceMean."""
 
 LEAST_OPSET = {"fp16": 7, "bf16": 13, "quantised": 19}
-"""bf16 came to most operators in opset 13, and Q/DQ nodes with scales other than fp32 in 19."""
+"""Minimum opset: most operators support bf16 since 13, and Q/DQ nodes scales other than fp32 since 19."""
 
 LARGEST = {"fp16": 32768.0, "bf16": 3.0e38}
 """Constants beyond it (such as the fp32 minimum that masks attention) are clamped to it, so that sums stay finite."""
 
 SMALLEST_SCALE = 6.2e-5
-"""The smallest normal fp16 number: a Q/DQ scale below it stays fp32."""
+"""The smallest normal fp16 number: a smaller Q/DQ scale stays fp32."""
 
 _PASSING = frozenset({"Split", "Squeeze", "Unsqueeze", "Slice", "Reshape", "Transpose", "Add", "Identity", "Flatten", "Cast"})
 _QUANTISING = ("QuantizeLinear", "DequantizeLinear")
@@ -56,7 +56,7 @@ class Conversion:
 
     Args:
         model: the ModelProto.
-        low: how many nodes compute in the lower type.
+        low: number of nodes that compute in the lower type.
         high: names of the nodes that compute in fp32, by operator.
     """
 
@@ -258,7 +258,7 @@ class _Converter:
 
 
 def _constants_to_initializers(graph: Any) -> None:
-    """Every Constant node that holds a tensor becomes an initializer of the same name; nodes without a name get one."""
+    """Replace Constant nodes by initializers of the same name, and name unnamed nodes."""
     kept = []
     for number, node in enumerate(graph.node):
         node.name = node.name or f"{node.op_type}_{number}"
@@ -290,14 +290,14 @@ def _element_types(model: Any) -> Mapping[str, int]:
             if name and not types.get(name):
                 raise RunError(
                     f"the type of tensor {name!r} cannot be inferred",
-                    f"it is made by {node.name or node.op_type} ({node.op_type}, domain {node.domain or 'ai.onnx'!r})",
+                    f"it is produced by {node.name or node.op_type} ({node.op_type}, domain {node.domain or 'ai.onnx'!r})",
                     "run with --precision=fp32, or export the model with standard operators only",
                 )
     return types
 
 
 def _logit_nodes(graph: Any, types: Mapping[str, int], float_type: int) -> frozenset[str]:
-    """The nodes from the graph's float outputs back to the last matrix product or convolution, which is among them."""
+    """The nodes from the graph's float outputs back to and including the last matrix product or convolution."""
     producer = {name: node for node in graph.node for name in node.output}
     found: set[str] = set()
     waiting = [o.name for o in graph.output if types.get(o.name) == float_type]

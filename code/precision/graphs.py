@@ -1,8 +1,8 @@
-"""The graph of a workload's precision: made once, addressed by what made it, kept whole below build/graphs/.
+"""The store of converted graphs below build/graphs/, addressed by their inputs.
 
 `build/graphs/<benchmark>-<model>-<precision>-<key>/` holds the graph under the model's own file name, `graph.json` (everything the
-key is a digest of, and what came of it) and, for int8 and fp8, the calibration's report.md and report.json. Every backend compiles
-the same file. fp32 is the model as it is.
+key is a digest of, and the result) and, for int8 and fp8, the calibration's report.md and report.json. Every backend compiles
+the same file. fp32 is the original model.
 """
 
 from __future__ import annotations
@@ -111,7 +111,7 @@ def graph_for(workload: Workload, make: bool = False, again: bool = False) -> Pa
             f"there is no {paths.shown(where.folder)}",
             "run `make generate_engines` with the same RUN_ARGS" + (", or `make calibrate`" if samples else ""),
         )
-    backend(runtime).build_settings(values)  # an engine that cannot be had is refused before hours of calibration
+    backend(runtime).build_settings(values)  # reject an impossible engine before hours of calibration
     with locked(paths.build_dir() / "graphs" / ".locks" / where.folder.name):
         if not where.exists or again:
             _make(where, definition, values, model, precision, samples, share)
@@ -158,7 +158,7 @@ def _make(
     from code.precision import calibrate
 
     start = time.monotonic()
-    console.say(f"graph {where.folder.name}: making it from {paths.shown(model)}")
+    console.say(f"graph {where.folder.name}: converting {paths.shown(model)}")
     source = read_model(model)
     with atomic_directory(where.folder) as folder:
         came_of: dict[str, Any] = {}

@@ -1,8 +1,8 @@
-"""fp32 graph → int8 Q/DQ graph, by NNCF's ONNX back end (post-training quantisation).
+"""Quantises an fp32 graph to an int8 Q/DQ graph with NNCF's ONNX back end (post-training quantisation).
 
-The preset is symmetric: TensorRT takes no zero point but zero. Weights have a scale per output channel, activations one per tensor.
-Products of two activations (attention's) are never quantised: TensorRT fuses attention in fp16 and keeps its scores off the memory, which
-Q/DQ nodes in between would prevent, and no weights get smaller by it.
+The preset is symmetric: TensorRT requires zero points of zero. Weights have a scale per output channel, activations one per tensor.
+Products of two activations (in attention) are never quantised: TensorRT fuses attention in fp16 without storing its scores, which
+Q/DQ nodes in between would prevent, and there are no weights to shrink.
 """
 
 from __future__ import annotations

@@ -14,9 +14,9 @@ class TensorRow:
     Args:
         kind: 'activation' or 'weight'.
         layers: the nodes that read it.
-        least, most: what calibration saw of it (activations), or its values (weights).
-        limit: the largest value that its scale holds; beyond it values are clipped. Per channel: the largest channel's.
-        noise_db: power of the rounding error against the tensor's own, in dB; -40 is a hundredth in amplitude.
+        least, most: its range during calibration (activations), or of its values (weights).
+        limit: the largest value that its scale represents; larger values are clipped. Per channel: that of the largest channel.
+        noise_db: power of the rounding error relative to the tensor's, in dB; -40 is a hundredth in amplitude.
     """
 
     name: str
@@ -34,7 +34,7 @@ class LayerRow:
 
     Args:
         noise_db: the noisiest of its tensors.
-        cost: how much of the outputs' error vanishes when this layer alone computes in fp32, 0 to 1; None where not measured.
+        cost: share of the outputs' error that is removed if only this layer computes in fp32, 0 to 1; None if not measured.
     """
 
     name: str
@@ -128,5 +128,5 @@ def _n(value: float | None, form: str = ".4g") -> str:
 
 
 def summary_rows(report: Report, most: int = 8) -> list[Mapping[str, Any]]:
-    """The costliest layers, for a table on the terminal."""
+    """The costliest layers, as rows of a table."""
     return [asdict(row) for row in report.layers[:most]]

@@ -1,4 +1,4 @@
-"""The samples that calibration reads and those that a graph is scored on."""
+"""Selects the samples for calibration and for scoring a graph."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class Samples:
 def open_samples(definition: BenchmarkDefinition, values: Mapping[str, Any]) -> Samples:
     """The samples of a workload.
 
-    Raises MissingError when the data set or the list is not there, UsageError for a list that does not fit it.
+    Raises MissingError if the data set or the list is missing, UsageError for a list that does not match it.
     """
     read = CALIBRATION.of(values)
     dataset = open_dataset(definition.dataset(values))
@@ -108,9 +108,9 @@ def _listed(definition: BenchmarkDefinition, values: Mapping[str, Any], count: i
         lines = file.read_text(encoding="utf-8").splitlines()
     except OSError as error:
         raise MissingError(
-            f"there is no list of calibration samples {file}",
+            f"the list of calibration samples {file} does not exist",
             error.strerror or "",
-            "name another with --calib_data_map, or leave it out",
+            "pass another with --calib_data_map, or leave it out",
         ) from error
     return np.unique(np.asarray(_indices(lines, count, file), dtype=np.int64)), f"the list {file.name}"
 

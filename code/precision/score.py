@@ -25,7 +25,7 @@ from code.precision.samples import Samples
 BATCH = 8
 PADDING = 1 / 16
 RUNS_ON = {"fp32": "openvino", "fp16": "openvino", "bf16": "openvino", "int8": "openvino", "fp8": "onnxruntime"}
-"""Precision → the backend that computes it on a processor. fp8 numbers are emulated: exact in fp8, multiplied in fp32."""
+"""Precision → the backend that computes it on a CPU. fp8 is emulated: values exact in fp8, products in fp32."""
 
 
 def score(
@@ -60,7 +60,7 @@ def reference_score(
 
 
 def run(graph: Path, precision: str, samples: Samples, indices: NDArray[np.int64], label: str) -> dict[int, NDArray[Any]]:
-    """The response of every sample in `indices`, by its index."""
+    """Sample index → response, for every sample in `indices`."""
     runtime = backend(RUNS_ON[precision])
     hint = precision if precision != "fp8" else "fp32"
     cores = max(1, detect().usable_cores)
@@ -69,7 +69,7 @@ def run(graph: Path, precision: str, samples: Samples, indices: NDArray[np.int64
     with tempfile.TemporaryDirectory() as folder, console.Progress(label, len(indices), "samples") as bar:
         runtime.build(graph, {"precision": hint}, Path(folder))
         engine = runtime.load(Path(folder), EngineSpec(streams=cores, threads=cores, precision=hint))
-        # A sample whose time is its length makes a batch of its own: its windows fill the engine's batches.
+        # If a sample's time depends on its length, each sample forms its own batch: its windows fill the engine's batches.
         together = 1 if dataset.proportional else BATCH
         work = by_length(indices.tolist(), indices.tolist(), dataset.lengths, together, PADDING)
 

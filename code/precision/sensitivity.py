@@ -1,8 +1,8 @@
-"""Which quantised tensors are noisy, and which layers cost accuracy.
+"""Measures the noise of quantised tensors and the accuracy cost of quantised layers.
 
-The quantised graph gets a switch for every Q/DQ pair and every quantised weight: on, the layer reads the rounded numbers; off, the
-numbers before rounding. One session then measures the ranges and the noise of every tensor, and what the outputs gain when one layer
-computes in fp32 while all others stay quantised.
+The quantised graph gets a switch for every Q/DQ pair and every quantised weight: on, the layer reads the rounded values; off, the
+values before rounding. One session then measures the ranges and noise of every tensor, and how the outputs improve if one layer
+computes in fp32 while all others remain quantised.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ QUIETEST_DB = -200.0
 
 @dataclass(frozen=True)
 class _Item:
-    """One switch: the tensor before rounding, the one after, and who reads it. `noise` and `power`: sums of squares of a weight."""
+    """One switch: the tensor before and after rounding, and its readers. `noise` and `power`: sums of squares of a weight."""
 
     name: str
     kind: str
@@ -46,12 +46,12 @@ class _Item:
 def measure(
     model: Any, quantised: Any, samples: Samples, layers: int = MEASURED_LAYERS
 ) -> tuple[list[TensorRow], list[LayerRow]]:
-    """Every quantised tensor, and every quantised layer with the costliest first.
+    """Every quantised tensor, and every quantised layer, the costliest first.
 
     Args:
         model: the fp32 ModelProto.
-        quantised: what `quantise` made of it.
-        layers: how many of the noisiest layers are measured one by one; with 0 noise alone decides the order.
+        quantised: its result from `quantise`.
+        layers: number of the noisiest layers to measure one by one; with 0, only noise determines the order.
     """
     items = _items(model, quantised)
     if not items:
@@ -129,7 +129,7 @@ def _items(model: Any, quantised: Any) -> list[_Item]:
 
 
 def _readers(quantised: Any) -> dict[str, list[str]]:
-    """Tensor → the layers that compute with it, seen through nodes that only move numbers."""
+    """Tensor → the layers that compute with it, looking through nodes that only move data."""
     consumers: dict[str, list[Any]] = {}
     for node in quantised.graph.node:
         for name in node.input:
@@ -166,7 +166,7 @@ def _weights_by_reader(model: Any) -> dict[str, list[NDArray[Any]]]:
 
 
 def _smoothing(node: Any, quantised: Any, producer: Mapping[str, Any], constants: Mapping[str, Any]) -> NDArray[Any] | None:
-    """What smoothing divided the activation by that meets this weight: the inverse of the factor before its Q/DQ pair."""
+    """The factor by which smoothing divided the activation for this weight: the inverse of the factor before its Q/DQ pair."""
     from onnx import numpy_helper
 
     for reader in quantised.graph.node:
@@ -185,7 +185,7 @@ def _smoothing(node: Any, quantised: Any, producer: Mapping[str, Any], constants
 
 
 def _unrounded(rounded: NDArray[Any], candidates: list[NDArray[Any]] | None, factor: NDArray[Any] | None) -> NDArray[Any]:
-    """The fp32 weight that `rounded` comes from; `rounded` itself where none of the node's constants is near it."""
+    """The fp32 weight that `rounded` comes from; `rounded` itself if none of the node's constants is close to it."""
     for array in candidates or []:
         if array.shape != rounded.shape:
             continue
@@ -201,9 +201,9 @@ def _unrounded(rounded: NDArray[Any], candidates: list[NDArray[Any]] | None, fac
 
 
 def _switchable(quantised: Any, items: list[_Item], stats: bool) -> Any:
-    """The graph with an input bool [items]: which items are rounded. With `stats`, activations get outputs for theirs.
+    """The graph with an input bool [items] that selects the rounded items. With `stats`, activations get statistics outputs.
 
-    A table that is only gathered from stays rounded: it costs next to nothing, and a switch would touch all of it.
+    Tables used only by Gather stay rounded: that costs almost nothing, and a switch would process the whole table.
     """
     import onnx
     from onnx import TensorProto, helper, numpy_helper
@@ -253,14 +253,14 @@ def _session(model: Any) -> Any:
 
 
 def _few(samples: Samples) -> list[NDArray[np.int64]]:
-    """Some calibration samples of middle length, one at a time: padding would count as noise that no output ever sees."""
+    """Some calibration samples of medium length, one per batch: padding would count as noise that never reaches an output."""
     flat = np.concatenate(samples.calibration)
     start = max(0, (len(flat) - MEASURED_SAMPLES) // 2)
     return [flat[place : place + 1] for place in range(start, min(start + MEASURED_SAMPLES, len(flat)))]
 
 
 def _stats(session: Any, items: list[_Item], samples: Samples, batches: list[NDArray[np.int64]]) -> dict[str, dict[str, float]]:
-    """Activation → its least, most, power and noise over the batches."""
+    """Activation → its minimum, maximum, power and noise over the batches."""
     activations = [item for item in items if item.kind == "activation"]
     words = ("noise", "power", "least", "most")
     names = [f"{item.after}__{word}" for item in activations for word in words]

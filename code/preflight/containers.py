@@ -1,4 +1,4 @@
-"""Docker and the NVIDIA Container Toolkit, which the container route (`make prebuild`) needs."""
+"""Checks Docker and the NVIDIA Container Toolkit, which the container targets (`make prebuild`) need."""
 
 from __future__ import annotations
 

@@ -55,7 +55,7 @@ class Subject:
 
     @property
     def in_container(self) -> bool:
-        """Whether the checks run inside a container, from where the host's Docker and services cannot be seen."""
+        """Whether the checks run inside a container, where the host's Docker and services are invisible."""
         return bool(
             self.machine.text("/.dockerenv") is not None
             or self.machine.text("/run/.containerenv") is not None

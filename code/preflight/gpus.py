@@ -11,14 +11,14 @@ report = Reporter("GPUs")
 
 GPU = dict[str, Any]
 CLOCK_SHARE = 0.9
-"""Application clocks below this share of the default (of the maximum where there is none) count as locked low."""
+"""Application clocks below this share of the default (or of the maximum without a default) count as locked low."""
 
 SLOWDOWNS = {0x08: "hardware slowdown", 0x20: "software thermal", 0x40: "hardware thermal", 0x80: "power brake"}
-"""Throttle reasons of NVML (nvmlClocksThrottleReasons) that are faults, not ordinary power capping."""
+"""NVML's throttle reasons (nvmlClocksThrottleReasons) that indicate faults rather than ordinary power capping."""
 
 
 def check(subject: Subject) -> Iterator[Finding]:
-    """All GPUs listed by the driver, each in the state a run expects."""
+    """The driver lists all GPUs, and each is in the state that a run expects."""
     gpus = subject.gpu_facts
     devices = subject.detected.devices
     if not gpus:

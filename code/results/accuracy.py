@@ -33,7 +33,7 @@ class AccuracyResult:
         return "PASSED" if self.passed else "FAILED"
 
     def summary(self) -> str:
-        """'[PASSED] F1: 90.215 (Threshold=89.965)'."""
+        """The form used in summary_string: '[PASSED] F1: 90.215 (Threshold=89.965)'."""
         return f"[{self.word}] {self.name}: {self.value:.3f} (Threshold={self.threshold:.3f})"
 
     def as_json(self) -> dict[str, object]:

@@ -62,7 +62,7 @@ def latency_reasons(log: LoadGenLog) -> Iterator[Reason]:
 
 
 def _rate_to_try(log: LoadGenLog, bound_ns: float, over: float, tokens: bool) -> tuple[str, str]:
-    """The field and the value that should bring latencies under the bound."""
+    """The field and the value that should bring the latency below the bound."""
     fastest = log.get("result_min_latency_ns", 0)
     if not tokens and fastest > bound_ns:
         return (
@@ -196,5 +196,5 @@ def ms(nanoseconds: float) -> str:
 
 
 def seconds(value: float) -> str:
-    """'600 s', '0.0114 s'."""
+    """Seconds as text: '600 s', '0.0114 s'."""
     return f"{value:,.3g} s" if value < 100 else f"{value:,.0f} s"

@@ -20,7 +20,7 @@ WIDTH = 80
 
 
 class Outcome(Enum):
-    """How a workload ended."""
+    """Outcome of a workload."""
 
     VALID = "VALID"
     INVALID = "INVALID"

@@ -1,1 +1,1 @@
-"""What MLPerf's rules fix: rounds, metrics, seeds."""
+"""MLPerf's rules: rounds, metrics, seeds, facts of benchmarks."""

@@ -1,4 +1,4 @@
-"""The types in which a benchmark states its facts; each benchmark's package fills them in (code/benchmarks/<package>/facts.py)."""
+"""The types of a benchmark's facts, which each benchmark's package defines (code/benchmarks/<package>/facts.py)."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ class Target:
     """One accuracy target.
 
     Args:
-        full_name: the name that results carry: 'bert-99.9'.
-        least: metric → the least value that passes.
+        full_name: the name in results: 'bert-99.9'.
+        least: metric → minimum value that passes.
     """
 
     full_name: str
@@ -57,7 +57,7 @@ class Audits:
     """How a benchmark is audited (mlcommons/inference, compliance/).
 
     Args:
-        tests: the audit tests that can be run for it, whether a round asks for them or not.
+        tests: the audit tests that can be run for it, whether a round requires them or not.
         element: numpy's name for the type of a response's elements.
         sampling: test → accuracy_log_sampling_target, for the tests that log responses.
     """
@@ -69,7 +69,7 @@ class Audits:
 
 @dataclass(frozen=True)
 class Space:
-    """Bytes that a benchmark's parts take on the scratch disk, rounded up."""
+    """Bytes that a benchmark's parts need on the scratch disk, rounded up."""
 
     data: int
     model: int
@@ -84,17 +84,17 @@ class Space:
 
 @dataclass(frozen=True)
 class PublishedFile:
-    """A file or folder that MLPerf's reference names.
+    """A file or folder of MLPerf's reference.
 
     Args:
-        path: where it belongs, below the build folder.
-        url: where it is published; '' for a folder that several downloads fill.
-        label: what people call it.
+        path: its location below the build folder.
+        url: its download URL; '' for a folder filled by several downloads.
+        label: readable name.
         kind: the make target that fetches it: 'data' for download_data, 'model' for download_model.
         size: bytes, where known.
-        sha256: its digest, where known; otherwise the first download's is kept.
-        md5: the digest that MLCommons or Zenodo publishes, where they give no other.
-        megabytes: about how large it is, to know what to expect.
+        sha256: its digest, if known; otherwise that of the first download is recorded.
+        md5: the digest published by MLCommons or Zenodo, if they give no other.
+        megabytes: approximate size, for messages.
     """
 
     path: str
@@ -114,7 +114,7 @@ class TextFacts:
     Args:
         num_beams: width of the beam search; 1 is greedy search.
         min_new_tokens, max_new_tokens: bounds of a text's length, the end of text counted.
-        longest_input: most tokens of a prompt, to which longer ones are cut.
+        longest_input: maximum tokens of a prompt; longer ones are cut.
         end_token: the reference tokenizer's end of text.
         architecture: `model_type` in the reference checkpoint's config.json.
     """
@@ -175,5 +175,5 @@ class BenchmarkFacts:
 
     @property
     def source_fields(self) -> tuple[str, ...]:
-        """The fields that name a model or data of the user's own."""
+        """The fields that select a user's own model or data."""
         return tuple(name for name in ("model_path", "data_path", self.import_field) if name)

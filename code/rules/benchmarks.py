@@ -57,7 +57,7 @@ class ResultFacts:
 
 
 def result_named(full_name: str) -> ResultFacts | None:
-    """The benchmark and target of a result's name ('bert-99.9'); None for an unknown one, as foreign trees have them."""
+    """The benchmark and target of a result's name ('bert-99.9'); None for an unknown one, as in other submitters' trees."""
     for facts in every_facts():
         below = ""
         for target in facts.targets.values():
@@ -68,33 +68,33 @@ def result_named(full_name: str) -> ResultFacts | None:
 
 
 def short_name(full_name: str) -> str:
-    """'bert' of 'bert-99.9'. Of an unknown benchmark the accuracy target is cut off."""
+    """'bert' for 'bert-99.9'. For an unknown benchmark the accuracy target is stripped."""
     found = result_named(full_name)
     return found.name if found else re.sub(r"-99(\.9)?$", "", full_name)
 
 
 def rules_in(round_: Round, full_name: str) -> RoundRules | None:
-    """What a round asks of a result's benchmark; None where the round does not have it."""
+    """A round's rules for a result's benchmark; None if the round does not have it."""
     found = result_named(full_name)
     return found.facts.rounds.get(round_.name) if found else None
 
 
 def required_scenarios(round_: Round, full_name: str, category: str) -> tuple[str, ...]:
-    """The scenarios that a closed submission must have; () where the round or the category does not have the benchmark."""
+    """The scenarios that a closed submission must have; () if the round or the category does not have the benchmark."""
     rules = rules_in(round_, full_name)
     return rules.scenarios(category) if rules else ()
 
 
 def required_audits(round_: Round, name: str) -> tuple[str, ...]:
-    """The audit tests that a round asks of a benchmark, by its short name."""
+    """The audit tests that a round requires for a benchmark, by its short name."""
     rules = facts_of(name).rounds.get(round_.name)
     return rules.audits if rules else ()
 
 
 def newest_with(name: str) -> Round:
-    """The newest round that has the benchmark called `name`; UsageError where none has."""
+    """The newest round that has the benchmark called `name`; UsageError if none has."""
     has = facts_of(name).rounds if name in BENCHMARKS else {}
     for round_ in reversed(ROUNDS.values()):
         if round_.name in has:
             return round_
-    raise UsageError(f"no round has the benchmark {name}", f"known rounds: {', '.join(ROUNDS)}", "stage another benchmark")
+    raise UsageError(f"no round includes the benchmark {name}", f"known rounds: {', '.join(ROUNDS)}", "stage another benchmark")

@@ -19,7 +19,7 @@ class Metric:
 
     Args:
         key: the log key of the value that the harness reports.
-        unit: the unit people read it in.
+        unit: the unit for display.
         scale: factor from the logged unit to `unit`.
         higher_is_better: whether more is better.
         submission_key: the log key that the submission checker reads.
@@ -46,4 +46,4 @@ METRICS: dict[str, Metric] = {
 }
 
 MIN_QUERY_COUNT: dict[str, int] = {"SingleStream": 1024, "MultiStream": 662, "Server": 270_336}
-"""Queries that satisfy the rules without early stopping; with it (rounds since v2.0) fewer may do."""
+"""Queries that satisfy the rules without early stopping; with it (rounds since v2.0) fewer may suffice."""

@@ -39,7 +39,7 @@ class OfficialChecker:
 CURRENT = OfficialChecker("b66003e10e2db4b8c36a448b0545ec90fcc6e9e9")
 OLD_SCRIPT = "tools/submission/submission_checker.py"
 V50 = OfficialChecker(
-    "b0ce3feb6f60b5b8b3fe5c7b4ad3d86b25be77b6", OLD_SCRIPT, modern=False, stricter="takes only VALID results, in open too"
+    "b0ce3feb6f60b5b8b3fe5c7b4ad3d86b25be77b6", OLD_SCRIPT, modern=False, stricter="accepts only VALID results, even in open"
 )
 """The last one before v5.1."""
 V41 = OfficialChecker("fd021be1b7f005c5911fe71481b01a512abaa3d4", OLD_SCRIPT, modern=False)
@@ -53,7 +53,7 @@ class Round:
         name: 'v6.1'.
         seeds: LoadGen's three seeds.
         layout: a key of `layout.LAYOUTS`.
-        checkers: official checkers that know the round, the pinned one first; another is used where MLPERF_INFERENCE_DIR has it.
+        checkers: official checkers that support the round, the pinned one first; another is used if MLPERF_INFERENCE_DIR has it.
     """
 
     name: str
@@ -110,5 +110,5 @@ def round_named(name: str) -> Round:
 
 
 def round_seeds(name: str | None) -> dict[str, int]:
-    """The seeds of a round; {} for None, which leaves them to LoadGen's own mlperf.conf."""
+    """The seeds of a round; {} for None, which leaves them to LoadGen's built-in mlperf.conf."""
     return dict(round_named(name).seeds) if name else {}

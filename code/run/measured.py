@@ -22,7 +22,7 @@ def probed_fields(workload: Workload) -> dict[str, Value]:
 
 
 def not_needed(workload: Workload) -> bool:
-    """Whether no measurement is needed: LoadGen paces an accuracy run by its expected rate in Server only."""
+    """Whether no measurement is needed: an accuracy run depends on the expected rate only in Server."""
     return workload["test_mode"] == "AccuracyOnly" and str(workload.scenario) != "Server"
 
 

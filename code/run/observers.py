@@ -17,7 +17,7 @@ from code.run.placement import Placement
 
 @dataclass(frozen=True)
 class Test:
-    """One LoadGen test as observers see it: the workload, its mode, its log folder and its devices."""
+    """The LoadGen test passed to observers: the workload, its mode, its log folder and its devices."""
 
     __test__ = False  # not a pytest class
 

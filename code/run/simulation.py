@@ -52,7 +52,7 @@ def table_file(workload: Workload, placement: Placement, lengths: Sequence[int])
 
 
 def derived_table(workload: Workload, placement: Placement, lengths: Sequence[int]) -> dict[str, Any]:
-    """A table by which the system's devices together reach the config's expected rate: a batch takes its samples times their lengths.
+    """A table with which all devices together reach the config's expected rate; a batch's time is proportional to its total length.
 
     The rate is a Server config's target over SERVER_SHARE, and for SingleStream and MultiStream follows from the expected latency.
     """
@@ -116,7 +116,7 @@ def without_probes(workload: Workload, placement: Placement) -> dict[str, Any]:
 
 
 def synthetic(count: int, lengths: Sequence[int]) -> dict[str, Any]:
-    """The `dataset` part of run.json: `count` samples of these lengths in turn."""
+    """The `dataset` part of run.json: `count` samples that cycle through these lengths."""
     return {"kind": "synthetic", "count": count, "usual_count": count, "lengths": list(lengths), "outputs": ["answer"]}
 
 

@@ -66,7 +66,7 @@ def of_gpus(workload: Workload, backend: Backend) -> list[Slot]:
         raise UsageError(
             f"{workload.system_name} has no GPUs",
             f"{backend.label} runs on GPUs",
-            "name a GPU system with --system=…, or run with --backend=openvino",
+            "select a GPU system with --system=…, or run with --backend=openvino",
         )
     kinds = [(kind, system.accelerator if len(layout) == 1 else "") for kind, count in layout.items() for _ in range(count)]
     listed = [
@@ -151,7 +151,7 @@ def _physical(cpus: Sequence[int], detected: DetectedSystem) -> int:
 
 
 def parse_numa_config(text: str, origin: str) -> list[tuple[tuple[int, ...], tuple[int, ...]]]:
-    """(device numbers, logical processors) of each node of '0-3:0-31&4-7:32-63'. UsageError for anything else."""
+    """(device numbers, logical CPUs) of each node in '0-3:0-31&4-7:32-63'. UsageError for anything else."""
     out = []
     for part in text.split("&"):
         left, colon, right = part.partition(":")
@@ -171,7 +171,7 @@ def parse_numa_config(text: str, origin: str) -> list[tuple[tuple[int, ...], tup
 
 
 def numbers_of(text: str) -> tuple[int, ...]:
-    """'0,2-5' → (0, 2, 3, 4, 5); () for ''. ValueError for anything else, or a range that runs backwards."""
+    """Parse '0,2-5' → (0, 2, 3, 4, 5); () for ''. ValueError for anything else, or a descending range."""
     out: list[int] = []
     for word in (part.strip() for part in text.split(",") if part.strip()):
         first, dash, last = word.partition("-")
@@ -215,5 +215,5 @@ def chosen(found: Sequence[Slot], workload: Workload) -> list[Slot]:
 
 
 def ranges(numbers: Sequence[int]) -> str:
-    """(0, 1, 2, 7) → '0-2,7'."""
+    """Format (0, 1, 2, 7) as '0-2,7'."""
     return ",".join(str(span) for span in intervals(list(numbers)))

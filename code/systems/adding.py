@@ -1,8 +1,8 @@
-"""Adding a machine to the known systems, and removing it again.
+"""Adds a machine to the known systems, and removes it.
 
-Written are an entry in `custom_list.py`, blocks in `configs/<benchmark>/<Scenario>/custom.py` and `systems/<name>.json`; for
-the name of a system that is known already, the blocks alone. With $MLPINF_CUSTOM_DEFINITION_PATH set, entry and blocks go below
-that folder. All texts are made before the first file is written.
+Adding writes an entry in `custom_list.py`, blocks in `configs/<benchmark>/<Scenario>/custom.py` and `systems/<name>.json`; for
+a system that is already known, only the blocks. With $MLPINF_CUSTOM_DEFINITION_PATH set, entry and blocks go below
+that folder. All texts are prepared before the first file is written.
 """
 
 from __future__ import annotations
@@ -48,13 +48,13 @@ class Change:
 
 
 def list_path() -> Path:
-    """The `custom_list.py` that is written."""
+    """Path of the `custom_list.py` to write."""
     folder = os.environ.get(custom.DEFINITION_PATH, "")
     return Path(folder) / "custom_systems" / "custom_list.py" if folder else custom.project_list()
 
 
 def config_path(benchmark: Benchmark, scenario: Scenario) -> Path:
-    """The `custom.py` that is written for a workload."""
+    """Path of the `custom.py` to write for a workload."""
     folder = os.environ.get(custom.DEFINITION_PATH, "")
     root = Path(folder) / "custom_configs" if folder else project_root() / "configs"
     return root / config_folder(benchmark, scenario) / "custom.py"
@@ -132,7 +132,7 @@ def _configured(name: str, benchmark: Benchmark, scenario: Scenario) -> str:
         except UsageError:
             if path == config_path(benchmark, scenario):
                 raise
-            continue  # a broken file that is not written to here costs itself alone
+            continue  # a broken file that is not written here can be skipped
         if line is not None:
             return f"{shown(path)}:{line}"
     return ""
@@ -149,7 +149,7 @@ def add(name: str, detected: DetectedSystem, change: Change) -> Change:
 
 
 def plan_removal(name: str) -> Change:
-    """What removing an added system would change. Raises MissingError for one that was not added here."""
+    """The changes for removing an added system. Raises MissingError for one that was not added here."""
     change = Change()
     path = list_path()
     text = _text(path)

@@ -22,8 +22,8 @@ class Catalogue(Generic[M]):
     """Members by name, as attributes or by index. Reads like an enum: iterable, `in`, `len`, `KnownX["name"]`.
 
     Args:
-        title: what the collection is called in configs, such as "KnownGPU".
-        load: gives the members on first use, in order. Called again after `forget`.
+        title: name of the collection in configs, such as "KnownGPU".
+        load: returns the members in order, on first use. Called again after `forget`.
     """
 
     def __init__(self, title: str, load: Callable[[], Mapping[str, M]]) -> None:
@@ -49,7 +49,7 @@ class Catalogue(Generic[M]):
         return self._all().get(name)
 
     def __getattr__(self, name: str) -> M:
-        if name.startswith("__"):  # a protocol asks (copy, pickle, inspect), not a person
+        if name.startswith("__"):  # looked up by a protocol (copy, pickle, inspect), not by a user
             raise AttributeError(name)
         found = self._all().get(name)
         if found is None:

@@ -1,7 +1,7 @@
-"""Systems that a user added, read from `custom_list.py` files.
+"""Reads user-defined systems from `custom_list.py` files.
 
-Two places are read, the second wins over the first: `code/common/systems/custom_list.py`, and
-`$MLPINF_CUSTOM_DEFINITION_PATH/custom_systems/custom_list.py`. What fails in a file costs itself and nothing else.
+Two files are read, and the second overrides the first: `code/common/systems/custom_list.py`, and
+`$MLPINF_CUSTOM_DEFINITION_PATH/custom_systems/custom_list.py`. A statement that fails does not affect the others.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def custom_files() -> tuple[list[Path], list[LoadProblem]]:
 
 
 def error_line(error: BaseException, path: Path) -> int:
-    """The line of `path` that an error comes from: the syntax error's own, or the innermost frame in that file."""
+    """The line of `path` that caused an error: that of the syntax error, or of the innermost frame in that file."""
     import traceback
 
     if isinstance(error, SyntaxError) and error.lineno:
@@ -91,13 +91,13 @@ def _run(statement: types.CodeType, namespace: dict[str, Any], path: Path) -> Lo
         exec(statement, namespace)
     except KeyboardInterrupt:
         raise
-    except BaseException as error:  # the file is a user's: whatever it raises, even SystemExit, costs that statement alone
+    except BaseException as error:  # a user's file: whatever it raises, even SystemExit, fails only that statement
         return LoadProblem(path, error_line(error, path), f"{type(error).__name__}: {error}")
     return None
 
 
 def _statements(path: Path, problems: list[LoadProblem]) -> Iterator[types.CodeType]:
-    """The file's statements, each compiled by itself with the file's own line numbers."""
+    """The file's statements, each compiled separately with its original line numbers."""
     import ast
 
     try:
@@ -105,7 +105,7 @@ def _statements(path: Path, problems: list[LoadProblem]) -> Iterator[types.CodeT
     except (OSError, SyntaxError, ValueError) as error:
         text = f"syntax error: {error.msg}" if isinstance(error, SyntaxError) else str(error)
         if isinstance(error, SyntaxError) and "\u00a0" in (error.text or ""):
-            text += " (replace the non-breaking space by an ordinary one)"
+            text += " (replace the non-breaking space with a regular one)"
         problems.append(LoadProblem(path, error_line(error, path), text))
         return
     future = [node for node in tree.body if isinstance(node, ast.ImportFrom) and node.module == "__future__"]
@@ -115,7 +115,7 @@ def _statements(path: Path, problems: list[LoadProblem]) -> Iterator[types.CodeT
 
 
 def read_all() -> tuple[dict[str, tuple[SystemConfiguration, Path]], list[LoadProblem]]:
-    """Every custom system with the file it comes from, and every problem met."""
+    """Every custom system with its file, and every problem."""
     files, problems = custom_files()
     found: dict[str, tuple[SystemConfiguration, Path]] = {}
     for path in files:

@@ -39,7 +39,7 @@ END = "# --- {name}: end ---"
 
 
 def with_entry(text: str | None, path: Path, name: str, expression: str) -> str:
-    """`custom_list.py` with `custom_systems["name"]` set to an expression: replaced where it is, else added behind the last.
+    """`custom_list.py` with `custom_systems["name"]` set to an expression: replaced in place, or added after the last entry.
 
     Raises UsageError for a file that does not parse.
     """
@@ -58,7 +58,7 @@ def with_entry(text: str | None, path: Path, name: str, expression: str) -> str:
 
 
 def without_entry(text: str, path: Path, name: str) -> str | None:
-    """`custom_list.py` without an entry; None where only our own header would be left."""
+    """`custom_list.py` without an entry; None if only the generated header would be left."""
     spans = _entries(text, path)
     if name not in spans:
         return text
@@ -80,7 +80,7 @@ def _tree(text: str, path: Path) -> ast.Module:
 
 
 def _entries(text: str, path: Path) -> dict[str, tuple[int, int]]:
-    """Each `custom_systems[...] = ...` at the top level: name to (first line, line behind the last), counted from 0."""
+    """Each top-level `custom_systems[...] = ...`: name → (first line, line after the last), counted from 0."""
     found = {}
     for node in _tree(text, path).body:
         if not isinstance(node, ast.Assign) or len(node.targets) != 1:
@@ -97,7 +97,7 @@ def _entries(text: str, path: Path) -> dict[str, tuple[int, int]]:
 
 
 def _definition(text: str, path: Path) -> int:
-    """The line behind `custom_systems = …`."""
+    """The line after `custom_systems = …`."""
     for node in _tree(text, path).body:
         targets = node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
         if any(isinstance(target, ast.Name) and target.id == "custom_systems" for target in targets):
@@ -107,7 +107,7 @@ def _definition(text: str, path: Path) -> int:
 
 
 def with_block(text: str | None, name: str, body: str) -> str:
-    """`custom.py` with a system's marked block, replaced where there is one, else at the end."""
+    """`custom.py` with a system's marked block, replaced in place or added at the end."""
     block = f"{BEGIN.format(name=name)}\n{body.strip()}\n\n\n{END.format(name=name)}\n"
     if text is None:
         return f"{CONFIG_HEADER}\n\n{block}"
@@ -120,7 +120,7 @@ def with_block(text: str | None, name: str, body: str) -> str:
 
 
 def without_block(text: str, name: str) -> str | None:
-    """`custom.py` without a system's marked block; None where only our own header would be left."""
+    """`custom.py` without a system's marked block; None if only the generated header would be left."""
     span = _block(text, name)
     if span is None:
         return text
@@ -145,7 +145,7 @@ def _block(text: str, name: str) -> tuple[int, int] | None:
 
 
 def own_class(text: str, path: Path, name: str) -> int | None:
-    """The line of a class outside the marked block whose system is `KnownSystem.<name>`, None where there is none."""
+    """The line of a class outside the marked block whose system is `KnownSystem.<name>`; None if there is none."""
     rest = text
     span = _block(text, name)
     if span is not None:

@@ -86,9 +86,9 @@ def for_submission(content: dict[str, Any]) -> dict[str, Any]:
 
 
 def write_description(path: Path, content: dict[str, Any]) -> None:
-    """Write a description; what a person filled in before is kept.
+    """Write a description, preserving values entered by hand.
 
-    An older file's value wins wherever it is not empty, so that writing again after an edit loses nothing.
+    Non-empty values of an existing file take precedence, so that rewriting after an edit loses nothing.
     """
     merged = dict(content)
     if path.is_file():
@@ -138,7 +138,7 @@ def _disk_kind(name: str, transport: str, rotates: bool) -> str:
 
 
 def _network(machine: Machine) -> dict[str, Any]:
-    """Network cards that are devices (bridges and tunnels are not), with their speeds in Mbit/s where the kernel knows."""
+    """Physical network cards (no bridges or tunnels), with their speeds in Mbit/s if the kernel knows them."""
     root = "/sys/class/net"
     speeds = []
     for name in machine.entries(root):
@@ -164,7 +164,7 @@ def _software(detected: DetectedSystem) -> dict[str, Any]:
     packages = machine.probe("packages") or {}
     titles = (
         {"tensorrt": "TensorRT"} if detected.gpus else {"openvino": "OpenVINO", "onnxruntime": "ONNX Runtime"}
-    )  # what the systems of that kind run by default comes first
+    )  # the default runtime of that kind of system first
     runtimes = [f"{title} {packages[name]}" for name, title in titles.items() if name in packages]
     stack = list(runtimes)
     if devices.cuda_version:
@@ -187,7 +187,7 @@ def _operating_system(machine: Machine) -> str:
 def _accelerators(detected: DetectedSystem) -> dict[str, Any]:
     names = [name for name in REQUIRED if name.startswith("accelerator_")]
     if not detected.gpus:
-        # The checker refuses an empty value, and takes a number zero for one.
+        # The checker rejects an empty value, and treats the number zero as one.
         return {"accelerators_per_node": "0", **dict.fromkeys(names, NOT_APPLICABLE)}
     device = detected.gpus[0]
     facts, kind = device.facts, device.kind

@@ -26,7 +26,7 @@ MIG_COMPUTE_SLICES = 7
 MIG_MEMORY_SLICES = 8
 
 STREAM_QUERY = 12.0
-"""How many shares of a full batch one MultiStream query of 8 samples takes."""
+"""Time of one MultiStream query of 8 samples, in samples' shares of a full batch."""
 
 FIELD_OF = {
     "Offline": "offline_expected_qps",
@@ -46,10 +46,10 @@ class Speed(NamedTuple):
 
 @dataclass(frozen=True)
 class Estimate:
-    """A value for a config field, and a sentence that says where it came from.
+    """A value for a config field, and a sentence that gives its origin.
 
-    `value` is in the field's unit: samples/s or queries/s, or ns for latencies. `published` tells whether it is a public
-    result of this very accelerator in this number.
+    `value` is in the field's unit: samples/s or queries/s, or ns for latencies. `published`: whether it is a public
+    result for exactly this accelerator and count.
     """
 
     field: str
@@ -59,15 +59,15 @@ class Estimate:
 
     @property
     def rounded(self) -> float | int:
-        """Three significant digits; a whole number from 100 on and for latencies."""
+        """Rounded to three significant digits; an integer from 100 on and for latencies."""
         digits = float(f"{self.value:.3g}")
         return int(digits) if digits >= 100 or self.field.endswith("_ns") else digits
 
 
 def speed_of(accelerator: str | GPU, bandwidth: float | None = None) -> Speed:
-    """An accelerator's speed: by its known name, by description, or (for an unknown one) by its bandwidth in GB/s.
+    """An accelerator's speed: from its known name, its description, or (if unknown) its bandwidth in GB/s.
 
-    An unknown GPU without a bandwidth is taken for the known one nearest in memory size.
+    An unknown GPU without a bandwidth is treated as the known one closest in memory size.
     """
     if isinstance(accelerator, GPU):
         name = known_name(accelerator)
@@ -86,7 +86,7 @@ def speed_of(accelerator: str | GPU, bandwidth: float | None = None) -> Speed:
 
 
 def known_name(accelerator: GPU) -> str:
-    """The known name of a described accelerator, "" if it has none. The nearest power limit decides between equals."""
+    """The known name of a described accelerator, "" if it has none. Ties are broken by the closest power limit."""
     from code.systems.matching import same_accelerator
 
     kinds = KnownMIG if isinstance(accelerator, MIG) else KnownGPU
@@ -112,7 +112,7 @@ def estimate(
         accelerator: a known name of a GPU or MIG slice, or a description.
         bandwidth: of an unknown accelerator, in GB/s.
 
-    Returns None where there is no public result to start from.
+    Returns None without a public result to start from.
     """
     latency = scenario in ("SingleStream", "MultiStream")
     rows = _rows(benchmark, full_name, "Offline" if latency else scenario)
@@ -142,14 +142,14 @@ def estimate(
 
 
 def _rows(benchmark: str, full_name: str, scenario: str) -> list[Published]:
-    """Results of that accuracy target, else of the benchmark's other one."""
+    """Results for that accuracy target, else for the benchmark's other one."""
     rows = [row for row in PUBLISHED if row.scenario == scenario and row.benchmark == full_name]
     full_names = {target.full_name for target in facts_of(benchmark).targets.values()}
     return rows or [row for row in PUBLISHED if row.scenario == scenario and row.benchmark in full_names]
 
 
 def _distance(row: Published, name: str, here: Speed, count: int) -> tuple[float, float]:
-    """The same accelerator first, then the one nearest in speed; among its results the nearest count."""
+    """Sort key: the same accelerator first, then the one closest in speed; among its results the closest count."""
     there = speed_of(row.accelerator)
     apart = abs(math.log(here.bandwidth / there.bandwidth))
     if here.int8_tops is not None and there.int8_tops is not None:

@@ -1,4 +1,4 @@
-"""Known GPUs, MIG slices and processors as objects, built from the tables in `data/`.
+"""Catalogues of known GPUs, MIG slices and processors, built from the tables in `data/`.
 
 `KnownGPU.L40S.value` is a GPU, to be used in `custom_list.py` files.
 """
@@ -21,14 +21,14 @@ from code.systems.data.migs import MIGS
 __all__ = ["VRAM_TOLERANCE", "Known", "KnownCPU", "KnownGPU", "KnownMIG", "listed_name"]
 
 VRAM_TOLERANCE = 0.05
-"""Relative difference within which a GPU's memory is the known one (firmware and ECC take some of it)."""
+"""Relative tolerance for a known GPU's memory (firmware and ECC use some of it)."""
 
 V = TypeVar("V")
 
 
 @dataclass(frozen=True)
 class Known(Generic[V]):
-    """One known component: the name that configs use and its description."""
+    """One known component: its name in configs and its description."""
 
     name: str
     value: V
@@ -117,5 +117,5 @@ KnownCPU: Catalogue[Known[CPU]] = Catalogue("KnownCPU", _cpus)
 
 
 def listed_name(accelerator: GPU) -> str:
-    """The known name of an accelerator that is one of the known descriptions itself, as those of systems are; '' otherwise."""
+    """The known name of an accelerator that is identical to a known description, as those of systems are; '' otherwise."""
     return next((known.name for known in (*KnownMIG, *KnownGPU) if known.value == accelerator), "")

@@ -1,8 +1,8 @@
-"""Which known system a detected machine is.
+"""Matches a detected machine with a known system.
 
-Accelerators decide: PCI ID first, names and their aliases second, memory within 5 %, and their count. The architecture must be
-the same. Another processor model of that architecture, or slightly less host memory, is a warning. A machine without
-accelerators is `CPU_<architecture>`. Nothing near enough is a MissingError with the three nearest systems, field by field.
+Accelerators must match: PCI ID first, names and aliases second, memory within 5 %, and the count. The architecture must be
+the same. A different processor model of that architecture, or slightly less host memory, is a warning. A machine without
+accelerators is `CPU_<architecture>`. Without a match, a MissingError compares the three closest systems field by field.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from code.machine.memory import MemoryConfiguration
 from code.systems.system_list import KnownSystem, System
 
 MEMORY_FLOOR = 0.9
-"""Share of a known system's memory below which a machine is another system; between it and the whole is a warning."""
+"""Share of a known system's memory below which a machine does not match; between it and the full amount is a warning."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class SystemMatch:
 
 @dataclass
 class Comparison:
-    """One known system against the machine: a row per field as (field, known, here, verdict).
+    """Comparison of one known system with the machine: a row per field as (field, known, here, verdict).
 
     A verdict is "same", "near" (a warning) or "differs" (a refusal); `distance` orders refused systems.
     """
@@ -51,7 +51,7 @@ class Comparison:
         return any(verdict == "differs" for *_, verdict in self.rows)
 
     def add(self, name: str, known: str, here: str, verdict: str, cost: float = 0.0, warning: str = "") -> None:
-        """Note one field's outcome."""
+        """Record one field's outcome."""
         self.rows.append((name, known, here, verdict))
         self.distance += cost
         if warning:
@@ -59,9 +59,9 @@ class Comparison:
 
 
 def match(detected: DetectedSystem) -> SystemMatch:
-    """The system that `detected` is; its configuration is given that system's ID.
+    """The known system that matches `detected`; the detected configuration gets that system's ID.
 
-    Raises MissingError (exit status 3) for accelerators that no known system has in this number and kind.
+    Raises MissingError (exit status 3) if no known system has accelerators of this kind and number.
     """
     compared = [compare(system, detected) for system in KnownSystem if _eligible(system, detected)]
     fitting = [comparison for comparison in compared if not comparison.refused]
@@ -78,7 +78,7 @@ def match(detected: DetectedSystem) -> SystemMatch:
 
 
 def resolve(name: str, detected: DetectedSystem) -> SystemMatch:
-    """The system a user named, whatever the machine is, with its ID (a generic CPU system's is this machine's).
+    """The system named by the user, whatever the machine is, with its ID (for a generic CPU system, this machine's).
 
     Raises UsageError for an unknown name.
     """
@@ -105,14 +105,14 @@ def plain_cpu_name(model: str) -> str:
 
 
 def _eligible(system: System, detected: DetectedSystem) -> bool:
-    """A system of the same kind as the machine: with accelerators or without; a cloud's systems on that cloud alone."""
+    """Whether a system is of the machine's kind: with or without accelerators; a cloud's systems only on that cloud."""
     if system.platform and system.platform != detected.platform:
         return False
     return bool(system.accelerators) == bool(detected.gpus)
 
 
 def _preference(comparison: Comparison) -> tuple[Any, ...]:
-    """Exact counts before parts, then the user's own systems, a cloud's own, current ones, fewest warnings, nearest values."""
+    """Sort key: exact counts first, then users' own systems, a cloud's, current ones, fewest warnings, closest values."""
     system = comparison.system
     partial = any(name == "count" and verdict == "near" for name, *_, verdict in comparison.rows)
     return (
@@ -174,10 +174,10 @@ def _power_distance(wanted: GPU, found: GPU) -> float:
 
 
 def same_accelerator(known: GPU, found: GPU) -> tuple[bool, str]:
-    """Whether `found` is the known kind, and a remark where that is not the whole truth.
+    """Whether `found` is of the known kind, and a remark if the match is not exact.
 
-    The PCI device ID decides where both have one; else name and memory must agree. Memory that differs by more than the
-    tolerance is another board, whatever its ID.
+    The PCI device ID decides if both have one; else name and memory must agree. Memory that differs by more than the
+    tolerance means another board, whatever its ID.
     """
     if isinstance(known, MIG) != isinstance(found, MIG):
         return False, ""
@@ -188,14 +188,14 @@ def same_accelerator(known: GPU, found: GPU) -> tuple[bool, str]:
         if not accepts(known.pci_id, found.pci_id) or not memory:
             return False, ""
         named = accepts(known.name, found.name)
-        return True, "" if named else f"the accelerator calls itself {found.name!r}; matched by its PCI ID {found.pci_id}"
+        return True, "" if named else f"the accelerator reports the name {found.name!r}; matched by its PCI ID {found.pci_id}"
     return bool(accepts(known.name, found.name) and memory), ""
 
 
 def _accepts_memory(known: Any, found: Any) -> bool:
     if known is None or known is MATCH_ANY or found is None:
         return True
-    if isinstance(known, Memory):  # a custom system states the size it was detected with
+    if isinstance(known, Memory):  # a custom system has the size that was detected
         return isinstance(found, Memory) and abs(known.to_bytes() - found.to_bytes()) <= 0.05 * known.to_bytes()
     return accepts(known, found)
 
@@ -234,10 +234,10 @@ def _compare_processors(system: System, detected: DetectedSystem, outcome: Compa
     described = getattr(known, "values", (known,))
     name = " or ".join(str(value.name) for value in described)
     same_model = any(accepts(value.name, cpu.name) for value in described)
-    agrees = same_model or accepts(known, cpu)  # a virtual machine shows fewer cores of the same processor
+    agrees = same_model or accepts(known, cpu)  # a virtual machine has fewer cores of the same processor
     named = f"{here.model}, {here.cores_per_socket} cores x {sockets}"
     if not system.accelerators and not (accepts(known, cpu) and accepts(wanted.layout[known], sockets)):
-        outcome.add("processor", name, named, "differs", 2)  # without accelerators, the processors are the system
+        outcome.add("processor", name, named, "differs", 2)  # without accelerators, the processors define the system
     elif agrees or not same:
         outcome.add("processor", name, named, "same" if agrees else "near")
     else:
@@ -253,7 +253,7 @@ def _compare_memory(system: System, detected: DetectedSystem, outcome: Compariso
     capacity = least.host_memory_capacity
     if not isinstance(capacity, Memory) or not detected.memory_total_bytes:
         return
-    # A custom system's size was written as detection prints it; a known one is a minimum in true bytes.
+    # A custom system's size was recorded by detection; a known one is a minimum in true bytes.
     printed = detected.config.host_mem_conf
     assert isinstance(printed, MemoryConfiguration)
     assert isinstance(printed.host_memory_capacity, Memory)
@@ -271,7 +271,7 @@ def _compare_memory(system: System, detected: DetectedSystem, outcome: Compariso
 
 
 def nearest_systems(compared: list[Comparison], count: int = 3) -> list[Comparison]:
-    """The systems that differ least, current ones before retired ones."""
+    """The closest systems, current ones before retired ones."""
     return sorted(compared, key=lambda c: (c.distance + (0.5 if c.system.retired else 0.0), c.system.name))[:count]
 
 

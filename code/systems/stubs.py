@@ -1,4 +1,4 @@
-"""First configs of a new system, with estimated values, as the text of classes."""
+"""Generates the initial configs of a new system, with estimated values, as source text."""
 
 from __future__ import annotations
 
@@ -49,12 +49,12 @@ class Target:
 
 
 def config_folder(benchmark: Benchmark, scenario: Scenario) -> str:
-    """Where a workload's configs are, below configs/."""
+    """The folder of a workload's configs, below configs/."""
     return f"{benchmark.valstr}/{scenario.valstr}"
 
 
 def base_class(benchmark: Benchmark, scenario: Scenario, gpu: bool) -> str | None:
-    """The class that a stub inherits, or None where the project has no configs for such a system."""
+    """The class that a stub inherits from; None if the project has no configs for such a system."""
     path = project_root() / "configs" / config_folder(benchmark, scenario) / "__init__.py"
     name = f"{scenario.valstr}{'GPU' if gpu else 'CPU'}BaseConfig"
     return name if name in _classes(path) else None

@@ -45,7 +45,7 @@ class System:
 
     @property
     def system_id(self) -> str:
-        """What results are filed under; a generic CPU system has none until it is matched and answers its name."""
+        """The system ID in results; a generic CPU system has none until it is matched and returns its name."""
         return self.value.system_id or self.name
 
     @property
@@ -55,7 +55,7 @@ class System:
 
     @property
     def accelerators(self) -> int:
-        """How many accelerators it has, slices counted one by one."""
+        """Number of accelerators; MIG slices count individually."""
         return self.value.accelerator_conf.num_gpus() + self.value.accelerator_conf.num_migs()
 
     def __str__(self) -> str:
@@ -97,7 +97,7 @@ def _built_in() -> dict[str, System]:
 
 
 class SystemCatalogue(Catalogue[System]):
-    """The known systems: the project's table, then the user's files, read at the first use."""
+    """The known systems: the project's table, then the user's files, read on first use."""
 
     def __init__(self) -> None:
         super().__init__("KnownSystem", self._read)
@@ -114,7 +114,7 @@ class SystemCatalogue(Catalogue[System]):
 
     def _read(self) -> Mapping[str, System]:
         found = _built_in()
-        if self._reading:  # a custom_list.py that itself asks for KnownSystem sees the project's systems
+        if self._reading:  # a custom_list.py that itself uses KnownSystem sees the project's systems
             return found
         self._reading = True
         try:
@@ -134,7 +134,7 @@ class SystemCatalogue(Catalogue[System]):
         return found
 
     def include(self, path: Path) -> None:
-        """Read one more custom_list.py, whose systems count like those of the user's own."""
+        """Read another custom_list.py, whose systems count as the user's own."""
         self._included.append(path)
         self.forget()
 
@@ -202,7 +202,7 @@ class SystemClassifications:
 
     @classmethod
     def is_ampere(cls, system: Any = None) -> bool:
-        """Compute capability 8.0 to 8.9, as older files mean it."""
+        """Compute capability 8.0 to 8.9, as in older files."""
         return cls._sm(system) in (80, 86, 87, 89)
 
     @classmethod

@@ -72,7 +72,7 @@ def write_class(workload: Workload, values: Mapping[str, Any]) -> Path:
 
 
 def _class_at(tree: ast.Module, name: str, line: int) -> ast.ClassDef | None:
-    """The class of that name nearest to the line of its register call."""
+    """The class of that name closest to the line of its register call."""
     found = [node for node in ast.walk(tree) if isinstance(node, ast.ClassDef) and node.name == name]
     return min(found, key=lambda node: abs(node.lineno - line), default=None)
 

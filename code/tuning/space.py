@@ -35,7 +35,7 @@ def search_space(workload: Workload, kind: str) -> dict[str, list[Any]]:
 
 
 def _powers(most: int) -> list[int]:
-    """1, 2, 4, … and `most` itself."""
+    """The powers of two below `most`, and `most`."""
     out = [1]
     while out[-1] * 2 <= most:
         out.append(out[-1] * 2)

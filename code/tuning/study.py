@@ -17,7 +17,7 @@ SEED = 0
 
 
 def study_path(workload: Workload, space: Mapping[str, list[Any]]) -> Path:
-    """The study's file: one for each workload, engine format, model and space on this machine."""
+    """Path of the study's file: one for each workload, engine format, model and space on this machine."""
     values = workload.plain()
     of = [values[name] for name in ("backend", "precision", "model_path", "model_variant", "data_path", "harness_lang")]
     digest = hashlib.sha256(json.dumps([of, dict(space), workload.detected.usable_cores]).encode()).hexdigest()[:12]

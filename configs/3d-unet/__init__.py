@@ -1,10 +1,10 @@
-"""3D-UNet: what its configs have in common, by kind of device."""
+"""Base classes of 3D-UNet's configs, by kind of device."""
 
 from configs.configuration import *
 
 
 class UNet3DConfiguration(BenchmarkConfiguration):
-    """Every 3D-UNet config."""
+    """Base class of all 3D-UNet configs."""
 
     benchmark = Benchmark.UNET3D
 
@@ -18,7 +18,7 @@ class GPUBaseConfig(UNet3DConfiguration):
 
 
 class CPUBaseConfig(UNet3DConfiguration):
-    """3D-UNet on processors: the tiny model unless told otherwise, OpenVINO engines."""
+    """3D-UNet on CPUs: the tiny model by default, OpenVINO engines."""
 
     backend = "openvino"
     model_variant = "tiny"

@@ -1,13 +1,13 @@
-"""BERT: what its configs have in common, by kind of device."""
+"""Base classes of BERT's configs, by kind of device."""
 
 from configs.configuration import *
 
 
 class BertConfiguration(BenchmarkConfiguration):
-    """Every BERT config."""
+    """Base class of all BERT configs."""
 
     benchmark = Benchmark.BERT
-    pad_to_multiple_of = 16  # fewer shapes, and whole tiles (documentation/performance.md, "What limits what")
+    pad_to_multiple_of = 16  # fewer shapes, and whole tiles (documentation/performance.md, "Bottlenecks")
 
 
 class GPUBaseConfig(BertConfiguration):
@@ -20,7 +20,7 @@ class GPUBaseConfig(BertConfiguration):
 
 
 class CPUBaseConfig(BertConfiguration):
-    """BERT on processors: the tiny model unless told otherwise, OpenVINO engines."""
+    """BERT on CPUs: the tiny model by default, OpenVINO engines."""
 
     backend = "openvino"
     model_variant = "tiny"

@@ -1,18 +1,18 @@
-"""GPT-J: what its configs have in common, by kind of device."""
+"""Base classes of GPT-J's configs, by kind of device."""
 
 from configs.configuration import *
 
 
 class GPTJConfiguration(BenchmarkConfiguration):
-    """Every GPT-J config."""
+    """Base class of all GPT-J configs."""
 
     benchmark = Benchmark.GPTJ
 
 
 class GPUBaseConfig(GPTJConfiguration):
-    """GPT-J on NVIDIA GPUs: the MLPerf model; systems that compute in fp8 say so.
+    """GPT-J on NVIDIA GPUs: the MLPerf model; configs of systems with fp8 select it.
 
-    Batch sizes: with four beams a sample holds about 1.1 GB of keys and values in fp16 and half of that in fp8, beside weights of
+    Batch sizes: with four beams a sample needs about 1.1 GB of KV cache in fp16 and half of that in fp8, besides weights of
     12 or 6 GB.
     """
 
@@ -22,7 +22,7 @@ class GPUBaseConfig(GPTJConfiguration):
 
 
 class CPUBaseConfig(GPTJConfiguration):
-    """GPT-J on processors: the tiny model unless told otherwise, OpenVINO GenAI engines."""
+    """GPT-J on CPUs: the tiny model by default, OpenVINO GenAI engines."""
 
     backend = "openvino_genai"
     model_variant = "tiny"

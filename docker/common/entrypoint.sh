@@ -8,15 +8,15 @@ if [ ! -w "${HOME:-/}" ]; then
   HOME=$(mktemp -d "/tmp/home-$(id -u)-XXXX") && export HOME
 fi
 
-# The environment of the image is the one of its lock file. Make compares times, and a clone may be younger than the image:
-# where the two lock files are equal there is nothing to install.
+# The image's environment matches its lock file. Make compares times, and a clone may be newer than the image:
+# if the two lock files are equal there is nothing to install.
 if cmp -s "${VENV:-/opt/venv}/runtime.lock" "$work/requirements/runtime.lock"; then
   touch "${VENV:-/opt/venv}/.runtime-installed" 2>/dev/null
 elif [ -f "$work/requirements/runtime.lock" ]; then
   echo "note: requirements/runtime.lock differs from the image's; the first make target installs the difference" >&2
-  echo "      (run \`make build_docker docker_add_user\` outside to have it in the image)" >&2
+  echo "      (run \`make build_docker docker_add_user\` outside to include it in the image)" >&2
 fi
-# The image brings what `make build` would install into the environment.
+# The image contains what `make build` would install into the environment.
 if command -v cmake >/dev/null && [ -f /usr/include/nlohmann/json.hpp ]; then
   touch "${VENV:-/opt/venv}/.build-installed" 2>/dev/null
 fi

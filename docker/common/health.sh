@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The images' health check: `make info` works in the work tree. While a benchmark runs nothing is done, so that nothing is disturbed.
+# The images' health check: `make info` works in the work tree. Does nothing while a benchmark runs, to avoid disturbing it.
 set -u
 for command in /proc/[0-9]*/cmdline; do
   case $(tr '\0' ' ' 2>/dev/null <"$command") in

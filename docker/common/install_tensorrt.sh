@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # install_tensorrt.sh VERSION CUDA required|optional: TensorRT's libraries, headers, parser, trtexec and Python module.
 #
-# NVIDIA's CUDA base images come with NVIDIA's package source, which has them. A base that has TensorRT already (NVIDIA's TensorRT
-# and MLPerf images) is left as it is. `optional` leaves it out where no source has it, to try the Dockerfile on another base.
+# NVIDIA's CUDA base images include NVIDIA's package source, which has them. A base that already has TensorRT (NVIDIA's TensorRT
+# and MLPerf images) is left unchanged. `optional` skips it if no source has it, to try the Dockerfile on another base.
 set -euo pipefail
 version=$1 cuda=$2 need=$3
 packages=(libnvinfer10 libnvinfer-plugin10 libnvinfer-vc-plugin10 libnvonnxparsers10 libnvinfer-bin python3-libnvinfer

@@ -14,8 +14,8 @@ stop() { # stop STATUS WHAT WHY NEXT
 check_outside() {
   if [ -e /.dockerenv ] || [ -e /run/.containerenv ]; then
     command -v "$docker" >/dev/null ||
-      stop 2 "this is inside a container" "images are built and containers started on the host" \
-        "run the target itself here (make run …), or leave with exit and run this outside"
+      stop 2 "this shell is inside a container" "images are built and containers started on the host" \
+        "run the target itself here (make run …), or exit the container and run this outside"
   fi
 }
 
@@ -105,7 +105,7 @@ check_name() {
 check_image() {
   local is wanted
   is=$("$docker" image inspect --format '{{.Architecture}}' "$IMAGE" 2>/dev/null) ||
-    stop 3 "there is no image $IMAGE" "it is built once per machine and user" "make prebuild, or make build_docker docker_add_user"
+    stop 3 "the image $IMAGE does not exist" "it is built once per machine and user" "make prebuild, or make build_docker docker_add_user"
   case $ARCH in x86_64) wanted=amd64 ;; aarch64) wanted=arm64 ;; *) wanted=$ARCH ;; esac
   [ "$is" = "$wanted" ] || stop 3 "the image $IMAGE is for $is" "this machine is $ARCH ($wanted)" \
     "make build_docker docker_add_user here (for a base of one architecture, set BASE_IMAGE to its $wanted version)"

@@ -122,7 +122,7 @@ def test_rounds_ask_what_they_asked() -> None:
     assert lookup.rules_in(v61, "gptj-99") is None and lookup.rules_in(v61, "resnet50") is None
     assert lookup.required_audits(v41, "bert") == ("TEST01", "TEST05") and lookup.required_audits(v50, "gptj") == ("TEST06",)
     assert [lookup.newest_with(name).name for name in BENCHMARKS] == ["v6.1", "v5.0", "v6.1"]
-    with pytest.raises(UsageError, match="no round has the benchmark resnet50"):
+    with pytest.raises(UsageError, match="no round includes the benchmark resnet50"):
         lookup.newest_with("resnet50")
 
 

@@ -194,7 +194,7 @@ def test_settings_that_leave_no_room_are_refused() -> None:
     [
         (["[PAD]", "[UNK]", "[CLS]", "[SEP]", "a", "a"], "is already on line 5"),
         (["[PAD]", "[UNK]", "[CLS]", "", "[SEP]"], "is empty"),
-        (["[PAD]", "[UNK]", "[SEP]"], "[CLS] is not in it"),
+        (["[PAD]", "[UNK]", "[SEP]"], "it lacks the piece [CLS]"),
         (["[UNK]", "[PAD]", "[CLS]", "[SEP]"], "must be the first line"),
     ],
 )

@@ -38,7 +38,7 @@ def test_fp16_without_fp16_instructions_is_computed_in_fp32_and_said_once(
     on_a_processor_with(monkeypatch, "FP32", "BF16", "INT8")
     assert [hint("fp16"), hint("fp16")] == ["f32", "f32"]
     assert openvino.BACKEND._properties("fp16") == {"INFERENCE_PRECISION_HINT": "f32"}
-    assert capsys.readouterr().err.count("computes in fp32") == 1
+    assert capsys.readouterr().err.count("runs in fp32") == 1
     assert hint("int8") == hint("fp32") == "f32" and capsys.readouterr().err == ""
 
 

@@ -292,7 +292,7 @@ def _needs(folder: Path, spec: GeneratorSpec, streams: int) -> _Needs:
         raise UsageError(
             f"the engine {folder.name} supports at most {sizes['max_beam_width']} beams",
             f"num_beams is {generation.num_beams}",
-            "build one for it: make generate_engines with the same RUN_ARGS",
+            "run `make generate_engines` with the same RUN_ARGS",
         )
     capacity = max(1, spec.requests_in_flight)
     kv = _options(spec).kv_cache_precision or INFERENCE_PRECISION[spec.precision]

@@ -123,7 +123,7 @@ class TrtLlmGenerator:
         return events
 
     def close(self) -> None:
-        """End the executor and its workers."""
+        """Shut down the executor and its workers."""
         self._executor.shutdown()
 
     @property
@@ -261,7 +261,7 @@ class TrtLlm(Backend):
             ),
             kv_cache_config=trtllm.KvCacheConfig(
                 free_gpu_memory_fraction=options.kvcache_free_gpu_mem_frac or KV_FRACTION,
-                enable_block_reuse=False,  # the rules forbid keeping prefixes between queries
+                enable_block_reuse=False,  # the rules forbid caching prefixes between queries
             ),
         )
         if ranks > 1:

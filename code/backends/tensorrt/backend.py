@@ -1,6 +1,6 @@
 """TensorRT: engines for NVIDIA GPUs (see documentation/tensorrt.md).
 
-`TensorRt` is both backends: `tensorrt` builds on the GPU that it builds for, `tensorrt_rtx` for a named compute capability anywhere.
+`TensorRt` implements both backends: `tensorrt` builds on the target GPU, `tensorrt_rtx` for a named compute capability on any machine.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from code.backends.tensorrt.runner import TrtEngine
 
 LEAST_COMPUTE = {"fp32": 75, "fp16": 75, "int8": 75, "bf16": 80, "fp8": 89}
-"""Precision → the compute capability, times ten, that has units for it."""
+"""Precision → the minimum compute capability, times ten, that supports it."""
 
 
 class TensorRt(Backend):
@@ -56,7 +56,7 @@ class TensorRt(Backend):
         return version_of(self.flavour)
 
     def build_settings(self, values: Mapping[str, Any]) -> dict[str, Any]:
-        """Target, profiles and builder switches. UsageError for a GPU or a precision that cannot be had."""
+        """Target, profiles and builder options. UsageError for an unsupported GPU or precision."""
         gpu = target_of(values)
         if self.flavour.crosses:
             require_buildable(gpu, self.flavour, sdk(self.flavour))
@@ -78,17 +78,17 @@ class TensorRt(Backend):
         }
 
     def device_identity(self) -> str:
-        """The kind of device; which one is in the settings, because it follows from the system."""
+        """The kind of device; the model is in the settings, because it follows from the system."""
         return "NVIDIA GPU"
 
     def build(self, model: Path, values: Mapping[str, Any], folder: Path) -> dict[str, Any]:
-        """Build the engine; the answer is what the sidecar says of it."""
+        """Build the engine and return the details for the sidecar."""
         from code.backends.tensorrt import builder as tensorrt_builder
 
         return tensorrt_builder.build(self.flavour, model, values, folder)
 
     def options(self, values: Mapping[str, Any], folder: Path) -> TensorRtOptions:
-        """Graphs, windows, plugins."""
+        """Options for CUDA graphs, sliding windows and plugins."""
         return options.load_options(values)
 
     def load(self, folder: Path, spec: EngineSpec) -> TrtEngine:
@@ -101,13 +101,13 @@ class TensorRt(Backend):
         least = LEAST_COMPUTE.get(precision)
         if least is None:
             raise UsageError(
-                f"{self.label} engines are not built in {precision} here",
-                "graphs are made in " + ", ".join(LEAST_COMPUTE),
+                f"the {self.label} backend does not build {precision} engines",
+                "it supports " + ", ".join(LEAST_COMPUTE),
                 "choose one with --precision=…",
             )
         if target.compute < least:
             raise UsageError(
-                f"{target.gpu} does not compute in {precision}",
+                f"{target.gpu} does not support {precision}",
                 f"it needs compute capability {least // 10}.{least % 10}, and {target.gpu} has {target.capability}",
                 "choose another with --precision=…, such as " + ("fp16" if precision == "bf16" else "int8"),
             )

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 PLAN = "engine.plan"
 LAYERS = "layers.json"
-CHECK_STEP = "run `make check_engines` with the same RUN_ARGS for every problem of the graph at once"
+CHECK_STEP = "run `make check_engines` with the same RUN_ARGS to list every problem of the graph"
 
 
 @dataclass
@@ -117,7 +117,7 @@ def build(flavour: Flavour, model: Path, values: Mapping[str, Any], folder: Path
 
 
 def _network_flags(module: Any) -> int:
-    """Strongly typed; from version 11 every network is, and the flag is gone."""
+    """Strongly typed; since version 11 every network is, and the flag no longer exists."""
     flag = getattr(module.NetworkDefinitionCreationFlag, "STRONGLY_TYPED", None)
     return 0 if flag is None else 1 << int(flag)
 
@@ -169,7 +169,7 @@ def _config(
 
 
 def _profile_shapes(network: trt.INetworkDefinition, profiles: Sequence[Profile]) -> list[dict[str, Any]]:
-    """Per profile and input: least, optimal and most shape."""
+    """Per profile and input: minimum, optimum and maximum shape."""
     inputs = [network.get_input(i) for i in range(network.num_inputs)]
     return [
         {t.name: dict(zip(("min", "opt", "max"), shapes(p, t.name, sizes(t.shape)), strict=True)) for t in inputs}
@@ -188,7 +188,7 @@ def _type(tensor: trt.ITensor) -> str:
 
 
 def _layers(network: trt.INetworkDefinition) -> list[dict[str, Any]]:
-    """The network's layers before TensorRT fuses them: name, type, and the outputs with their types."""
+    """The network's layers before fusion: name, type, and the outputs with their types."""
     out = []
     for index in range(network.num_layers):
         layer = network.get_layer(index)
@@ -199,7 +199,7 @@ def _layers(network: trt.INetworkDefinition) -> list[dict[str, Any]]:
 
 
 def registry_step(module: Any, plugins: Sequence[Path]) -> None:
-    """Load the plugin libraries that were given; nothing is loaded or fetched otherwise."""
+    """Load the given plugin libraries, and no others."""
     for file in plugins:
         try:
             handle = module.get_plugin_registry().load_library(str(file.resolve()))

@@ -146,8 +146,8 @@ def _memory(
 def estimate(model: Path, network: trt.INetworkDefinition, profiles: Sequence[Profile]) -> tuple[int, int]:
     """(bytes of weights, bytes of activations of one context) at the largest shapes.
 
-    Activations are the most that live at once when every tensor of the graph is kept from the layer that makes it to the last that
-    reads it. TensorRT fuses layers and needs less; an engine's sidecar says how much.
+    Activations: the peak when every tensor of the graph is kept from the layer that produces it to the last that
+    reads it. TensorRT fuses layers and needs less; an engine's sidecar has the actual figure.
     """
     return model.stat().st_size, max((_most_alive(network, profile) for profile in profiles), default=0)
 

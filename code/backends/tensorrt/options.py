@@ -1,4 +1,4 @@
-"""The switches of TensorRT's builder and runtime, from a workload's fields."""
+"""Options of TensorRT's builder and runtime, from a workload's fields."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ CPP_ENGINE = Consumer(
     backends=BOTH,
     languages=("cpp",),
     notes={
-        "graphs_max_seqlen": "captures no graphs by length",
-        "sliding_window_on_device": "cuts windows and adds them up on the processor",
+        "graphs_max_seqlen": "does not capture graphs by length",
+        "sliding_window_on_device": "cuts and accumulates windows on the CPU",
         "start_from_device": "copies every batch from host memory",
         "use_graphs": "launches kernels one by one",
     },

@@ -1,4 +1,4 @@
-"""Optimisation profiles: the shapes that an engine accepts and the one it is tuned for, from a workload's fields."""
+"""Optimisation profiles from a workload's fields: the shapes that an engine accepts and the one it is tuned for."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from code.fields.consumer import Consumer
 from code.rules.benchmarks import every_facts, facts_of
 
 LENGTH_FIELDS = tuple(dict.fromkeys(facts.optimal_length_field for facts in every_facts() if facts.optimal_length_field))
-"""The fields that say what length an engine is tuned for, one for each benchmark that has one."""
+"""The fields for the length that an engine is tuned for, one for each benchmark that has one."""
 
 READS = Consumer(
     "TensorRT profiles",
@@ -24,7 +24,7 @@ READS = Consumer(
 
 @dataclass(frozen=True)
 class Range:
-    """Least, optimal and most of one dimension."""
+    """Minimum, optimum and maximum of one dimension."""
 
     least: int
     optimal: int
@@ -33,7 +33,7 @@ class Range:
 
 @dataclass(frozen=True)
 class Profile:
-    """One profile: the batch, and the sequence length where the benchmark has one."""
+    """One profile: the batch size, and the sequence length if the benchmark has one."""
 
     batch: Range
     length: Range | None = None
@@ -48,11 +48,11 @@ Shape = tuple[int, ...]
 
 
 def profiles_of(values: Mapping[str, Any]) -> list[Profile]:
-    """The profiles that a workload's fields ask for.
+    """The profiles for a workload's fields.
 
-    `gpu_batch_size` is the most and the optimum of the batch. The field that the benchmark names for it (optimal_length_field) is the
-    optimum of the length, whose most is the benchmark's own. `length_buckets` cuts the lengths into ranges, each a profile tuned for
-    its longest; with it, that field tunes nothing.
+    `gpu_batch_size` is the maximum and the optimum of the batch. The benchmark's optimal_length_field is the
+    optimum of the length, whose maximum is the benchmark's own. `length_buckets` cuts the lengths into ranges, each a profile tuned for
+    its longest, and overrides that field.
 
     Raises UsageError for values that contradict each other.
     """
@@ -78,7 +78,7 @@ def profiles_of(values: Mapping[str, Any]) -> list[Profile]:
 
 
 def most_batch(values: Mapping[str, Any]) -> int:
-    """The largest batch, of gpu_batch_size; UsageError when that is not set."""
+    """The maximum batch size, from gpu_batch_size; UsageError if it is not set."""
     read = READS.of(values)
     size = read.get("max_batch")
     if not size:
@@ -110,8 +110,8 @@ def shapes(profile: Profile, name: str, dims: Sequence[int]) -> tuple[Shape, Sha
             )
         if span is None:
             raise UsageError(
-                f"the graph's input {name!r} has a dynamic dimension {axis} that no field gives a range for",
-                f"its shape is {list(dims)}; profiles know the batch" + (" and the length" if profile.length else ""),
+                f"the graph's input {name!r} has a dynamic dimension {axis} that no field sets a range for",
+                f"its shape is {list(dims)}; profiles cover the batch" + (" and the length" if profile.length else ""),
                 "export the graph with that dimension fixed",
             )
         for row, value in zip(out, (span.least, span.optimal, span.most), strict=True):

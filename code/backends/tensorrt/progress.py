@@ -12,10 +12,10 @@ if TYPE_CHECKING:
 
 
 def monitor(module: Any, bar: Progress, stopped: Callable[[], bool]) -> trt.IProgressMonitor:
-    """An IProgressMonitor that shows every phase on `bar`, and ends the build once `stopped` says so.
+    """An IProgressMonitor that shows every phase on `bar`, and cancels the build once `stopped` returns True.
 
-    The share that is shown is of the outermost phase; inner phases divide the step of theirs that is running. TensorRT calls it
-    while it builds, where an exception would end the process: an interrupt is carried by `step_complete`'s answer.
+    The share shown is that of the outermost phase; inner phases subdivide the running step. TensorRT calls it
+    during the build, where an exception would terminate the process: an interrupt is passed by `step_complete`'s return value.
     """
     base: Any = module.IProgressMonitor
 
@@ -52,7 +52,7 @@ class _Phase:
 
 
 def _share(phases: dict[str, _Phase]) -> float:
-    """The share of the build that is done, 0 to 1: each phase counts as much as one step of the phase around it."""
+    """The completed share of the build, 0 to 1: each phase counts as one step of its parent phase."""
 
     def share(name: str | None) -> float:
         children = [n for n, p in phases.items() if p.parent == name and p is not phases.get(str(name))]

@@ -67,10 +67,10 @@ def read_details(folder: Path) -> Mapping[str, Any]:
 
 
 def require_whole(folder: Path, details: Mapping[str, Any]) -> Path:
-    """The plan file; RunError when it is not the one that was built."""
+    """The plan file; RunError if it differs from the one that was built."""
     plan = folder / str(details.get("engine"))
     if not plan.is_file() or sha256(plan) != details.get("sha256"):
-        raise RunError(f"the engine {folder.name} is damaged", f"{plan.name} is not the file that was built", REBUILD)
+        raise RunError(f"the engine {folder.name} is damaged", f"{plan.name} differs from the file that was built", REBUILD)
     return plan
 
 
@@ -131,7 +131,7 @@ class Buffer:
         self.bytes = np.ctypeslib.as_array((ctypes.c_uint8 * size).from_address(self._host))
 
     def view(self, shape: Sequence[int], dtype: np.dtype[Any]) -> Any:
-        """The beginning of the host memory as an array."""
+        """An array view of the start of the host memory."""
         count = int(np.prod(shape)) * dtype.itemsize
         return self.bytes[:count].view(dtype).reshape(shape)
 
@@ -226,7 +226,7 @@ class TrtStream:
         return {name: self._buffers[name].view(shape, self._dtypes[name]) for name, shape in shapes.items()}
 
     def _allocate(self, outputs: Sequence[str]) -> dict[str, Buffer]:
-        """Buffers for the largest shapes of any profile; their addresses never change."""
+        """Allocate buffers for the largest shapes of any profile; their addresses never change."""
         largest: dict[str, int] = {}
         for index, spans in enumerate(self._spans):
             self._set_profile(index)

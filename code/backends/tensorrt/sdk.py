@@ -23,11 +23,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Flavour:
-    """One of the two modules.
+    """TensorRT or TensorRT-RTX.
 
     Args:
-        module: what is imported.
-        packages: the distributions that may bring it, the usual one first.
+        module: name of the Python module.
+        packages: the distributions that provide it, the usual one first.
         extra: the make target that installs it.
         crosses: whether it builds for a named compute capability without a GPU.
     """
@@ -65,7 +65,7 @@ def version(flavour: Flavour) -> str:
 
 
 def sizes(dims: trt.Dims) -> tuple[int, ...]:
-    """A shape as numbers, -1 for what is not known before it runs. ValueError where even the rank is not known."""
+    """A shape as numbers, -1 for dynamic dimensions. ValueError if even the rank is unknown."""
     return tuple(int(dims[axis]) for axis in range(len(dims)))
 
 

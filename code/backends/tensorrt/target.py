@@ -100,7 +100,7 @@ def here() -> Target | None:
 
 
 def require_buildable(target: Target, flavour: Flavour, module: Any) -> None:
-    """UsageError or MissingError where `flavour` cannot build for `target` on this machine."""
+    """UsageError or MissingError if `flavour` cannot build for `target` on this machine."""
     if flavour.crosses:
         known = capabilities(module)
         if target.compute not in known:
@@ -108,7 +108,7 @@ def require_buildable(target: Target, flavour: Flavour, module: Any) -> None:
                 f"TensorRT-RTX cannot build for {target.gpu}: compute capability {target.capability}",
                 f"it targets {', '.join(f'{c // 10}.{c % 10}' for c in sorted(known))}: of the known GPUs "
                 + ", ".join(name for name, row in GPUS.items() if row.compute_sm in known),
-                "choose such a system with --system=…, or build on the machine itself with --backend=tensorrt",
+                "choose one of these with --system=…, or build on that machine with --backend=tensorrt",
             )
         return
     machine = here()

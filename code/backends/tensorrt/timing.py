@@ -32,7 +32,7 @@ class TimingCache:
 
     @classmethod
     def of(cls, module: str, version: str, target: Target) -> TimingCache:
-        """The cache that belongs to a build."""
+        """The cache for a build."""
         return cls(module, version, target.compute)
 
     @property
@@ -89,7 +89,7 @@ class TimingCache:
 
     def _put_aside(self, why: str) -> None:
         aside = self.file.with_suffix(".unused")
-        console.warn(f"the timing cache {paths.shown(self.file)} is not used: {why}; it is kept as {aside.name}")
+        console.warn(f"ignoring the timing cache {paths.shown(self.file)}: {why}; it is kept as {aside.name}")
         self.file.replace(aside)
 
 

@@ -1,7 +1,7 @@
-"""Scores LoadGen's accuracy log.
+"""Scores LoadGen's accuracy log of BERT.
 
 mlperf_log_accuracy.json is a JSON list with one response a line: {"seq_id", "qsl_idx", "data"}, where `data` is the response's
-bytes in hex. BERT's response is [length, 2], start and end logits token by token, at most 384 tokens; what is not in it counts
+bytes in hex. BERT's response is [length, 2], start and end logits token by token, at most 384 tokens; missing positions count
 as -10000. The log of a whole run is more than 100 MB, so it is read line by line.
 """
 
@@ -35,17 +35,17 @@ def check(
 
     Args:
         preprocessed_dir: the arrays that the run read (code/benchmarks/bert/preprocess.py).
-        squad_json, vocab: what they were made from.
+        squad_json, vocab: the files they were made from.
         dtype: of the logits in the log, one of `DTYPES`.
-        complete: whether every sample must be there; a compliance run logs only some of them.
+        complete: whether every sample must be present; a compliance run logs only some of them.
 
     Returns:
         [("F1", percent), ("exact_match", percent)]
 
     Raises:
-        MissingError: the log, the arrays or an input is not there.
+        MissingError: the log, the arrays or an input is missing.
         UsageError: the arrays were made from other inputs.
-        RunError: the log is cut off, or a sample is missing, unknown or of an odd size.
+        RunError: the log is cut off, or a sample is missing, unknown or of the wrong size.
     """
     if not manifest.is_current(Path(preprocessed_dir), Path(squad_json), Path(vocab), MLPERF_SETTINGS):
         # Absent or broken arrays get the clearer error of opening them.
@@ -65,17 +65,17 @@ def read_log(
     path: Path, data: PreprocessedSquad, *, dtype: str = "float32", complete: bool = True
 ) -> tuple[npt.NDArray[Any], npt.NDArray[np.bool_]]:
     """The logits of an accuracy log. The last response to a sample counts: LoadGen repeats samples to fill MultiStream's last
-    query, and a compliance run draws them again and again.
+    query, and a compliance run draws them repeatedly.
 
     Returns:
-        Logits `dtype` [N, 384, 2], filled with -10000 (float16: its nearest, -1e4 as well), and which samples are there,
+        Logits `dtype` [N, 384, 2], filled with -10000 (float16: its nearest, -1e4 as well), and which samples are present,
         bool [N].
 
     Raises:
         MissingError, UsageError, RunError: as for `check`.
     """
     if dtype not in DTYPES:
-        raise UsageError(f"accuracy logs of {dtype} are not read", "", f"choose one of {', '.join(DTYPES)}")
+        raise UsageError(f"accuracy logs of type {dtype} are not supported", "", f"choose one of {', '.join(DTYPES)}")
     count, width = data.input_ids.shape
     kind = np.dtype(dtype).newbyteorder("<")
     logits = np.full((count, width, 2), NOT_GIVEN, dtype=kind)
@@ -88,7 +88,7 @@ def read_log(
             repeated = line, index
         pairs, rest = divmod(len(raw), 2 * kind.itemsize)
         if rest or not 0 < pairs <= width:
-            why = f"{dtype} start and end logits of 1 to {width} tokens take {2 * kind.itemsize} bytes a token"
+            why = f"{dtype} start and end logits of 1 to {width} tokens take {2 * kind.itemsize} bytes per token"
             raise bad_line(path, line, f"the response for sample {index} has {len(raw):,} bytes", why)
         logits[index, :pairs] = np.frombuffer(raw, dtype=kind).reshape(pairs, 2)
         logits[index, pairs:] = NOT_GIVEN

@@ -1,4 +1,4 @@
-"""Finds a predicted answer in the original text.
+"""Maps a predicted answer back to the original text.
 
 BERT predicts lower-case word pieces without accents; the answer that is scored is the stretch of the paragraph they came from.
 Both sides are aligned character by character, spaces aside, after the original has gone through BERT's basic tokenisation
@@ -68,7 +68,7 @@ def basic_tokens(text: str) -> list[str]:
 
 
 def joined(pieces: Sequence[str]) -> str:
-    """Word pieces as text: `##` pieces joined to the one before, words a space apart."""
+    """Word pieces as text: `##` pieces joined to the one before, words separated by a space."""
     text = " ".join(pieces).replace(" ##", "").replace("##", "")
     return " ".join(text.split())
 

@@ -86,7 +86,7 @@ class Bert(BenchmarkDefinition):
         return [AccuracyResult("F1", scores["F1"], self._reference(values) * target.value)]
 
     def partial_scores(self, log_dir: Path, values: Mapping[str, Any]) -> tuple[dict[str, float], str]:
-        """F1 with the samples that an audit run logged; a question without any counts as wrong, as in the official script."""
+        """F1 of the samples that an audit run logged; a question without a sample counts as wrong, as in the official script."""
         from code.benchmarks.bert import accuracy
 
         sources = self._sources(values)

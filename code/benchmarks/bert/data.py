@@ -1,4 +1,4 @@
-"""Where BERT's data, vocabulary and models are, and how they get there.
+"""Locations and downloads of BERT's data, vocabulary and models.
 
 The reference variant's files are downloaded from where MLPerf publishes them. The tiny variant's model and vocabulary are part of
 the repository, and its data set is generated.
@@ -20,7 +20,7 @@ VARIANTS = ("reference", "tiny")
 
 @dataclass(frozen=True)
 class Sources:
-    """The three files that everything else is made from.
+    """The three input files.
 
     Attributes:
         squad_json: questions and answers, SQuAD v1.1.
@@ -38,7 +38,7 @@ def sources(variant: str) -> Sources:
     if variant == "reference":
         return Sources(_place(facts.DEV_SET), _place(facts.VOCABULARY), _place(facts.MODEL))
     if variant == "tiny":
-        # The name carries the generator's digest, so that a changed generator never meets an older one's text.
+        # The name carries the generator's digest, so that a changed generator never reuses older data.
         dev = paths.data_dir() / "squad-tiny" / f"dev-v1.1-{tiny.generator_digest()}.json"
         return Sources(dev, tiny.VOCAB, tiny.MODEL)
     raise unknown("model variant", variant, VARIANTS)
@@ -50,11 +50,11 @@ def preprocessed(variant: str) -> Path:
 
 
 def download_data(variant: str) -> None:
-    """Fetch the SQuAD dev set, or generate the tiny one; what is there already is checked and left alone.
+    """Download the SQuAD dev set, or generate the tiny one; existing files are only checked.
 
     Raises:
-        MissingError: it cannot be fetched; the error tells how to do it by hand.
-        RunError: the disk is full or cannot be written.
+        MissingError: it cannot be downloaded; the error gives the manual steps.
+        RunError: the disk is full or not writable.
     """
     wanted = sources(variant).squad_json
     if variant == "reference":
@@ -64,11 +64,11 @@ def download_data(variant: str) -> None:
 
 
 def download_model(variant: str) -> None:
-    """Fetch the vocabulary and the fp32 and int8 models; of the tiny variant, check that the repository's own are there.
+    """Download the vocabulary and the fp32 and int8 models; for the tiny variant, check that the committed files exist.
 
     Raises:
-        MissingError: one cannot be had; the error tells what to do.
-        RunError: the disk is full or cannot be written.
+        MissingError: one is not available; the error gives the manual steps.
+        RunError: the disk is full or not writable.
     """
     if variant == "reference":
         for file in (facts.VOCABULARY, facts.MODEL, facts.MODEL_INT8):
@@ -92,18 +92,18 @@ def preprocess_data(
     workers: int | None = None,
     progress: Callable[[str], None] | None = None,
 ) -> bool:
-    """Make a variant's arrays unless they are there and made from the same inputs.
+    """Make a variant's arrays unless they exist and were made from the same inputs.
 
     Args:
-        inputs, out: other files and another folder than the variant's own.
+        inputs, out: files and folder to use instead of the variant's own.
         workers, progress: as for `code.benchmarks.bert.preprocess.preprocess`.
 
     Returns:
         Whether anything had to be done.
 
     Raises:
-        MissingError, UsageError: an input is absent or is not what it should be.
-        RunError: the disk is full or cannot be written.
+        MissingError, UsageError: an input is missing or invalid.
+        RunError: the disk is full or not writable.
     """
     from code.benchmarks.bert.preprocess import is_current, preprocess
 
@@ -129,7 +129,7 @@ def _fetch(file: PublishedFile) -> None:
         size=file.size,
         label=file.label,
         manual_steps=(
-            f"on a machine with network run `curl -L -o {target.name} '{file.url}'` (about {file.megabytes:,} MB), "
+            f"on a machine with network access, run `curl -L -o {target.name} '{file.url}'` (about {file.megabytes:,} MB), "
             f"copy the file to {target}, then run the same command again"
         ),
     )

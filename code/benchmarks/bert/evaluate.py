@@ -1,7 +1,7 @@
 """F1 and exact match as SQuAD v1.1 defines them (Rajpurkar et al., 2016), to the last digit of the official script.
 
 Texts are compared after lower-casing, removing ASCII punctuation and the articles a, an and the, and splitting at white space.
-A question's score is its best one over the answers people gave; the data set's is the mean in percent. Sums run in the data
+A question's score is the best over its reference answers; the data set's is the mean in percent. Sums run in the data
 set's order, because the order decides the last digit.
 """
 
@@ -21,12 +21,12 @@ _NO_PUNCTUATION = str.maketrans("", "", string.punctuation)
 
 @lru_cache(maxsize=1 << 17)
 def normalised(answer: str) -> tuple[str, ...]:
-    """The words of an answer that count."""
+    """The words of an answer after normalisation."""
     return tuple(_ARTICLES.sub(" ", answer.lower().translate(_NO_PUNCTUATION)).split())
 
 
 def f1(prediction: str, truth: str) -> float:
-    """The harmonic mean of precision and recall over the words two answers share, 0 to 1."""
+    """The harmonic mean of precision and recall over the words that two answers share, 0 to 1."""
     predicted, true = normalised(prediction), normalised(truth)
     shared = (Counter(predicted) & Counter(true)).total() if predicted != true else len(true)
     if shared == 0:

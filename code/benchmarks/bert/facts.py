@@ -1,4 +1,4 @@
-"""What MLPerf Inference fixes for BERT: names, counts, targets and where the published files are.
+"""MLPerf Inference's rules for BERT: names, counts, targets and published files.
 
 Sources: the MLPerf Inference rules and mlperf.conf (v5.0 to v6.1), and the reference's language/bert/README.md.
 """

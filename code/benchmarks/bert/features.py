@@ -1,8 +1,8 @@
-"""Turns questions and paragraphs into BERT's input arrays: WordPiece, sliding windows, and the way back to the words.
+"""Turns questions and paragraphs into BERT's input arrays: WordPiece, sliding windows, and the mapping back to words.
 
 The rule is that of the MLPerf Inference reference (language/bert/create_squad_data.py): [CLS] question [SEP] window [SEP], at
 most 384 tokens, a question of at most 64, and for longer paragraphs one feature per window of stride 128. It is computed here
-on whole arrays: every distinct word is tokenised once by the `tokenizers` library, all the rest is gathering.
+on whole arrays: every distinct word is tokenised once by the `tokenizers` library, and the rest is gather operations.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ SPAN = np.dtype(
         ("question", "<i4"),  # index into Squad.questions
         ("paragraph", "<i4"),  # index into Squad.contexts
         ("document_first", "<i4"),  # the window's first token, counted in the paragraph's tokens
-        ("sequence_first", "<i4"),  # the same token's place in the sequence: question length + 2
+        ("sequence_first", "<i4"),  # the same token's position in the sequence: question length + 2
         ("tokens", "<i4"),  # how many document tokens the window holds
     ]
 )
@@ -64,12 +64,12 @@ class Features:
     """The arrays of a data set of N features, P paragraphs and T paragraph tokens.
 
     Attributes:
-        input_ids, input_mask, segment_ids: int32 [N, max_seq_length], filled up with 0.
-        lengths: int32 [N], how many places of a row are real tokens.
+        input_ids, input_mask, segment_ids: int32 [N, max_seq_length], padded with 0.
+        lengths: int32 [N], the number of real tokens in each row.
         spans: `SPAN` [N].
         max_context: uint8 [N, ceil(max_seq_length / 8)], `numpy.packbits` of one bit per place: set where this feature shows
             the document token with the most context around it.
-        document_words: int32 [T], for every token of every paragraph the index of its word in that paragraph.
+        document_words: int32 [T], the word index in its paragraph of every token of every paragraph.
         document_offsets: int64 [P + 1], where each paragraph begins in `document_words`.
     """
 
@@ -86,7 +86,7 @@ class Features:
 def build(squad: Squad, vocabulary: Vocabulary, settings: Settings | None = None, workers: int | None = None) -> Features:
     """All features of a data set, in the order of its questions and their windows.
 
-    A paragraph without a single token gives no feature, as in the reference.
+    A paragraph without tokens gives no feature, as in the reference.
 
     Args:
         workers: threads that tokenise; None for every core.
@@ -163,10 +163,10 @@ class _WordPieces:
 
 
 def _folded(word: str) -> str:
-    """The word as far as its pieces depend on it.
+    """The normalised word on which its pieces depend.
 
-    The library's tables of accents, punctuation and controls are those of an old Unicode, and it does not know that a sigma at a
-    word's end is written differently; so the few words beyond ASCII are cleaned here, as the reference does, by Python's tables.
+    The library's tables of accents, punctuation and controls are from an old Unicode version, and it ignores that a sigma at a
+    word's end is written differently; so the few non-ASCII words are cleaned here with Python's tables, as in the reference.
     """
     return word.lower() if word.isascii() else " ".join(basic_tokens(word))
 
@@ -184,7 +184,7 @@ def _tokenizer(vocabulary: Vocabulary) -> Any:
 
 
 def _encode(tokenizer: Any, texts: list[str], workers: int | None) -> list[list[int]]:
-    """The piece ids of each text, by `workers` threads; the library works outside the interpreter lock."""
+    """The piece ids of each text, by `workers` threads; the library releases the GIL."""
     chunks = [texts[first : first + _CHUNK] for first in range(0, len(texts), _CHUNK)]
 
     def encode(chunk: list[str]) -> list[list[int]]:
@@ -258,6 +258,6 @@ def _ragged(starts: Longs, counts: Longs) -> Longs:
 
 
 def _copy(into: Ints, places: Longs, source: Ints, starts: Longs, counts: Longs) -> None:
-    """Row n of `into` gets `counts[n]` elements of `source` from `starts[n]` on, at `places[n]`."""
+    """Copy `counts[n]` elements of `source` from `starts[n]` to row n of `into`, at `places[n]`."""
     at = np.arange(len(into)) * into.shape[1] + places
     into.reshape(-1)[_ragged(at, counts)] = source[_ragged(starts, counts)]

@@ -1,7 +1,7 @@
-"""The manifest of a preprocessed data set: which inputs made it, and what its files must look like.
+"""The manifest of a preprocessed data set: its inputs, and the expected state of its files.
 
-A warm check costs a few `stat` calls: a file whose size and time of change are those of the record is taken to have the
-recorded digest; a file that was copied or touched is read again and compared. Nothing heavy is imported here.
+A warm check costs a few `stat` calls: a file with the recorded size and modification time is assumed to have the
+recorded digest; a file that was copied or touched is read and compared. Nothing heavy is imported here.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class ArrayRecord:
 
 @dataclass(frozen=True)
 class Manifest:
-    """What a folder of preprocessed data holds.
+    """The content of a folder of preprocessed data.
 
     Attributes:
         inputs: stamps of "squad" and "vocabulary".
@@ -41,7 +41,7 @@ class Manifest:
         count: features, i.e. LoadGen's samples.
         questions: questions in the data set.
         files: every file of the folder but the manifest, by name.
-        seconds: how long it took to make.
+        seconds: time taken to make it.
     """
 
     inputs: dict[str, Stamp]
@@ -81,10 +81,10 @@ def read(folder: Path) -> Manifest:
 
 
 def is_current(out: Path, squad_json: Path, vocab: Path, settings: Mapping[str, Any]) -> bool:
-    """Whether `out` holds what these inputs and settings give, whole and unchanged.
+    """Whether `out` holds the complete and unchanged output of these inputs and settings.
 
-    Costs milliseconds as long as nothing was touched; a touched file with the recorded content is noted in the manifest, so
-    that the next check is cheap again. Raises MissingError when an input is not there.
+    Takes milliseconds as long as nothing was touched; a touched file with the recorded content is noted in the manifest, so
+    that the next check is cheap again. Raises MissingError if an input is missing.
     """
     try:
         manifest = read(out)
@@ -138,7 +138,7 @@ def _unreadable(path: Path, error: OSError) -> MissingError:
 
 
 def _confirmed(stamp: Stamp | None, path: Path) -> Stamp | None:
-    """As `Stamp.confirmed`; None without a stamp."""
+    """`Stamp.confirmed` for an optional stamp."""
     return None if stamp is None else stamp.confirmed(path)
 
 

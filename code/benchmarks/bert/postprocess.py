@@ -2,8 +2,8 @@
 
 The rule is that of the MLPerf reference (language/bert/accuracy-squad.py): a span begins and ends in the window's part of the
 paragraph, begins where the window shows the token with the most context, ends no earlier than it begins and holds at most 30
-tokens; the highest sum of both logits wins. On a draw the earlier window wins, then the better start, then the better end, and
-among equal logits the earlier place.
+tokens; the highest sum of both logits wins. Ties go to the earlier window, then the better start, then the better end, and
+among equal logits to the earlier position.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ Logits = npt.NDArray[Any]
 
 N_BEST = 20
 MAX_ANSWER_LENGTH = 30
-NO_ANSWER = "empty"  # what the reference answers when no span is allowed
+NO_ANSWER = "empty"  # the reference's answer when no span is allowed
 _BLOCK = 1024
 
 
@@ -65,7 +65,7 @@ def answers(
     if identities != [question.identity for question in data.questions]:
         raise UsageError(
             f"{preprocessed.folder} was made from another SQuAD file",
-            "its questions are not those of the file to score with",
+            "its questions differ from those of the file to score with",
             "run `make preprocess_data BENCHMARKS=bert`, or give the file that it was made from",
         )
     chosen = _best_per_question(logits, preprocessed, len(identities), present)
@@ -111,7 +111,7 @@ def _best_per_question(
 def _blocks(
     logits: Logits | Callable[[int], Logits], preprocessed: PreprocessedSquad, present: npt.NDArray[np.bool_] | None
 ) -> Iterator[tuple[npt.NDArray[np.int64], Logits]]:
-    """The features, some at a time in their order, each block with its logits as float64 [n, S, 2]."""
+    """The features in order, in blocks, each with its logits as float64 [n, S, 2]."""
     count, width = preprocessed.input_ids.shape
     if not callable(logits) and (logits.ndim != 3 or len(logits) != count or logits.shape[1] > width or logits.shape[2] != 2):
         raise UsageError(
@@ -146,7 +146,7 @@ def _best_spans(values: Logits, preprocessed: PreprocessedSquad, block: npt.NDAr
     beyond = first + spans["tokens"][:, None, None]
     with_context = np.unpackbits(preprocessed.max_context[block], axis=1, count=values.shape[1]).astype(bool)
 
-    # A stable sort of the negated logits keeps equal ones in the order of their places.
+    # A stable sort of the negated logits keeps equal ones in the order of their positions.
     ranked = np.argsort(-values, axis=1, kind="stable")[:, :N_BEST]
     starts, ends = ranked[:, :, 0], ranked[:, :, 1]
     start_logits = np.take_along_axis(values[:, :, 0], starts, axis=1)

@@ -1,4 +1,4 @@
-"""Writes a data set's features to a folder of arrays, and opens such a folder.
+"""Writes and opens folders with a data set's features.
 
     input_ids.npy, input_mask.npy, segment_ids.npy   int32 [N, 384], what the model reads
     lengths.npy                                      int32 [N], real tokens per row
@@ -7,7 +7,7 @@
     questions.json, vocab.txt                        the questions' ids in order; the vocabulary's pieces
     manifest.json                                    what made it and what must be there (code/benchmarks/bert/manifest.py), written last
 
-The folder appears whole or not at all.
+The folder is created atomically.
 """
 
 from __future__ import annotations
@@ -202,7 +202,7 @@ def _write_array(path: Path, array: npt.NDArray[Any]) -> ArrayRecord:
 
 
 def _write(path: Path, *parts: bytes | memoryview) -> ArrayRecord:
-    """Write a file down to the disk and stamp it. A full disk is an OSError with its number (numpy's own writer loses it)."""
+    """Write and sync a file, and stamp it. A full disk raises OSError with its errno (numpy's own writer loses it)."""
     digest = hashlib.sha256()
     with path.open("wb", buffering=0) as out:
         for part in parts:

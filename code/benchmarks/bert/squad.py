@@ -1,4 +1,4 @@
-"""Reads SQuAD v1.1 files strictly: whatever is wrong is reported with the file and the place in it.
+"""Reads SQuAD v1.1 files strictly: errors give the file and the position in it.
 
 The format is the one of Rajpurkar et al., "SQuAD: 100,000+ Questions for Machine Comprehension of Text" (2016):
 `{"version": "1.1", "data": [{"title", "paragraphs": [{"context", "qas": [{"id", "question", "answers": [{"text",
@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 from code.common.errors import MissingError, UsageError
 
 VERSION = "1.1"
-# What separates words, and nothing else does: the reference rule names these characters one by one.
+# The only characters that separate words; the reference lists them one by one.
 _WORDS = re.compile("[^ \t\r\n\u202f]+")
 
 _T = TypeVar("_T")
@@ -29,7 +29,7 @@ class Question:
     Attributes:
         identity: the question's id, unique in the file.
         text: the question.
-        answers: the texts people gave, at least one; doubles are kept.
+        answers: the reference answers, at least one; duplicates are kept.
         paragraph: index into `Squad.contexts`.
     """
 
@@ -41,7 +41,7 @@ class Question:
 
 @dataclass(frozen=True)
 class Squad:
-    """A whole file, in its own order."""
+    """The content of a file, in its order."""
 
     contexts: tuple[str, ...]
     questions: tuple[Question, ...]
@@ -56,7 +56,7 @@ def read(path: Path) -> Squad:
     """Read a SQuAD v1.1 file.
 
     Raises:
-        MissingError: the file is not there or cannot be opened.
+        MissingError: the file does not exist or cannot be opened.
         UsageError: the content is not SQuAD v1.1; the error names the file and the place (line, or the JSON path).
     """
     path = Path(path)

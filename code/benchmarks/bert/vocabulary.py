@@ -1,4 +1,4 @@
-"""A WordPiece vocabulary file: one piece a line, the line's number is the piece's id."""
+"""A WordPiece vocabulary file: one piece per line; the line number is the piece's id."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def read(path: Path) -> Vocabulary:
         raise _wrong(path, f"it is not UTF-8 text (byte {error.start} of a block)") from error
     for special in (PAD, UNKNOWN, CLASSIFY, SEPARATE):
         if special not in ids:
-            raise _wrong(path, f"the piece {special} is not in it")
+            raise _wrong(path, f"it lacks the piece {special}")
     if ids[PAD] != 0:
         raise _wrong(path, f"{PAD} must be the first line, because sequences are filled up with id 0", ids[PAD])
     return Vocabulary(tuple(ids), ids)

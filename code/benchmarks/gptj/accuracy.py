@@ -1,4 +1,4 @@
-"""Scores LoadGen's accuracy log of GPT-J: the generated token ids of every sample, decoded and compared with the reference summaries."""
+"""Scores LoadGen's accuracy log of GPT-J: decodes the generated token ids and compares them with the reference summaries."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def read_log(
 ) -> Mapping[int, NDArray[np.int64]]:
     """Sample index → its token ids. The first response to a sample counts, as in the reference's evaluation."""
     if dtype not in DTYPES:
-        raise UsageError(f"accuracy logs of {dtype} are not read", "", f"choose one of {', '.join(DTYPES)}")
+        raise UsageError(f"accuracy logs of type {dtype} are not supported", "", f"choose one of {', '.join(DTYPES)}")
     kind = DTYPES[dtype]
     found: dict[int, NDArray[np.int64]] = {}
     for line, index, raw in entries(path):

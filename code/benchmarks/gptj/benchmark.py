@@ -30,7 +30,7 @@ class GptJ(BenchmarkDefinition, TextDefinition):
         data.download_data(variant)
 
     def import_data(self, source: Path) -> None:
-        """Make the reference's cnn_eval.json of a local file (--cnndm_source)."""
+        """Make the reference's cnn_eval.json from a local file (--cnndm_source)."""
         data.import_data(source)
 
     def download_model(self, variant: str) -> None:
@@ -78,7 +78,7 @@ class GptJ(BenchmarkDefinition, TextDefinition):
         return generation.beams(values)
 
     def open_model(self, folder: Path) -> Checkpoint:
-        """The checkpoint in `folder`, or the model exported of it."""
+        """The checkpoint in `folder`, or the model exported from it."""
         return open_checkpoint(folder)
 
     def to_openvino(self, model: Path, precision: str, folder: Path, candidates: int) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""GPT-J's byte-level BPE, from any of the three forms that it is published in.
+"""GPT-J's byte-level BPE, read from any of its three published formats.
 
 encoder.json and vocab.bpe     OpenAI's GPT-2
 vocab.json and merges.txt      Hugging Face, slow tokenisers
@@ -26,9 +26,9 @@ class Bpe:
     """An opened vocabulary.
 
     Args:
-        files: what it was read from.
+        files: the files it was read from.
         size: entries, added ones included.
-        end: the id of the end of a text, which also ends a generation.
+        end: the end-of-text token, which also ends a generation.
     """
 
     files: tuple[Path, ...]

@@ -1,7 +1,7 @@
-"""Whether a folder holds a whole GPT-J: a Hugging Face checkpoint, or one that is exported to OpenVINO's format.
+"""Checks that a folder holds a complete GPT-J: a Hugging Face checkpoint, or a model exported to OpenVINO's format.
 
-Everything is read from headers, so that 24 GB are checked in a moment: the index names the shards, a safetensors header says how
-long its file must be, and an OpenVINO model's XML says how long its weights are.
+Only headers are read, so that 24 GB are checked quickly: the index lists the shards, a safetensors header gives
+the length of its file, and an OpenVINO model's XML the length of its weights.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class Checkpoint:
 
     @property
     def positions(self) -> int:
-        """The most tokens that prompt and summary have together."""
+        """Maximum number of tokens of prompt and summary together."""
         return int(self.config.get("n_positions", 2048))
 
     @property
@@ -61,7 +61,7 @@ class Checkpoint:
 
     @property
     def is_exported(self) -> bool:
-        """Whether it is in OpenVINO's format already."""
+        """Whether it is already in OpenVINO's format."""
         return self.exported is not None
 
 

@@ -1,7 +1,7 @@
 """CNN/DailyMail as MLPerf's GPT-J reads it: cnn_eval.json, a list of {"instruction", "input", "output"}.
 
-It is made from the published data set (`article` and `highlights` columns) or from a local CSV, JSON, JSON-lines or Parquet file with
-those columns. Source of the form: language/gpt-j/download_cnndm.py of MLCommons Inference.
+It is made from the published data set (columns `article` and `highlights`) or from a local CSV, JSON, JSON-lines or Parquet file with
+those columns. Source of the format: language/gpt-j/download_cnndm.py of MLCommons Inference.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ def write(samples: Sequence[Sample], path: Path) -> None:
 def from_file(path: Path) -> list[Sample]:
     """The samples of a local file with the columns `article` and `highlights`.
 
-    Raises MissingError where the file (or the package that reads Parquet) is not there, UsageError with file and line otherwise.
+    Raises MissingError if the file or the package that reads Parquet is missing, UsageError with file and line for invalid content.
     """
     reader = READERS.get(path.suffix.lower())
     if reader is None:
@@ -102,7 +102,7 @@ def _row(path: Path, line: int, row: Mapping[str, Any]) -> Sample:
             names = [str(name) for name in row if name is not None]
             near = nearest(column, names)
             raise UsageError(
-                f"there is no {column}",
+                f"the column {column} is missing",
                 f"the columns are {', '.join(names)}" + (f"; the nearest is {near!r}" if near else ""),
                 "CNN/DailyMail has the columns article and highlights",
                 f"{path}:{line}",
@@ -165,9 +165,9 @@ READERS = {".csv": _csv, ".json": _json, ".jsonl": _json, ".parquet": _parquet}
 
 
 def from_hub() -> list[Sample]:
-    """The published validation split, through the `datasets` package on a machine with network. MissingError otherwise."""
+    """The published validation split, downloaded with the `datasets` package. MissingError without the package or network."""
     by_hand = (
-        f"on a machine with network save the {SPLIT} split of {HUB_NAME} {HUB_VERSION} as CSV or Parquet, "
+        f"on a machine with network access, save the {SPLIT} split of {HUB_NAME} {HUB_VERSION} as CSV or Parquet, "
         "then run `make download_data BENCHMARKS=gptj RUN_ARGS=--cnndm_source=FILE`"
     )
     try:

@@ -1,7 +1,7 @@
-"""Where GPT-J's data, vocabulary and models are, and how they get there.
+"""Locations and downloads of GPT-J's data, vocabulary and models.
 
-The reference variant's model is downloaded from where MLPerf publishes it (24 GB), its data set comes through the `datasets` package or
-from a local file. The tiny variant's model is part of the repository, and its data set is generated.
+The reference variant's model is downloaded from MLPerf's server (24 GB), its data set through the `datasets` package or
+read from a local file. The tiny variant's model is part of the repository, and its data set is generated.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ PUNKT_URL = "https://raw.githubusercontent.com/nltk/nltk_data/gh-pages/packages/
 CALIBRATION_URL = "https://raw.githubusercontent.com/mlcommons/inference/v4.1/calibration/CNNDailyMail/calibration-list.txt"
 CALIBRATION_LIST = "cnn-daily-mail/calibration-list.txt"
 UNPACKED_GB = 48
-"""BenchmarkDefinition for the archive and for the checkpoint unpacked beside it."""
+"""Disk space in GB for the archive and for the checkpoint unpacked beside it."""
 
 
 @dataclass(frozen=True)
 class Sources:
-    """What everything else is made from.
+    """The input files.
 
     Args:
         data: cnn_eval.json.
@@ -47,13 +47,13 @@ def sources(variant: str) -> Sources:
         model = paths.build_dir() / facts.MODEL_PATH
         return Sources(paths.build_dir() / facts.DATA_PATH, model, model)
     if variant == "tiny":
-        # The name carries the generator's digest, so that a changed generator never meets an older one's text.
+        # The name carries the generator's digest, so that a changed generator never reuses older data.
         return Sources(paths.data_dir() / "cnndm-tiny" / f"cnn_eval-{tiny.generator_digest()}.json", tiny.MODEL, tiny.MODEL)
     raise unknown("model variant", variant, VARIANTS)
 
 
 def from_source(source: Path) -> Path:
-    """The cnn_eval.json made of a local file: made where it is not there, addressed by the file's name, size and time."""
+    """The cnn_eval.json made from a local file, cached by the file's name, size and modification time."""
     if source.name == Path(facts.DATA_PATH).name:
         return source
     try:
@@ -65,28 +65,28 @@ def from_source(source: Path) -> Path:
     if not made.is_file():
         samples = cnndm.from_file(source)
         cnndm.write(samples, made)
-        console.say(f"gptj: {len(samples):,} articles of {source} written to {paths.shown(made)}")
+        console.say(f"gptj: {len(samples):,} articles from {source} written to {paths.shown(made)}")
     return made
 
 
 def import_data(source: Path) -> None:
-    """Make the reference's cnn_eval.json of a local file with the whole validation split; UsageError where it is not the whole one."""
+    """Make the reference's cnn_eval.json from a local file; UsageError unless it has the complete validation split."""
     samples = cnndm.read(source) if source.name == Path(facts.DATA_PATH).name else cnndm.from_file(source)
     if len(samples) != facts.DATASET_SAMPLES:
         raise UsageError(
             f"{source} is not the validation split: it has {len(samples):,} articles, not {facts.DATASET_SAMPLES:,}",
-            "the reference data set is the whole of it",
-            f"to run these articles alone: make run RUN_ARGS='--benchmarks=gptj --cnndm_source={source} …'",
+            "the reference data set is the complete split",
+            f"to run only these articles: make run RUN_ARGS='--benchmarks=gptj --cnndm_source={source} …'",
         )
     cnndm.write(samples, sources("reference").data)
 
 
 def download_data(variant: str) -> None:
-    """Get the data set; for the reference also NLTK's sentence model and MLCommons' calibration list.
+    """Download the data set; for the reference also NLTK's sentence model and MLCommons' calibration list.
 
     Raises:
-        MissingError: it cannot be had; the error tells how to do it by hand.
-        RunError: the disk is full or cannot be written.
+        MissingError: it is not available; the error gives the manual steps.
+        RunError: the disk is full or not writable.
     """
     wanted = sources(variant).data
     if variant == "tiny":
@@ -107,7 +107,7 @@ def fetch_punkt() -> None:
         return
     folder = sentences.model_folder().parents[1]
     archive = folder / "punkt_tab.zip"
-    steps = f"download {PUNKT_URL} on a machine with network, copy it to {archive} and run the same command again"
+    steps = f"download {PUNKT_URL} on a machine with network access, copy it to {archive} and run the same command again"
     if not archive.is_file():
         download.fetch(PUNKT_URL, archive, label="NLTK's sentence model", manual_steps=steps)
     try:
@@ -122,11 +122,11 @@ def fetch_punkt() -> None:
 
 
 def download_model(variant: str) -> None:
-    """Fetch and unpack the fine-tuned checkpoint; of the tiny variant, check that the repository's own is whole.
+    """Download and unpack the fine-tuned checkpoint; for the tiny variant, check that the committed one is complete.
 
     Raises:
-        MissingError: it cannot be had; the error tells what to do.
-        RunError: the disk is full, too small or cannot be written.
+        MissingError: it is not available; the error gives the manual steps.
+        RunError: the disk is full, too small or not writable.
     """
     wanted = sources(variant)
     if variant == "tiny":
@@ -142,7 +142,7 @@ def download_model(variant: str) -> None:
 def _fetch_checkpoint(target: Path) -> None:
     archive = target.parent / "gptj6b.zip"
     steps = (
-        f"on a machine with network download {facts.MODEL_URL} (about 24 GB), unpack it, and copy its folder checkpoint-final to "
+        f"on a machine with network access, download {facts.MODEL_URL} (about 24 GB), unpack it, and copy its folder checkpoint-final to "
         f"{target}"
     )
     if not archive.is_file():

@@ -1,8 +1,7 @@
-"""GPT-J in OpenVINO's format: a Hugging Face checkpoint is exported with optimum-intel, an exported model needs no export, and an engine
-is made of either with the changes that graph.py speaks of.
+"""GPT-J in OpenVINO's format: exports Hugging Face checkpoints with optimum-intel and rewrites exported models for engines (graph.py).
 
-Export is a tool with an extra of its own (`pip install '.[export]'`): optimum-intel asks for an older transformers than anything else
-here does, and a machine that gets an exported model needs neither. Weights are compressed to int8 or int4 with NNCF.
+Export has its own extra (`pip install '.[export]'`): optimum-intel requires an older transformers than the other packages
+here, and a machine with an exported model needs neither. Weights are compressed to int8 or int4 with NNCF.
 """
 
 from __future__ import annotations
@@ -24,17 +23,17 @@ from code.benchmarks.gptj.checkpoint import CONFIG, Checkpoint
 from code.common.errors import MissingError, RunError
 
 WEIGHTS = {"fp32": "fp32", "bf16": "fp16", "fp16": "fp16", "int8": "int8", "int4": "int4"}
-"""Precision → the format that optimum-intel stores weights in. OpenVINO's files have no bf16: fp16 holds every such weight of GPT-J."""
+"""Precision → optimum-intel's weight format. OpenVINO's files have no bf16; fp16 represents every bf16 weight of GPT-J."""
 GROUP = 32
 _SCRIPT = "code.benchmarks.gptj.export"
 
 
 def to_openvino(checkpoint: Checkpoint, precision: str, folder: Path, candidates: int | None = None) -> dict[str, Any]:
-    """Write openvino_model.xml, openvino_model.bin and config.json for `precision` into `folder`; says how in the answer.
+    """Write openvino_model.xml, openvino_model.bin and config.json for `precision` into `folder`; returns how they were made.
 
-    With `candidates` (how many of the best next tokens a search looks at) the graph is rewritten, see graph.py.
+    With `candidates` (the number of best next tokens that a search considers) the graph is rewritten, see graph.py.
 
-    Raises MissingError where a package is not installed, RunError with its words where the model cannot be exported or written.
+    Raises MissingError if a package is not installed, RunError with its message if the model cannot be exported or written.
     """
     if checkpoint.exported is None:
         made = f"exported with optimum-intel {_version('optimum-intel')}, weights in {WEIGHTS[precision]}"
@@ -62,7 +61,7 @@ def _read(model: Path) -> Any:
 
 
 def _written(network: Any, folder: Path, candidates: int | None) -> str:
-    """Write the network, its weights in the format they have, rewritten where wanted; says what was rewritten."""
+    """Write the network, rewritten if requested, with unchanged weight formats; returns the changes as text."""
     import openvino
 
     from code.benchmarks.gptj import graph
@@ -133,9 +132,9 @@ def _version(package: str) -> str:
 
 
 def main(arguments: list[str]) -> int:
-    """`python -m code.benchmarks.gptj.export CHECKPOINT WEIGHT_FORMAT FOLDER`: what the process of its own runs.
+    """`python -m code.benchmarks.gptj.export CHECKPOINT WEIGHT_FORMAT FOLDER`: entry point of the export process.
 
-    fp32 is traced in fp32, everything else in bf16, so that a checkpoint takes half of its size in memory; shards are read one by one.
+    fp32 is traced in fp32, everything else in bf16, which halves the checkpoint's memory; shards are read one by one.
     """
     checkpoint, weight_format, folder = Path(arguments[0]), arguments[1], Path(arguments[2])
     import torch

@@ -1,4 +1,4 @@
-"""What MLPerf Inference fixes for GPT-J: names, counts, targets and where the published files are.
+"""MLPerf Inference's rules for GPT-J: names, counts, targets and published files.
 
 Sources: the MLPerf Inference rules and mlperf.conf (v4.0 to v5.0, the last round that has it), and the reference's
 language/gpt-j/README.md.
@@ -39,8 +39,8 @@ DATA_PATH = "data/cnn-daily-mail/cnn_eval.json"
 _SERVED = {DATACENTER: (SERVER, OFFLINE), EDGE: (SINGLE, OFFLINE), BOTH: (SINGLE, OFFLINE, SERVER)}
 _SERVER_LATENCY_NS = SERVER_LATENCY_MS * 1_000_000
 
-# Of the prompts of the validation split's first 64 articles in GPT-2's BPE, cut as preprocess.py cuts them: mean 666 tokens. The whole
-# split's mean is about 870 and its longest prompt is cut to 1,919 tokens, so that these are on the short side.
+# From the prompts of the validation split's first 64 articles in GPT-2's BPE, cut as in preprocess.py: mean 666 tokens. The whole
+# split's mean is about 870 and its longest prompt is cut to 1,919 tokens, so these are on the short side.
 # fmt: off
 _LENGTHS = (
     164, 177, 218, 222, 233, 236, 237, 245, 266, 274, 311, 311, 314, 334, 377, 391, 392, 398, 402, 421, 439, 443, 444,
@@ -74,6 +74,6 @@ FACTS = BenchmarkFacts(
     length_spread=_LENGTHS,
     text=TextFacts(NUM_BEAMS, MIN_NEW_TOKENS, MAX_NEW_TOKENS, MAX_INPUT_TOKENS, END_TOKEN, ARCHITECTURE),
     import_field="cnndm_source",
-    # The checker's table of the least Offline query (OFFLINE_MIN_SPQ_SINCE_V4) lost gptj with v5.1; it looks there in every round.
+    # The checker's table of minimum Offline query sizes (OFFLINE_MIN_SPQ_SINCE_V4) dropped gptj in v5.1, but is used for every round.
     checker_faults={CURRENT.commit: (OFFLINE,)},
 )

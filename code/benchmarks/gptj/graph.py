@@ -1,16 +1,16 @@
-"""What is rewritten in an exported GPT-J before it becomes an engine: the same texts for less work.
+"""Rewrites an exported GPT-J before it becomes an engine: the same texts for less work.
 
-*Positions.* transformers' GPT-J copies its whole table of rotary positions (2,048 rows) for every token, to read one row of it. The row
+*Positions.* transformers' GPT-J copies its whole table of rotary positions (2,048 rows) for every token, to read one row. The row
 is looked up instead; the numbers are the same.
 
-*Rotation.* A rotated head is x·cos + x'·sin, x' being x with its neighbours exchanged and every second one negated. The export makes x' by
-two strided slices that are stacked again number by number; it becomes a product with the matrix of 0, 1 and -1 that does the same.
+*Rotation.* A rotated head is x·cos + x'·sin, where x' is x with neighbours swapped and every second one negated. The export makes x' with
+two strided slices that are interleaved element by element; it is replaced by a product with an equivalent matrix of 0, 1 and -1.
 
-*Candidates.* A beam search of n beams looks at no more than the 2n best next tokens of each beam. OpenVINO GenAI finds them by sorting the
-whole vocabulary on the processor, which takes longer than a small network itself. Behind the head, every logit below the best 2n is
-replaced by one value that keeps their share of the probability: the best keep their log-probabilities, none of the others can be
-among them, and sorting equal values costs little. The head is computed for the tokens that are sampled from alone, as OpenVINO GenAI
-does by itself where a network ends in its head.
+*Candidates.* A beam search of n beams considers at most the 2n best next tokens of each beam. OpenVINO GenAI finds them by sorting the
+whole vocabulary on the CPU, which takes longer than a small network itself. After the head, every logit below the best 2n is
+replaced by one value that preserves their share of the probability: the best keep their log-probabilities, none of the others can be
+among them, and sorting equal values is cheap. The head is computed only for the tokens that are sampled from, as OpenVINO GenAI
+does itself if a network ends in its head.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ import numpy as np
 VERSION = 1
 """Version of the conversion; increment it when the same model gives another engine."""
 SAMPLED = "sampled_tokens_indices"
-"""The input by which OpenVINO GenAI names the tokens that are sampled from."""
+"""The input with which OpenVINO GenAI selects the tokens that are sampled from."""
 
 
 def rewrite(network: Any, candidates: int) -> list[str]:
-    """Rewrite an openvino.Model in place; says what was done. A part that does not look as expected is left as it is.
+    """Rewrite an openvino.Model in place and return a list of the changes. Parts with an unexpected structure are left unchanged.
 
     Args:
         network: GPT-J with attention over a KV cache, logits [batch, length, entries] its first result.
-        candidates: how many of the best next tokens keep their own logits.
+        candidates: number of best next tokens that keep their own logits.
     """
     done = []
     if _look_up_positions(network):
@@ -44,7 +44,7 @@ def rewrite(network: Any, candidates: int) -> list[str]:
 
 
 def _look_up_positions(network: Any) -> int:
-    """GatherElements(Tile(table), Tile(positions)) → Gather(table, positions); how many were found."""
+    """GatherElements(Tile(table), Tile(positions)) → Gather(table, positions); returns the number of matches."""
     from openvino import opset13
 
     found = 0
@@ -67,7 +67,7 @@ def _look_up_positions(network: Any) -> int:
 
 
 def _rotate_by_product(network: Any) -> int:
-    """Reshape(Concat(-x[1::2], x[0::2])) → MatMul(x, matrix); how many were found."""
+    """Reshape(Concat(-x[1::2], x[0::2])) → MatMul(x, matrix); returns the number of matches."""
     from openvino import opset13
 
     found = 0
@@ -99,7 +99,7 @@ def _rotated(node: Any) -> Any:
 
 
 def _every_second(value: Any, first: int) -> Any:
-    """x where `value` is x[..., first::2] by a Slice; None where it is not."""
+    """x if `value` is the Slice x[..., first::2], else None."""
     node = value.get_node()
     if node.get_type_name() != "Slice" or len(node.inputs()) != 5:
         return None
@@ -113,14 +113,14 @@ def _every_second(value: Any, first: int) -> Any:
 
 
 def _number(value: Any) -> float | None:
-    """The only number of a constant; None where it is something else."""
+    """The value of a scalar constant; None for anything else."""
     node = _behind(_behind(value, "Convert"), "ConvertLike").get_node()
     data = np.asarray(node.data).reshape(-1) if node.get_type_name() == "Constant" else np.zeros(0)
     return float(data[0]) if data.size == 1 else None
 
 
 def _keep_candidates(network: Any, candidates: int) -> bool:
-    """Put the best `candidates` logits and one value for all others in the place of the logits."""
+    """Replace all logits but the best `candidates` by one common value."""
     from openvino import opset13
 
     result = network.get_results()[0]
@@ -142,7 +142,7 @@ def _keep_candidates(network: Any, candidates: int) -> bool:
     best = opset13.topk(logits, opset13.constant(candidates, np.int64), 2, "max", "value", index_element_type="i32")
     least = opset13.reduce_min(best.output(0), last, keep_dims=True)
     kept = opset13.greater_equal(logits, least)
-    # log of the others' mean exp: shared evenly, their part of the softmax's sum is what it was.
+    # log of the others' mean exp: shared evenly, it leaves the softmax's sum unchanged.
     others = opset13.select(kept, opset13.constant(np.float32(-np.inf)), opset13.subtract(logits, least))
     mass = opset13.reduce_sum(opset13.exp(others), last, keep_dims=True)
     one, none = opset13.constant(np.float32(1)), opset13.constant(np.float32(0))
@@ -158,14 +158,14 @@ def _keep_candidates(network: Any, candidates: int) -> bool:
 
 
 def _source(value: Any, kind: str) -> Any:
-    """The first input of the node of that kind that `value` comes from; None where it is another kind."""
+    """The first input of the node that produces `value` if it is of that kind, else None."""
     if value is None or value.get_node().get_type_name() != kind:
         return None
     return value.get_node().input_value(0)
 
 
 def _behind(value: Any, kind: str) -> Any:
-    """`value` before nodes of that kind."""
+    """`value` traced back through nodes of that kind."""
     while value.get_node().get_type_name() == kind:
         value = value.get_node().input_value(0)
     return value

@@ -1,11 +1,11 @@
-"""Writes a data set's prompts as token ids to a folder of arrays, and opens such a folder.
+"""Writes and opens folders with the token ids of a data set's prompts.
 
     tokens.npy     int32 [T], the prompts' token ids one after the other
     offsets.npy    int64 [N + 1]; prompt i is tokens[offsets[i]:offsets[i + 1]]
     lengths.npy    int32 [N]
     manifest.json  what made it and what must be there, written last
 
-The folder appears whole or not at all. A prompt longer than the limit loses its end, as in the reference (its tokeniser truncates
+The folder is created atomically. A prompt longer than the limit loses its end, as in the reference (its tokeniser truncates
 at the right, the response mark included).
 """
 
@@ -41,7 +41,7 @@ class PreprocessedPrompts:
     Args:
         end: the token that ends a generation.
         vocabulary: entries of the vocabulary.
-        truncated: prompts that lost their end.
+        truncated: number of truncated prompts.
     """
 
     folder: Path
@@ -68,7 +68,7 @@ def settings() -> dict[str, Any]:
 
 
 def is_current(out: Path, data: Path, vocabulary: Path) -> bool:
-    """Whether `out` is what `preprocess` would write. An input whose size and time are those of the record counts as unchanged."""
+    """Whether `out` is up to date. An input with the recorded size and modification time counts as unchanged."""
     try:
         content = _manifest(out)
     except MissingError:
@@ -89,8 +89,8 @@ def preprocess(data: Path, vocabulary: Path, out: Path, progress: Callable[[str]
     """Make the prompts of a cnn_eval.json and write their token ids to the folder `out`, replacing what is there.
 
     Raises:
-        MissingError, UsageError: an input is absent or is not what it should be.
-        RunError: the disk is full or cannot be written; nothing of the new folder stays.
+        MissingError, UsageError: an input is missing or invalid.
+        RunError: the disk is full or not writable; the new folder is removed.
     """
     import numpy as np
 
@@ -98,7 +98,7 @@ def preprocess(data: Path, vocabulary: Path, out: Path, progress: Callable[[str]
     start = time.monotonic()
     opened = bpe.read(vocabulary)
     samples = cnndm.read(data)
-    # Stamped while they are as they were read: a file that changes meanwhile looks changed to the next check.
+    # Stamp right after reading: a file that changes later counts as changed in the next check.
     inputs = {"data": Stamp.of(data), **{file.name: Stamp.of(file) for file in opened.files}}
     tell(f"tokenising {len(samples):,} articles")
     encoded = opened.encode([prompt(sample.article, sample.instruction) for sample in samples])
@@ -161,7 +161,7 @@ def _manifest(out: Path) -> dict[str, Any]:
             raise ValueError(f"it has schema {content['schema']}; this version reads {SCHEMA}")
         return dict(content)
     except FileNotFoundError as error:
-        raise MissingError(f"there is no {path}", "the data set has not been preprocessed", f"run `{REPAIR}`") from error
+        raise MissingError(f"{path} does not exist", "the data set has not been preprocessed", f"run `{REPAIR}`") from error
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise _damaged(path, error) from error
 

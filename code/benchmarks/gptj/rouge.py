@@ -18,7 +18,7 @@ _PART = 128
 
 _TIDY = ((" .", "."), (" ?", "?"), (" !", "!"), (" ,", ","), (" ' ", "'"), (" n't", "n't"), (" 'm", "'m"), (" 's", "'s"),
          (" 've", "'ve"), (" 're", "'re"))  # fmt: skip
-"""What transformers 4, which the reference pins, replaces in every decoded text (clean_up_tokenization_spaces), in this order."""
+"""The replacements of clean_up_tokenization_spaces in transformers 4, which the reference pins, in order."""
 
 Pair = tuple[str, str]
 
@@ -41,7 +41,7 @@ def score(
     """{'ROUGE1', 'ROUGE2', 'ROUGEL', 'ROUGELSUM'} in percent, 'GEN_LEN' in characters and 'GEN_NUM', the number of summaries.
 
     Args:
-        processes: that compute; None for every core.
+        processes: number of worker processes; None for one per core.
     """
     pairs = [(prepared(r, split), prepared(p, split)) for p, r in zip(predictions, references, strict=True)]
     parts = [pairs[first : first + _PART] for first in range(0, len(pairs), _PART)]

@@ -1,8 +1,8 @@
-"""Cuts a text into sentences, as the reference's evaluation does before ROUGE-LSum: with NLTK's Punkt model of English.
+"""Splits a text into sentences with NLTK's English Punkt model, as the reference's evaluation does before ROUGE-LSum.
 
-Only ROUGE-LSum depends on it, which is reported and has no target. `Punkt` reads the model's files (`download_data` puts them below
-build/data/nltk_data; nothing is fetched by itself). `Lines` needs none: it knows that CNN/DailyMail and the tiny set put one
-highlight on a line, and that a sentence ends at a mark before a space and a capital letter.
+Only ROUGE-LSum depends on it, which is reported but has no target. `Punkt` reads the model's files (`download_data` puts them in
+build/data/nltk_data; they are never downloaded implicitly). `Lines` needs none: CNN/DailyMail and the tiny set put one
+highlight on a line, and a sentence ends at a mark before a space and a capital letter.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ Splitter = Callable[[str], list[str]]
 FOLDER = "nltk_data"
 MODEL = Path("tokenizers") / "punkt_tab" / "english"
 _BOUNDARY = re.compile(r"(?<=[.!?])(?P<close>[\"')\]]*)\s+(?=[\"'(\[]*[A-Z0-9])|\s*\n\s*")
-# Titles and abbreviations that a full stop belongs to.
+# Titles and abbreviations that include a full stop.
 _OPEN = re.compile(r"(?:\b(?:Mr|Mrs|Ms|Dr|St|Prof|Sen|Gov|Gen|Rep|Lt|Col|Sgt|Capt|Jr|Sr|vs|No|U\.S|U\.K|U\.N|[A-Z]))\.$")
 
 
@@ -64,7 +64,7 @@ def lines(text: str) -> list[str]:
 
 
 def splitter(variant_is_reference: bool) -> tuple[Splitter, str]:
-    """The splitter of a score and its name: Punkt where it is there or the reference's own score is wanted, else `lines`."""
+    """The splitter for a score and its name: Punkt if it is installed or the reference score is required, else `lines`."""
     if variant_is_reference or have_punkt():
         return punkt(), "punkt"
     return lines, "lines"

@@ -1,9 +1,9 @@
-"""Scores LoadGen's accuracy log with DICE, as the reference's accuracy_kits.py does, to its last digit.
+"""Scores LoadGen's accuracy log with DICE, identical to the reference's accuracy_kits.py to the last digit.
 
 mlperf_log_accuracy.json is a JSON list with one response a line: {"seq_id", "qsl_idx", "data"}, where `data` is the response's bytes in
 hex: uint8 [D, H, W], the class of each voxel of the preprocessed case.
 
-DICE of a class in a case is (2 · |P ∩ T| + 1e-6) / (|P| + |T| + 1e-6) with P the voxels predicted and T the voxels labelled so; the data
+DICE of a class in a case is (2 · |P ∩ T| + 1e-6) / (|P| + |T| + 1e-6), where P are its predicted and T its labelled voxels; the data
 set's is the mean over its cases, and the score is the mean over kidney and tumour of each case, averaged over cases.
 """
 
@@ -69,11 +69,11 @@ def check(log_dir: Path, preprocessed: Path, *, complete: bool = True, workers: 
 
     Args:
         preprocessed: the arrays that the run read.
-        complete: whether every case must be there; a compliance run logs only some of them, and those count.
+        complete: whether every case must be present; a compliance run logs only some of them, and only those count.
         workers: processes; None for every core.
 
     Raises:
-        MissingError: the log or the arrays are not there.
+        MissingError: the log or the arrays are missing.
         RunError: the log is cut off, or a case is missing, unknown or of another size.
     """
     data = manifest.read(preprocessed)

@@ -38,7 +38,7 @@ def sources(variant: str) -> Sources:
     if variant == "reference":
         return Sources(paths.build_dir() / facts.DATA_PATH, paths.build_dir() / facts.MODEL.path)
     if variant == "tiny":
-        # The name carries the generator's digest, so that a changed generator never meets an older one's volumes.
+        # The name carries the generator's digest, so that a changed generator never reuses older volumes.
         return Sources(paths.data_dir() / f"kits19-tiny-{tiny.generator_digest()}", tiny.MODEL)
     raise unknown("model variant", variant, VARIANTS)
 
@@ -49,17 +49,17 @@ def evaluation_cases(folder: Path) -> list[Case]:
 
 
 def case_in(folder: Path, name: str) -> Case:
-    """A case of a folder laid out as KiTS19's."""
+    """A case of a folder in KiTS19's layout."""
     return Case(name, folder / name / facts.IMAGING, folder / name / facts.SEGMENTATION)
 
 
 def cases_of(path: Path, segmentation: str) -> list[Case]:
-    """The cases that data_path names: every folder in it that has images or labels in KiTS19's layout, or the image it is itself.
+    """The cases of data_path: every folder in it with images or labels in KiTS19's layout, or a single image.
 
     Args:
-        segmentation: the labels of an image that is named itself.
+        segmentation: the labels of a single image.
 
-    Raises MissingError where there is none.
+    Raises MissingError if there is none.
     """
     if path.is_dir():
         found = sorted(p for p in path.iterdir() if (p / facts.IMAGING).exists() or (p / facts.SEGMENTATION).exists())
@@ -80,11 +80,11 @@ def cases_of(path: Path, segmentation: str) -> list[Case]:
 
 
 def download_data(variant: str) -> None:
-    """Fetch KiTS19's cases that MLPerf uses, or generate the tiny ones; what is there already is checked and left alone.
+    """Download the KiTS19 cases that MLPerf uses, or generate the tiny ones; existing files are only checked.
 
     Raises:
-        MissingError: they cannot be fetched; the error tells how to do it by hand.
-        RunError: the disk is full or cannot be written.
+        MissingError: they cannot be downloaded; the error gives the manual steps.
+        RunError: the disk is full or not writable.
     """
     folder = sources(variant).cases
     if variant == "tiny":
@@ -122,9 +122,9 @@ def fetch_cases(
     segmentation_url: str = facts.SEGMENTATION_URL,
     patience: download.Patience | None = None,
 ) -> None:
-    """Download cases into a folder laid out as KiTS19's, several files at a time; copies are made of their originals.
+    """Download cases into a folder in KiTS19's layout, several files at a time; MLPerf's copies are made from their originals.
 
-    Raises MissingError, RunError: what `code.common.download.fetch` raises for the first file that failed, after the others came.
+    Raises MissingError, RunError: the error of `code.common.download.fetch` for the first file that failed, after the others are done.
     """
     originals = [name for name in names if name not in facts.COPIES]
     files = []
@@ -183,7 +183,7 @@ def _require_space(folder: Path, files: Sequence[tuple[str, Path, str]]) -> None
 
 def _steps(folder: Path) -> str:
     return (
-        f"on a machine with network run `git clone {facts.DATA_SOURCE} && cd kits19 && pip install -r requirements.txt && "
+        f"on a machine with network access, run `git clone {facts.DATA_SOURCE} && cd kits19 && pip install -r requirements.txt && "
         f"python -m starter_code.get_imaging` (30 GB), copy its data/case_* folders to {folder}, "
         "copy case_00185 there as case_00400, then run the same command again"
     )
@@ -191,6 +191,6 @@ def _steps(folder: Path) -> str:
 
 def _by_hand(url: str, target: Path, size: str) -> str:
     return (
-        f"on a machine with network run `curl -L -o {target.name} '{url}'` ({size}), copy the file to {target}, "
+        f"on a machine with network access, run `curl -L -o {target.name} '{url}'` ({size}), copy the file to {target}, "
         "then run the same command again"
     )

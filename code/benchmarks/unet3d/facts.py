@@ -1,4 +1,4 @@
-"""What MLPerf Inference fixes for 3D-UNet: names, counts, targets and where the published files are.
+"""MLPerf Inference's rules for 3D-UNet: names, counts, targets and published files.
 
 Sources: the MLPerf Inference rules and mlperf.conf (v5.0 to v6.1), and the reference's vision/medical_imaging/3d-unet-kits19/README.md.
 """
@@ -61,7 +61,7 @@ IMAGING, SEGMENTATION = "imaging.nii.gz", "segmentation.nii.gz"
 DATA_SOURCE = "https://github.com/neheller/kits19"
 IMAGING_URL = "https://kits19.sfo2.digitaloceanspaces.com/master_{number:05d}.nii.gz"
 SEGMENTATION_URL = "https://raw.githubusercontent.com/neheller/kits19/master/data/{case}/segmentation.nii.gz"
-DATA_MEGABYTES = 7_500  # of the 62 volumes that MLPerf uses of KiTS19's 300 (30 GB), about
+DATA_MEGABYTES = 7_500  # approximate size of the 62 volumes that MLPerf uses of KiTS19's 300 (30 GB)
 
 
 MODEL = PublishedFile(
@@ -74,7 +74,7 @@ MODEL = PublishedFile(
 
 _REQUIRED = {DATACENTER: (OFFLINE,), EDGE: (SINGLE, OFFLINE), BOTH: (SINGLE, OFFLINE)}
 
-# Windows of a case. KiTS19's own counts need its 43 volumes; these are the tiny set's, whose cases are smaller and as unlike each other.
+# Windows per case. KiTS19's own counts need its 43 volumes; these are the tiny set's, whose cases are smaller but as varied.
 # fmt: off
 _WINDOWS = (
     4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 6, 6, 6, 6, 6, 6, 6, 8, 8, 8, 8, 8, 8, 8, 8, 8, 9, 9, 9, 9, 9, 9,

@@ -45,7 +45,7 @@ class CaseRecord:
     Attributes:
         inputs: stamps of the scanner's files by their role, 'imaging' and 'segmentation'.
         files: stamps of <case>.npy and <case>_label.npy by name.
-        settings: what else decides the arrays.
+        settings: everything else that determines the arrays.
         geometry: of `code.benchmarks.unet3d.volume.Geometry`, and the affines of both spaces.
         windows: of the padded volume.
         voxels: of each class.
@@ -59,7 +59,7 @@ class CaseRecord:
     voxels: list[int]
 
     def confirmed(self, inputs: Mapping[str, Path], folder: Path, settings: Mapping[str, Any]) -> CaseRecord | None:
-        """The record with the files' present stamps where everything is as recorded, else None."""
+        """The record with current stamps if everything is as recorded, else None."""
         if self.settings != dict(settings) or set(inputs) != set(self.inputs):
             return None
         of_inputs = _confirmed({path: self.inputs[role] for role, path in inputs.items()})
@@ -75,7 +75,7 @@ class CaseRecord:
 
 @dataclass(frozen=True)
 class Manifest:
-    """The folder: its cases in the order of LoadGen's sample indices, each one's record, and how long it took to make."""
+    """The folder: its cases in the order of LoadGen's sample indices, their records, and the time taken to make it."""
 
     settings: dict[str, Any]
     cases: dict[str, CaseRecord]
@@ -115,7 +115,7 @@ def read_case(folder: Path, case: str) -> CaseRecord | None:
 
 
 def is_current(out: Path, inputs: Mapping[str, Mapping[str, Path]], settings: Mapping[str, Any]) -> bool:
-    """Whether `out` holds what these cases (name → role → file) and settings give, whole and unchanged."""
+    """Whether `out` holds the complete and unchanged output of these cases (name → role → file) and settings."""
     try:
         manifest = read(out)
     except HarnessError:
@@ -137,7 +137,7 @@ def missing(path: Path, why: str) -> MissingError:
 
 
 def _confirmed(stamps: Mapping[Path, Stamp]) -> list[Stamp] | None:
-    """The present stamps of files that are all as recorded, else None."""
+    """The current stamps if all files are as recorded, else None."""
     found = []
     for path, stamp in stamps.items():
         try:

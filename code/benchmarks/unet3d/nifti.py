@@ -53,9 +53,9 @@ def read_labels(path: Path, shape: tuple[int, ...], classes: Mapping[int, int] |
     """The classes of an image of that shape.
 
     Args:
-        classes: the file's number → class; numbers that are not in it are background. Without it the file's are the classes.
+        classes: label number → class; other numbers are background. Default: the numbers are the classes.
 
-    Raises MissingError without the file, UsageError for one that is damaged, of another shape or with other numbers.
+    Raises MissingError without the file, UsageError for a damaged file, another shape or unknown numbers.
     """
     image, spacing = _open(path)
     if tuple(image.shape) != tuple(shape):
@@ -89,7 +89,7 @@ def _require_classes(path: Path, numbers: NDArray[Any]) -> None:
 
 
 def voxel_count(path: Path) -> int:
-    """Voxels of a file by its header, 0 where it cannot be read."""
+    """Number of voxels according to the header, 0 if it cannot be read."""
     try:
         return math.prod(_open(path, inflate=False)[0].shape)
     except HarnessError:
@@ -124,14 +124,14 @@ def _open(path: Path, inflate: bool = True) -> tuple[Any, tuple[float, float, fl
 
 
 def _inflated(path: Path) -> Any:
-    """A compressed NIfTI-1 file, inflated in one go: NiBabel does it in pieces of a few KiB, which takes half as long again."""
+    """A compressed NIfTI-1 file, inflated at once: NiBabel's chunks of a few KiB take half as long again."""
     import nibabel
 
     return nibabel.Nifti1Image.from_bytes(gzip.decompress(path.read_bytes()))
 
 
 def _require_spacing(path: Path) -> bool:
-    """The header as it is in the file: NiBabel takes a distance of zero for one millimetre. Whether it is NIfTI-1 in one file."""
+    """Check the raw header, because NiBabel reads a spacing of zero as one millimetre; whether it is single-file NIfTI-1."""
     import nibabel
     from nibabel.openers import ImageOpener
     from nibabel.wrapstruct import WrapStructError
@@ -140,7 +140,7 @@ def _require_spacing(path: Path) -> bool:
         try:
             header = nibabel.Nifti1Header.from_fileobj(source, check=False)
         except WrapStructError:
-            return False  # no NIfTI-1 header; loading the file says what it is
+            return False  # not a NIfTI-1 header; loading the file reports what it is
     spacing = [float(step) for step in header["pixdim"][1:4]]
     if header["sizeof_hdr"] == 348 and not all(math.isfinite(step) and step != 0 for step in spacing):
         raise UsageError(
@@ -152,7 +152,7 @@ def _require_spacing(path: Path) -> bool:
 
 
 def _values(image: Any) -> NDArray[np.float32]:
-    """As float64 arithmetic of slope and intercept gives them, rounded to float32."""
+    """Scaled in float64 by slope and intercept, then rounded to float32."""
     slope, intercept = image.dataobj.slope, image.dataobj.inter
     if slope in (None, 1) and intercept in (None, 0):
         return np.asarray(image.dataobj.get_unscaled()).astype(np.float32)

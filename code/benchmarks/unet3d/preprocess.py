@@ -1,11 +1,11 @@
-"""Makes a folder of arrays from a folder of NIfTI cases: in parallel, within the memory there is, and going on where it was stopped.
+"""Preprocesses a folder of NIfTI cases into arrays: in parallel, within the available memory, and resuming after an interruption.
 
     <case>.npy        float32 [D, H, W], what the network reads
     <case>_label.npy  uint8 [D, H, W], its classes
     <case>.json       the case's record and geometry (code/benchmarks/unet3d/manifest.py)
     manifest.json     all of them, written last
 
-A case that cannot be preprocessed costs itself alone: the others go on, and the error names those that failed.
+A case that cannot be preprocessed does not stop the others; the error lists those that failed.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from code.harness.python.windows import Windows
 MEMORY_SHARE = 0.6
 """Share of free memory for all cases in progress together."""
 BYTES_PER_VOXEL = 32
-"""What a case needs at most while it is prepared, by its scanner's voxels; resampling KiTS19 makes them fewer."""
+"""Peak memory in bytes per scanner voxel while a case is preprocessed; resampling KiTS19 reduces the number of voxels."""
 
 
 def settings_of(windows: Windows, classes: Mapping[int, int] | None) -> dict[str, Any]:
@@ -54,21 +54,21 @@ def settings_of(windows: Windows, classes: Mapping[int, int] | None) -> dict[str
 
 
 def is_current(cases: Sequence[Case], out: Path, windows: Windows, classes: Mapping[int, int] | None = None) -> bool:
-    """Whether `out` is what `preprocess` would write."""
+    """Whether `out` is up to date."""
     return manifest.is_current(out, {case.name: case.inputs for case in cases}, settings_of(windows, classes))
 
 
 def preprocess(
     cases: Sequence[Case], out: Path, windows: Windows, *, classes: Mapping[int, int] | None = None, workers: int | None = None
 ) -> Manifest:
-    """Bring the folder `out` up to date with the cases' files.
+    """Update the folder `out` from the cases' files.
 
     Args:
         classes: as for `nifti.read_labels`.
-        workers: processes; None for every core, as far as memory goes.
+        workers: number of processes; None for one per core, limited by memory.
 
     Raises:
-        RunError: some cases failed (each is reported), or the disk is full; those that are done stay done.
+        RunError: some cases failed (each is reported), or the disk is full; finished cases are kept.
     """
     start = time.monotonic()
     try:
@@ -121,7 +121,7 @@ class _Job:
     def _make(self, settings: dict[str, Any]) -> CaseRecord:
         image = nifti.read_image(self.case.imaging)
         labels = nifti.read_labels(self.case.segmentation, image.voxels.shape, self.classes)
-        # Stamped before the arrays are written: a file that changes later looks changed to the next check.
+        # Stamp before the arrays are written: a file that changes later counts as changed in the next check.
         inputs = {role: Stamp.of(path) for role, path in self.case.inputs.items()}
         affine, voxels, classes = image.affine, image.voxels, labels.voxels
         spacing = image.spacing
@@ -156,10 +156,10 @@ def _work(jobs: Sequence[_Job], workers: int | None, take: Callable[[_Job, Calla
 def _share(
     waiting: deque[_Job], pool: ProcessPoolExecutor, ahead: int, take: Callable[[_Job, Callable[[], CaseRecord]], None]
 ) -> None:
-    """The pool works from the largest job on, and this process, which is ready long before the pool's are, from the smallest.
+    """The pool starts with the largest job; this process, which is ready long before the pool's workers, with the smallest.
 
     Args:
-        ahead: jobs that the pool has at a time. Where it breaks it loses those; the others are done here.
+        ahead: number of jobs queued in the pool. If the pool breaks, those are lost; the others are done here.
     """
     asked: dict[Future[CaseRecord], _Job] = {}
     while waiting or asked:
@@ -199,9 +199,9 @@ def _free_memory() -> int:
 
 
 def _write_arrays(folder: Path, arrays: Mapping[str, NDArray[Any]]) -> dict[str, Stamp]:
-    """.npy files, by their parts so that a full disk keeps its error number.
+    """Write .npy files in parts, so that a full disk keeps its errno.
 
-    All are written before the first is closed: bringing them to the disk then costs one wait instead of one each.
+    All are written before the first is closed: syncing them then costs one wait instead of one each.
     """
     digests = {}
     with contextlib.ExitStack() as stack:

@@ -9,7 +9,7 @@ from concurrent.futures import ProcessPoolExecutor
 
 
 def cores() -> int:
-    """Processors that this process may use."""
+    """Number of logical CPUs that this process may use."""
     return len(os.sched_getaffinity(0))
 
 
@@ -23,5 +23,5 @@ def pool(count: int) -> ProcessPoolExecutor:
 
 
 def _leave_interrupts_to_the_parent() -> None:
-    """Ctrl-C reaches the whole process group; the parent ends its pool. (`signal.signal` itself cannot be pickled on Python 3.10.)"""
+    """Ctrl-C reaches the whole process group; the parent stops its pool. (`signal.signal` itself cannot be pickled on Python 3.10.)"""
     signal.signal(signal.SIGINT, signal.SIG_IGN)

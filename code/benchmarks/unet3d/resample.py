@@ -19,10 +19,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 Part = tuple[slice, slice, slice]
-"""Of the new volume, what is wanted."""
+"""The requested part of the new volume."""
 WHOLE: Part = (slice(None), slice(None), slice(None))
 ENDS = tuple(itertools.product((0, 1), repeat=3))
-"""The corners of the cell of old voxels around a new one, by their ends along D, H and W, in the order in which SciPy adds them."""
+"""The corners of the cell of old voxels around a new one, by their ends along D, H and W, in SciPy's order of summation."""
 CACHED_BYTES = 1 << 19
 """Block size in bytes, such that several blocks fit in a core's cache."""
 LINE = 16
@@ -41,16 +41,16 @@ class _Axis:
 
     @property
     def size(self) -> int:
-        """New voxels."""
+        """Number of new voxels."""
         return len(self.low)
 
     def within(self, part: slice) -> _Axis:
-        """Of some of the new voxels."""
+        """The positions of a slice of the new voxels."""
         return _Axis(self.low[part], self.high[part], self.of_low[part], self.of_high[part], self.outside[part])
 
 
 def new_size(old: int, factor: float) -> int:
-    """Voxels of an axis after resampling; Python's rounding, as SciPy does it."""
+    """Number of voxels of an axis after resampling, with Python's rounding as in SciPy."""
     return round(old * factor)
 
 
@@ -107,7 +107,7 @@ def _band(source: NDArray[np.float32], z: _Axis, y: _Axis, x: _Axis, out: NDArra
 
 
 class _Corners:
-    """What the corners around new voxels are before W's weight, for two planes of old voxels [W, H, D] at a time."""
+    """The corner values around new voxels before W's weight, for two planes of old voxels [W, H, D] at a time."""
 
     def __init__(self, source: NDArray[np.float32], z: _Axis, y: _Axis) -> None:
         self._source = source[:, int(y.low.min()) : int(y.high.max()) + 1]
@@ -120,7 +120,7 @@ class _Corners:
         self._held: dict[int, int] = {}
 
     def of(self, low: int, high: int) -> list[NDArray[np.float64]]:
-        """Of two planes: float64 [2, 2, H', D'] each, by the corners' ends along D and H. Until the next call."""
+        """Corner values of two planes: float64 [2, 2, H', D'] each, by the corners' ends along D and H. Valid until the next call."""
         held = {plane: slot for plane, slot in self._held.items() if plane in (low, high)}
         for plane in (low, high):
             if plane not in held:

@@ -1,7 +1,8 @@
-"""One case from scanner voxels to what the network reads: the reference's steps, in its order and in its types.
+"""Transforms one case from scanner voxels to the network's input: the reference's steps, in its order and with its types.
 
 Resample to 1.6 × 1.2 × 1.2 mm, clip and normalise, extend short edges to the window by repeating the outermost voxels, and crop or pad
-every edge to whole window steps, so that the windows fit exactly (preprocess.py of the reference's vision/medical_imaging/3d-unet-kits19).
+every edge to a multiple of the window step, so that the windows fit exactly. Source: preprocess.py of the
+reference's vision/medical_imaging/3d-unet-kits19.
 """
 
 from __future__ import annotations
@@ -57,7 +58,7 @@ def prepare(
     edges = [_edge_padding(size, window) for size, window in zip(resampled, windows.roi, strict=True)]
     extended = [size + low + high for size, (low, high) in zip(resampled, edges, strict=True)]
     crops = [_crop(size, step) for size, step in zip(extended, windows.strides, strict=True)]
-    # What will be cropped is not computed; where an axis is extended first, it is cropped afterwards.
+    # Voxels that will be cropped are not computed, except on an axis that is extended first.
     early = [crop if edge == (0, 0) else (0, 0) for crop, edge in zip(crops, edges, strict=True)]
     part = _inside(resampled, early)
     if resample_it:
@@ -79,7 +80,7 @@ def prepare(
 
 
 def resampled_affine(affine: NDArray[np.float64], geometry: Geometry) -> NDArray[np.float64]:
-    """Indices of the resampled volume to millimetres in the patient, float64 [4, 4]: each axis as long as its new step."""
+    """Indices of the resampled volume to millimetres in the patient, float64 [4, 4], scaled by each axis' new step."""
     out = np.array(affine, dtype=np.float64)
     for axis, (have, want) in enumerate(zip(geometry.spacing, facts.TARGET_SPACING_MM, strict=True)):
         out[:3, axis] *= want / have
@@ -87,7 +88,7 @@ def resampled_affine(affine: NDArray[np.float64], geometry: Geometry) -> NDArray
 
 
 def normalise(image: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Clipped to the range of soft tissue, about mean 0 and deviation 1 (of KiTS19's kidneys)."""
+    """Clip to the range of soft tissue and normalise to about mean 0 and deviation 1 (of KiTS19's kidneys)."""
     out = np.clip(image, *facts.CLIP)
     out -= facts.MEAN
     out /= facts.STDDEV
@@ -111,7 +112,7 @@ def _edge_padding(size: int, window: int) -> tuple[int, int]:
 
 
 def _crop(size: int, step: int) -> tuple[int, int]:
-    """Less than half a step beyond the last whole one is cut off."""
+    """Crop if less than half a step extends beyond the last whole one."""
     excess = size % step
     excess = excess if excess < step // 2 else 0
     return excess // 2, excess - excess // 2

@@ -1,1 +1,1 @@
-"""What a machine is: known hardware and systems as data, detection, matching, descriptions. Importing probes nothing."""
+"""Modules under the names that config files of public rounds import. Importing them probes nothing."""

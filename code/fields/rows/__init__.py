@@ -1,1 +1,1 @@
-"""The rows of the table of options (code/fields/table.py), by what they are about. A new option is one new row."""
+"""The rows of the table of options (code/fields/table.py), by topic. A new option is one new row."""

@@ -1,4 +1,4 @@
-"""Ranges that numeric options share, as (least, most)."""
+"""Ranges shared by numeric options, as (minimum, maximum)."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ SHARE: Limits = (0, 1)
 PERCENT: Limits = (0, 100)
 """Also percentiles, given as a share (0.99) or in per cent (99)."""
 COUNT: Limits = (0, 2**53)
-"""Queries, samples, bytes: the whole numbers that a double holds exactly, because run.json is read in two languages."""
+"""Queries, samples, bytes: integers that a double represents exactly, because run.json is read in two languages."""
 SEED: Limits = (0, 2**64 - 1)
-"""LoadGen's seeds are 64 bits."""
+"""LoadGen's seeds have 64 bits."""
 RATE: Limits = (0, 1e12)
 NANOSECONDS: Limits = (0, 2**63 - 1)
 """LoadGen counts time in nanoseconds of 63 bits."""

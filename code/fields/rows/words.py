@@ -1,4 +1,4 @@
-"""Words that rows of the table share, and its two kinds of row."""
+"""Names that rows of the table share, and constructors of its two kinds of row."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def request(name: str, kind: str, text: str, **more: object) -> Field:
 
 
 def row(group: str, name: str, kind: str, text: str, **more: object) -> Field:
-    """A field of config classes and an option; one of a benchmark is one of every benchmark of its family."""
+    """A field of config classes, also an option; if it is for one benchmark, it is for every benchmark of its family."""
     families = (facts_of(str(benchmark)).family for benchmark in more.get("benchmarks", ()))  # type: ignore[attr-defined]
     more["benchmarks"] = tuple(name for family in families for name in of_family(family))
     return Field(name, kind, text, group, **more)  # type: ignore[arg-type]

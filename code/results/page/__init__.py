@@ -1,1 +1,1 @@
-"""Report pages: one self-contained HTML file for each run, and an index of them."""
+"""Report pages: one self-contained HTML file per run, and an index."""

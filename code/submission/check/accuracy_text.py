@@ -1,4 +1,4 @@
-"""accuracy.txt: the scores and the accuracy log's hash, as the official checker reads them."""
+"""Parses accuracy.txt as the official checker does: the scores and the accuracy log's hash."""
 
 from __future__ import annotations
 

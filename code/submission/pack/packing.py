@@ -108,5 +108,5 @@ def _passphrase(name: str) -> Path:
     if not path.is_file():
         raise MissingError(f"passphrase file {path} does not exist", "", "create it, or leave the option out to be prompted")
     if not path.read_text(encoding="utf-8").splitlines()[:1] or not path.read_text(encoding="utf-8").splitlines()[0]:
-        raise UsageError(f"the first line of {path} is empty", "it is the passphrase", "write the passphrase into it")
+        raise UsageError(f"the first line of {path} is empty", "the passphrase is read from it", "write the passphrase there")
     return path

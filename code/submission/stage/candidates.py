@@ -46,7 +46,7 @@ class Candidate:
 
     @property
     def label(self) -> str:
-        """'bert-99 Offline on DGX'."""
+        """The prefix of messages about it: 'bert-99 Offline on DGX'."""
         return f"{self.benchmark} {self.scenario} on {self.system}"
 
     @property
@@ -129,12 +129,12 @@ def _named_run(folder: Path) -> Run:
     if run.simulated:
         raise UsageError(f"the run in {folder} is simulated", "simulated runs cannot be staged", "name a run of a real engine")
     if not run.complete:
-        raise UsageError(f"the run in {folder} is not complete", "; ".join(run.missing()), "name another, or run it again")
+        raise UsageError(f"the run in {folder} is not complete", "; ".join(run.missing()), "give another, or run it again")
     return run
 
 
 def _unpaired(ordered: list[Run], key: tuple[str, str, str]) -> Iterable[Finding]:
-    """One finding for each mode that has no complete run."""
+    """One finding for each mode without a complete run."""
     system, benchmark, scenario = key
     for mode in (PERFORMANCE, ACCURACY):
         same = [run for run in ordered if run.key == key and run.mode == mode]

@@ -37,7 +37,7 @@ class Place:
 
     @property
     def label(self) -> str:
-        """'bert-99 Offline on DGX'."""
+        """The prefix of messages about it: 'bert-99 Offline on DGX'."""
         return f"{self.benchmark} {self.scenario} on {self.system}"
 
 

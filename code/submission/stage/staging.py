@@ -74,7 +74,7 @@ def check(one: Candidate, claim: Claim) -> list[Finding]:
     """Every reason not to stage a candidate."""
     found: list[Finding] = []
     if rules_in(claim.round, one.benchmark) is None:
-        step = f"name a round that has it with ROUND=…, or leave {one.benchmark} out with --benchmarks"
+        step = f"choose a round that has it with ROUND=…, or leave {one.benchmark} out with --benchmarks"
         found.append(Finding(one.performance, f"{claim.round.name} has no {one.benchmark}", step, check="round"))
     if claim.closed and one.open_only:
         found.append(

@@ -1,1 +1,1 @@
-"""The tables: one file each for GPUs, MIG slices, processors, systems, and the fields of a system description."""
+"""Data tables, one file each: GPUs, MIG slices, processors, systems, fields of system descriptions, public results."""

@@ -1,4 +1,4 @@
-"""Known processors: reported names (the first is the one shown), architecture, cores per socket, threads per core.
+"""Known processors: reported names (the first is displayed), architecture, cores per socket, threads per core.
 
 None means that any value is accepted; a pattern is a regular expression that a reported name may match instead.
 """

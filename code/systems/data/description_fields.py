@@ -1,4 +1,4 @@
-"""The fields of an MLPerf system description, as the official submission checker demands them.
+"""The fields of an MLPerf system description that the official submission checker requires.
 
 Source: SYSTEM_DESC_* in tools/submission of https://github.com/mlcommons/inference (rounds v4.1 to v6.1).
 """
@@ -42,7 +42,7 @@ REQUIRED: tuple[str, ...] = (
     "hw_notes",
     "sw_notes",
 )
-"""Every field must be there."""
+"""Fields that must be present."""
 
 MEANINGFUL: tuple[str, ...] = (
     "division",
@@ -72,14 +72,14 @@ MEANINGFUL: tuple[str, ...] = (
     "operating_system",
     "other_software_stack",
 )
-"""These must also not be empty."""
+"""Fields that must not be empty."""
 
 ALLOWED: dict[str, tuple[str, ...]] = {
     "division": ("closed", "open", "network"),
     "status": ("available", "preview", "rdi"),
     "system_type": ("datacenter", "edge", "datacenter,edge", "edge,datacenter"),
 }
-"""Fields that take one of a few words."""
+"""Fields with a fixed set of values."""
 
 BY_HAND: tuple[str, ...] = (
     "division",
@@ -93,7 +93,7 @@ BY_HAND: tuple[str, ...] = (
     "hw_notes",
     "sw_notes",
 )
-"""Fields that detection never fills: one with a value was written by a person."""
+"""Fields that detection never fills; a value in one of them was entered by hand."""
 
 HINTS: dict[str, str] = {
     "division": "closed, open or network",
@@ -114,4 +114,4 @@ HINTS: dict[str, str] = {
     "operating_system": "name and version",
     "other_software_stack": "drivers and libraries with versions",
 }
-"""What belongs into fields that cannot always be detected."""
+"""Expected content of fields that cannot always be detected."""

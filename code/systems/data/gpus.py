@@ -1,6 +1,6 @@
 """Known GPUs, one row each.
 
-Columns: the name that configs use; the names that drivers report (the first is the one shown, early drivers reported many
+Columns: the name in configs; the names reported by drivers (the first is displayed; early drivers reported many
 boards as "NVIDIA Graphics Device"); memory; maximum power limit in watts; PCI device IDs (vendor 10DE is NVIDIA's); compute
 capability times ten; and from the vendor's data sheets memory bandwidth in GB/s, dense INT8 throughput in TOPS (estimates are
 scaled by these two) and the kind of memory. None means that any value is accepted.

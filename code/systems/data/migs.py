@@ -1,6 +1,6 @@
 """Known MIG slices: the GPU they are cut from, the profile as the driver names it, and memory.
 
-Names follow from the GPU's: each reported name of the parent with " MIG-<profile>" behind it.
+Names derive from the GPU's: each reported name of the parent followed by " MIG-<profile>".
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Public results of the MLPerf Inference v4.1 round, by which expected values of other machines are estimated.
+"""Public results of the MLPerf Inference v4.1 round, from which expected values of other machines are estimated.
 
 Closed division, valid, TensorRT, one node: the median of all submissions with the same accelerators, in samples per second
 (Server: completed samples per second). The round's results are published at https://github.com/mlcommons/inference_results_v4.1.
@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 
 class Published(NamedTuple):
-    """The median of `submissions` results on a machine with that many `accelerators`."""
+    """The median of `submissions` results on machines with this number of `accelerators`."""
 
     accelerator: str
     accelerators: int

@@ -1,9 +1,9 @@
 """Known systems, one row per family.
 
-Columns: the name that configs use and the system ID that results are filed under ("{}" is the count of accelerators);
+Columns: the name in configs and the system ID in results ("{}" is the count of accelerators);
 processors (None: any of either architecture; an architecture's name: any of that one); the accelerator, a key of GPUS or MIGS;
-the counts that were tested; the least host memory. `platform` is a cloud whose machines alone match the row; `retired` is what
-to say of systems that current rounds no longer list.
+the tested counts; the minimum host memory. Only machines of the cloud `platform` match a row that has one; `retired` is the warning
+for systems that current rounds no longer list.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 
 class Family(NamedTuple):
-    """Systems that differ in their count of accelerators only."""
+    """Systems that differ only in their number of accelerators."""
 
     name: str
     system_id: str
@@ -31,7 +31,7 @@ GRACE = ("GraceHopper_ARM",)
 SPR_C = ("Intel_Xeon_Platinum_8480C",)
 SPR_P = ("Intel_Xeon_Platinum_8480P",)
 EPYC_MILAN = ("AMD_EPYC_7313P",)
-DROPPED = "retired: vendors dropped it from current rounds, and this project brings no configs for it; bring your own"
+DROPPED = "retired: vendors dropped it from current rounds, and this project has no configs for it; add your own"
 
 FAMILIES: tuple[Family, ...] = (
     # Grace Hopper
@@ -105,4 +105,4 @@ FAMILIES: tuple[Family, ...] = (
 )  # fmt: skip
 
 CPU_SYSTEMS: dict[str, str] = {"CPU_x86_64": "x86_64", "CPU_aarch64": "aarch64"}
-"""Systems without accelerators by architecture. Their ID is made of the processor's model and the number of sockets."""
+"""Systems without accelerators, by architecture. Their ID is derived from the processor's model and the number of sockets."""

@@ -2,7 +2,7 @@
 
 Expected values are public v4.1 results: the median where several submitted, else scaled from the nearest accelerator by
 count, and by speed where it is another one: the geometric mean of the ratios of memory bandwidth and dense INT8 throughput.
-The 99.9 % target is met by the same engine.
+The same engine meets the 99.9 % target.
 """
 
 from importlib import import_module
@@ -13,7 +13,7 @@ ParentConfig = import_module("configs.3d-unet")
 
 
 class OfflineGPUBaseConfig(ParentConfig.GPUBaseConfig):
-    """Any GPU system."""
+    """Defaults for GPU systems."""
 
     scenario = Scenario.Offline
     gpu_batch_size = {"3d-unet": 8}
@@ -21,7 +21,7 @@ class OfflineGPUBaseConfig(ParentConfig.GPUBaseConfig):
 
 
 class OfflineCPUBaseConfig(ParentConfig.CPUBaseConfig):
-    """Any processor."""
+    """Defaults for CPU systems."""
 
     scenario = Scenario.Offline
     cpu_batch_size = {"3d-unet": 1}

@@ -2,7 +2,7 @@
 
 Expected latencies are 1.2 samples' share of public v4.1 Offline results, which is about what one sample alone takes; where the accelerator
 has none, of the nearest one's, scaled by speed: the geometric mean of the ratios of memory bandwidth and dense INT8 throughput.
-The 99.9 % target is met by the same engine.
+The same engine meets the 99.9 % target.
 """
 
 from importlib import import_module
@@ -13,7 +13,7 @@ ParentConfig = import_module("configs.3d-unet")
 
 
 class SingleStreamGPUBaseConfig(ParentConfig.GPUBaseConfig):
-    """Any GPU system."""
+    """Defaults for GPU systems."""
 
     scenario = Scenario.SingleStream
     gpu_batch_size = {"3d-unet": 8}
@@ -21,7 +21,7 @@ class SingleStreamGPUBaseConfig(ParentConfig.GPUBaseConfig):
 
 
 class SingleStreamCPUBaseConfig(ParentConfig.CPUBaseConfig):
-    """Any processor."""
+    """Defaults for CPU systems."""
 
     scenario = Scenario.SingleStream
     cpu_batch_size = {"3d-unet": 1}

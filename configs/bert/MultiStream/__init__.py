@@ -9,7 +9,7 @@ from configs.configuration import *
 
 
 class MultiStreamGPUBaseConfig(GPUBaseConfig):
-    """Any GPU system."""
+    """Defaults for GPU systems."""
 
     scenario = Scenario.MultiStream
     gpu_batch_size = {"bert": 8}
@@ -17,7 +17,7 @@ class MultiStreamGPUBaseConfig(GPUBaseConfig):
 
 
 class MultiStreamCPUBaseConfig(CPUBaseConfig):
-    """Any processor."""
+    """Defaults for CPU systems."""
 
     scenario = Scenario.MultiStream
     cpu_batch_size = {"bert": 4}
@@ -26,7 +26,7 @@ class MultiStreamCPUBaseConfig(CPUBaseConfig):
 
 
 class HighAccuracyCPU(MultiStreamCPUBaseConfig):
-    """99.9 % of the reference accuracy: fp32, whatever the default becomes."""
+    """99.9 % of the reference accuracy: fp32, independent of the default."""
 
     precision = "fp32"
 

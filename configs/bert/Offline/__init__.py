@@ -9,7 +9,7 @@ from configs.configuration import *
 
 
 class OfflineGPUBaseConfig(GPUBaseConfig):
-    """Any GPU system."""
+    """Defaults for GPU systems."""
 
     scenario = Scenario.Offline
     gpu_batch_size = {"bert": 256}
@@ -17,7 +17,7 @@ class OfflineGPUBaseConfig(GPUBaseConfig):
 
 
 class OfflineCPUBaseConfig(CPUBaseConfig):
-    """Any processor; its size decides streams, and a short measurement the expected throughput."""
+    """Defaults for CPU systems: the core count determines streams, and a short measurement the expected throughput."""
 
     scenario = Scenario.Offline
     cpu_batch_size = {"bert": 16}
@@ -26,7 +26,7 @@ class OfflineCPUBaseConfig(CPUBaseConfig):
 
 
 class HighAccuracyCPU(OfflineCPUBaseConfig):
-    """99.9 % of the reference accuracy: fp32, whatever the default becomes."""
+    """99.9 % of the reference accuracy: fp32, independent of the default."""
 
     precision = "fp32"
 

@@ -9,7 +9,7 @@ from configs.configuration import *
 
 
 class ServerGPUBaseConfig(GPUBaseConfig):
-    """Any GPU system."""
+    """Defaults for GPU systems."""
 
     scenario = Scenario.Server
     gpu_batch_size = {"bert": 64}
@@ -18,7 +18,7 @@ class ServerGPUBaseConfig(GPUBaseConfig):
 
 
 class ServerCPUBaseConfig(CPUBaseConfig):
-    """Any processor."""
+    """Defaults for CPU systems."""
 
     scenario = Scenario.Server
     cpu_batch_size = {"bert": 8}
@@ -27,7 +27,7 @@ class ServerCPUBaseConfig(CPUBaseConfig):
 
 
 class HighAccuracyCPU(ServerCPUBaseConfig):
-    """99.9 % of the reference accuracy: fp32, whatever the default becomes."""
+    """99.9 % of the reference accuracy: fp32, independent of the default."""
 
     precision = "fp32"
 

@@ -9,7 +9,7 @@ from configs.configuration import *
 
 
 class SingleStreamGPUBaseConfig(GPUBaseConfig):
-    """Any GPU system."""
+    """Defaults for GPU systems."""
 
     scenario = Scenario.SingleStream
     gpu_batch_size = {"bert": 1}
@@ -17,7 +17,7 @@ class SingleStreamGPUBaseConfig(GPUBaseConfig):
 
 
 class SingleStreamCPUBaseConfig(CPUBaseConfig):
-    """Any processor."""
+    """Defaults for CPU systems."""
 
     scenario = Scenario.SingleStream
     cpu_batch_size = {"bert": 1}
@@ -26,7 +26,7 @@ class SingleStreamCPUBaseConfig(CPUBaseConfig):
 
 
 class HighAccuracyCPU(SingleStreamCPUBaseConfig):
-    """99.9 % of the reference accuracy: fp32, whatever the default becomes."""
+    """99.9 % of the reference accuracy: fp32, independent of the default."""
 
     precision = "fp32"
 

@@ -2,7 +2,7 @@
 
 Expected values are public v4.1 results: the median where several submitted, else scaled from the nearest accelerator by
 count, and by speed where it is another one: the geometric mean of the ratios of memory bandwidth and dense INT8 throughput.
-The 99.9 % target is met by the same engine.
+The same engine meets the 99.9 % target.
 """
 
 from configs.configuration import *
@@ -10,7 +10,7 @@ from configs.gptj import CPUBaseConfig, GPUBaseConfig
 
 
 class OfflineGPUBaseConfig(GPUBaseConfig):
-    """Any GPU system."""
+    """Defaults for GPU systems."""
 
     scenario = Scenario.Offline
     gpu_batch_size = {"gptj": 64}
@@ -18,7 +18,7 @@ class OfflineGPUBaseConfig(GPUBaseConfig):
 
 
 class OfflineCPUBaseConfig(CPUBaseConfig):
-    """Any processor."""
+    """Defaults for CPU systems."""
 
     scenario = Scenario.Offline
     cpu_batch_size = {"gptj": 64}  # requests in flight of a stream

@@ -2,7 +2,7 @@
 
 Target rates are 0.9 of public v4.1 results: of the median where several submitted, else of one scaled from the nearest
 accelerator by count, and by speed where it is another one: the geometric mean of the ratios of memory bandwidth and INT8 throughput.
-The 99.9 % target is met by the same engine.
+The same engine meets the 99.9 % target.
 """
 
 from configs.configuration import *
@@ -10,7 +10,7 @@ from configs.gptj import CPUBaseConfig, GPUBaseConfig
 
 
 class ServerGPUBaseConfig(GPUBaseConfig):
-    """Any GPU system."""
+    """Defaults for GPU systems."""
 
     scenario = Scenario.Server
     gpu_batch_size = {"gptj": 64}
@@ -18,7 +18,7 @@ class ServerGPUBaseConfig(GPUBaseConfig):
 
 
 class ServerCPUBaseConfig(CPUBaseConfig):
-    """Any processor."""
+    """Defaults for CPU systems."""
 
     scenario = Scenario.Server
     cpu_batch_size = {"gptj": 32}  # requests in flight of a stream

@@ -2,7 +2,7 @@
 
 Expected latencies are 36 samples' share of public v4.1 Offline results, which is about what one sample alone takes; where the accelerator
 has none, of the nearest one's, scaled by speed: the geometric mean of the ratios of memory bandwidth and dense INT8 throughput.
-The 99.9 % target is met by the same engine.
+The same engine meets the 99.9 % target.
 """
 
 from configs.configuration import *
@@ -10,7 +10,7 @@ from configs.gptj import CPUBaseConfig, GPUBaseConfig
 
 
 class SingleStreamGPUBaseConfig(GPUBaseConfig):
-    """Any GPU system."""
+    """Defaults for GPU systems."""
 
     scenario = Scenario.SingleStream
     gpu_batch_size = {"gptj": 1}
@@ -18,7 +18,7 @@ class SingleStreamGPUBaseConfig(GPUBaseConfig):
 
 
 class SingleStreamCPUBaseConfig(CPUBaseConfig):
-    """Any processor."""
+    """Defaults for CPU systems."""
 
     scenario = Scenario.SingleStream
     cpu_batch_size = {"gptj": 1}

@@ -18,13 +18,13 @@ RECORD = _FOLDER / "record.json"
 
 
 def generate_dev(path: Path, vocab: Path = VOCAB) -> None:
-    """Write the evaluation set to `path` as SQuAD v1.1 JSON, whole or not at all; takes a few seconds.
+    """Write the evaluation set to `path` as SQuAD v1.1 JSON, atomically; takes a few seconds.
 
     10,570 questions that give 10,833 features at 384/128/64 with the vocabulary at `vocab`.
 
     Raises:
-        MissingError: the vocabulary is not there.
-        RunError: the disk is full or `path` cannot be written.
+        MissingError: the vocabulary does not exist.
+        RunError: the disk is full or `path` is not writable.
     """
     from code.benchmarks.bert.tiny.articles import dev_set
     from code.benchmarks.bert.tiny.pieces import PieceCounter

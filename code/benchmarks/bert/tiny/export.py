@@ -151,6 +151,6 @@ def build(weights: Weights, heads: int, epsilon: float = 1e-12) -> Any:
 
 
 def write(model: Any, path: Path) -> None:
-    """Save `model` at `path`, whole or not at all."""
+    """Save `model` at `path` atomically."""
     with atomic_write(path, "wb") as out:
         out.write(model.SerializeToString())

@@ -82,6 +82,6 @@ def build(weights: Weights, roi: tuple[int, int, int]) -> Any:
 
 
 def write(model: Any, path: Path) -> None:
-    """Save `model` at `path`, whole or not at all."""
+    """Save `model` at `path` atomically."""
     with atomic_write(path, "wb") as out:
         out.write(model.SerializeToString())
