@@ -311,7 +311,16 @@ lint_cpp: $(DEV_STAMP) build ## Check the C++ harness with clang-tidy (minutes)
 
 .PHONY: test
 test: $(DEV_STAMP) link_dirs ## Run the tests (select with TEST_ARGS="-k …")
+ifneq ($(strip $(TEST_ARGS)),)
 	@cd $(PROJECT_ROOT) && exec $(PY) -m pytest $(TEST_ARGS)
+else
+	@cd $(PROJECT_ROOT) && status=0; \
+	echo "Tests in process, on several cores …"; \
+	$(PY) -m pytest -n auto --maxprocesses=8 --dist loadfile -m "not e2e and not container and not full" || status=$$?; \
+	echo "Tests that run make, one at a time, since they measure speed …"; \
+	$(PY) -m pytest -m "e2e and not container and not full" || status=$$?; \
+	exit $$status
+endif
 
 .PHONY: test_full
 test_full: $(DEV_STAMP) link_dirs ## Run the tests over complete data sets, which `make test` skips

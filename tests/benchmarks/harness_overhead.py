@@ -54,7 +54,7 @@ def server(times: int, scratch: Path, _: argparse.Namespace) -> list[Figure]:
     """Server far beyond what LoadGen can issue, through the real queue; the rate is what was completed."""
     out = []
     for coalesce in (0, 1):
-        conf = {"target_qps": 4e6, "min_duration": 400, "coalesce_queries": coalesce}
+        conf = {"target_qps": 4e6, "min_duration": 1500, "coalesce_queries": coalesce}
         values = null_runs("Server", conf, "Completed samples per second", times, scratch)
         what = "Server, null engine through the queue, over a bare null SUT" + (", coalesced" if coalesce else "")
         out.append(figure(what, "≥ 0.70", "queries/s", values))
