@@ -138,6 +138,12 @@ class Hardware(Matchable):
         return "\n".join(lines)
 
 
+def _quoted(text: str) -> str:
+    """A string literal in double quotes. Characters that do not print are escaped: some of them end a line of source."""
+    escapes = {'"': '\\"', "\\": "\\\\"}
+    return '"' + "".join(escapes.get(c) or (c if c.isprintable() else repr(c)[1:-1]) for c in text) + '"'
+
+
 def _constructor(value: Any) -> str:
     arguments = ", ".join(f"{field.name}={obj_to_codestr(getattr(value, field.name))}" for field in dataclasses.fields(value))
     return f"{type(value).__name__}({arguments})"
@@ -146,19 +152,17 @@ def _constructor(value: Any) -> str:
 def obj_to_codestr(value: Any) -> str:
     """The Python expression that builds `value`, in the form that custom_list.py files and metadata.json hold.
 
-    Strings and names are in double quotes, enum members are `Class.member`, dictionaries and dataclasses are written out.
-    Raises TypeError for any other type.
+    Strings and names are in double quotes on one line, enum members are `Class.member`, dictionaries and dataclasses are written out.
+    Numbers that are not finite have no literal and become `float("nan")`. Raises TypeError for any other type.
     """
     if value is None or isinstance(value, bool):
         return repr(value)
     if isinstance(value, Enum):
         return f"{type(value).__name__}.{value.name}"
     if isinstance(value, (str, AliasedName)):
-        text = value if isinstance(value, str) else value.name
-        escaped = str(text).replace("\\", "\\\\").replace('"', '\\"')
-        return f'"{escaped}"'
+        return _quoted(value if isinstance(value, str) else value.name)
     if isinstance(value, (int, float)):
-        return repr(value)
+        return f'float("{value}")' if isinstance(value, float) and not math.isfinite(value) else repr(value)
     if isinstance(value, (list, tuple, set, frozenset)):
         return "[" + ", ".join(obj_to_codestr(item) for item in value) + "]"
     if isinstance(value, dict):

@@ -19,7 +19,7 @@ from code.common.files import atomic_write
 from code.common.paths import project_root, shown
 from code.machine.detect import DetectedSystem
 from code.systems import custom
-from code.systems.custom_files import blocks, own_class, with_block, with_entry, without_block, without_entry
+from code.systems.custom_files import blocks, has_non_finite, own_class, with_block, with_entry, without_block, without_entry
 from code.systems.data.description_fields import BY_HAND
 from code.systems.description import NOT_APPLICABLE, describe, description_path, read_description, unfinished, write_description
 from code.systems.stubs import Target, base_class, config_folder, stub
@@ -91,7 +91,11 @@ def plan_addition(
         target = Target.of_machine(detected)
         path = list_path()
         configuration = replace(detected.config, numa_conf=None, system_id=name)  # detected again at each run
-        change.texts[path] = with_entry(_text(path), path, name, repr(configuration))
+        expression = repr(configuration)
+        if has_non_finite(expression):
+            why = "a number of the machine's description is not finite (see: make info)"
+            raise UsageError(f"{name} cannot be added", why, "correct that number in the capture")
+        change.texts[path] = with_entry(_text(path), path, name, expression)
         change.description = description_path(name)
     wanted = list(scenarios)
     for benchmark in benchmarks or known_benchmarks():

@@ -41,12 +41,12 @@ END = "# --- {name}: end ---"
 def with_entry(text: str | None, path: Path, name: str, expression: str) -> str:
     """`custom_list.py` with `custom_systems["name"]` set to an expression: replaced in place, or added after the last entry.
 
-    Raises UsageError for a file that does not parse.
+    Raises UsageError for a file that does not parse, and for an expression that would not leave all other entries as they are.
     """
     line = f'custom_systems["{name}"] = {expression}'
     if text is None:
-        return f"{LIST_HEADER}{line}\n"
-    lines = text.splitlines()
+        text = LIST_HEADER
+    lines = _lines(text)
     spans = _entries(text, path)
     if name in spans:
         first, last = spans[name]
@@ -54,7 +54,25 @@ def with_entry(text: str | None, path: Path, name: str, expression: str) -> str:
     else:
         place = max((last for _, last in spans.values()), default=_definition(text, path))
         lines.insert(place, line)
-    return "\n".join(lines) + "\n"
+    new = "\n".join(lines) + "\n"
+    if set(_entries(new, path)) != {*spans, name}:
+        raise UsageError(
+            f"{name} cannot be written to {shown(path)}", f"its entry is not one statement: {line[:200]!r}", "correct the capture"
+        )
+    return new
+
+
+def _lines(text: str) -> list[str]:
+    """Lines as Python counts them: `str.splitlines` also splits at form feeds and other separators, which strings may hold."""
+    return text.removesuffix("\n").split("\n")
+
+
+def has_non_finite(expression: str) -> bool:
+    """Whether an entry's expression contains a `float("nan")` or `float("inf")`."""
+    return any(
+        isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "float"
+        for node in ast.walk(ast.parse(expression, mode="eval"))
+    )
 
 
 def without_entry(text: str, path: Path, name: str) -> str | None:
@@ -63,7 +81,7 @@ def without_entry(text: str, path: Path, name: str) -> str | None:
     if name not in spans:
         return text
     first, last = spans[name]
-    lines = text.splitlines()
+    lines = _lines(text)
     del lines[first:last]
     left = "\n".join(lines) + "\n"
     return None if left == LIST_HEADER else left

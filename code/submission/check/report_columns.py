@@ -156,12 +156,19 @@ def _json(path: Path | None) -> dict[str, Any]:
     return content if isinstance(content, dict) else {}
 
 
+def _no_formula(value: Any) -> Any:
+    return f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")) else value
+
+
 def as_csv(content: list[dict[str, Any]]) -> str:
-    """The rows as CSV with a header."""
+    """The rows as CSV with a header.
+
+    A text that a spreadsheet would read as a formula gets an apostrophe in front (OWASP, "CSV Injection").
+    """
     out = io.StringIO()
     writer = csv.DictWriter(out, COLUMNS, lineterminator="\n", quoting=csv.QUOTE_ALL)
     writer.writeheader()
-    writer.writerows(content)
+    writer.writerows({name: _no_formula(value) for name, value in row.items()} for row in content)
     return out.getvalue()
 
 

@@ -6,15 +6,19 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from code.common.constants import Benchmark, Scenario
 from code.common.errors import MissingError, UsageError
+from code.machine.accelerator import AcceleratorConfiguration
 from code.machine.detect import DetectedSystem
 from code.systems import adding
 from code.systems.adding import add, plan_addition, plan_removal, remove
+from code.systems.custom_files import with_entry
 from code.systems.description import for_submission, read_description, unfinished, write_description
 from code.systems.matching import match
 from code.systems.system_list import KnownSystem
@@ -207,3 +211,52 @@ def test_a_processor_system_says_zero_accelerators_as_the_checker_wants(machine:
 def test_an_added_processor_system_is_not_another_machine(machine: Machine, definitions: Path) -> None:
     added("mine", machine("cpu_x86_64"))
     assert match(machine("nvml_fails")).system.name == "CPU_x86_64"
+
+
+HOSTILE = [
+    "NVIDIA H100\nimport os",
+    "a\rb",
+    "a\x00b",
+    "a\x0cb",
+    "a\x85b",
+    "a\u2028b",
+    'a"b\\',
+    "a\\",
+    "\udc80",
+    "'); import os #",
+    "😀",
+]
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_hostile_gpu_name_stays_a_string_and_leaves_other_systems_alone(machine: Machine, definitions: Path, name: str) -> None:
+    def rename(content: dict[str, Any]) -> None:
+        for device in content["probes"]["nvml"]["gpus"]:
+            device["name"] = name
+
+    added("first", machine("gh200_96gb"))
+    added("mine", machine("l40sx4", rename))
+    added("last", machine("h100_sxm_80gbx1"))
+    assert KnownSystem.problems == [] and {"first", "mine", "last"} <= set(KnownSystem.names())
+    added("mine", machine("l40sx4"))
+    remove(plan_removal("mine"))
+    assert KnownSystem.problems == [] and {"first", "last"} <= set(KnownSystem.names()) and "mine" not in KnownSystem
+
+
+def test_a_number_that_is_not_finite_is_refused_before_anything_is_written(
+    machine: Machine, definitions: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    added("first", machine("gh200_96gb"))
+    before = files(tmp_path)
+    detected = machine("l40sx4")
+    gpu = replace(detected.gpus[0].kind, max_power_limit=float("nan"))
+    config = replace(detected.config, accelerator_conf=AcceleratorConfiguration(layout={gpu: 4}))
+    with pytest.raises(UsageError, match="cannot be added"):
+        plan_addition("mine", replace(detected, config=config), [Benchmark.BERT])
+    assert files(tmp_path) == before
+
+
+def test_a_statement_that_would_take_other_entries_away_is_refused() -> None:
+    text = with_entry(None, Path("custom_list.py"), "first", "SystemConfiguration()")
+    with pytest.raises(UsageError, match="not one statement"):
+        with_entry(text, Path("custom_list.py"), "second", 'None; custom_systems["third"] = None')
