@@ -144,6 +144,10 @@ def _quoted(text: str) -> str:
     return '"' + "".join(escapes.get(c) or (c if c.isprintable() else repr(c)[1:-1]) for c in text) + '"'
 
 
+def _number_literal(value: float) -> str:
+    return f'float("{value}")' if isinstance(value, float) and not math.isfinite(value) else repr(value)
+
+
 def _constructor(value: Any) -> str:
     arguments = ", ".join(f"{field.name}={obj_to_codestr(getattr(value, field.name))}" for field in dataclasses.fields(value))
     return f"{type(value).__name__}({arguments})"
@@ -162,7 +166,7 @@ def obj_to_codestr(value: Any) -> str:
     if isinstance(value, (str, AliasedName)):
         return _quoted(value if isinstance(value, str) else value.name)
     if isinstance(value, (int, float)):
-        return f'float("{value}")' if isinstance(value, float) and not math.isfinite(value) else repr(value)
+        return _number_literal(value)
     if isinstance(value, (list, tuple, set, frozenset)):
         return "[" + ", ".join(obj_to_codestr(item) for item in value) + "]"
     if isinstance(value, dict):
