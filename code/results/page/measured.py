@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ TRACE_FILE = "mlperf_log_trace.json"
 PERCENTILE = re.compile(r"^result_(\d+\.\d+)_percentile_(?:per_query_)?latency_ns$")
 _MS_PER_NS = 1e-6
 _TRACE_LIMIT = 512 * 2**20
+_TRACED_SAMPLE = re.compile(rb'"ph":\s*"b".*?"query_seq":\s*(\d+).*?"complete_ns":\s*(\d+)')
 
 Floats = NDArray[np.float64]
 
@@ -77,16 +77,25 @@ def latencies(folder: Path, log: LoadGenLog) -> Latencies | None:
 
 
 def _from_trace(path: Path) -> Floats | None:
-    """Durations in ms of the trace's samples; None if there is no trace or it exceeds _TRACE_LIMIT."""
+    """Latencies in ms of the queries in LoadGen's trace, ascending; of the samples if all belong to one query.
+
+    LoadGen 6.0.17 writes an event a line, and strings with doubled quotes, so the file as a whole is not JSON. A sample's `b` event has
+    `complete_ns`, counted from when its query was scheduled; a query's latency is that of its last sample.
+
+    Returns None if there is no trace, it is cut off before two samples, or it exceeds _TRACE_LIMIT.
+    """
     try:
         if not 0 < path.stat().st_size <= _TRACE_LIMIT:
             return None
-        events = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        with path.open("rb") as lines:
+            found = [match.groups() for line in lines if b'"Sample"' in line and (match := _TRACED_SAMPLE.search(line))]
+    except OSError:
         return None
-    listed = events.get("traceEvents", []) if isinstance(events, dict) else events
-    spans = [float(e["dur"]) / 1000 for e in listed if isinstance(e, dict) and e.get("name") == "Sample" and "dur" in e]
-    return np.sort(np.array(spans)) if len(spans) > 1 else None
+    queries: dict[bytes, float] = {}
+    for query, complete in found:
+        queries[query] = max(queries.get(query, 0.0), float(complete))
+    spans = list(queries.values()) if len(queries) > 1 else [float(complete) for _, complete in found]
+    return np.sort(np.array(spans) * _MS_PER_NS) if len(spans) > 1 else None
 
 
 def timeline(recorded: Floats, bins: int = 120) -> tuple[Floats, Floats]:

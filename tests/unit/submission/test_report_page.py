@@ -88,10 +88,22 @@ def test_the_latency_distribution_is_loadgens(logs: Path) -> None:
     assert found is not None and found.points
     at_90 = found.ms[np.searchsorted(found.share, 0.9)]
     assert at_90 == pytest.approx(log.get("result_90.00_percentile_latency_ns") / 1e6)
-    trace = {"traceEvents": [{"name": "Sample", "dur": float(d)} for d in (3000, 1000, 2000)] + [{"name": "Other", "dur": 9.0}]}
-    (folder / "mlperf_log_trace.json").write_text(json.dumps(trace))
+    begin = '{{"name":"Sample","cat":"default","ph":"b","pid":1,"id":{0},"ts":1.0,"args":{{"sample_seq":{0},"query_seq":{1},'
+    begin += '"sample_idx":7,"issue_start_ns":0,"complete_ns":{2}}}}},\n'
+    lines = [
+        '{"traceEvents":[\n',
+        '{"name":"LogDetail","ph":"X","args":{"key":""loadgen_version""}},\n',
+    ]  # as LoadGen 6.0.17 has it
+    for sample, query, complete in ((0, 0, 4_000_000), (1, 0, 6_000_000), (2, 1, 2_000_000)):
+        lines += [
+            begin.format(sample, query, complete),
+            f'{{"name":"Sample","cat":"default","ph":"e","id":{sample},"ts":9.0}},\n',
+        ]
+    (folder / measured.TRACE_FILE).write_text("".join(lines))
     every = measured.latencies(folder, log)
-    assert every is not None and not every.points and every.ms.tolist() == [1.0, 2.0, 3.0]
+    assert (
+        every is not None and not every.points and every.ms.tolist() == pytest.approx([2.0, 6.0])
+    )  # a query ends with its last sample
 
 
 def test_the_timeline_counts_every_sample_once() -> None:
