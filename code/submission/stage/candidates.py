@@ -5,14 +5,14 @@ They come from the harness's logs, or from a submission tree of any round, whose
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from code.common.errors import MissingError, UsageError
 from code.rules.benchmarks import short_name
 from code.rules.rounds import Round
-from code.submission.check.finding import Finding
+from code.submission.check.finding import Finding, errors
 from code.submission.stage import layout, runs
 from code.submission.stage.layout import LAYOUTS, Place
 from code.submission.stage.runs import ACCURACY, PERFORMANCE, Run
@@ -31,6 +31,7 @@ class Candidate:
         measured: the scenario that was run, if it is submitted for another one; '' otherwise.
         stands_for: the benchmark that was run, if it is submitted for one with a lower accuracy target; '' otherwise.
         tree_files: for a submission tree: kind ('measurements', 'system', 'compliance') → path.
+        older: earlier pairs of runs of the same workload, newest first, for when this one cannot be staged.
     """
 
     system: str
@@ -43,6 +44,7 @@ class Candidate:
     measured: str = ""
     stands_for: str = ""
     tree_files: dict[str, Path] = field(default_factory=dict)
+    older: tuple[Candidate, ...] = ()
 
     @property
     def label(self) -> str:
@@ -89,16 +91,55 @@ def from_logs(root: Path, named: Iterable[str] = (), round_: Round | None = None
     ]
     ordered = [*chosen, *runs.for_round([run for run in found if not run.simulated], round_)]
     for key in dict.fromkeys(run.key for run in ordered):
-        performance = runs.newest(ordered, key, PERFORMANCE)
-        accuracy = runs.newest(ordered, key, ACCURACY)
-        if performance and accuracy:
-            candidates.append(Candidate(*key, performance.folder, accuracy.folder, performance, accuracy))
+        pairs = list(_pairs(ordered, key, chosen))
+        if pairs:
+            candidates.append(replace(pairs[0], older=tuple(pairs[1:])))
         else:
             findings.extend(_unpaired(ordered, key))
     if round_ is not None:
         candidates, left_out = _of_the_round(candidates, chosen, round_)
         findings += left_out
     return sorted(candidates, key=lambda one: one.key), findings
+
+
+def _pairs(ordered: list[Run], key: tuple[str, str, str], chosen: list[Run]) -> Iterator[Candidate]:
+    """The pairs of complete runs of a workload, newest first: each performance run with the accuracy runs of its engine and settings, or
+    with the newest at all if it has none. A mode with a named run has only that one."""
+    accuracies = _complete(ordered, key, ACCURACY, chosen)
+    for performance in _complete(ordered, key, PERFORMANCE, chosen):
+        fits = [run for run in accuracies if (run.engine, run.config) == (performance.engine, performance.config)]
+        for accuracy in fits or accuracies[:1]:
+            yield Candidate(*key, performance.folder, accuracy.folder, performance, accuracy)
+
+
+def _complete(ordered: list[Run], key: tuple[str, str, str], mode: str, chosen: list[Run]) -> list[Run]:
+    """The complete runs of a workload in a mode, newest first; only the first of `chosen` if it has one."""
+    named = [run for run in chosen if run.key == key and run.mode == mode]
+    return named[:1] or [run for run in ordered if run.key == key and run.mode == mode and run.complete]
+
+
+def newest_eligible(
+    found: Iterable[Candidate], check: Callable[[Candidate], list[Finding]]
+) -> tuple[list[Candidate], list[Finding]]:
+    """Each candidate, or the newest of its older pairs that passes `check` where it does not pass itself; and notes on those passed over.
+
+    A candidate none of whose pairs passes stays as it is, for its findings to be reported.
+    """
+    out, notes = [], []
+    for one in found:
+        passed_over: list[Finding] = []
+        for pair in (one, *one.older):
+            met = errors(check(pair))
+            if not met:
+                out.append(pair)
+                notes += passed_over
+                break
+            what = f"passed over for an older run of {pair.label}: {met[0].what}"
+            step = f"to stage it all the same: --runs={pair.performance},{pair.accuracy}"
+            passed_over.append(Finding(met[0].path, what, step, error=False, check="older"))
+        else:
+            out.append(one)
+    return out, notes
 
 
 def _of_the_round(found: list[Candidate], chosen: list[Run], round_: Round) -> tuple[list[Candidate], list[Finding]]:

@@ -105,12 +105,18 @@ def stage(found: list[Candidate], findings: list[Finding], identity: Identity, r
         MissingError: a system description is incomplete.
     """
     round_of = rounds_for(found, identity)
+
+    def claim_of(one: Candidate) -> Claim:
+        category = system_file.category_of(one, identity)
+        return Claim(one.benchmark, one.scenario, identity.division, category, round_of[one.benchmark], one.tiny)
+
+    found, passed_over = sources.newest_eligible(found, lambda one: check(one, claim_of(one)))
+    findings = [*findings, *passed_over]
     chosen = inference.inferred(found, round_of, lambda one: system_file.category_of(one, identity)) if infer else found
     findings = [*findings, *(_given_way(one, round_of[one.benchmark]) for one in found if one not in chosen)]
     good: list[tuple[Candidate, Claim]] = []
     for one in chosen:
-        category = system_file.category_of(one, identity)
-        claim = Claim(one.benchmark, one.scenario, identity.division, category, round_of[one.benchmark], one.tiny)
+        claim = claim_of(one)
         met = check(one, claim)
         findings = [*findings, *(f for f in met if f not in findings)]
         if not errors(met):
@@ -138,10 +144,12 @@ def _require_one_layout(good: Iterable[tuple[Candidate, Claim]]) -> None:
 
 
 def _nothing_staged(findings: list[Finding]) -> UsageError:
-    first = next(iter([*errors(findings), *findings]), None)
+    reasons = errors(findings) or findings
+    first = next(iter(reasons), None)
+    more = f" (and {len(reasons) - 1} more: {'; '.join(one.what for one in reasons[1:4])})" if len(reasons) > 1 else ""
     return UsageError(
         "nothing could be staged",
-        f"{first.path}: {first.what}" if first else "no pair of complete runs",
+        f"{first.path}: {first.what}{more}" if first else "no pair of complete runs",
         (first.next_step if first else "") or 'make both with `make run RUN_ARGS="… --test_mode=SubmissionRun"`',
     )
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import re
 import shutil
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -266,3 +268,40 @@ def test_the_harness_runs_with_the_seeds_of_the_round() -> None:
     assert seeds({}, "gptj") == dict(ROUNDS["v5.0"].seeds), "the newest round that has it"
     assert seeds({"round": "v5.1"}, "bert") == dict(ROUNDS["v5.1"].seeds)
     assert seeds({"round": "v5.1", "qsl_rng_seed": 7}, "bert")["qsl_rng_seed"] == 7
+
+
+def newer(logs: Path, scenario: str, mode: str, edit: Callable[[dict[str, Any]], None]) -> Path:
+    """A copy of a run that started a day later, with its metadata edited."""
+    source = helpers.run_folder(logs, scenario, mode)
+    folder = logs / "2026.01.02-00.00.00" / source.relative_to(logs).relative_to("2026.01.01-00.00.00")
+    shutil.copytree(source, folder)
+    for path in folder.glob("mlperf_log_*.txt"):
+        path.write_text(re.sub(r'("test_datetime", "value": ")\d{4}', r"\g<1>2999", path.read_text()))
+    content = json.loads((folder / "metadata.json").read_text())
+    edit(content)
+    (folder / "metadata.json").write_text(json.dumps(content))
+    return folder
+
+
+@pytest.mark.parametrize("mode", ["PerformanceOnly", "AccuracyOnly"])
+def test_the_newest_pair_that_can_be_staged_is_staged(logs: Path, mode: str) -> None:
+    """A newer accuracy run below its target, or a newer performance run of another engine, does not hide the good pair."""
+    old = helpers.run_folder(logs, "Offline")
+    folder = newer(logs, "Offline", mode, lambda content: content.update(accuracy_pass=False))
+    if mode == "PerformanceOnly":
+        spec = json.loads((folder / "run.json").read_text())
+        spec["engines"][0]["folder"] = "/engines/another"
+        (folder / "run.json").write_text(json.dumps(spec))
+    done = stage(logs)
+    (offline,) = [one for place, _, one in done.results if place.scenario == "Offline"]
+    assert offline.performance == old and folder not in (offline.performance, offline.accuracy)
+    (note,) = [finding for finding in done.findings if "passed over" in finding.what]
+    assert not note.error and "--runs=" in note.next_step and str(folder) in note.next_step
+
+
+def test_a_named_run_is_never_passed_over(logs: Path) -> None:
+    folder = newer(logs, "Offline", "AccuracyOnly", lambda content: content.update(accuracy_pass=False))
+    found, findings = candidates.from_logs(logs, [str(folder)])
+    done = staging.stage(found, findings, helpers.who(), staging.submission_dir())
+    assert all(place.scenario != "Offline" for place, *_ in done.results)
+    assert any("did not pass" in finding.what and finding.error for finding in done.findings)
