@@ -9,6 +9,7 @@ from code.run.job import Job
 
 def run(job: Job, context: Context) -> list[ReportRow]:
     """Build the engine, then run the harness."""
+    job.require_gpus()
     generate_engines.run(job, context)
     return run_harness.run(job, context)
 

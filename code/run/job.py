@@ -104,11 +104,16 @@ class Job:
         self.__dict__["graph"] = self._graph(make=True, again=calibrates_again(self.workload, self.notices))
         self.engines.build(self.notices, force)
 
+    def require_gpus(self) -> None:
+        """MissingError where its backend needs GPUs and this machine has none."""
+        preparation.require_gpus(self.workload, self.backend)
+
     def prepare(self) -> None:
         """Generate the data set if possible, and make engine, harness and measured values ready.
 
         MissingError for an engine that is not built.
         """
+        self.require_gpus()
         self.prepare_data()
         self.engines.require()
         self.workload = preparation.with_language(self.workload, self.language)

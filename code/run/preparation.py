@@ -7,10 +7,12 @@ from typing import Any
 
 from code.backends.base import Backend
 from code.backends.store import EngineAddress
+from code.common.errors import MissingError
 from code.plan.request import Value
 from code.plan.workload import Workload
 from code.run import cpp_build, language, measured, simulation, spec_fields
 from code.run.placement import Placement
+from code.systems.system_list import KnownSystem
 
 
 def with_placement(workload: Workload, placement: Placement) -> Workload:
@@ -22,6 +24,27 @@ def ensure_harness(runtime: Backend) -> None:
     """Build the C++ harness where the backend runs in no other. MissingError where it cannot be built."""
     if runtime.harness_languages == (language.CPP,):
         cpp_build.ensure(f"the {runtime.name} backend")
+
+
+def require_gpus(workload: Workload, runtime: Backend) -> None:
+    """MissingError where the runtime needs GPUs and this machine has none: before data or a model are asked for.
+
+    Names everything that is missing at once: the GPUs of the system, and the runtime's packages.
+    """
+    if runtime.device != "GPU" or workload.detected.gpus:
+        return
+    system = KnownSystem.get(workload.system_name)
+    its = f"{system.accelerators} × {system.accelerator or 'GPU'}" if system is not None and system.accelerators else "GPUs"
+    try:
+        also = f"here the {runtime.name} backend's packages are installed ({runtime.version()})"
+    except MissingError:
+        also = f"the packages of the {runtime.name} backend are not installed here either"
+    raise MissingError(
+        f"this machine is not {workload.system_name}: it has no NVIDIA GPU, or its driver does not respond",
+        f"{workload.system_name} has {its}; {also}",
+        "run it there (`make doctor` checks a machine); here, --dry_run prints the plan, --backend=simulated simulates the devices, and "
+        "without --system this machine's processors are used",
+    )
 
 
 def with_language(workload: Workload, choice: language.Choice) -> Workload:

@@ -143,3 +143,18 @@ def test_a_harness_that_a_backend_does_not_run_in_is_refused_before_one_is_built
     job.build()
     with pytest.raises(UsageError, match="has no python harness"):
         job.prepare()
+
+
+@pytest.mark.parametrize("action", ["run", "run_harness"])
+def test_a_gpu_system_on_a_machine_without_gpus_is_named_before_data_or_a_model(
+    action: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("BUILD_DIR", str(tmp_path))
+    if planned().detected.gpus:
+        pytest.skip("this machine has GPUs")
+    words = [f"--action={action}", "--benchmarks=bert", "--scenarios=offline", "--system=ND_H100_v5"]
+    assert main.main(words) == 3
+    printed = capsys.readouterr()
+    text = printed.out + printed.err
+    assert "this machine is not ND_H100_v5" in text and "8 × H100" in text and "tensorrt" in text and "--dry_run" in text
+    assert "model" not in text and "data set" not in text

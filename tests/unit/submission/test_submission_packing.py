@@ -217,3 +217,9 @@ def test_our_truncation_leaves_the_bytes_of_the_official_one(logs: Path, tmp_pat
     truncation.truncate(done.root)
     for path in done.root.rglob("accuracy/*"):
         assert path.read_bytes() == (tmp_path / "theirs" / path.relative_to(done.root)).read_bytes(), path
+
+
+def test_a_byte_order_mark_in_submission_toml_is_ignored(tmp_path: Path) -> None:
+    file = tmp_path / "submission.toml"
+    file.write_bytes(b'\xef\xbb\xbfsubmitter = "Example"\n')
+    assert identity.read_file(file)[0]["submitter"] == "Example"
