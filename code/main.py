@@ -5,18 +5,18 @@ Request → plan → action → report. Actions raise; only this module prints e
 
 from __future__ import annotations
 
+import io
 import os
 import shlex
-import signal
 import sys
 import traceback
 from collections.abc import Mapping, Sequence
-from types import FrameType
 
 from code import actions
 from code.actions import Context
 from code.common import console
-from code.common.errors import HarnessError, UsageError
+from code.common.errors import HarnessError, Interrupted, UsageError
+from code.common.signals import SIGNALS
 from code.plan.request import parse
 
 INTERRUPTED_STATUS = 130
@@ -36,16 +36,18 @@ def main(arguments: Sequence[str]) -> int:
         for warning in request.warnings:
             console.warn(warning)
         return actions.load(request["action"]).perform(Context(request))
+    except KeyboardInterrupt:
+        return _interrupted()
     except HarnessError as error:
+        if SIGNALS.received and not isinstance(error, Interrupted):
+            return _interrupted()  # it fell into an import or a call that reports it as a failure of its own
         console.fail(error.lines())
         return error.exit_status
-    except KeyboardInterrupt:
-        console.fail(["interrupted"])
-        return INTERRUPTED_STATUS
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return INTERRUPTED_STATUS
     except Exception as error:
+        if SIGNALS.received:
+            return _interrupted()
         if sys.gettrace() is not None or "--verbose" in arguments:
             raise
         return _internal(error)
@@ -81,10 +83,36 @@ def _internal(error: Exception) -> int:
     return found.exit_status
 
 
-def _interrupt(_number: int, _frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
+def _interrupted() -> int:
+    console.fail(["interrupted"])
+    return INTERRUPTED_STATUS
+
+
+def run() -> int:
+    """Do what the command line says, end on signals, and survive standard output that is closed or full."""
+    for name, number in (("stdin", 0), ("stdout", 1), ("stderr", 2)):
+        if getattr(sys, name) is None:  # closed by the caller: the next file opened would take its place
+            os.dup2(os.open(os.devnull, os.O_RDWR), number)
+            os.set_inheritable(number, True)
+            setattr(sys, name, os.fdopen(number, "r" if number == 0 else "w", encoding="utf-8", closefd=False))
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # file names that are not UTF-8, and terminals that are not
+    SIGNALS.catch()
+    status = main(sys.argv[1:])
+    try:
+        sys.stdout.flush()
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if status:
+            return status
+        if isinstance(error, BrokenPipeError):
+            return INTERRUPTED_STATUS
+        failed = console.unwritable(error)
+        console.fail(failed.lines())
+        return failed.exit_status
+    return status
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGTERM, _interrupt)
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(run())

@@ -25,14 +25,15 @@ READS = Consumer("config registry", ("benchmark", "scenario"))
 def fields_of(cls: type) -> dict[str, tuple[Any, type]]:
     """The fields of a config class, including inherited ones: name → (value, the class that sets it).
 
-    Methods, private names and nested classes are not fields.
+    Methods, private names and nested classes are not fields, unless they have a field's name: `precision = int` is an error.
     """
     out: dict[str, tuple[Any, type]] = {}
     for base in reversed(cls.__mro__):
         if base in (object, BenchmarkConfiguration):
             continue
         for name, value in vars(base).items():
-            if name.startswith("_") or isinstance(value, (type, staticmethod, classmethod, property)) or callable(value):
+            other = isinstance(value, (type, staticmethod, classmethod, property)) or callable(value)
+            if name.startswith("_") or (other and name not in field_table()):
                 continue
             out[name] = (value, base)
     return out

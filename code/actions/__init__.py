@@ -15,6 +15,7 @@ from typing import Protocol, cast
 from code.common import console
 from code.common.errors import HarnessError, Interrupted, UsageError, unknown
 from code.common.notices import Notices
+from code.common.signals import SIGNALS
 from code.plan.request import Request
 from code.plan.workload import Workload, build
 from code.results.report import Outcome, ReportRow, error_row, print_report
@@ -96,6 +97,8 @@ class EachWorkload:
             try:
                 rows.extend(verb(context.job(workload), context) or [])
             except HarnessError as error:
+                if not isinstance(error, Interrupted):
+                    SIGNALS.check()
                 failed(workload.full_name, str(workload.scenario), error)
                 if isinstance(error, Interrupted):
                     break

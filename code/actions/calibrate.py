@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-import json
+from pathlib import Path
+from typing import Any
 
 from code.actions import Context, EachWorkload
-from code.common import console, paths
+from code.common import console, jsonfile, paths
+from code.common.errors import RunError
 from code.plan.request import Value
 from code.precision.graphs import CALIBRATED, asked_again, graph_for, precision_of, report_of
 from code.run.job import Job
@@ -30,7 +32,7 @@ def run(job: Job, context: Context) -> None:
     if not report.is_file():
         console.say("the model is already quantised; its own scales are used")
         return
-    content = json.loads(report.with_suffix(".json").read_text(encoding="utf-8"))
+    content = _made(report.with_suffix(".json"))
     console.table(
         "Costliest layers",
         ("Layer", "Cost", "Noise (dB)", "Kept high"),
@@ -45,9 +47,19 @@ def run(job: Job, context: Context) -> None:
             for r in content["layers"][:8]
         ],
     )
-    provenance = json.loads((graph.parent / "graph.json").read_text(encoding="utf-8"))
+    provenance = _made(graph.parent / "graph.json")
     console.say(provenance["result"]["verdict"])
     console.say(f"full report: {paths.shown(report)}")
+
+
+def _made(path: Path) -> Any:
+    """The JSON that calibration wrote beside its graph. RunError if it is damaged."""
+    try:
+        return jsonfile.read_object(path)
+    except (OSError, ValueError) as error:
+        raise RunError(
+            f"{paths.shown(path)} is damaged", str(error), "run `make calibrate RUN_ARGS='… --force_calibration'`"
+        ) from error
 
 
 ACTION = EachWorkload(run)

@@ -13,7 +13,7 @@ from code.submission.audit.comparison import Side
 
 
 def run(context: Context) -> int:
-    """Print the comparison as tables, or as JSON with --json."""
+    """Print the comparison as tables, or as JSON with --json. UsageError with the reasons if the results are not comparable."""
     request = context.request
     if not request["a"] or not request["b"]:
         raise UsageError(
@@ -22,20 +22,36 @@ def run(context: Context) -> int:
             "make compare A=build/logs/…/Offline B=H100_SXM_80GBx8 (`make list_results` lists the runs)",
         )
     a, b = comparison.read_pair(request["a"], request["b"])
+    obstacles = comparison.obstacles(a, b)
+    if obstacles and not request["anyway"]:
+        raise UsageError(
+            "the results are not comparable",
+            "; ".join(obstacles),
+            "compare results that share these, or add --anyway for the tables without a percentage",
+        )
     differing = comparison.differences(a, b)
-    change = comparison.change_percent(a, b)
+    change = None if obstacles else comparison.change_percent(a, b)
     if request["json"]:
-        content = {"a": vars(a), "b": vars(b), "change_percent": change, "differences": differing}
+        content = {"a": vars(a), "b": vars(b), "change_percent": change, "obstacles": obstacles, "differences": differing}
         console.say(json.dumps(content, indent=4, default=dict))
         return 0
     console.table(f"{a.benchmark} {a.scenario}", ("", a.name, b.name), _rows(a, b))
+    for obstacle in obstacles:
+        console.say(f"not comparable: {obstacle}")
     if change is not None:
-        per = " per accelerator" if a.higher_is_better else ""
-        console.say(f"B is {abs(change):.1f} % {'better' if change >= 0 else 'worse'} than A{per}")
+        console.say(in_words(a, change))
     if a.config and b.config:
         shown = [(name, _text(x), _text(y)) for name, x, y in differing]
         console.table("Differences in config", ("Field", "A", "B"), shown or [("none", "", "")])
     return 0
+
+
+def in_words(a: Side, change: float) -> str:
+    """The change as a sentence: of a latency, more is worse."""
+    size = f"{abs(change):.1f} %"
+    if not a.higher_is_better:
+        return f"B's latency is {size} {'higher' if change > 0 else 'lower'} than A's ({'worse' if change > 0 else 'better'})"
+    return f"B is {size} {'better' if change >= 0 else 'worse'} than A per accelerator"
 
 
 def _rows(a: Side, b: Side) -> list[tuple[str, str, str]]:

@@ -7,13 +7,15 @@ from code.common import console
 from code.common.errors import HarnessError, MissingError
 from code.run.job import Job
 from code.run.measured import probed_fields
+from code.run.preparation import with_remembered
 from code.run.settings import conf_text, user_conf
 
 
 def run(job: Job, context: Context) -> None:
     """Print the plan. Without the model or a package only the engine key is unknown; an impossible value is an error."""
-    workload, definition = job.workload, job.definition
-    probed = {name: item.value for name, item in probed_fields(workload).items()}
+    workload, definition = with_remembered(job), job.definition
+    open_values = {name: item.value for name, item in probed_fields(workload).items()}
+    remembered = probed_fields(job.workload).keys() - open_values.keys()
     console.say(f"\n{job.label} on {workload.system_name}, results under {workload.system_id}")
     console.say(f"  config   {workload.config.cls.__name__} at {workload.config.where} ({workload.setting.shortname()})")
     words = (workload.variant, workload["precision"], workload["backend"], f"{workload['harness_lang']} harness")
@@ -21,12 +23,14 @@ def run(job: Job, context: Context) -> None:
     console.say(f"  engine   {_engine(job)}")
     for number, device in enumerate(job.placement.devices):
         console.say(f"  {'devices ' if not number else '        '} {device.words()}")
-    settled = {name: None if name in probed else value for name, value in job.values.items()}
+    settled = {name: None if name in open_values else value for name, value in workload.plain().items()}
     conf = user_conf(str(workload.scenario), settled, _count(job), definition.samples, definition.whole_passes)
     lines = conf_text(definition.name, str(workload.scenario), conf).splitlines()[1:] or ["LoadGen's defaults"]
     console.say("  LoadGen  " + "\n           ".join(lines))
-    for name, value in probed.items():
+    for name, value in open_values.items():
         console.say(f"           {name} = {value.factor:g} × {value.what}, measured at the first run")
+    for name in sorted(remembered):
+        console.say(f"           {name} = {workload[name]:,.6g}: {workload.origin(name).rpartition(': ')[2]}")
     job.warn_unused()
 
 

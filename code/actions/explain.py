@@ -9,13 +9,14 @@ from code.common import console
 from code.fields.consumer import Consumer
 from code.plan.explain import as_json, shown
 from code.run.job import Job
+from code.run.preparation import with_remembered
 
 READS = Consumer("make explain", ("verbose",))
 
 
 def run(job: Job, context: Context) -> None:
     """Print one workload's values as a table; --verbose includes unset fields."""
-    workload = job.workload
+    workload = with_remembered(job)
     if context.request["json"]:
         console.say(json.dumps(as_json(workload), indent=4))
         return

@@ -17,7 +17,9 @@ def run(context: Context) -> int:
     """Print the runs, or JSON with --json."""
     request = context.request
     root = runs.log_folder(request["log_dir"])
-    found = runs.find_runs(root)
+    found, damaged = runs.scan(root)
+    for folder, reason in damaged:
+        console.warn(f"{paths.shown(folder)} is left out: {reason}")
     if request["benchmarks"]:
         short = {definition_of(b).name for b in request.benchmarks()}
         found = [one for one in found if short_name(one.benchmark) in short]
@@ -48,7 +50,7 @@ def result(one: Run) -> str:
     """The scenario's metric with its unit, or the accuracy scores."""
     if one.mode == ACCURACY:
         entries = one.metadata.get("accuracy") or []
-        return ", ".join(f"{entry['name']} {float(entry['value']):.3f}" for entry in entries)
+        return ", ".join(f"{entry['name']} {entry['value']:.3f}" for entry in entries)
     from code.rules.metrics import METRICS
 
     metric = METRICS[one.scenario]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 from typing import Any
 
 from code.actions import Context, EachWorkload
@@ -52,7 +53,7 @@ def run(job: Job, context: Context) -> None:
     if workload.scenario == Scenario.Offline:
         found["offline_expected_qps"] = float(f"{value:.4g}")
     if workload.scenario == Scenario.Server:
-        found["server_target_qps"] = _server_rate(context, measure.at(workload, point), value)
+        found["server_target_qps"] = _server_rate(context, measure.at(workload, point), value, path.with_suffix(".runs"))
     remark = (
         f"Tuned {time.strftime('%Y-%m-%d')} on {workload.system_id}: {value:,.6g} {aim.unit} in a probe of {job.backend.label}."
     )
@@ -63,19 +64,30 @@ def run(job: Job, context: Context) -> None:
         console.say(f"replaces the class at {workload.config.where}; add --write to update it")
 
 
-def _server_rate(context: Context, workload: Workload, throughput: float) -> float:
+def _server_rate(context: Context, workload: Workload, throughput: float, logs: Path) -> float:
+    """The highest VALID rate. RunError where there is none, or where it is too low to be measured in reasonable time."""
     seconds = float(context.request["tune_duration"])
+    needed, least = measure.queries_needed(workload), measure.lowest_rate(workload)
+    if throughput * 0.75 < least:
+        raise RunError(
+            f"{workload.label}: {throughput:,.3g} samples/s are too few to search a Server rate",
+            f"a VALID run needs about {needed} queries, which take over {measure.LONGEST_S / 60:.0f} minutes below {least:,.3g} queries/s",
+            "run Server for ten minutes or more at a rate of your choice (--server_target_qps), or use a faster engine",
+        )
+    console.say(
+        f"{workload.label}: each rate takes {seconds:g} s or {needed} queries, whichever is longer; logs in {paths.shown(logs)}"
+    )
 
     def is_valid(rate: float) -> bool:
-        valid = measure.server_is_valid(context.job(measure.at_rate(workload, rate, seconds)), rate)
-        console.say(f"{workload.label}: {rate:,.1f} queries/s for {seconds:g} s: {'VALID' if valid else 'INVALID'}")
+        valid = measure.server_is_valid(context.job(measure.at_rate(workload, rate, seconds)), rate, logs)
+        console.say(f"{workload.label}: {rate:,.1f} queries/s: {'VALID' if valid else 'INVALID'}")
         return valid
 
-    rate = highest_valid(throughput, is_valid)
+    rate = highest_valid(throughput, is_valid, least)
     if rate is None:
         raise RunError(
             f"{workload.label}: no VALID rate found",
-            f"not even {throughput / 64:,.3g} queries/s meets the latency bound",
+            f"not even {max(least, throughput / 64):,.3g} queries/s meets the latency bound; the logs are in {paths.shown(logs)}",
             "use a faster engine or a smaller batch",
         )
     console.say(

@@ -1,7 +1,8 @@
 """The engine store: an engine is addressed by a digest of its inputs.
 
-`build/engines/<words>-<key>/` contains the backend's files and `engine.json`, which lists all inputs of the key's digest. The same
-inputs give the same folder and no rebuild; a folder is created atomically.
+`build/engines/<words>-<key>/` contains the backend's files and `engine.json`, which lists all inputs of the key's digest, and the
+digest of every file. The same inputs give the same folder and no rebuild, unless a file does not fit its digest; a folder is created
+atomically.
 """
 
 from __future__ import annotations
@@ -14,10 +15,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from code.backends import digests
 from code.backends.base import Backend
 from code.backends.locks import locked
+from code.common import jsonfile
 from code.common.errors import MissingError
-from code.common.files import atomic_directory, sha256, write_json
+from code.common.files import atomic_directory, write_json
 from code.common.paths import engine_dir
 from code.fields.consumer import Consumer
 
@@ -41,15 +44,43 @@ class EngineAddress:
         """Whether the engine is built."""
         return (self.folder / SIDECAR).is_file()
 
+    def damage(self) -> str:
+        """Why a built engine cannot be used; '' if it is intact. Files are read only where their stat has changed."""
+        return damage(self.folder, self.identity)
+
     def require(self) -> Path:
-        """Its folder; MissingError when it is not built."""
+        """Its folder; MissingError when it is not built or damaged."""
         if not self.exists:
             raise MissingError(
                 f"the engine {self.folder.name} is not built",
                 f"{self.folder} does not exist",
                 "run `make generate_engines` with the same RUN_ARGS, or use `make run`, which builds and runs",
             )
+        if reason := self.damage():
+            raise MissingError(
+                f"the engine {self.folder.name} is damaged",
+                reason,
+                "run `make generate_engines` with the same RUN_ARGS, which builds it again",
+            )
         return self.folder
+
+
+def damage(folder: Path, identity: Mapping[str, Any] | None = None) -> str:
+    """Why the engine in a folder cannot be used; '' if it is intact.
+
+    Args:
+        identity: the inputs that it must have been built from; None for any.
+    """
+    try:
+        content = jsonfile.read_object(folder / SIDECAR)
+    except OSError as error:
+        return f"{SIDECAR} cannot be read: {error.strerror or error}"
+    except ValueError as error:
+        return f"{SIDECAR}: {error}"
+    for name, value in json.loads(json.dumps(identity or {})).items():
+        if content.get(name) != value:
+            return f"{SIDECAR} records another {name.replace('_', ' ')}"
+    return digests.misfit(folder, content.get("files"))
 
 
 def address(backend: Backend, benchmark: str, model: Path, values: Mapping[str, Any]) -> EngineAddress:
@@ -70,18 +101,26 @@ def address(backend: Backend, benchmark: str, model: Path, values: Mapping[str, 
 
 def build(where: EngineAddress, backend: Backend, model: Path, values: Mapping[str, Any]) -> float:
     """Build the engine. Returns the build time in seconds; 0 when another process has built it meanwhile."""
-    there = where.exists
+    before = _written(where)
     with locked(engine_dir() / ".locks" / where.folder.name):
-        if where.exists and not there:
+        if where.exists and _written(where) != before:
             return 0.0
         start = time.monotonic()
         with atomic_directory(where.folder) as folder:
             details = backend.build(model, values, folder)
             seconds = time.monotonic() - start
-            files = {p.name: p.stat().st_size for p in sorted(folder.iterdir())}
-            sidecar = {**where.identity, "build_seconds": round(seconds, 3), "files": files}
+            sidecar = {**where.identity, "build_seconds": round(seconds, 3), "files": digests.of_folder(folder)}
             write_json(folder / SIDECAR, {**sidecar, **({"details": dict(details)} if details else {})})
     return seconds
+
+
+def _written(where: EngineAddress) -> tuple[int, int] | None:
+    """Inode and time of the sidecar, which tell one build from another; None if there is none."""
+    try:
+        status = (where.folder / SIDECAR).stat()
+    except OSError:
+        return None
+    return status.st_ino, status.st_mtime_ns
 
 
 @dataclass(frozen=True)
@@ -97,12 +136,8 @@ def built() -> list[BuiltEngine]:
     """Every built engine, by name. An unreadable sidecar counts as empty."""
     out = []
     for sidecar in sorted(engine_dir().glob(f"[!.]*/{SIDECAR}")):
-        try:
-            content = json.loads(sidecar.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            content = {}
-        size = sum(p.stat().st_size for p in sidecar.parent.iterdir() if p.is_file())
-        out.append(BuiltEngine(sidecar.parent, size, content if isinstance(content, dict) else {}))
+        size = sum(p.stat().st_size for p in sidecar.parent.rglob("*") if p.is_file())
+        out.append(BuiltEngine(sidecar.parent, size, jsonfile.object_or_empty(sidecar)))
     return out
 
 
@@ -113,21 +148,8 @@ def leftovers() -> list[Path]:
 
 
 def model_digest(model: Path) -> str:
-    """SHA-256 of the model, cached with the engines by path, size and time so that a warm run does not read gigabytes."""
-    if model.is_dir():
-        return folder_digest(model)
-    stat = model.stat()
-    stamp = [str(model.resolve()), stat.st_size, stat.st_mtime_ns]
-    memory = engine_dir() / ".digests" / (hashlib.sha256(stamp[0].encode()).hexdigest()[:16] + ".json")  # type: ignore[attr-defined]
-    try:
-        known = json.loads(memory.read_text())
-        if known["stamp"] == stamp:
-            return str(known["sha256"])
-    except (OSError, ValueError, KeyError):
-        pass
-    digest = sha256(model)
-    write_json(memory, {"stamp": stamp, "sha256": digest})
-    return digest
+    """SHA-256 of a model: a file, or a folder."""
+    return folder_digest(model) if model.is_dir() else digests.file_digest(model)
 
 
 def folder_digest(folder: Path) -> str:

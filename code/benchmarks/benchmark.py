@@ -89,7 +89,11 @@ class BenchmarkDefinition(Protocol):
         """Score the accuracy log in `log_dir` against the target."""
 
     def partial_scores(self, log_dir: Path, values: Mapping[str, Any]) -> tuple[dict[str, float], str]:
-        """Scores of a partial accuracy log (audit tests), and the text for accuracy.txt."""
+        """Scores of a partial accuracy log as the official scripts have them (audit tests), and the text for accuracy.txt."""
+
+    def subset_scores(self, log_dir: Path, values: Mapping[str, Any]) -> dict[str, float]:
+        """Scores of a partial accuracy log over the samples in it alone (calibration)."""
+        return self.partial_scores(log_dir, values)[0]
 
 
 def definition_of(benchmark: Benchmark | str) -> BenchmarkDefinition:

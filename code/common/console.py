@@ -6,11 +6,14 @@ a terminal only; elsewhere progress is a plain line every few seconds.
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import time
 from collections.abc import Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
+
+from code.common.errors import RunError
 
 if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress
@@ -20,18 +23,36 @@ PLAIN_INTERVAL_S = 5.0
 
 
 def say(text: str) -> None:
-    """Print a line to standard output."""
-    print(text, flush=True)
+    """Print a line to standard output. BrokenPipeError where its reader has gone, RunError where it cannot be written."""
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise unwritable(error) from error
 
 
 def warn(text: str) -> None:
     """Print a warning line."""
-    print(f"warning: {text}", file=sys.stderr, flush=True)
+    _to_stderr(f"warning: {text}")
 
 
 def fail(lines: Sequence[str]) -> None:
     """Print the lines of an error."""
-    print("\n".join(lines), file=sys.stderr, flush=True)
+    _to_stderr("\n".join(lines))
+
+
+def unwritable(error: OSError) -> RunError:
+    """The error for standard output that cannot be written."""
+    return RunError(
+        "standard output cannot be written", error.strerror or str(error), "free disk space, or redirect it elsewhere"
+    )
+
+
+def _to_stderr(text: str) -> None:
+    """Messages never stop a run: standard error that is closed or full is ignored."""
+    with contextlib.suppress(OSError):
+        print(text, file=sys.stderr, flush=True)
 
 
 def duration(seconds: float) -> str:
@@ -103,7 +124,7 @@ class Progress:
         now = time.monotonic()
         if now - self._last_line >= PLAIN_INTERVAL_S:
             self._last_line = now
-            print(self._line(now - self._start), file=sys.stderr, flush=True)
+            _to_stderr(self._line(now - self._start))
 
     def _counts(self) -> str:
         scale, unit = (1e6, "MB") if self.unit == "B" else (1.0, self.unit)
@@ -119,16 +140,27 @@ class Progress:
 
 
 def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
-    """Print a table that fits the terminal (80 columns without one)."""
+    """Print a table that fits the terminal (120 columns without one). Errors as for `say`."""
     from rich import box
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    console = Console(width=None if sys.stdout.isatty() else 120, highlight=False)
+    class Strict(Console):
+        """rich ends the process when the reader has gone; here main decides."""
+
+        def on_broken_pipe(self) -> None:
+            raise BrokenPipeError
+
+    console = Strict(width=None if sys.stdout.isatty() else 120, highlight=False)
     grid = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
     for name in columns:
         grid.add_column(name, overflow="fold")
     for row in rows:
         grid.add_row(*(cell if isinstance(cell, Text) else Text(str(cell)) for cell in row))
-    console.print(grid)
+    try:
+        console.print(grid)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise unwritable(error) from error

@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from code.common import jsonfile
 from code.common.console import Progress
 from code.common.download_record import Pinned, check_existing, record_path, recorded, write_record
 from code.common.errors import MissingError, RunError, UsageError
@@ -185,7 +186,7 @@ class _Transfer:
     def _state(self) -> dict[str, Any]:
         """The recorded state of the part file; a part file without one is discarded."""
         with contextlib.suppress(OSError, ValueError):
-            state = json.loads(self.state_path.read_text(encoding="utf-8"))
+            state = jsonfile.read(self.state_path)
             if isinstance(state, dict) and state.get("url") == self.url and {"etag", "validator", "total"} <= set(state):
                 return state
         self.forget()

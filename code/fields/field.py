@@ -6,8 +6,11 @@ import json
 import math
 import re
 from dataclasses import dataclass
+from enum import Enum
+from pathlib import PurePath
 from typing import Any
 
+from code.common.constants import AliasedName
 from code.common.errors import UsageError, nearest
 
 TRUE = ("1", "true", "yes", "on")
@@ -157,7 +160,8 @@ class Field:
         return self._in_range(value, where)
 
     def _text(self, value: Any, where: str) -> str:
-        if isinstance(value, (dict, list, tuple, set)):
+        """`value` as text: config files also write paths, numbers and members of enums. UsageError for anything else."""
+        if not isinstance(value, (str, int, float, PurePath, Enum, AliasedName)):
             raise self.bad(value, where)
         text = str(value) if not isinstance(value, str) else value
         if not self.choices:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
+from code.common.typed import natural
 from code.machine.sources import Machine
 
 ROOT = "/sys/fs/cgroup"
@@ -59,14 +60,14 @@ def _upwards(root: str, path: str) -> list[str]:
 
 def _cpu_max(text: str | None) -> list[float]:
     words = (text or "").split()
-    return [int(words[0]) / int(words[1])] if len(words) == 2 and words[0].isdigit() and words[1].isdigit() else []
+    return _quota(words[0], words[1]) if len(words) == 2 else []
 
 
 def _quota(quota: str | None, period: str | None) -> list[float]:
-    if quota and period and quota.isdigit() and period.isdigit() and int(period) > 0:
-        return [int(quota) / int(period)]
-    return []
+    time, of = natural(quota), natural(period)
+    return [time / of] if time is not None and of else []
 
 
 def _bytes(text: str | None) -> list[int]:
-    return [int(text)] if text and text.isdigit() and int(text) < NO_LIMIT else []
+    size = natural(text, NO_LIMIT - 1)
+    return [] if size is None else [size]

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from code.common.constants import CPUArchitecture, Memory
+from code.common.typed import natural
 from code.machine.accelerator import AcceleratorConfiguration
 from code.machine.cgroup import Allowance, read_allowance
 from code.machine.cpu import CPU, CPUConfiguration
@@ -87,7 +88,7 @@ def examine(machine: Machine) -> DetectedSystem:
     nodes = _numa_nodes(machine)
 
     given = machine.probe("affinity")
-    cpus = tuple(int(cpu) for cpu in given) if given else tuple(processors.cores)
+    cpus = tuple(given) if given else tuple(processors.cores)
     cores = len({processors.cores.get(cpu, (0, cpu)) for cpu in cpus}) or processors.total_cores
     if allowance.cpus is not None:
         cores = min(cores, max(1, int(allowance.cpus)))
@@ -113,16 +114,24 @@ def examine(machine: Machine) -> DetectedSystem:
         memory_total_bytes=total,
         platform=_platform(machine, processors),
         numa_nodes=nodes,
-        notes=tuple(notes),
+        notes=(*notes, *_misfits(machine)),
         machine=machine,
     )
+
+
+def _misfits(machine: Machine) -> list[str]:
+    """A note on what a capture holds that no probe answers."""
+    found = machine.misfits if isinstance(machine, CapturedMachine) else []
+    more = f", and {len(found) - 3} more" if len(found) > 3 else ""
+    return [f"the capture has answers that cannot be right, which were left out: {'; '.join(found[:3])}{more}"] if found else []
 
 
 def _memory_kb(machine: Machine, notes: list[str]) -> int:
     for line in (machine.text("/proc/meminfo") or "").splitlines():
         name, _, value = line.partition(":")
-        if name == "MemTotal" and value.split():
-            return int(value.split()[0])
+        size = natural(value.split()[0]) if name == "MemTotal" and value.split() else None
+        if size is not None:
+            return size
     notes.append("/proc/meminfo could not be read: the host's memory is unknown")
     return 0
 
@@ -131,10 +140,11 @@ def _numa_nodes(machine: Machine) -> dict[int, tuple[int, ...]]:
     """NUMA nodes with processors, and their logical CPUs."""
     found = {}
     for name in machine.entries("/sys/devices/system/node"):
-        if name.startswith("node") and name[4:].isdigit():
+        number = natural(name[4:], most=4095) if name.startswith("node") else None
+        if number is not None:
             cpus = cpu_list(machine.text(f"/sys/devices/system/node/{name}/cpulist") or "")
             if cpus:
-                found[int(name[4:])] = tuple(cpus)
+                found[number] = tuple(cpus)
     return dict(sorted(found.items()))
 
 

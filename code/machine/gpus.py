@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from code.common.constants import AcceleratorType, Memory
+from code.common.typed import natural
 from code.machine.accelerator import GPU, MIG
 from code.machine.sources import Machine
 
@@ -84,9 +85,9 @@ def read_devices(machine: Machine, notes: list[str]) -> Devices:
 
 def _devices(facts: dict[str, Any], machine: Machine, notes: list[str]) -> list[Device]:
     index = int(facts.get("index", 0))
-    node = machine.text(f"/sys/bus/pci/devices/{_sysfs_address(facts.get('pci_bus_id'))}/numa_node")
-    if node is not None and node.isdigit():
-        facts = {**facts, "numa_node": int(node)}
+    node = natural(machine.text(f"/sys/bus/pci/devices/{_sysfs_address(facts.get('pci_bus_id'))}/numa_node"))
+    if node is not None:
+        facts = {**facts, "numa_node": node}
     capability = facts.get("compute_capability")
     compute_sm = None if not capability else 10 * int(capability[0]) + int(capability[1])
     name = str(facts.get("name") or "unknown GPU")
@@ -106,7 +107,7 @@ def _devices(facts: dict[str, Any], machine: Machine, notes: list[str]) -> list[
 def _slice(name: str, part: Mapping[str, Any], common: Mapping[str, Any]) -> MIG:
     """The MIG slice that NVML calls `part`; sizes are those of its profile ("3g.40gb"), else NVML's own."""
     profile = str(part.get("profile") or "")
-    stated = re.search(r"(\d+)g\.(\d+)gb", profile)
+    stated = re.search(r"([0-9]{1,3})g\.([0-9]{1,5})gb", profile)
     vram = Memory.to_1024_base(int(stated.group(2)) << 30) if stated else Memory.to_1024_base(part.get("memory_bytes") or 0)
     gpcs = part.get("gpcs") or (int(stated.group(1)) if stated else None)
     return MIG(f"{name} MIG-{profile}", AcceleratorType.Discrete, vram, **common, num_gpcs=gpcs)
@@ -142,8 +143,8 @@ def _named(devices: tuple[Device, ...], item: str) -> list[Device]:
     """The devices that an entry of CUDA_VISIBLE_DEVICES means: a number, or the beginning of a device's or its GPU's UUID."""
     if not item:
         return []
-    if item.lstrip("-").isdigit():
-        return [device for device in devices if device.index == int(item)]
+    if item.removeprefix("-").isdigit():
+        return [device for device in devices if device.index == natural(item)]
     own = [device for device in devices if device.uuid.startswith(item)]
     return own or [device for device in devices if str(device.facts.get("uuid", "")).startswith(item)]
 
@@ -153,7 +154,7 @@ def _left_by_runtime(devices: tuple[Device, ...], allowed: str, notes: list[str]
     items = [part.strip() for part in allowed.split(",") if part.strip()]
     if len(items) >= len(devices):
         return devices  # the container runtime has applied it
-    by_number = {int(item) for item in items if item.isascii() and item.isdigit()}
+    by_number = {natural(item) for item in items}
     by_uuid = tuple(item for item in items if not item.isdigit())
     left = tuple(
         device

@@ -5,8 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from code.common.constants import CPUArchitecture
+from code.common.typed import natural
 from code.machine.sources import Machine
 
+MOST_CPUS = 1 << 16
+"""Highest number of a processor, core or socket that is believed."""
 ISA = {
     "avx2": "avx2",
     "avx_vnni": "avx_vnni",
@@ -50,13 +53,15 @@ class Processors:
 
 
 def cpu_list(text: str) -> list[int]:
-    """The kernel's list form, "0-3,8,10-11", as numbers. Anything that is not a number is skipped."""
-    found: list[int] = []
+    """The kernel's list form, "0-3,8,10-11", as numbers up to MOST_CPUS. Anything else is skipped."""
+    found: dict[int, None] = {}
     for part in text.replace("\n", ",").split(","):
         first, _, last = part.strip().partition("-")
-        if first.isdigit():
-            found.extend(range(int(first), int(last if last.isdigit() else first) + 1))
-    return found
+        start = natural(first, MOST_CPUS)
+        if start is not None:
+            end = natural(last, MOST_CPUS) if last else start
+            found.update(dict.fromkeys(range(start, (start if end is None else end) + 1)))
+    return list(found)
 
 
 def read_processors(machine: Machine, notes: list[str]) -> Processors:
@@ -115,7 +120,8 @@ def _first(fields: dict[str, str], *names: str) -> str:
 
 
 def _number(text: str | None) -> float | None:
-    return float(text) if text and text.replace(".", "", 1).isdigit() else None
+    parts = (text or "").split(".")
+    return float(text or "") if len(parts) <= 2 and all(natural(part) is not None for part in parts) else None
 
 
 def _fields(text: str) -> dict[str, str]:
@@ -129,7 +135,7 @@ def _fields(text: str) -> dict[str, str]:
 
 def _count(text: str | None) -> int | None:
     """A count; None if it is absent or the "-" that lscpu prints for a level that does not exist."""
-    return int(text) if text and text.isdigit() and int(text) > 0 else None
+    return natural(text, MOST_CPUS) or None
 
 
 def _model(fields: dict[str, str], named: dict[str, str]) -> str:
@@ -145,8 +151,9 @@ def _topology(machine: Machine) -> dict[int, tuple[int, int]]:
     cores: dict[int, tuple[int, int]] = {}
     for line in "" if ran is None else ran.stdout.splitlines():
         parts = line.split(",")
-        if len(parts) == 3 and parts[0].isdigit():
-            cpu, core, socket = (int(part) if part.isdigit() else 0 for part in parts)
+        cpu = natural(parts[0], MOST_CPUS)
+        if len(parts) == 3 and cpu is not None:
+            core, socket = (natural(part, MOST_CPUS) or 0 for part in parts[1:])
             cores[cpu] = (socket, core)
     return cores
 
@@ -154,7 +161,8 @@ def _topology(machine: Machine) -> dict[int, tuple[int, int]]:
 def _topology_of(blocks: list[dict[str, str]]) -> dict[int, tuple[int, int]]:
     cores: dict[int, tuple[int, int]] = {}
     for block in blocks:
-        cpu = block.get("processor", "")
-        if cpu.isdigit():
-            cores[int(cpu)] = (int(block.get("physical id", 0)), int(block.get("core id", cpu)))
+        cpu = natural(block.get("processor", ""), MOST_CPUS)
+        if cpu is not None:
+            core = natural(block.get("core id"), MOST_CPUS)
+            cores[cpu] = (natural(block.get("physical id"), MOST_CPUS) or 0, cpu if core is None else core)
     return cores

@@ -6,7 +6,6 @@ answers from a capture, so that detection, matching and preflight run on any mac
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import subprocess
@@ -15,8 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from code.common import jsonfile
 from code.common.errors import MissingError, UsageError
 from code.common.files import write_json
+from code.machine.answers import checked
 from code.machine.probes import PROBES
 
 FORMAT = "mlperf-machine-capture/1"
@@ -148,20 +149,23 @@ class CapturedMachine(Machine):
     def __init__(self, content: dict[str, Any], origin: str) -> None:
         self.content = content
         self.origin = origin
+        self.misfits: list[str] = []
+        """What in the answers of probes was dropped, because it is not what the probe answers."""
+        self._probed: dict[str, Any] = {}
 
     @classmethod
     def read(cls, path: Path) -> CapturedMachine:
         """Read a capture. Raises MissingError if it does not exist, UsageError if it is not a capture."""
         next_step = "write one with: make capture_system CAPTURE=<file>"
         try:
-            content = json.loads(Path(path).read_text(encoding="utf-8"))
+            content = jsonfile.read(Path(path))
         except FileNotFoundError as error:
             raise MissingError(f"cannot read the capture {path}", "the file does not exist", next_step) from error
         except OSError as error:
             raise MissingError(f"cannot read the capture {path}", error.strerror or str(error), next_step) from error
         except ValueError as error:
-            line = getattr(error, "lineno", 0)
-            raise UsageError(f"{path} is not a capture", f"it is not JSON: {error}", next_step, f"{path}:{line}") from error
+            line = getattr(error.__cause__, "lineno", 1)
+            raise UsageError(f"{path} is not a capture", str(error), next_step, f"{path}:{line}") from error
         if not isinstance(content, dict) or content.get("format") != FORMAT:
             raise UsageError(f"{path} is not a capture", f'its "format" is not "{FORMAT}"', next_step, f"{path}:1")
         return cls(content, str(path))
@@ -185,16 +189,22 @@ class CapturedMachine(Machine):
         answer = self._section("commands").get(" ".join(argv))
         if isinstance(answer, str):
             return Ran(0, answer)
-        if isinstance(answer, dict):
-            return Ran(int(answer.get("status", 0)), str(answer.get("stdout", "")), str(answer.get("stderr", "")))
-        return None
+        if not isinstance(answer, dict):
+            return None
+        status, stdout, stderr = answer.get("status", 0), answer.get("stdout", ""), answer.get("stderr", "")
+        if not isinstance(status, int) or not isinstance(stdout, str) or not isinstance(stderr, str):
+            return None
+        return Ran(status, stdout, stderr)
 
     def environ(self, name: str) -> str | None:
         answer = self._section("environment").get(name)
         return answer if isinstance(answer, str) else None
 
     def probe(self, name: str, argument: str = "") -> Any:
-        return self._section("probes").get(_probe_key(name, argument))
+        key = _probe_key(name, argument)
+        if key not in self._probed:
+            self._probed[key] = checked(name, self._section("probes").get(key), self.misfits)
+        return self._probed[key]
 
 
 _UUID = re.compile(r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b", re.IGNORECASE)

@@ -24,11 +24,13 @@ MODULES = (
     "code.run.job",
     "code.run.language",
     "code.run.placement",
+    "code.run.preparation",
     "code.run.settings",
     "code.run.simulation",
     "code.run.slots",
     "code.run.spec",
     "code.run.spec_fields",
+    "code.run.surroundings",
     "configs.inspection",
 )
 """Modules with consumers, other than backends and benchmarks."""

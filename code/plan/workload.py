@@ -13,6 +13,7 @@ from code.common.errors import HarnessError, MissingError, UsageError, nearest
 from code.fields.consumer import Consumer
 from code.fields.table import FIELDS, field_table, require_applicable
 from code.machine.detect import DetectedSystem, detect
+from code.plan import limits
 from code.plan.request import Request, Value
 from code.rules.benchmarks import every_facts
 from code.systems.matching import match
@@ -23,9 +24,6 @@ from configs.loading import ConfigProblem, LoadedFile, load
 
 HARNESS_TYPES = (HarnessType.Custom, HarnessType.LWIS)
 """Supported harness types; both mean this project's harness."""
-
-TARGETS = ("target_qps", "target_latency", "target_latency_percentile")
-"""LoadGen keys that must not be 0."""
 
 SOURCES = tuple(dict.fromkeys(name for facts in every_facts() for name in facts.source_fields))
 """Fields that name a user-supplied model or data set."""
@@ -251,21 +249,8 @@ def resolve(
     triton = READS.of(values)["use_triton"]
     if triton.value:
         raise _no_triton(config, f"use_triton is set by {triton.origin}")
-    _refuse_zeros(values, scenario)
+    limits.check(values, scenario)
     return MappingProxyType(values)
-
-
-def _refuse_zeros(values: Mapping[str, Value], scenario: Scenario) -> None:
-    """UsageError for a target of 0: generated stubs contain zeros, and LoadGen's own message would not point there."""
-    for option in FIELDS:
-        if option.loadgen in TARGETS and scenario.valstr in option.scenarios and values[option.name].value == 0:
-            origin = values[option.name].origin
-            raise UsageError(
-                f"{option.name} is 0",
-                f"{option.help.rstrip('.')}; 0 is a placeholder that was not filled in ({origin})",
-                f"give a value: in the config class, or with --{option.name}={option.unit or 'VALUE'}",
-                origin.removeprefix("config ").partition(" ")[0] if origin.startswith("config ") else origin,
-            )
 
 
 def _require_harness(config: Registered) -> None:

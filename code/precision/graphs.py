@@ -19,7 +19,7 @@ from code.backends.base import backend
 from code.backends.locks import locked
 from code.backends.store import model_digest
 from code.benchmarks.benchmark import BenchmarkDefinition, definition_of
-from code.common import console, paths
+from code.common import console, jsonfile, paths
 from code.common.errors import MissingError, RunError, UsageError
 from code.common.files import atomic_directory, sha256, write_json
 from code.fields.consumer import Consumer
@@ -49,8 +49,25 @@ class GraphAddress:
 
     @property
     def exists(self) -> bool:
-        """Whether the graph exists."""
+        """Whether the graph exists, damaged or not."""
         return (self.folder / PROVENANCE).is_file()
+
+    @property
+    def usable(self) -> bool:
+        """Whether the graph exists and is intact."""
+        return self.exists and not self.damage()
+
+    def damage(self) -> str:
+        """Why the graph cannot be used; '' if it is intact."""
+        if not self.exists:
+            return f"there is no {paths.shown(self.folder)}"
+        try:
+            wanted = jsonfile.read_object(self.folder / PROVENANCE).get("sha256")
+            return "" if model_digest(self.file) == wanted else f"{self.file.name} does not fit its digest"
+        except OSError as error:
+            return f"{self.file.name} cannot be read: {error.strerror or error}"
+        except ValueError as error:
+            return f"{PROVENANCE}: {error}"
 
 
 def precision_of(values: Mapping[str, Any]) -> str:
@@ -103,19 +120,23 @@ def graph_for(workload: Workload, make: bool = False, again: bool = False) -> Pa
     else:
         samples = None
     where = _address(definition, model, precision, samples, share)
-    if where.exists and not again:
+    if where.usable and not again:
         return where.file
     if not make:
-        raise MissingError(
-            f"the {precision} graph of {model} does not exist yet",
-            f"there is no {paths.shown(where.folder)}",
-            "run `make generate_engines` with the same RUN_ARGS" + (", or `make calibrate`" if samples else ""),
-        )
+        raise _absent(where, precision, model, samples)
     backend(runtime).build_settings(values)  # reject an impossible engine before hours of calibration
     with locked(paths.build_dir() / "graphs" / ".locks" / where.folder.name):
-        if not where.exists or again:
+        if again or not where.usable:
             _make(where, definition, values, model, precision, samples, share)
     return where.file
+
+
+def _absent(where: GraphAddress, precision: str, model: Path, samples: Samples | None) -> MissingError:
+    return MissingError(
+        f"the {precision} graph of {model} {'is damaged' if where.exists else 'does not exist yet'}",
+        where.damage(),
+        "run `make generate_engines` with the same RUN_ARGS" + (", or `make calibrate`" if samples else ""),
+    )
 
 
 def report_of(graph: Path) -> Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import tempfile
 import threading
 from collections.abc import Mapping
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 
 from code.backends.base import EngineSpec, Stream, backend
 from code.benchmarks.benchmark import BenchmarkDefinition
-from code.common import console, paths
+from code.common import console, jsonfile, paths
 from code.common.errors import HarnessError, RunError, last_words
 from code.common.files import sha256, write_json
 from code.harness.python.batcher import by_length
@@ -31,7 +32,7 @@ RUNS_ON = {"fp32": "openvino", "fp16": "openvino", "bf16": "openvino", "int8": "
 def score(
     definition: BenchmarkDefinition, values: Mapping[str, Any], graph: Path, precision: str, samples: Samples, label: str
 ) -> dict[str, float]:
-    """The graph's scores on the scoring samples, as the benchmark defines them; omitted samples count as wrong.
+    """The graph's scores on the scoring samples alone, as the benchmark defines them.
 
     Raises RunError when the graph cannot be run or answers with what is not a number.
     """
@@ -40,8 +41,7 @@ def score(
         log = Path(folder) / "mlperf_log_accuracy.json"
         lines = [json.dumps({"seq_id": n, "qsl_idx": i, "data": a.tobytes().hex()}) for n, (i, a) in enumerate(answers.items())]
         log.write_text("[" + ",\n".join(lines) + "]\n", encoding="ascii")
-        scores, _ = definition.partial_scores(Path(folder), values)
-    return scores
+        return definition.subset_scores(Path(folder), values)
 
 
 def reference_score(
@@ -49,14 +49,14 @@ def reference_score(
 ) -> dict[str, float]:
     """The fp32 model's scores on the same samples; measured once and cached."""
     runtime = backend(RUNS_ON["fp32"])
-    key = f"{sha256(model)[:16]}-{samples.digest[:16]}-{len(samples.scoring)}-{runtime.name}-{runtime.version()}.json"
+    key = f"subset-{sha256(model)[:16]}-{samples.digest[:16]}-{len(samples.scoring)}-{runtime.name}-{runtime.version()}.json"
     memory = paths.build_dir() / "graphs" / ".scores" / key
-    try:
-        return {str(name): float(value) for name, value in json.loads(memory.read_text(encoding="utf-8")).items()}
-    except (OSError, ValueError, AttributeError):
-        scores = score(definition, values, model, "fp32", samples, f"{definition.name} fp32 score")
-        write_json(memory, scores)
-        return scores
+    known = jsonfile.object_or_empty(memory)
+    if known and all(isinstance(value, float) and math.isfinite(value) for value in known.values()):
+        return known
+    scores = score(definition, values, model, "fp32", samples, f"{definition.name} fp32 score")
+    write_json(memory, scores)
+    return scores
 
 
 def run(graph: Path, precision: str, samples: Samples, indices: NDArray[np.int64], label: str) -> dict[int, NDArray[Any]]:

@@ -6,12 +6,12 @@ hex. A full run's log can have gigabytes, so it is read line by line.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from code.common import jsonfile
 from code.common.errors import MissingError, RunError
 
 LOG_NAME = "mlperf_log_accuracy.json"
@@ -66,7 +66,7 @@ def require_closed(path: Path, closed: bool) -> None:
 def _of_line(path: Path, number: int, text: str) -> Iterator[tuple[int, dict[str, Any]]]:
     """The entries of one line: LoadGen writes one per line, other writers may write all on one."""
     try:
-        found = json.loads(f"[{text.strip(',')}]")
+        found = jsonfile.parse(f"[{text.strip(',')}]")
     except ValueError as error:
         raise _no_response(path, number, error) from error
     for entry in found:

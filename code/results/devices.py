@@ -2,18 +2,33 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 from typing import Any
 
+from code.common import jsonfile
+from code.common.typed import listing, real, record, whole, words
+
 DEVICES_FILE = "devices.json"
 LAG = 1 / 3
 """A device that completes fewer samples than the others by this fraction is reported."""
 LEAST_SAMPLES = 64
 """Minimum samples per device for a meaningful comparison."""
+
+RECORDED = listing(
+    record(
+        {
+            "index": whole(0, 2**16),
+            "name": words(200),
+            "samples": whole(0, 2**63),
+            "batches": whole(0, 2**63),
+            "busy_s": real(0, 1e9),
+            "elapsed_s": real(0, 1e9),
+        }
+    )
+)
 
 
 @dataclass(frozen=True)
@@ -47,19 +62,14 @@ class DeviceShare:
 def read(folder: Path) -> list[DeviceShare]:
     """The devices of the run in `folder`; [] if the harness did not record them."""
     try:
-        content = json.loads((folder / DEVICES_FILE).read_text(encoding="utf-8"))
-        return [
-            DeviceShare(
-                int(one["index"]),
-                str(one["name"]),
-                int(one["samples"]),
-                int(one["batches"]),
-                float(one["busy_s"]) / max(1e-9, float(one["elapsed_s"])),
-            )
-            for one in content
-        ]
-    except (OSError, ValueError, KeyError, TypeError):
+        content = jsonfile.read(folder / DEVICES_FILE)
+    except (OSError, ValueError):
         return []
+    found = RECORDED.read(content, DEVICES_FILE, []) or []
+    return [
+        DeviceShare(one["index"], one["name"], one["samples"], one["batches"], one["busy_s"] / max(1e-9, one["elapsed_s"]))
+        for one in found
+    ]
 
 
 def laggards(devices: Sequence[DeviceShare]) -> list[str]:

@@ -7,7 +7,6 @@ accuracy and then the performance part.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -15,7 +14,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from code.common import jsonfile
 from code.common.errors import RunError
+from code.common.jsonfile import DamagedError
+from code.results.log_types import misfit
 from code.rules.metrics import METRICS, Metric
 
 MARKER = ":::MLLOG"
@@ -94,6 +96,11 @@ class LoadGenLog:
         """The last value of `key`, or `default`."""
         entries = self._by_key.get(key)
         return entries[-1].value if entries else default
+
+    def number(self, key: str) -> float | None:
+        """The last value of `key` if it is a number; None otherwise."""
+        value = self.get(key)
+        return value if isinstance(value, (int, float)) and not isinstance(value, bool) else None
 
     def need(self, key: str) -> Any:
         """The last value of `key`; RunError if the log lacks it."""
@@ -250,48 +257,52 @@ def read_detail(path: Path) -> LoadGenLog:
     for row, line in enumerate(lines, start=1):
         if not line.strip():
             continue
-        entry = _entry(line, row)
-        if entry is not None:
-            entries.append(entry)
-        elif row == len(lines) and entries:
-            return LoadGenLog(path, tuple(entries), truncated=True)
-        else:
+        try:
+            entries.append(_entry(line, row))
+        except (ValueError, KeyError, TypeError, OverflowError) as error:
+            if row == len(lines) and entries:
+                return LoadGenLog(path, tuple(entries), truncated=True)
             shown = line[:60].decode("utf-8", errors="replace")
             raise RunError(
                 f"not a line of LoadGen's detail log: {shown!r}",
-                f"every line starts with {MARKER} and continues with a JSON object; the file was damaged or edited",
+                f"{error}; the file was damaged or edited"
+                if isinstance(error, DamagedError)
+                else f"every line starts with {MARKER} and continues with a JSON object; the file was damaged or edited",
                 "run the workload again; an edited log cannot be submitted",
                 where=f"{path}:{row}",
-            )
+            ) from error
     return LoadGenLog(path, tuple(entries))
 
 
 def _event(text: str) -> Any:
     """The JSON object. LoadGen writes C++'s `-nan` or `inf`, for example for the rate of a single Server query; both are accepted."""
     try:
-        return json.loads(text)
+        return jsonfile.parse(text)
     except ValueError:
-        return json.loads(NOT_JSON.sub(lambda hit: f'"value": {NOT_FINITE[hit.group(1)]},', text, count=1))
+        return jsonfile.parse(NOT_JSON.sub(lambda hit: f'"value": {NOT_FINITE[hit.group(1)]},', text, count=1))
 
 
-def _entry(line: bytes, row: int) -> LogEntry | None:
-    """The event on one line, or None if the line is incomplete."""
+def _entry(line: bytes, row: int) -> LogEntry:
+    """The event on one line. DamagedError for a value of the wrong type, ValueError, KeyError or TypeError for an incomplete line."""
+    text = line.decode("utf-8").strip()
+    if not text.startswith(MARKER):
+        raise ValueError(MARKER)
     try:
-        text = line.decode("utf-8").strip()
-        if not text.startswith(MARKER):
-            return None
         event = _event(text[len(MARKER) :])
-        metadata = event["metadata"]
-        return LogEntry(
-            key=str(event["key"]),
-            value=event["value"],
-            time_ms=float(event["time_ms"]),
-            is_error=bool(metadata["is_error"]),
-            is_warning=bool(metadata["is_warning"]),
-            file=str(metadata["file"]),
-            line_no=int(metadata["line_no"]),
-            row=row,
-            metadata=metadata,
-        )
-    except (ValueError, KeyError, TypeError):
-        return None
+    except DamagedError as error:
+        raise ValueError(str(error)) from error
+    metadata = event["metadata"]
+    entry = LogEntry(
+        key=str(event["key"]),
+        value=event["value"],
+        time_ms=float(event["time_ms"]),
+        is_error=bool(metadata["is_error"]),
+        is_warning=bool(metadata["is_warning"]),
+        file=str(metadata["file"]),
+        line_no=int(metadata["line_no"]),
+        row=row,
+        metadata=metadata,
+    )
+    if reason := misfit(entry.key, entry.value):
+        raise DamagedError(reason)
+    return entry

@@ -15,6 +15,7 @@ from typing import Any
 
 from code.common.errors import RunError
 from code.common.files import write_json
+from code.results import seal
 from code.results.accuracy import AccuracyResult, accuracy_pass, accuracy_summary
 from code.results.loadgen_log import LoadGenLog
 from code.results.verdict import Verdict
@@ -93,6 +94,7 @@ def performance_metadata(identity: RunIdentity, log: LoadGenLog, verdict: Verdic
         metric.submission_key: log.get(metric.submission_key),
         "reasons": [reason.as_json() for reason in verdict.reasons],
         "notes": [reason.as_json() for reason in verdict.notes],
+        "departures": [reason.as_json() for reason in verdict.departures],
         **{key: log.get(key) for key in TOKEN_RATES if log.get(key) is not None},
     }
     return _with_extras(content, identity)
@@ -123,16 +125,17 @@ def accuracy_metadata(
         "accuracy_pass": accuracy_pass(results) and verdict.valid,
         "summary_string": summary,
         "reasons": [reason.as_json() for reason in verdict.reasons],
+        "departures": [reason.as_json() for reason in verdict.departures],
     }
     return _with_extras(content, identity)
 
 
 def write_metadata(path: Path, content: Mapping[str, Any]) -> Path:
-    """Write metadata.json to `path` (file or folder) atomically, with sorted keys, indented by 4."""
+    """Write metadata.json to `path` (file or folder) atomically, with sorted keys, indented by 4, and digests of all other files."""
     path = Path(path)
     if path.is_dir():
         path = path / METADATA_NAME
-    write_json(path, dict(content))
+    write_json(path, seal.sealed(path.parent, content))
     return path
 
 

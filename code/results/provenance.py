@@ -6,7 +6,6 @@ command, the commit, every value with its origin, and the inputs of the engine.
 
 from __future__ import annotations
 
-import json
 import shlex
 import sys
 from collections.abc import Mapping
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from code.backends.store import SIDECAR
+from code.common import jsonfile
 from code.common.files import sha256
 from code.common.paths import project_root
 from code.common.version import git_commit, git_is_changed, project_version
@@ -38,17 +38,13 @@ def collect(plan: Mapping[str, Any], mode: str, engine: Path, arguments: list[st
         "commit": git_commit(),
         "changed": git_is_changed(),
         "plan": dict(plan),
-        "engine": {"name": engine.name, **_sidecar(engine)},
+        "engine": {"name": engine.name, **jsonfile.object_or_empty(engine / SIDECAR)},
     }
 
 
 def read(folder: Path) -> dict[str, Any]:
     """The provenance of a run; {} if it has none."""
-    try:
-        content = json.loads((folder / FILE_NAME).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return content if isinstance(content, dict) else {}
+    return jsonfile.object_or_empty(folder / FILE_NAME)
 
 
 def command(content: Mapping[str, Any], mode: str) -> str:
@@ -77,11 +73,3 @@ def source_digest() -> str:
         for path in sorted((root / folder).rglob("*.py")):
             digest.update(f"{path.relative_to(root)} {sha256(path)}\n".encode())
     return digest.hexdigest()
-
-
-def _sidecar(engine: Path) -> dict[str, Any]:
-    try:
-        content = json.loads((engine / SIDECAR).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return content if isinstance(content, dict) else {}

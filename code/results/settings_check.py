@@ -22,13 +22,13 @@ from typing import Any
 
 from code.common.errors import RunError, nearest
 from code.results.loadgen_log import LoadGenLog
+from code.results.log_types import MODES
 from code.results.reason import number
 
 Number = int | float | bool
 LOG_PRECISION = 1e-5
 """LoadGen prints real numbers with six significant digits."""
 OFFLINE_SLACK = 1.1
-MODES = ("SubmissionRun", "AccuracyOnly", "PerformanceOnly", "FindPeakPerformance")
 STREAMS = {"SingleStream": "single_stream", "MultiStream": "multi_stream"}
 
 

@@ -32,9 +32,10 @@ class Verdict:
     Args:
         valid: a performance run: LoadGen's VALID, a complete log and no errors; an accuracy run: complete and no errors.
         reasons: why it is not valid; empty if it is.
-        notes: issues that only prevent a closed-division submission.
+        notes: issues that only prevent a closed-division submission, departures included.
         ten_minutes_met: at least 600,000 ms were requested and met.
         early_stopping_met: as LoadGen logged it; None for an accuracy run.
+        departures: settings that are not the benchmark's own rule.
     """
 
     valid: bool
@@ -42,15 +43,24 @@ class Verdict:
     notes: tuple[Reason, ...]
     ten_minutes_met: bool
     early_stopping_met: bool | None
+    departures: tuple[Reason, ...] = ()
 
     @property
     def word(self) -> str:
         """'VALID' or 'INVALID'."""
         return "VALID" if self.valid else "INVALID"
 
+    @property
+    def departure_note(self) -> str:
+        """The departures in one line; '' for none."""
+        return "; ".join(reason.what for reason in self.departures)
 
-def judge(log: LoadGenLog) -> Verdict:
+
+def judge(log: LoadGenLog, departures: tuple[Reason, ...] = ()) -> Verdict:
     """Judge one run.
+
+    Args:
+        departures: its settings that are not the benchmark's own rule (code/results/departures.py).
 
     Raises:
         RunError: the log ends before LoadGen's settings, so the scenario is unknown.
@@ -64,9 +74,10 @@ def judge(log: LoadGenLog) -> Verdict:
     return Verdict(
         valid=valid,
         reasons=() if valid else reasons,
-        notes=tuple(_notes(log, minimum_ms)),
+        notes=(*departures, *_notes(log, minimum_ms)),
         ten_minutes_met=performance and minimum_ms >= TEN_MINUTES_MS and bool(log.get("result_min_duration_met", False)),
         early_stopping_met=log.get("early_stopping_met"),
+        departures=departures,
     )
 
 

@@ -6,6 +6,7 @@ it ranks by: the early-stopping estimates in the stream scenarios).
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 TEN_MINUTES_MS = 600_000
@@ -47,3 +48,19 @@ METRICS: dict[str, Metric] = {
 
 MIN_QUERY_COUNT: dict[str, int] = {"SingleStream": 1024, "MultiStream": 662, "Server": 270_336}
 """Queries that satisfy the rules without early stopping; with it (rounds since v2.0) fewer may suffice."""
+
+PERCENTILES: dict[str, float] = {"Server": 0.99, "SingleStream": 0.9, "MultiStream": 0.99}
+"""The latency percentile that each scenario is bound or ranked by (mlperf.conf), as a share."""
+SAMPLES_PER_QUERY = 8
+"""Samples of a MultiStream query."""
+CONFIDENCE = 0.99
+"""Of early stopping's estimate (MLPerf Inference rules, early stopping criterion)."""
+
+
+def queries_without_late(percentile: float) -> int:
+    """Queries that early stopping needs where none is late: n with percentile ** n <= 1 - CONFIDENCE.
+
+    Args:
+        percentile: as a share; 0.99 needs 459 queries, 0.9 needs 44.
+    """
+    return math.ceil(math.log(1 - CONFIDENCE) / math.log(percentile))

@@ -107,8 +107,3 @@ def round_named(name: str) -> Round:
     if found is None:
         raise unknown("round", name, ROUNDS, "--round")
     return found
-
-
-def round_seeds(name: str | None) -> dict[str, int]:
-    """The seeds of a round; {} for None, which leaves them to LoadGen's built-in mlperf.conf."""
-    return dict(round_named(name).seeds) if name else {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -37,19 +38,30 @@ class Engines:
         return self.addresses[0]
 
     def require(self) -> list[Path]:
-        """Their folders; MissingError for one that is not built."""
+        """Their folders; MissingError for one that is not built or damaged."""
         return [where.require() for where in self.addresses]
 
     def build(self, notices: Notices, force: bool = False) -> None:
         """Build those that are not there, each once in an invocation. RunError with the runtime's words when one cannot be built."""
         for values, where in zip(self.of_kind, self.addresses, strict=True):
-            name = where.folder.name
-            if where.exists and not force:
-                notices.say(f"engine {name}: already built")
+            if where.exists and not force and not where.damage():
+                notices.say(f"engine {where.folder.name}: already built")
             elif notices.first(f"built {where.folder}"):
-                console.say(f"engine {name}: building with {self.backend.label} {self.backend.version()}")
-                seconds = store.build(where, self.backend, self.graph, values)
-                console.say(f"engine {name}: built in {seconds:.1f} s")
+                self._build(where, values)
+
+    def repair(self) -> None:
+        """Build those again that are there but damaged, each with a line. RunError as for `build`."""
+        for values, where in zip(self.of_kind, self.addresses, strict=True):
+            if where.exists and where.damage():
+                self._build(where, values)
+
+    def _build(self, where: EngineAddress, values: Mapping[str, Any]) -> None:
+        name = where.folder.name
+        if where.exists and (damage := where.damage()):
+            console.warn(f"engine {name}: {damage}; building it again")
+        console.say(f"engine {name}: building with {self.backend.label} {self.backend.version()}")
+        seconds = store.build(where, self.backend, self.graph, values)
+        console.say(f"engine {name}: built in {seconds:.1f} s")
 
 
 def engines_of(workload: Workload, runtime: Backend, placement: Placement, graph: Path) -> Engines:

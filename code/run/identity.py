@@ -12,16 +12,20 @@ from code.results.metadata import RunIdentity
 READS = Consumer("results", ("precision",))
 
 
-def run_identity(workload: Workload, mode: str, runtime: Backend, samples: int) -> RunIdentity:
-    """The identity of a workload's run in `mode` on a data set of `samples` samples."""
+def run_identity(workload: Workload, mode: str, runtime: Backend, samples: int, departures: str = "") -> RunIdentity:
+    """The identity of a workload's run in `mode` on a data set of `samples` samples.
+
+    Args:
+        departures: its settings that are not the benchmark's own rule, which restrict it to the open division.
+    """
     variant = workload.variant if runtime.computes else "simulated"
     suffix = "" if variant in ("reference", "simulated") else f"_{variant}"
     system = f"{workload.system_id}_{runtime.label}{suffix}"
     extras: dict[str, Any] = {"precision": READS.of(workload)["precision"], "system_id": workload.system_id}
     if not runtime.computes:
         extras["division_note"] = "not for submission: the engine is simulated"
-    elif workload.open_only:
-        extras["division_note"] = f"open division only: {workload.open_reason}"
+    elif reasons := "; ".join(reason for reason in (workload.open_reason, departures) if reason):
+        extras["division_note"] = f"open division only: {reasons}"
     return RunIdentity(
         benchmark_full=workload.full_name,
         benchmark_short=str(workload.benchmark),

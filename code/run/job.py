@@ -111,23 +111,16 @@ class Job:
     def prepare(self) -> None:
         """Generate the data set if possible, and make engine, harness and measured values ready.
 
-        MissingError for an engine that is not built.
+        A damaged engine is built again. MissingError for one that is not built.
         """
         self.require_gpus()
         self.prepare_data()
+        self.engines.repair()
         self.engines.require()
         self.workload = preparation.with_language(self.workload, self.language)
         preparation.ensure_harness(self.backend)
         self.warn_unused()
-        self.workload = preparation.with_open_values(
-            self.workload,
-            self.backend,
-            self.placement,
-            self.engines.first,
-            self.language,
-            self.dataset,
-            lambda: loadgen_run.probe_for_open_values(self),
-        )
+        self.workload = preparation.with_open_values(self, self.language, lambda: loadgen_run.probe_for_open_values(self))
 
     def prepare_data(self) -> None:
         """Generate the data set if possible; a simulated engine needs none."""
@@ -136,7 +129,7 @@ class Job:
 
     def probe(self, label: str) -> dict[str, float]:
         """What the harness measures of the engine: samples_per_second, latency_ns, query_latency_ns. Raises what the engine raises."""
-        return loadgen_run.probe(self, label)
+        return loadgen_run.probe(self, label)[0]
 
     def test(self, mode: str, folder: Path, label: str) -> LoadGenLog:
         """One LoadGen test into `folder`, its settings checked against what LoadGen logged. RunError where they differ."""

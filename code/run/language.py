@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
@@ -10,7 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from code.common import paths
+from code.common import jsonfile, paths
 from code.common.errors import UsageError
 from code.fields.consumer import Consumer, Readable
 from code.harness.schema.datasets import DATASETS
@@ -83,7 +82,7 @@ def _capabilities(path: str, _built: int) -> Mapping[str, Any] | None:
     """The binary's backends and kinds of data set, each with the keys that it reads; None if it does not respond."""
     try:
         done = subprocess.run([path, "--capabilities"], capture_output=True, text=True, timeout=QUICK_S)
-        content = json.loads(done.stdout)
+        content = jsonfile.parse(done.stdout)
         return content if isinstance(content["backends"], dict) and isinstance(content["datasets"], dict) else None
     except (OSError, ValueError, TypeError, KeyError, subprocess.SubprocessError):
         return None

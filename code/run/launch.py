@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import os
+import select
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
 
-from code.common import console, paths
+from code.common import console, jsonfile, paths
 from code.common.errors import HarnessError, Interrupted, MissingError, RunError, UsageError
 from code.harness.python.progress import PIPE_VARIABLE
+from code.harness.python.watch import PATIENCE
 from code.harness.schema.run_spec import RunSpec
 from code.run.language import binary
 from code.run.placement import environment_of
@@ -21,6 +22,9 @@ from code.run.places import THIS_MACHINE, Place, Process
 RUN_FILE = "run.json"
 STDOUT_FILE = "stdout.txt"
 GRACE_S = 10.0
+EXIT_S = 120.0
+"""Time for a process to unload its runtime after it closed the pipe."""
+PREPARING = {"load": "loading the engine", "warmup": "warming up"}
 BY_STATUS: dict[int, type[HarnessError]] = {2: UsageError, 3: MissingError, 4: RunError, 130: Interrupted}
 
 
@@ -74,36 +78,62 @@ def _process(
     own = {PIPE_VARIABLE: str(writing), "PYTHONPATH": str(paths.project_root())}
     visible = environment_of([device.name for device in spec.devices])
     error: HarnessError | None = None
-    try:
-        child = place.start(command, stdout, writing, {**visible, **own})
-    finally:
-        os.close(writing)
-    try:
-        with os.fdopen(reading, encoding="utf-8") as lines:
-            for line in lines:
+    with os.fdopen(reading, "rb", buffering=0) as lines:
+        try:
+            child = place.start(command, stdout, writing, {**visible, **own})
+        finally:
+            os.close(writing)
+        try:
+            for line in _lines(lines.fileno(), PATIENCE * spec.watchdog_s):
                 content = _read(line)
                 if "error" in content:
                     error = _reported(content["error"])
                 else:
                     take(content)
-        status = child.wait()
-    except KeyboardInterrupt:
-        _end(child)
-        raise Interrupted(
-            "interrupted", f"the logs in {paths.shown(output.parent)} are marked INCOMPLETE", "run the same command again"
-        ) from None
-    except BaseException:
-        _end(child)
-        raise
+            status = child.wait(EXIT_S)
+        except KeyboardInterrupt:
+            _end(child)
+            raise Interrupted(
+                "interrupted", f"the logs in {paths.shown(output.parent)} are marked INCOMPLETE", "run the same command again"
+            ) from None
+        except subprocess.TimeoutExpired:
+            _end(child)
+            raise RunError(
+                f"the harness did not exit within {EXIT_S:.0f} s after its last report", "", f"see {paths.shown(output)}"
+            ) from None
+        except BaseException:
+            _end(child)
+            raise
     if error is not None:
         raise error
     if status != 0:
         raise _by_status(status, output)
 
 
-def _read(line: str) -> Mapping[str, Any]:
+def _lines(descriptor: int, silence_s: float) -> Iterator[bytes]:
+    """The lines of a pipe until every writer has closed it. A process that is alive writes one several times a second.
+
+    Args:
+        silence_s: RunError after this many seconds without any; 0: never.
+    """
+    waiting = b""
+    while True:
+        if not select.select([descriptor], [], [], silence_s or None)[0]:
+            raise RunError(
+                f"the harness is stuck: it reported nothing for {silence_s:,.0f} s",
+                "it is stopped, or a call into the runtime does not end",
+                "run again; if it hangs again, rebuild the engine with --force_build or try another backend",
+            )
+        read = os.read(descriptor, 1 << 16)
+        if not read:
+            return
+        *lines, waiting = (waiting + read).split(b"\n")
+        yield from lines
+
+
+def _read(line: bytes) -> Mapping[str, Any]:
     try:
-        content = json.loads(line)
+        content = jsonfile.parse(line)
     except ValueError:
         return {}
     return content if isinstance(content, dict) else {}
@@ -137,8 +167,8 @@ def _end(child: Process) -> None:
 def _show(bar: console.Progress, spec: RunSpec, line: Mapping[str, Any]) -> None:
     """Progress in samples for Offline and accuracy runs, in seconds for the others."""
     phase = line.get("phase")
-    if phase in ("load", "warmup"):
-        bar.update(0, {"load": "loading the engine", "warmup": "warming up"}[str(phase)])
+    if phase in PREPARING:
+        bar.update(0, PREPARING[str(phase)])
         return
     if phase != "run":
         return

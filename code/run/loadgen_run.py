@@ -13,11 +13,13 @@ from code.common.files import atomic_write
 from code.harness.schema.run_spec import RunSpec
 from code.results import loadgen_log, settings_check
 from code.results.loadgen_log import LoadGenLog
+from code.results.machine import MachineState
 from code.run import launch
 from code.run.observers import Test, observed
 from code.run.resolved import Resolved
 from code.run.settings import conf_text, user_conf
 from code.run.spec import run_spec
+from code.run.surroundings import shares, watched
 
 
 def run(job: Resolved, mode: str, folder: Path, label: str) -> LoadGenLog:
@@ -32,21 +34,27 @@ def run(job: Resolved, mode: str, folder: Path, label: str) -> LoadGenLog:
     conf = _settings(job)
     with atomic_write(folder / "user.conf") as out:
         out.write(conf_text(job.definition.name, scenario, conf))
-    with observed(Test(job.workload, mode, folder, job.placement)):
+    with observed(Test(job.workload, mode, folder, job.placement, job.backend.computes)):
         launch.run(_spec(job, mode, folder, conf), label, job.language.language)
     log = loadgen_log.read_detail(folder / "mlperf_log_detail.txt")
     settings_check.require_settings(conf, log, scenario=scenario, mode=mode)
     return log
 
 
-def probe(job: Resolved, label: str) -> dict[str, float]:
-    """What the harness measures of the engine: samples_per_second, latency_ns, query_latency_ns. Raises what the engine raises."""
+def probe(job: Resolved, label: str) -> tuple[dict[str, float], MachineState]:
+    """What the harness measures of the engine (samples_per_second, latency_ns, query_latency_ns), and the machine's state meanwhile.
+
+    Raises what the engine raises.
+    """
+    devices = [device.name for device in job.placement.devices] if job.backend.computes else []
     with tempfile.TemporaryDirectory() as scratch:
         spec = _spec(job, "PerformanceOnly", Path(scratch), {})
-        return launch.probe(spec, label, job.language.language, Path(scratch))
+        with watched(devices, label, shares(job.workload)) as seen:
+            found = launch.probe(spec, label, job.language.language, Path(scratch))
+    return found, seen.state
 
 
-def probe_for_open_values(job: Resolved) -> dict[str, float]:
+def probe_for_open_values(job: Resolved) -> tuple[dict[str, float], MachineState]:
     """The same, announced: a config leaves values to a measurement."""
     console.say(f"{job.label}: measuring this machine for values that its config leaves open")
     return probe(job, f"{job.label} probe")

@@ -12,12 +12,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from code.plan.workload import Workload
+from code.run import surroundings
 from code.run.placement import Placement
 
 
 @dataclass(frozen=True)
 class Test:
-    """The LoadGen test passed to observers: the workload, its mode, its log folder and its devices."""
+    """The LoadGen test passed to observers.
+
+    Args:
+        folder: its log folder.
+        computes: whether its engine computes answers, and so uses its devices.
+    """
 
     __test__ = False  # not a pytest class
 
@@ -25,11 +31,12 @@ class Test:
     mode: str
     folder: Path
     placement: Placement
+    computes: bool = True
 
 
 Observer = Callable[[Test], AbstractContextManager[None]]
 
-OBSERVERS: Mapping[str, Observer] = {}
+OBSERVERS: Mapping[str, Observer] = {"surroundings": surroundings.observer}
 """Name → observer, in start order."""
 
 

@@ -11,6 +11,8 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from typing import IO, Protocol
 
+from code.common.parent import PARENT_VARIABLE
+
 
 class Process(Protocol):
     """A harness process that was started."""
@@ -40,7 +42,7 @@ class Place(Protocol):
 
 
 class ThisMachine:
-    """A child process of this one."""
+    """A child process of this one, which ends with it."""
 
     def start(self, command: Sequence[str], output: IO[bytes], progress: int, environment: Mapping[str, str]) -> Process:
         """Start it."""
@@ -50,7 +52,7 @@ class ThisMachine:
             stderr=subprocess.STDOUT,
             stdin=subprocess.DEVNULL,
             pass_fds=(progress,),
-            env={**os.environ, **environment},
+            env={**os.environ, **environment, PARENT_VARIABLE: str(os.getpid())},
         )
 
 

@@ -2,17 +2,31 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from code.backends.base import Backend
-from code.backends.store import EngineAddress
-from code.common.errors import MissingError
+from code.common.errors import HarnessError, MissingError
+from code.fields.consumer import Consumer
 from code.plan.request import Value
 from code.plan.workload import Workload
+from code.results.loadgen_log import LoadGenLog
+from code.results.machine import MachineState
 from code.run import cpp_build, language, measured, simulation, spec_fields
+from code.run.measured import Measurement, Memory
 from code.run.placement import Placement
+from code.run.resolved import Resolved
 from code.systems.system_list import KnownSystem
+
+READS = Consumer("probe", ("probe",))
+MEASURED_BY = {
+    "Offline": ("samples_per_second", "result_samples_per_second"),
+    "SingleStream": ("latency_ns", "result_mean_latency_ns"),
+    "MultiStream": ("query_latency_ns", "result_mean_query_latency_ns"),
+}
+"""Scenario → what a run measures, and LoadGen's key of it. A Server run measures the rate it was asked for, not the engine's."""
 
 
 def with_placement(workload: Workload, placement: Placement) -> Workload:
@@ -55,32 +69,55 @@ def with_language(workload: Workload, choice: language.Choice) -> Workload:
 
 
 def with_open_values(
-    workload: Workload,
-    runtime: Backend,
-    placement: Placement,
-    engine: EngineAddress,
-    chosen: language.Choice,
-    dataset: Mapping[str, Any],
-    measure: Callable[[], dict[str, float]],
+    job: Resolved, chosen: language.Choice, measure: Callable[[], tuple[Mapping[str, float], MachineState]]
 ) -> Workload:
-    """The workload with values where its config leaves them to a measurement.
+    """A job's workload with values where its config leaves them to a measurement.
 
     Args:
         measure: called where no earlier measurement of the same engine, language, devices and batch is known.
     """
+    workload = job.workload
     if not measured.probed_fields(workload):
         return workload
     if measured.not_needed(workload):
         return measured.without(workload)
-    if not runtime.computes:
-        found = simulation.without_probes(workload, placement)
+    if not job.backend.computes:
+        found = simulation.without_probes(workload, job.placement)
         return workload.with_values({name: Value(v, "simulated") for name, v in found.items()})
+    again = READS.of(workload)["probe"] == "again"
+    return measured.with_measured(workload, _memory(job, chosen), measure, again)
+
+
+def with_remembered(job: Resolved) -> Workload:
+    """The workload with values that earlier measurements give; nothing is measured. It stays as it is where they cannot be found."""
+    workload = job.workload
+    if not measured.probed_fields(workload) or not job.backend.computes:
+        return workload
+    try:
+        asked = language.asked_language(workload)  # not the job's, which prints why it was chosen
+        chosen = language.choose(asked, job.backend.name, str(job.dataset["kind"]), job.backend.harness_languages)
+        return measured.with_remembered(workload, _memory(job, chosen))
+    except HarnessError:
+        return workload  # no engine, model or data yet, so no measurement either
+
+
+def remember(job: Resolved, log: LoadGenLog, state: MachineState | None) -> None:
+    """Remember what a completed performance run measured of its engine, unless the machine was busy with other work."""
+    what, key = MEASURED_BY.get(log.scenario, ("", ""))
+    value = log.number(key)
+    if not job.backend.computes or state is None or state.disturbed or not value or not 0 < value < math.inf:
+        return
+    one = Measurement({what: float(value)}, time.time(), "run", state.load_before)
+    _memory(job, job.language).add(one)
+
+
+def _memory(job: Resolved, chosen: language.Choice) -> Memory:
     of: dict[str, Any] = {
-        "engine": engine.folder.name,
+        "engine": job.engines.first.folder.name,
         "language": chosen.language,
-        "devices": [[d.kind, len(d.cores), d.streams, d.threads] for d in placement.devices],
-        "batch": placement.batch,
-        "multiple": spec_fields.length_multiple(workload),
-        "dataset": [dataset.get(name) for name in ("kind", "folder", "count")],
+        "devices": [[d.kind, len(d.cores), d.streams, d.threads] for d in job.placement.devices],
+        "batch": job.placement.batch,
+        "multiple": spec_fields.length_multiple(job.workload),
+        "dataset": [job.dataset.get(name) for name in ("kind", "folder", "count")],
     }
-    return measured.with_measured(workload, of, measure)
+    return Memory(of)

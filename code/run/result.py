@@ -6,10 +6,10 @@ from code.common import console, paths
 from code.common.files import write_json
 from code.plan import explain
 from code.results import devices, metadata, provenance, report
-from code.results.verdict import judge
-from code.run import spec_fields
+from code.run import preparation, spec_fields
 from code.run.folders import INCOMPLETE, log_root, new_log_folder
 from code.run.identity import run_identity
+from code.run.judgement import judged
 from code.run.resolved import Resolved
 
 
@@ -23,8 +23,8 @@ def run(job: Resolved, mode: str) -> report.ReportRow:
     console.say(f"{job.label} {mode}: logs in {paths.shown(folder)}")
     write_json(folder / provenance.FILE_NAME, provenance.collect(explain.as_json(workload), mode, job.engines.first.folder))
     log = job.test(mode, folder, f"{job.label} {mode}")
-    verdict = judge(log)
-    identity = run_identity(workload, mode, job.backend, int(job.dataset["count"]))
+    verdict, state = judged(job, log, folder)
+    identity = run_identity(workload, mode, job.backend, int(job.dataset["count"]), verdict.departure_note)
     of_devices = devices.read(folder)
     for line in devices.laggards(of_devices):
         console.warn(f"{job.label} {mode}: {line}")
@@ -35,8 +35,11 @@ def run(job: Resolved, mode: str) -> report.ReportRow:
     else:
         content = metadata.performance_metadata(identity, log, verdict)
         row = report.performance_row(identity, log, verdict)
+        preparation.remember(job, log, state)
     if of_devices:
         content["devices"] = [device.as_json() for device in of_devices]
+    if state is not None:
+        content["machine"] = state.as_json()
     if not spec_fields.log_settings(workload)["enable_trace"]:
         (folder / "mlperf_log_trace.json").unlink(missing_ok=True)  # LoadGen leaves an empty one
     metadata.write_metadata(folder, content)

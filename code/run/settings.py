@@ -11,7 +11,7 @@ from typing import Any
 from code.fields.consumer import Consumer
 from code.fields.table import FIELDS
 from code.rules.benchmarks import newest_with
-from code.rules.rounds import round_seeds
+from code.rules.rounds import Round, round_named
 
 NS_PER_MS = 1_000_000
 SEEDS = ("qsl_rng_seed", "sample_index_rng_seed", "schedule_rng_seed")
@@ -76,12 +76,18 @@ def _number(value: int | float) -> str:
     return f"{value:.9g}" if isinstance(value, float) else str(value)
 
 
-def seeds(values: Mapping[str, Any], benchmark: str = "") -> dict[str, int]:
-    """LoadGen's seeds: those of the requested round, by default the newest with the benchmark; explicitly set seeds take precedence.
+def round_of(values: Mapping[str, Any], benchmark: str) -> Round:
+    """The round that a run is for: the requested one, by default the newest with the benchmark, given by its short name."""
+    name = READS_SEEDS.of(values).get("round")
+    return round_named(name) if name else newest_with(benchmark)
+
+
+def seeds(values: Mapping[str, Any], benchmark: str) -> dict[str, int]:
+    """LoadGen's seeds: those of the run's round; explicitly set seeds take precedence.
 
     Args:
-        benchmark: its short name; '' leaves the default to LoadGen's own mlperf.conf.
+        benchmark: its short name.
     """
     read = READS_SEEDS.of(values)
     explicit = {name: read[name] for name in SEEDS if read.get(name) is not None}
-    return {**round_seeds(read.get("round") or (newest_with(benchmark).name if benchmark else None)), **explicit}
+    return {**round_of(values, benchmark).seeds, **explicit}

@@ -9,7 +9,7 @@ from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import Any
 
-from code.common import paths
+from code.common import jsonfile, paths
 from code.common.errors import MissingError, UsageError
 from code.common.files import write_json
 from code.fields.consumer import Consumer
@@ -127,7 +127,7 @@ def read_table(file: Path) -> dict[str, Any]:
     """
     step = "write JSON with batches, lengths and microseconds: see documentation/simulation.md"
     try:
-        content = json.loads(file.read_text(encoding="utf-8"))
+        content = jsonfile.read(file)
     except OSError as error:
         raise MissingError(f"cannot read {file}", error.strerror or str(error), "correct --simulated_table") from error
     except ValueError as error:

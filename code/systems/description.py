@@ -6,10 +6,10 @@ Fields that the official checker requires and that cannot be detected stay empty
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
+from code.common import jsonfile
 from code.common.constants import Memory
 from code.common.errors import MissingError, UsageError
 from code.common.files import write_json
@@ -64,12 +64,12 @@ def unfinished(content: dict[str, Any]) -> list[str]:
 def read_description(path: Path) -> dict[str, Any]:
     """Read a description. Raises MissingError if there is none, UsageError if it is not a JSON object."""
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = jsonfile.read(path)
     except FileNotFoundError as error:
         step = "write one with: make add_system NAME=<name>"
         raise MissingError(f"cannot read the system description {path}", "the file does not exist", step) from error
     except ValueError as error:
-        where = f"{path}:{getattr(error, 'lineno', 0)}"
+        where = f"{path}:{getattr(error.__cause__, 'lineno', 1)}"
         raise UsageError(f"the system description {path} is not valid JSON", str(error), "correct the file", where) from error
     if not isinstance(content, dict):
         raise UsageError(f"the system description {path} is not a JSON object", "", "correct the file", str(path))

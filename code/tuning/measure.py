@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-import tempfile
+import itertools
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from code.common.constants import Scenario
+from code.common.files import storage_error
 from code.plan.request import Value
 from code.plan.workload import Workload
 from code.results.verdict import judge
+from code.rules.metrics import PERCENTILES, queries_without_late
 from code.run.job import Job
 from code.tuning.space import values_of
 
@@ -41,9 +44,35 @@ def at(workload: Workload, point: Mapping[str, Any]) -> Workload:
     return workload.with_values({name: Value(value, ORIGIN) for name, value in values_of(workload, point).items()})
 
 
+LONGEST_S = 600.0
+"""Most time that one rate may take: as long as a run that counts."""
+MARGIN = 1.5
+"""Factor on the queries that early stopping needs without a late one; a few late ones, which a VALID run may have, cost more."""
+
+
+def queries_needed(workload: Workload) -> int:
+    """Queries that a Server run needs to be VALID, with room for a few late ones."""
+    given = workload["server_target_latency_percentile"]
+    share = PERCENTILES["Server"] if given is None else given / 100 if given > 1 else given
+    return math.ceil(MARGIN * queries_without_late(share))
+
+
+def lowest_rate(workload: Workload) -> float:
+    """The lowest rate in queries/s at which enough queries arrive within LONGEST_S."""
+    return queries_needed(workload) / LONGEST_S
+
+
 def at_rate(workload: Workload, rate: float, seconds: float) -> Workload:
-    """The workload as a Server run of `seconds` at `rate` queries/s."""
-    changed = {"server_target_qps": rate, "min_duration": int(seconds * 1000), "min_query_count": max(1, int(rate))}
+    """The workload as a Server run of at least `seconds` at `rate` queries/s, with as many queries as it needs to be VALID."""
+    changed = {
+        "server_target_qps": rate,
+        "server_target_qps_adj_factor": None,
+        "min_duration": int(seconds * 1000),
+        "max_duration": 0,
+        "min_query_count": max(queries_needed(workload), int(rate)),
+        "max_query_count": 0,
+        "fast": True,  # no whole passes over the data set, which mlperf.conf asks for
+    }
     return workload.with_values({name: Value(value, ORIGIN) for name, value in changed.items()})
 
 
@@ -53,7 +82,21 @@ def probe(job: Job) -> dict[str, float]:
     return job.probe(f"{job.label} trial")
 
 
-def server_is_valid(job: Job, rate: float) -> bool:
-    """Whether a short Server run at `rate` queries/s is VALID."""
-    with tempfile.TemporaryDirectory() as scratch:
-        return judge(job.test("PerformanceOnly", Path(scratch), f"{job.label} at {rate:,.1f} queries/s")).valid
+def server_is_valid(job: Job, rate: float, folder: Path) -> bool:
+    """Whether a short Server run at `rate` queries/s is VALID. Its logs stay in a folder of its own below `folder`."""
+    logs = _fresh(folder / f"{rate:.6g}-queries-per-second")
+    return judge(job.test("PerformanceOnly", logs, f"{job.label} at {rate:,.1f} queries/s")).valid
+
+
+def _fresh(wanted: Path) -> Path:
+    """A new folder of this name, with '.2', '.3', … appended where it exists. RunError where it cannot be made."""
+    for number in itertools.count(1):
+        folder = wanted if number == 1 else wanted.with_name(f"{wanted.name}.{number}")
+        try:
+            folder.mkdir(parents=True)
+            return folder
+        except FileExistsError:
+            continue
+        except OSError as error:
+            raise storage_error(error, folder) from error
+    raise AssertionError

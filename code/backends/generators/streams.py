@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from code.backends.base import EngineSpec, backend
 from code.backends.generators.base import WAIT_S, Event, TextGenerator, Usage, failure
 from code.common.errors import HarnessError, RunError
+from code.common.parent import end_with_pool
 
 PATIENCE_S = 5.0
 """Seconds that a stream may take to end after a stop request."""
@@ -148,7 +149,7 @@ def _ended(number: int, status: int | None) -> RunError:
 
 def _stream(pipe: Any, name: str, folder: str, spec: EngineSpec, cpus: tuple[int, ...]) -> None:
     """A stream's process: sends its capacity, then events until it receives None or its parent ends."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent ends its streams
+    end_with_pool()
     if cpus:
         os.sched_setaffinity(0, set(cpus) & os.sched_getaffinity(0) or os.sched_getaffinity(0))
     try:

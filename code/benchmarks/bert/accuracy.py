@@ -30,6 +30,7 @@ def check(
     *,
     dtype: str = "float32",
     complete: bool = True,
+    subset: bool = False,
 ) -> list[tuple[str, float]]:
     """F1 and exact match, in percent, of the accuracy log in `log_dir`.
 
@@ -38,6 +39,7 @@ def check(
         squad_json, vocab: the files they were made from.
         dtype: of the logits in the log, one of `DTYPES`.
         complete: whether every sample must be present; a compliance run logs only some of them.
+        subset: whether questions without a sample are left out instead of counted as wrong.
 
     Returns:
         [("F1", percent), ("exact_match", percent)]
@@ -57,7 +59,7 @@ def check(
         )
     data = load(Path(preprocessed_dir))
     logits, present = read_log(Path(log_dir) / LOG_NAME, data, dtype=dtype, complete=complete)
-    scores = postprocess.score(logits, data, Path(squad_json), present=present)
+    scores = postprocess.score(logits, data, Path(squad_json), present=present, subset=subset)
     return [("F1", scores["F1"]), ("exact_match", scores["exact_match"])]
 
 

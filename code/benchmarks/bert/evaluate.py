@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import string
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import lru_cache
 
 from code.benchmarks.bert.squad import Squad
@@ -40,23 +40,25 @@ def exact_match(prediction: str, truth: str) -> bool:
     return normalised(prediction) == normalised(truth)
 
 
-def evaluate(squad: Squad, predictions: Mapping[str, str]) -> dict[str, float]:
+def evaluate(squad: Squad, predictions: Mapping[str, str], among: Collection[str] | None = None) -> dict[str, float]:
     """Score predicted answers.
 
     Args:
         predictions: the answer per question id; a question without one counts as wrong.
+        among: ids of the questions that count; None for all of them.
 
     Returns:
         {"F1": percent, "exact_match": percent}
     """
     total_f1 = 0.0
     total_exact = 0
-    for question in squad.questions:
+    questions = [question for question in squad.questions if among is None or question.identity in among]
+    for question in questions:
         prediction = predictions.get(question.identity)
         if prediction is None:
             continue
         truths = dict.fromkeys(question.answers)
         total_exact += any(exact_match(prediction, truth) for truth in truths)
         total_f1 += max(f1(prediction, truth) for truth in truths)
-    count = len(squad.questions)
+    count = len(questions)
     return {"F1": 100.0 * total_f1 / count, "exact_match": 100.0 * total_exact / count}

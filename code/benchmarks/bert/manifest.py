@@ -7,12 +7,12 @@ recorded digest; a file that was copied or touched is read and compared. Nothing
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from code.common import jsonfile
 from code.common.errors import HarnessError, MissingError
 from code.common.files import write_json
 from code.common.stamp import Stamp
@@ -61,7 +61,7 @@ def read(folder: Path) -> Manifest:
     """Read a folder's manifest. Raises MissingError when it is absent, damaged or of another schema."""
     path = folder / FILE_NAME
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = jsonfile.read(path)
         if content["schema"] != SCHEMA:
             raise missing(path, f"it has schema {content['schema']}; this version reads {SCHEMA}")
         return Manifest(

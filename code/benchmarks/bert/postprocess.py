@@ -34,6 +34,7 @@ def score(
     squad_json: Path,
     *,
     present: npt.NDArray[np.bool_] | None = None,
+    subset: bool = False,
 ) -> dict[str, float]:
     """F1 and exact match, in percent, of a model's logits.
 
@@ -41,6 +42,7 @@ def score(
         logits: start and end logits of every feature: an array [N, S, 2], or a function from a feature's index to its
             [length, 2], positions beyond `length` count as -10000.
         present: bool [N]; features that are False are ignored, as if the model had never seen them.
+        subset: score only the questions whose features are all present, instead of counting the others as wrong.
 
     Returns:
         {"F1": percent, "exact_match": percent}
@@ -50,7 +52,17 @@ def score(
         RunError: a logit is not a number.
     """
     data = squad.read(squad_json)
-    return evaluate(data, answers(logits, preprocessed, data, present=present))
+    among = _complete_questions(preprocessed, data, present) if subset and present is not None else None
+    return evaluate(data, answers(logits, preprocessed, data, present=present), among)
+
+
+def _complete_questions(preprocessed: PreprocessedSquad, data: squad.Squad, present: npt.NDArray[np.bool_]) -> set[str]:
+    """Ids of the questions of which every feature is present; where there is none, of those with any."""
+    of_feature = preprocessed.spans["question"].astype(np.int64)
+    seen = np.bincount(of_feature[present], minlength=len(data.questions))
+    whole = np.bincount(of_feature, minlength=len(data.questions))
+    chosen = (seen > 0) & (seen == whole)
+    return {data.questions[i].identity for i in np.flatnonzero(chosen if chosen.any() else seen > 0)}
 
 
 def answers(

@@ -80,6 +80,8 @@ def _json(path: Path) -> Any:
         ) from error
     try:
         return json.loads(text)
+    except RecursionError:
+        raise UsageError(f"{path} is not a SQuAD v1.1 file", "it is nested too deeply", "download it again") from None
     except json.JSONDecodeError as error:
         cut_off = error.pos >= len(text.rstrip()) - 1 or error.msg.startswith("Unterminated string")
         raise UsageError(

@@ -6,7 +6,6 @@ the length of its file, and an OpenVINO model's XML the length of its weights.
 
 from __future__ import annotations
 
-import json
 import re
 import struct
 import zipfile
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from code.backends.generators.text import IR, IR_WEIGHTS
+from code.common import jsonfile
 from code.common.errors import MissingError, RunError, UsageError
 
 CONFIG = "config.json"
@@ -130,7 +130,7 @@ def _check_file(path: Path, why: str) -> None:
             (length,) = struct.unpack("<Q", source.read(8))
             if length > size:
                 raise ValueError("its header is incomplete")
-            header = json.loads(source.read(length))
+            header = jsonfile.parse(source.read(length))
         wanted = 8 + length + max(entry["data_offsets"][1] for name, entry in header.items() if name != "__metadata__")
     except (OSError, ValueError, KeyError, struct.error) as error:
         raise RunError(f"a shard of the checkpoint is damaged: {path}", str(error) or type(error).__name__, AGAIN) from error
@@ -152,7 +152,7 @@ def _check_ir(folder: Path) -> None:
 
 def _json(path: Path) -> dict[str, Any]:
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = jsonfile.read(path)
     except OSError as error:
         raise MissingError(f"cannot read {path}", error.strerror or str(error), AGAIN) from error
     except ValueError as error:

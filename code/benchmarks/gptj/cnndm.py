@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from code.benchmarks.gptj.prompt import INSTRUCTION
+from code.common import jsonfile
 from code.common.errors import MissingError, UsageError, nearest
 from code.common.files import atomic_write
 
@@ -35,7 +36,7 @@ class Sample:
 def read(path: Path) -> list[Sample]:
     """The samples of a cnn_eval.json. MissingError when it does not exist, UsageError with the entry for invalid content."""
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = jsonfile.parse(path.read_bytes())
     except OSError as error:
         raise _absent(path, error) from error
     except ValueError as error:
@@ -126,9 +127,9 @@ def _json(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
     text = path.read_text(encoding="utf-8")
     try:
         if text.lstrip().startswith("["):
-            rows = [(number, row) for number, row in enumerate(json.loads(text), 1)]
+            rows = [(number, row) for number, row in enumerate(jsonfile.parse(text), 1)]
         else:
-            rows = [(number, json.loads(line)) for number, line in enumerate(text.splitlines(), 1) if line.strip()]
+            rows = [(number, jsonfile.parse(line)) for number, line in enumerate(text.splitlines(), 1) if line.strip()]
     except ValueError as error:
         raise UsageError(f"{path} is not valid JSON", str(error), "select another with --cnndm_source") from error
     for number, row in rows:

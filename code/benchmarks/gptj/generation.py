@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from code.benchmarks.gptj import facts
+from code.common import jsonfile
 from code.common.errors import MissingError, UsageError
 from code.fields.consumer import Consumer
 
@@ -42,7 +42,7 @@ def _from_file(path: str | None) -> dict[str, int]:
     if not path:
         return {}
     try:
-        content = json.loads(Path(path).read_text(encoding="utf-8"))
+        content = jsonfile.read(Path(path))
         content = content.get("generation_config", content)
         return {name: int(content[key]) for key, name in FROM_FILE.items() if key in content}
     except OSError as error:

@@ -11,7 +11,6 @@ at the right, the response mark included).
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -20,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from code.benchmarks.gptj import bpe, cnndm, facts
 from code.benchmarks.gptj.prompt import prompt
+from code.common import jsonfile
 from code.common.errors import MissingError
 from code.common.files import atomic_directory, write_json
 from code.common.stamp import Stamp
@@ -156,7 +156,7 @@ def load(out: Path) -> PreprocessedPrompts:
 def _manifest(out: Path) -> dict[str, Any]:
     path = out / MANIFEST
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = jsonfile.read(path)
         if content["schema"] != SCHEMA:
             raise ValueError(f"it has schema {content['schema']}; this version reads {SCHEMA}")
         return dict(content)

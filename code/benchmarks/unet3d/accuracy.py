@@ -9,7 +9,6 @@ set's is the mean over its cases, and the score is the mean over kidney and tumo
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from code.benchmarks.unet3d import facts, manifest, processes
+from code.common import jsonfile
 from code.common.errors import RunError
 from code.results.accuracy_log import AGAIN, LOG_NAME, bad_line, opened, require_closed
 
@@ -139,7 +139,7 @@ def _index(path: Path, line: int, entry: bytes, count: int) -> int:
 
 def _entry(path: Path, line: int, entry: bytes) -> dict[str, Any]:
     try:
-        content = json.loads(entry)
+        content = jsonfile.parse(entry)
         if not {"qsl_idx", "data"} <= set(content):
             raise KeyError("qsl_idx or data")
         return dict(content)

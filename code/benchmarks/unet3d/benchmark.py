@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,10 @@ from code.common.errors import MissingError, UsageError
 from code.common.files import atomic_write, write_json
 from code.fields.consumer import Consumer
 from code.harness.python.windows import Windows
+from code.harness.schema.datasets import LARGEST_WINDOW
 from code.results.accuracy import AccuracyResult
+
+LABEL = re.compile(r"[0-9]{1,9}")
 
 READS = Consumer(
     "3d-unet",
@@ -176,12 +180,13 @@ def window_edges(given: Any, usual: tuple[int, int, int]) -> tuple[int, int, int
     if not given:
         return usual
     words = [str(word) for word in given]
-    if len(words) in (1, 3) and all(word.isascii() and word.isdigit() and int(word) >= 2 for word in words):
+    if len(words) in (1, 3) and all(word.isascii() and word.isdigit() and len(word) < 6 for word in words):
         d, h, w = (int(word) for word in (words if len(words) == 3 else words * 3))
-        return d, h, w
+        if min(d, h, w) >= 2 and d * h * w <= LARGEST_WINDOW:
+            return d, h, w
     raise UsageError(
-        f"unet3d_roi cannot be {','.join(words)!r}",
-        "it must be a window's edges in voxels",
+        f"unet3d_roi cannot be {','.join(words)[:60]!r}",
+        f"it must be a window's edges in voxels, each from 2, and at most {LARGEST_WINDOW:,} voxels together",
         "write --unet3d_roi=128 or --unet3d_roi=64,128,128",
     )
 
@@ -191,10 +196,10 @@ def label_map(given: Any) -> dict[int, int] | None:
     if not given:
         return None
     pairs = [str(word).split(":") for word in given]
-    if all(len(p) == 2 and p[0].isascii() and p[0].strip().isdigit() and p[1].strip() in ("0", "1", "2") for p in pairs):
+    if all(len(p) == 2 and LABEL.fullmatch(p[0].strip()) and p[1].strip() in ("0", "1", "2") for p in pairs):
         return {int(number): int(kind) for number, kind in pairs}
     raise UsageError(
-        f"unet3d_label_map cannot be {','.join(str(word) for word in given)!r}",
+        f"unet3d_label_map cannot be {','.join(str(word) for word in given)[:60]!r}",
         "it must be a list of label:class, where 1 is kidney and 2 is tumour",
         "write --unet3d_label_map=2:1,3:1",
     )

@@ -9,12 +9,12 @@ is read again and compared.
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from code.common import jsonfile
 from code.common.errors import HarnessError, MissingError
 from code.common.files import write_json
 from code.common.stamp import Stamp
@@ -93,7 +93,7 @@ def read(folder: Path) -> Manifest:
     """Read a folder's manifest. Raises MissingError when it is absent, damaged or of another schema."""
     path = folder / FILE_NAME
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = jsonfile.read(path)
         if content["schema"] != SCHEMA:
             raise missing(path, f"it has schema {content['schema']}; this version reads {SCHEMA}")
         cases = {str(entry["case"]): _record(entry) for entry in content["cases"]}
@@ -109,7 +109,7 @@ def read(folder: Path) -> Manifest:
 def read_case(folder: Path, case: str) -> CaseRecord | None:
     """The record beside a case's arrays, None where there is no readable one."""
     try:
-        return _record(json.loads((folder / f"{case}.json").read_text(encoding="utf-8")))
+        return _record(jsonfile.read(folder / f"{case}.json"))
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
 

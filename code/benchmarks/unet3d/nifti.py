@@ -13,10 +13,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from code.benchmarks.unet3d import facts
+from code.benchmarks.unet3d import facts, nifti_header
+from code.benchmarks.unet3d.nifti_header import REPLACE
 from code.common.errors import HarnessError, MissingError, UsageError
 
-REPLACE = "replace the file with a complete one, or remove the case"
+GZIP = 31
+"""zlib's window bits for gzip data."""
+UNREADABLE: tuple[type[BaseException], ...] = (OSError, EOFError, ValueError, OverflowError, MemoryError, zlib.error)
+"""What reading damaged files raises."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +43,7 @@ def read_image(path: Path) -> Volume:
     image, spacing = _open(path)
     try:
         voxels = _values(image)
-    except (OSError, EOFError, ValueError, zlib.error) as error:
+    except UNREADABLE as error:
         raise _damaged(path, error) from error
     if not np.isfinite([voxels.min(), voxels.max()]).all():
         odd = int(voxels.size - np.isfinite(voxels).sum())
@@ -64,7 +68,7 @@ def read_labels(path: Path, shape: tuple[int, ...], classes: Mapping[int, int] |
         )
     try:
         numbers = np.asanyarray(image.dataobj)
-    except (OSError, EOFError, ValueError, zlib.error) as error:
+    except UNREADABLE as error:
         raise _damaged(path, error) from error
     if classes is None:
         _require_classes(path, numbers)
@@ -91,64 +95,57 @@ def _require_classes(path: Path, numbers: NDArray[Any]) -> None:
 def voxel_count(path: Path) -> int:
     """Number of voxels according to the header, 0 if it cannot be read."""
     try:
-        return math.prod(_open(path, inflate=False)[0].shape)
-    except HarnessError:
+        header = nifti_header.read(path)
+        return math.prod(header.shape) if header is not None else math.prod(_open(path)[0].shape)
+    except (HarnessError, OSError, EOFError, zlib.error):
         return 0
 
 
-def _open(path: Path, inflate: bool = True) -> tuple[Any, tuple[float, float, float]]:
-    """The image, without reading its voxels, and its spacing; `inflate`: the voxels will be read."""
+def _open(path: Path) -> tuple[Any, tuple[float, float, float]]:
+    """The image, with its voxels inflated but not converted, and its spacing."""
     import nibabel
     from nibabel.filebasedimages import ImageFileError
     from nibabel.spatialimages import HeaderDataError
 
     try:
-        plain = _require_spacing(path)
-        image = _inflated(path) if inflate and plain and path.suffix == ".gz" else nibabel.load(path)
+        header = nifti_header.read(path)
+        if header is not None and header.single and path.suffix == ".gz":
+            image = nibabel.Nifti1Image.from_bytes(_inflated(path.read_bytes(), header.size))
+        else:
+            image = nibabel.load(path)
         if not isinstance(image, (nibabel.Nifti1Image, nibabel.Nifti1Pair)):
             raise UsageError(f"{path} is not a NIfTI file but {type(image).__name__}", "", REPLACE)
         spacing = tuple(float(step) for step in image.header["pixdim"][1:4].tolist())
+        shape = tuple(int(size) for size in image.shape)
+        usable = image.get_data_dtype().kind in "iuf" and bool(np.isfinite(image.affine).all())
     except FileNotFoundError as error:
         raise MissingError(f"there is no {path}", "the case is incomplete", "add the file, or remove the case") from error
-    except (ImageFileError, HeaderDataError, OSError, EOFError, ValueError, zlib.error) as error:
+    except (*UNREADABLE, ImageFileError, HeaderDataError) as error:
         raise _damaged(path, error) from error
-    if len(image.shape) != 3:
-        raise UsageError(
-            f"{path} has {len(image.shape)} dimensions: {list(image.shape)}",
-            "a case is one volume, [D, H, W]",
-            "split it, or remove it",
-        )
-    if 0 in image.shape:
-        raise UsageError(f"{path} has no voxels: {list(image.shape)}", "", REPLACE)
+    nifti_header.require_volume(path, shape, spacing)
+    if not usable:
+        raise UsageError(f"{path} has voxels or a position that are not numbers", "", REPLACE)
     return image, (spacing[0], spacing[1], spacing[2])
 
 
-def _inflated(path: Path) -> Any:
-    """A compressed NIfTI-1 file, inflated at once: NiBabel's chunks of a few KiB take half as long again."""
-    import nibabel
+def _inflated(data: bytes, most: int) -> bytes:
+    """The content of a gzip file, in one go: NiBabel inflates in pieces of a few KiB, which takes half as long again.
 
-    return nibabel.Nifti1Image.from_bytes(gzip.decompress(path.read_bytes()))
+    Args:
+        most: bytes that the header implies; what is beyond is not inflated.
 
-
-def _require_spacing(path: Path) -> bool:
-    """Check the raw header, because NiBabel reads a spacing of zero as one millimetre; whether it is single-file NIfTI-1."""
-    import nibabel
-    from nibabel.openers import ImageOpener
-    from nibabel.wrapstruct import WrapStructError
-
-    with ImageOpener(path) as source:
-        try:
-            header = nibabel.Nifti1Header.from_fileobj(source, check=False)
-        except WrapStructError:
-            return False  # not a NIfTI-1 header; loading the file reports what it is
-    spacing = [float(step) for step in header["pixdim"][1:4]]
-    if header["sizeof_hdr"] == 348 and not all(math.isfinite(step) and step != 0 for step in spacing):
-        raise UsageError(
-            f"{path} has a spacing of {' × '.join(f'{step:g}' for step in spacing)} mm",
-            "without the distance between voxels the volume cannot be resampled",
-            "correct the header's pixdim, or remove the case",
-        )
-    return bool(header["magic"].item() == b"n+1")
+    EOFError or zlib.error for data that ends early or is corrupt.
+    """
+    out: list[bytes] = []
+    left = most + 1  # one more, so that the end of the data and its check sum are met
+    while data and left > 0:
+        engine = zlib.decompressobj(GZIP)
+        out.append(engine.decompress(data, left))
+        left -= len(out[-1])
+        if not engine.eof and left > 0:
+            raise EOFError("it ends before its end marker")
+        data = engine.unused_data.lstrip(b"\0")
+    return b"".join(out)[:most]
 
 
 def _values(image: Any) -> NDArray[np.float32]:

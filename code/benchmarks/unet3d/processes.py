@@ -1,11 +1,12 @@
-"""Worker processes for cases: spawned, and ignoring Ctrl-C, which the parent handles."""
+"""Worker processes for cases: spawned, ending with their parent, and ignoring Ctrl-C, which the parent handles."""
 
 from __future__ import annotations
 
 import multiprocessing
 import os
-import signal
 from concurrent.futures import ProcessPoolExecutor
+
+from code.common.parent import end_with_pool
 
 
 def cores() -> int:
@@ -19,9 +20,4 @@ def pool(count: int) -> ProcessPoolExecutor:
     They are spawned, not forked: the parent may have threads (progress, a runtime), which a copy would lack.
     """
     context = multiprocessing.get_context("spawn")
-    return ProcessPoolExecutor(count, mp_context=context, initializer=_leave_interrupts_to_the_parent)
-
-
-def _leave_interrupts_to_the_parent() -> None:
-    """Ctrl-C reaches the whole process group; the parent stops its pool. (`signal.signal` itself cannot be pickled on Python 3.10.)"""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    return ProcessPoolExecutor(count, mp_context=context, initializer=end_with_pool)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from code.fields.field import Field
-from code.fields.rows.limits import COUNT, SMALL
+from code.fields.rows.limits import SMALL, SOME
 from code.fields.rows.words import request
 
 ROWS: tuple[Field, ...] = (
@@ -22,7 +22,7 @@ ROWS: tuple[Field, ...] = (
     ),
     request("fast", "bool", "A minimum duration of 60 s instead of 600 s.", default=False, aliases=("test_run",)),
     request(
-        "test_query_count", "int", "A short run of this many queries; its result is for the open division only.", limits=COUNT
+        "test_query_count", "int", "A short run of this many queries; its result is for the open division only.", limits=SOME
     ),
     request("force_build", "bool", "Rebuild engines that already exist.", default=False),
     request("dry_run", "bool", "Resolve and print the plan, engine names and LoadGen settings; run nothing.", default=False),
@@ -58,5 +58,6 @@ ROWS: tuple[Field, ...] = (
     request("passphrase_file", "str", "File with the encryption passphrase; default: prompt on the terminal."),
     request("a", "str", "First result to compare: a run directory, or a public result such as H100_SXM_80GBx8."),
     request("b", "str", "Second result to compare."),
+    request("anyway", "bool", "compare: show results that are not comparable, without a percentage.", default=False),
     request("report_dir", "str", "Directory of the report pages; default: build/report."),
 )

@@ -6,9 +6,12 @@ Limits = tuple[float, float]
 
 SHARE: Limits = (0, 1)
 PERCENT: Limits = (0, 100)
-"""Also percentiles, given as a share (0.99) or in per cent (99)."""
+PERCENTILE: Limits = (0.001, 99.999)
+"""Given in per cent (99) or as a share (0.99); 0 and 100 are no percentiles."""
 COUNT: Limits = (0, 2**53)
 """Queries, samples, bytes: integers that a double represents exactly, because run.json is read in two languages."""
+SOME: Limits = (1, 2**53)
+"""A count of which 0 would be nothing to do."""
 SEED: Limits = (0, 2**64 - 1)
 """LoadGen's seeds have 64 bits."""
 RATE: Limits = (0, 1e12)

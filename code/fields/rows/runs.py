@@ -11,6 +11,7 @@ from code.fields.rows.limits import (
     MILLISECONDS,
     NANOSECONDS,
     PERCENT,
+    PERCENTILE,
     RATE,
     SECONDS,
     SEED,
@@ -144,7 +145,7 @@ ROWS: tuple[Field, ...] = (
         "Percentile of queries that must meet the latency bound.",
         scenarios=(SRV,),
         loadgen="target_latency_percentile",
-        limits=PERCENT,
+        limits=PERCENTILE,
     ),
     row(
         LOADGEN,
@@ -179,7 +180,7 @@ ROWS: tuple[Field, ...] = (
         "Percentile that is reported.",
         scenarios=(SS,),
         loadgen="target_latency_percentile",
-        limits=PERCENT,
+        limits=PERCENTILE,
     ),
     row(
         LOADGEN,
@@ -207,7 +208,7 @@ ROWS: tuple[Field, ...] = (
         "Percentile that is reported.",
         scenarios=(MS,),
         loadgen="target_latency_percentile",
-        limits=PERCENT,
+        limits=PERCENTILE,
     ),
     row(
         LOADGEN,
@@ -270,6 +271,14 @@ ROWS: tuple[Field, ...] = (
         "Samples in the sampled accuracy log (audit tests).",
         loadgen="accuracy_log_sampling_target",
         limits=COUNT,
+    ),
+    row(
+        LOADGEN,
+        "probe",
+        "str",
+        "Values that a config leaves to a measurement: auto takes remembered ones, again measures anew.",
+        default="auto",
+        choices=("auto", "again"),
     ),
     row(LOADGEN, "mlperf_conf_path", "str", "mlperf.conf of older harnesses; LoadGen contains its own."),
     row(LOADGEN, "user_conf_path", "str", "user.conf of older harnesses; it is generated."),
@@ -339,6 +348,13 @@ ROWS: tuple[Field, ...] = (
     row(BATCHES, "use_spin_wait", "bool", "Spin while waiting for the device."),
     row(BATCHES, "complete_threads", "int", "Threads that pass responses to LoadGen.", limits=THREADS),
     row(BATCHES, "numa_config", "str", "Devices and cores of each NUMA node, as '0:0-31&1:32-63'."),
+    row(
+        BATCHES,
+        "share_devices",
+        "bool",
+        "Run beside another run on the same devices instead of waiting for it; the result then says so.",
+        default=False,
+    ),
     row(BATCHES, "use_jemalloc", "bool", "Run the harness with jemalloc."),
     row(BATCHES, "warmup_duration", "float", "Warm-up inference before LoadGen starts.", unit="s", limits=SECONDS),
 )

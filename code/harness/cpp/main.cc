@@ -59,6 +59,7 @@ void act(const std::vector<std::string>& arguments) {
 
 int main(int argc, char** argv) {
   harness::block_signals();
+  harness::end_with_launcher();
   try {
     act(std::vector<std::string>(argv + 1, argv + argc));
   } catch (const std::exception& error) {

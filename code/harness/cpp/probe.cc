@@ -15,6 +15,7 @@
 #include "core/sorted_work.h"
 #include "core/watch.h"
 #include "run.h"
+#include "scenarios/sut.h"
 
 namespace harness {
 
@@ -137,13 +138,26 @@ double measured_rate(Lanes& lanes, std::vector<Batch> batches, const Dataset& da
   return throughput_by_length(lanes, batches, dataset, kLeastS);
 }
 
+// Lets a Watch observe the lanes; it is issued nothing.
+class ProbedLanes : public Sut {
+ public:
+  using Sut::Sut;
+
+ protected:
+  void accept(const mlperf::QuerySample* /*samples*/, size_t /*count*/) override {}
+  [[nodiscard]] size_t waiting(size_t /*device*/) const override { return 0; }
+};
+
 }  // namespace
 
 void run_probe(const RunSpec& spec) {
   const auto dataset = spec.dataset.open();
-  Watch watch("", 0);
+  Watch watch("", spec.watchdog_s);
   watch.enter("load", nullptr);
   Lanes lanes(spec, *dataset, [](mlperf::QuerySampleResponse*, size_t) {});
+  const ProbedLanes probed(lanes);
+  const Forgets forgets(watch);
+  watch.enter("probe", &probed);
   auto samples = spread(dataset->count());
   const double rate = measured_rate(lanes, batches_of(samples, spec, *dataset), *dataset);
   if (dataset->proportional()) mix(samples, 1);

@@ -1,27 +1,27 @@
 """`python -m code.harness.python [--probe] run.json`: the harness process. It runs one LoadGen test or one probe and exits.
 
-The main thread only monitors: LoadGen runs on its own thread, so that signals are handled at once. LoadGen cannot stop a test, so an
-interrupted or failed run ends the process; the caller's INCOMPLETE marker tells that the logs are partial.
+LoadGen runs on its own thread, and a watch (code/harness/python/watch.py) handles signals and stuck engines. LoadGen cannot stop a test,
+so an interrupted or failed run ends the process; the caller's INCOMPLETE marker tells that the logs are partial.
 """
 
 from __future__ import annotations
 
 import importlib
 import os
-import signal
 import sys
 import threading
 import time
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import numpy as np
 
-from code.common.errors import HarnessError, Interrupted, RunError, UsageError
+from code.common.errors import HarnessError, RunError, UsageError
 from code.common.files import atomic_write, write_json
+from code.common.parent import end_with_launcher
 from code.harness.python.devices import USAGE_FILE
 from code.harness.python.progress import ProgressPipe
+from code.harness.python.watch import Watch
 from code.harness.schema import run_spec as contract
 from code.harness.schema.datasets import PromptData
 from code.harness.schema.run_spec import RunSpec
@@ -29,7 +29,6 @@ from code.harness.schema.run_spec import RunSpec
 RUNS: dict[type, str] = {PromptData: "code.harness.python.generation_run"}
 """Data set class → the module that runs it; every other kind runs in batches."""
 
-REPORT_EVERY_S = 0.25
 BATCHES_FILE = "batches.npy"
 """float64 [batches, 4]: begin and end in seconds after the start, samples, longest sample. Read by the report page."""
 
@@ -37,6 +36,9 @@ BATCHES_FILE = "batches.npy"
 def main(arguments: list[str]) -> int:
     """Run the harness. Returns the exit status: 0 success, 2 usage, 3 missing prerequisite, 4 failed, 130 interrupted."""
     pipe = ProgressPipe()
+    watch = Watch(pipe)
+    watch.catch_signals()
+    end_with_launcher()
     try:
         probing = "--probe" in arguments
         files = [a for a in arguments if a != "--probe"]
@@ -45,13 +47,14 @@ def main(arguments: list[str]) -> int:
                 "the harness takes exactly one run.json", f"it was given {len(files)}", "run it through `make run_harness`"
             )
         spec = contract.read(Path(files[0]))
-        _stop_on_signals(pipe)
-        pipe.send(phase="load", issued=0, completed=0, elapsed_s=0.0)
+        watch.limit(spec.watchdog_s, None if probing else Path(spec.output_dir))
+        watch.enter("load")
         loaded = load(spec)
         if probing:
+            watch.enter("probe", loaded)
             pipe.send(probe=loaded.probe())
             return 0
-        _run(spec, loaded, pipe)
+        _run(spec, loaded, pipe, watch)
         return 0
     except HarnessError as error:
         pipe.error(error)
@@ -60,11 +63,11 @@ def main(arguments: list[str]) -> int:
 
 
 def load(spec: RunSpec) -> Any:
-    """Load the data set and the engines. The run object has dataset, probe, warm_up, start, log and usage."""
+    """Load the data set and the engines. The run object has dataset, probe, warm_up, start, log and usage, and is Watched."""
     return importlib.import_module(RUNS.get(type(spec.dataset), "code.harness.python.batched_run")).load(spec)
 
 
-def _run(spec: RunSpec, loaded: Any, pipe: ProgressPipe) -> None:
+def _run(spec: RunSpec, loaded: Any, pipe: ProgressPipe, watch: Watch) -> None:
     import mlperf_loadgen as lg
 
     output = Path(spec.output_dir)
@@ -72,14 +75,9 @@ def _run(spec: RunSpec, loaded: Any, pipe: ProgressPipe) -> None:
         raise RunError(f"cannot write to {output}", "LoadGen's logs go there", "choose another folder with LOG_DIR")
     settings = _settings(lg, spec)
     if spec.warmup_s > 0:
-        pipe.send(phase="warmup", issued=0, completed=0, elapsed_s=0.0)
+        watch.enter("warmup", loaded)
         loaded.warm_up(spec.warmup_s)
-
-    def fail(error: HarnessError) -> None:
-        pipe.error(error)
-        print(error, file=sys.stderr, flush=True)
-        os._exit(error.exit_status)
-
+    fail = pipe.end_process
     sut = loaded.start(lg, fail)
     dataset = loaded.dataset
     handle = lg.ConstructFastSUT(sut.issue, sut.flush)
@@ -94,12 +92,11 @@ def _run(spec: RunSpec, loaded: Any, pipe: ProgressPipe) -> None:
             fail(RunError("LoadGen stopped", str(error), "see mlperf_log_detail.txt in the log folder"))
         ended.set()
 
+    watch.enter("run", loaded, lambda: (sut.counts.issued, sut.counts.completed))
     start = time.monotonic()
     thread = threading.Thread(target=test, name="loadgen", daemon=True)
     thread.start()
-    while not ended.wait(REPORT_EVERY_S):
-        counts = sut.counts
-        pipe.send(phase="run", issued=counts.issued, completed=counts.completed, elapsed_s=time.monotonic() - start)
+    ended.wait()
     thread.join()
     elapsed_s = time.monotonic() - start
     sut.close()
@@ -108,7 +105,7 @@ def _run(spec: RunSpec, loaded: Any, pipe: ProgressPipe) -> None:
         np.save(out, np.asarray(loaded.log(sut), dtype=np.float64).reshape(-1, 4) - [start, start, 0, 0])
     lg.DestroyQSL(qsl)
     lg.DestroyFastSUT(handle)
-    pipe.send(phase="end", issued=sut.counts.issued, completed=sut.counts.completed, elapsed_s=time.monotonic() - start)
+    watch.enter("end")
 
 
 def _settings(lg: Any, spec: RunSpec) -> Any:
@@ -137,17 +134,6 @@ def _log_settings(lg: Any, spec: RunSpec) -> Any:
     log.log_mode = getattr(lg.LoggingMode, spec.log.mode)
     log.log_mode_async_poll_interval_ms = spec.log.async_poll_interval_ms
     return log
-
-
-def _stop_on_signals(pipe: ProgressPipe) -> None:
-    def stop(number: int, _frame: FrameType | None) -> None:
-        error = Interrupted(f"stopped by {signal.Signals(number).name}", "the logs in this folder are incomplete")
-        pipe.error(error)
-        sys.stdout.flush()
-        os._exit(error.exit_status)
-
-    signal.signal(signal.SIGINT, stop)
-    signal.signal(signal.SIGTERM, stop)
 
 
 if __name__ == "__main__":

@@ -11,19 +11,26 @@ import numpy as np
 
 from code.common.errors import HarnessError
 from code.harness.python.datasets import open_dataset
-from code.harness.python.devices import Device, load_devices, on_all, usage
+from code.harness.python.devices import Device, Pulse, load_devices, on_all, usage
 from code.harness.python.probe import measure
 from code.harness.python.sut import Sut
 from code.harness.schema.run_spec import RunSpec
 
 
-class BatchedRun:
-    """Devices, data set and, once started, the system under test."""
+class BatchedRun(Pulse):
+    """Devices, data set and, once started, the system under test. A watch observes it."""
+
+    patience = 1.0
 
     def __init__(self, spec: RunSpec) -> None:
         self._spec = spec
         self.dataset = open_dataset(spec.dataset)
-        self._devices = load_devices(spec)
+        super().__init__(load_devices(spec))
+        self._sut: Sut | None = None
+
+    def pending(self) -> bool:
+        """Whether an answer is due: always in a probe or warm-up, in a run while samples are issued and not completed."""
+        return self._sut is None or self._sut.counts.issued != self._sut.counts.completed
 
     def probe(self) -> dict[str, float]:
         """Measure the engines on this machine, for config values that are left to it (`Probed`)."""
@@ -35,7 +42,7 @@ class BatchedRun:
         end = time.monotonic() + seconds
 
         def work(device: Device) -> None:
-            stream = device.engine.stream()
+            stream = device.lane()
             for index in first_of_length[::-1]:
                 self.dataset.meet(stream, int(index))
                 if time.monotonic() > end:
@@ -46,7 +53,7 @@ class BatchedRun:
     def start(self, lg: Any, failed: Callable[[HarnessError], None]) -> Sut:
         """The system under test."""
         spec = self._spec
-        return Sut(
+        self._sut = Sut(
             spec.scenario,
             [lane for device in self._devices for lane in device.lanes()],
             self.dataset,
@@ -57,6 +64,7 @@ class BatchedRun:
             respond=lg.QuerySampleResponse,
             failed=failed,
         )
+        return self._sut
 
     @staticmethod
     def log(sut: Sut) -> array[float]:

@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -27,19 +27,25 @@ Made = TypeVar("Made")
 
 @dataclass(frozen=True)
 class Device:
-    """A device with its engine loaded."""
+    """A device with its engine loaded, and every lane that was made of it."""
 
     entry: DeviceEntry
     engine: Engine
+    made: list[Lane] = field(default_factory=list)
 
     @property
     def name(self) -> str:
         """Its name in logs and errors."""
         return self.entry.name
 
+    def lane(self) -> Lane:
+        """A lane with a stream of its own."""
+        self.made.append(Lane(self.entry, self.engine.stream()))
+        return self.made[-1]
+
     def lanes(self) -> list[Lane]:
         """One lane per stream."""
-        return [Lane(self.entry, self.engine.stream()) for _ in range(self.entry.streams)]
+        return [self.lane() for _ in range(self.entry.streams)]
 
 
 class Lane:
@@ -50,14 +56,46 @@ class Lane:
         self.samples = 0
         self.batches = 0
         self.busy_s = 0.0
+        self.calls = 0
+        """Calls that the engine has answered."""
+        self.since = 0.0
+        """When the current call began (monotonic seconds); 0 between calls."""
         self._stream = stream
 
     def infer(self, inputs: Arrays) -> Arrays:
         """One call into the engine, timed."""
-        begin = time.monotonic()
+        begin = self.since = time.monotonic()
         outputs = self._stream.infer(inputs)
+        self.since = 0.0
+        self.calls += 1
         self.busy_s += time.monotonic() - begin
         return outputs
+
+
+class Pulse:
+    """Signs of life of the lanes of some devices, as code/harness/python/watch.py observes them. Any thread may ask."""
+
+    def __init__(self, devices: Sequence[Device]) -> None:
+        self._devices = devices
+
+    def _lanes(self) -> list[Lane]:
+        return [lane for device in self._devices for lane in tuple(device.made)]
+
+    def answers(self) -> int:
+        """Calls that engines have answered."""
+        return sum(lane.calls for lane in self._lanes())
+
+    def longest_busy_s(self, now: float) -> float:
+        """The longest time that a lane has been in its current call."""
+        return max((now - since for lane in self._lanes() if (since := lane.since)), default=0.0)
+
+    def describe(self, now: float) -> str:
+        """'node 0: lane 0 in the engine for 121 s, lane 1 idle'."""
+        words = []
+        for device in self._devices:
+            states = (f"in the engine for {now - lane.since:.0f} s" if lane.since else "idle" for lane in tuple(device.made))
+            words.append(f"{device.name}: " + ", ".join(f"lane {number} {state}" for number, state in enumerate(states)))
+        return "; ".join(words)
 
 
 def bind_thread(cores: Sequence[int]) -> None:

@@ -16,6 +16,7 @@ from code.common.errors import HarnessError, RunError, UsageError
 from code.harness.python.devices import bind_thread, usage_row
 from code.harness.python.generation_sut import GenerationSut
 from code.harness.python.prompts import PromptDataset
+from code.harness.python.watch import PATIENCE
 from code.harness.schema.datasets import PromptData
 from code.harness.schema.run_spec import RunSpec
 
@@ -26,10 +27,17 @@ STALLED_S = 600.0
 
 
 class GenerationRun:
-    """Generator, prompts and, once started, the system under test."""
+    """Generator, prompts and, once started, the system under test. A watch observes it until then: in a test, the system watches its
+    requests itself."""
+
+    patience = float(PATIENCE)
+    """A text takes much longer than a step of the generator."""
 
     def __init__(self, spec: RunSpec) -> None:
         self._spec = spec
+        self._finished = 0
+        self._since = 0.0
+        self._started = False
         self._prompts = cast(PromptData, spec.dataset)
         self.dataset = PromptDataset(self._prompts)
         self._generator = self._load()
@@ -63,6 +71,31 @@ class GenerationRun:
             raise UsageError(f"cannot generate text on {names} together", why, "choose one device with --devices=…")
         return cast(TextGenerator, on_several(folder, specs))
 
+    def answers(self) -> int:
+        """Texts finished so far."""
+        return self._finished
+
+    def pending(self) -> bool:
+        """Whether a text is due."""
+        return not self._started
+
+    def longest_busy_s(self, now: float) -> float:
+        """How long the generator has been in its current step."""
+        since = self._since
+        return now - since if since else 0.0
+
+    def describe(self, _now: float) -> str:
+        """What it has done."""
+        return f"the generator has finished {self._finished:,} texts"
+
+    def _advance(self) -> int:
+        """One step of the generator. Returns how many texts it finished."""
+        self._since = time.monotonic()
+        finished = sum(event.finished for event in self._generator.advance(WAIT_S))
+        self._since = 0.0
+        self._finished += finished
+        return finished
+
     def probe(self) -> dict[str, float]:
         """{'samples_per_second', 'latency_ns'}: with as many requests in flight as possible, and with one at a time.
 
@@ -84,9 +117,8 @@ class GenerationRun:
             while running < self._generator.capacity + 4:
                 self._generator.submit(given, self.dataset.prompt(order[given % len(order)]))
                 given, running = given + 1, running + 1
-            for event in self._generator.advance(WAIT_S):
-                if event.finished:
-                    done, running = done + 1, running - 1
+            finished = self._advance()
+            done, running = done + finished, running - finished
             now = time.monotonic()
             if not begin and done >= self._generator.capacity:
                 begin, at_begin = now, done  # every slot has completed a whole text
@@ -112,7 +144,7 @@ class GenerationRun:
 
     def _drain(self, running: int) -> None:
         while running:
-            running -= sum(event.finished for event in self._generator.advance(WAIT_S))
+            running -= self._advance()
 
     def warm_up(self, seconds: float) -> None:
         """Generate a text for the longest and the shortest prompt, and for others while time allows."""
@@ -127,6 +159,7 @@ class GenerationRun:
     def start(self, lg: Any, failed: Callable[[HarnessError], None]) -> GenerationSut:
         """The system under test."""
         prompts = self._prompts
+        self._started = True
         for stream in self._streams():
             stream.reset()
         return GenerationSut(

@@ -20,8 +20,7 @@ from code.backends.generators.base import WAIT_S, Event, TextGenerator, Usage, f
 from code.common.errors import HarnessError, RunError
 from code.harness.python.prompts import PromptDataset
 from code.harness.python.sut import Counts
-
-PATIENCE = 10
+from code.harness.python.watch import PATIENCE
 
 
 def in_order(indices: Sequence[int], lengths: NDArray[np.int32], segments: int) -> NDArray[np.int64]:

@@ -42,7 +42,7 @@ def measure(devices: Sequence[Device], dataset: Dataset, spec: RunSpec) -> dict[
 
 def _meet_shapes(device: Device, dataset: Dataset, batches: list[Batch]) -> None:
     """Run every batch once while time allows: an engine's first use of a shape costs more than later ones."""
-    stream = device.engine.stream()
+    stream = device.lane()
     end = time.monotonic() + WARM_UP_S
     for batch in batches:
         if dataset.proportional:
@@ -80,7 +80,7 @@ def _throughput(lanes: Sequence[Lane], dataset: Dataset, batches: list[Batch], l
 
 
 def _latency_ns(device: Device, dataset: Dataset, chosen: NDArray[np.int64]) -> float:
-    stream = device.engine.stream()
+    stream = device.lane()
     times, lengths = [], []
     end = time.monotonic() + LEAST_S
     for index in np.random.default_rng(1).permutation(chosen)[:LATENCY_RUNS]:

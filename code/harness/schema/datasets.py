@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, fields
 from typing import Annotated, Any, Literal
@@ -10,6 +11,8 @@ from code.harness.schema.reader import OneOf, Range, Reader, Size
 
 Name = Annotated[str, Size(1)]
 Count = Annotated[int, Range(1, (1 << 31) - 1)]
+LARGEST_WINDOW = 1 << 28
+"""Voxels of a window: a gigabyte in float32."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +66,9 @@ class VolumeData:
     kind: Literal["volume"] = "volume"
 
     def complaint(self) -> str:
-        """A check that JSON Schema cannot express: the problem with the cases, or ''."""
+        """A check that JSON Schema cannot express: the problem with the window or the cases, or ''."""
+        if math.prod(self.roi) > LARGEST_WINDOW:
+            return f"a window of {math.prod(self.roi):,} voxels is larger than {LARGEST_WINDOW:,}"
         return "" if len(self.cases) == self.count else f"there are {len(self.cases)} cases, but count is {self.count}"
 
 

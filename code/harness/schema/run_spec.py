@@ -184,8 +184,9 @@ def read(path: Path) -> RunSpec:
         content = json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse)
     except OSError as error:
         raise MissingError(f"cannot open {path}", error.strerror or "", step) from error
-    except ValueError as error:
-        raise UsageError(f"{path} is not valid JSON", str(error), step) from error
+    except (ValueError, RecursionError) as error:
+        why = "it is nested too deeply" if isinstance(error, RecursionError) else str(error)
+        raise UsageError(f"{path} is not valid JSON", why, step) from error
     return parse(content, str(path))
 
 

@@ -42,11 +42,8 @@ class Latencies:
 
 def batches(folder: Path) -> Floats | None:
     """Completed batches, float64 [batches, 4] (begin, end, samples, longest); None if not recorded."""
-    try:
-        found = np.load(folder / BATCHES_FILE, allow_pickle=False)
-    except (OSError, ValueError):
-        return None
-    if found.ndim != 2 or found.shape[1] != 4 or not len(found):
+    found = _array(folder / BATCHES_FILE)
+    if found is None or found.ndim != 2 or found.shape[1] != 4:
         return None
     ordered: Floats = found[np.argsort(found[:, 1], kind="stable")].astype(np.float64)
     return ordered
@@ -112,9 +109,17 @@ def lengths(spec: Mapping[str, Any]) -> NDArray[np.int64] | None:
     name, folder = data.get("lengths"), data.get("folder")
     if not isinstance(name, str) or not isinstance(folder, str):
         return None
+    found = _array(Path(folder) / name)
+    return None if found is None else found.astype(np.int64).ravel()
+
+
+def _array(path: Path) -> NDArray[Any] | None:
+    """The numbers in an .npy file; None if it is absent, empty, damaged, or holds anything but finite numbers from 0 on."""
     try:
-        found = np.load(Path(folder) / name, allow_pickle=False)
-    except (OSError, ValueError):
+        if not path.is_file():
+            return None
+        found = np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError, MemoryError, SyntaxError):
         return None
-    values: NDArray[np.int64] = np.asarray(found).astype(np.int64).ravel()
-    return values if len(values) else None
+    usable = isinstance(found, np.ndarray) and found.dtype.kind in "iuf" and found.size > 0
+    return found if usable and bool(np.isfinite(found).all()) and float(found.min()) >= 0 and float(found.max()) < 2**53 else None

@@ -244,8 +244,10 @@ def _devices(run: RunPage) -> str:
     for one in run.metadata.get("devices", []):
         entry = placed.get(int(one["index"]), {})
         cores = ",".join(map(str, intervals(list(entry.get("cores", []))))) or "any"
-        busy = f"{float(one['busy_share']):.1%}"
-        rows.append((one["name"], f"{one['samples']:,}", f"{one['batches']:,}", busy, entry.get("streams", ""), cores))
+        busy = f"{float(one.get('busy_share', 0)):.1%}"
+        rows.append(
+            (one["name"], f"{one.get('samples', 0):,}", f"{one.get('batches', 0):,}", busy, entry.get("streams", ""), cores)
+        )
     return _table(("Device", "Samples", "Batches", "Busy", "Streams", "Cores"), rows)
 
 

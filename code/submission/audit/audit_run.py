@@ -113,12 +113,7 @@ def run(audit: Audit, folder: Path, label: str, sampling: int | None = None) -> 
         RunError: LoadGen did not apply the audit.config, or the harness failed.
     """
     spec = contract.read(audit.performance.folder / runs.RUN_FILE)
-    if not all(Path(engine.folder).is_dir() for engine in spec.engines):
-        raise MissingError(
-            f"engine {audit.performance.engine} no longer exists",
-            "an audit needs the engine of the performance run",
-            "run `make generate_engines` with the same RUN_ARGS",
-        )
+    compliance.require_engines(Path(engine.folder) for engine in spec.engines)
     wanted = audit_config.settings(audit.test, audit.short, sampling)
     conf = Path(spec.user_conf).read_text(encoding="utf-8")
     dataset = spec.dataset
@@ -271,10 +266,7 @@ def newest_audit(logs: Path, audit: Audit) -> tuple[Path, Audit] | None:
     it repeated, which need not be the newest; None if there is none."""
     found = []
     for record in logs.rglob(AUDIT_FILE):
-        try:
-            content = json.loads(record.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            continue
+        content = compliance.read_record(record.parent)
         reference = runs.read_run(Path(str(content.get("performance_run", ""))))
         if content.get("test") != audit.test or reference is None or reference.key != audit.performance.key:
             continue

@@ -33,6 +33,9 @@ class Side:
         accuracy: metric → value.
         config: field → value; {} for a public result.
         facts: table rows about system and software.
+        model: 'the reference model', 'the tiny model', …, with its digest where it is the user's own.
+        precision: 'fp16'; '' where unknown.
+        devices: 'processors', 'accelerators' or 'simulated'.
     """
 
     name: str
@@ -46,6 +49,9 @@ class Side:
     accuracy: Mapping[str, float] = field(default_factory=dict)
     config: Mapping[str, Any] = field(default_factory=dict)
     facts: Mapping[str, str] = field(default_factory=dict)
+    model: str = ""
+    precision: str = ""
+    devices: str = ""
 
     @property
     def per_accelerator(self) -> float | None:
@@ -81,7 +87,22 @@ def of_run(run: Run) -> Side:
             **{key: str(value) for key, value in run.metadata.items() if key.endswith("_version")},
             "harness commit": str(run.provenance.get("commit") or ""),
         },
+        model=_model(run),
+        precision=str(run.metadata.get("precision") or ""),
+        devices=_devices(run),
     )
+
+
+def _model(run: Run) -> str:
+    variant = str(run.metadata.get("model_variant", "reference"))
+    digest = str(run.provenance.get("engine", {}).get("model", {}).get("sha256", ""))
+    return f"the {variant} model" + (f" {digest[:12]}" if variant == "custom" else "")
+
+
+def _devices(run: Run) -> str:
+    if run.simulated:
+        return "simulated"
+    return "processors" if run.spec.get("record", {}).get("device_kind") == "CPU" else "accelerators"
 
 
 def _validity(run: Run) -> str:
@@ -121,6 +142,8 @@ def of_public(name: str, benchmark: str, scenario: str) -> Side:
         accelerators=found.accelerators,
         higher_is_better=True,
         validity=f"VALID (median of {found.submissions})",
+        model="the reference model",
+        devices="accelerators",
     )
 
 
@@ -163,9 +186,26 @@ def differences(a: Side, b: Side) -> list[tuple[str, Any, Any]]:
     return [(name, a.config.get(name), b.config.get(name)) for name in names if a.config.get(name) != b.config.get(name)]
 
 
+def obstacles(a: Side, b: Side) -> list[str]:
+    """Why a percentage between two results would mean nothing; [] where they are comparable."""
+    found = []
+    for what, ours, theirs in (
+        ("model", a.model, b.model),
+        ("accuracy target", a.benchmark, b.benchmark),
+        ("precision", a.precision, b.precision),
+        ("devices", a.devices, b.devices),
+    ):
+        if ours and theirs and ours != theirs:
+            found.append(f"{what}: A is {ours}, B is {theirs}")
+    return found
+
+
 def change_percent(a: Side, b: Side) -> float | None:
-    """How much better B is than A per accelerator, in percent; negative if worse, None if one has no value."""
+    """By how much B's value is above A's, per accelerator for throughputs, in percent; negative if below, None if one has no value.
+
+    Of a latency, more is worse.
+    """
     first, second = a.per_accelerator, b.per_accelerator
-    if not first or not second:
+    if not first or second is None:
         return None
-    return (second / first - 1) * 100 if a.higher_is_better else (first / second - 1) * 100
+    return (second / first - 1) * 100

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from code.backends import store
+from code.common import jsonfile
+from code.common.errors import MissingError
 from code.common.paths import build_dir
 from code.rules.benchmarks import newest_with, result_named
 from code.rules.rounds import Round
@@ -31,11 +34,18 @@ def test_dir(run: Run, test: str) -> Path:
 
 def read_record(folder: Path) -> dict[str, Any]:
     """The content of an audit's audit.json; {} if it is missing or invalid."""
-    try:
-        content = json.loads((folder / RECORD).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return content if isinstance(content, dict) else {}
+    return jsonfile.object_or_empty(folder / RECORD)
+
+
+def require_engines(folders: Iterable[Path]) -> None:
+    """MissingError for an engine of the audited run that is gone or damaged."""
+    for folder in folders:
+        if reason := store.damage(folder):
+            raise MissingError(
+                f"engine {folder.name} no longer exists, or is damaged: {reason}",
+                "an audit needs the engine of the performance run",
+                "run `make generate_engines` with the same RUN_ARGS",
+            )
 
 
 def stored_tests(one: Candidate, round_: Round) -> dict[str, Path]:

@@ -8,9 +8,10 @@ from pathlib import Path
 
 from code.common.errors import RunError, UsageError
 from code.results import loadgen_log
+from code.results.departures import departures
 from code.results.loadgen_log import LoadGenLog
 from code.results.verdict import judge
-from code.rules.benchmarks import ResultFacts, result_named, rules_in
+from code.rules.benchmarks import ResultFacts, result_named
 from code.rules.metrics import TEN_MINUTES_MS
 from code.rules.rounds import Round
 from code.submission.check import accuracy_text, summary_log
@@ -168,12 +169,14 @@ def _latency(folder: Path, log: LoadGenLog, claim: Claim) -> Iterator[Finding]:
     if log.scenario != "Offline" and log.complete and not log.get("early_stopping_met"):
         what = f"early stopping was not met: {str(log.get('early_stopping_result', '')).strip()}"
         yield Finding(log.path, what, claim.rerun("PerformanceOnly"), check="early_stopping")
-    rules = rules_in(claim.round, claim.benchmark)
-    bound = rules.server_latency_ns if rules else None
-    asked = log.get("effective_target_latency_ns")
-    if log.scenario == "Server" and bound and asked and asked > bound:
-        what = f"the latency bound of the run is {asked / 1e6:g} ms; {claim.benchmark} allows {bound / 1e6:g} ms"
-        yield Finding(log.path, what, claim.rerun("PerformanceOnly"), check="latency")
+
+
+def _rules(folder: Path, log: LoadGenLog, claim: Claim) -> Iterator[Finding]:
+    """Settings that are not the benchmark's own rule: refused in closed, named in open. Seeds and samples have checks of their own."""
+    for one in departures(log, claim.benchmark, claim.round):
+        if one.field not in (*claim.round.seeds, "performance_sample_count_override"):
+            step = f"leave {one.field} out, then {claim.rerun('PerformanceOnly')}"
+            yield Finding(log.path, one.what, step, error=claim.closed, check="rules")
 
 
 def _summary(folder: Path, log: LoadGenLog, claim: Claim) -> Iterator[Finding]:
@@ -197,6 +200,7 @@ PERFORMANCE_CHECKS: tuple[Check, ...] = (
     _sample_counts,
     _scenario,
     _latency,
+    _rules,
     _summary,
 )
 

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from code.common import jsonfile
 from code.common.files import atomic_write
 from code.results import loadgen_log
 from code.results.loadgen_log import LoadGenLog
@@ -150,10 +151,7 @@ def _accuracy(path: Path, place: Place) -> str:
 
 
 def _json(path: Path | None) -> dict[str, Any]:
-    if path is None or not path.is_file():
-        return {}
-    content = json.loads(path.read_text(encoding="utf-8"))
-    return content if isinstance(content, dict) else {}
+    return {} if path is None else jsonfile.object_or_empty(path)
 
 
 def _no_formula(value: Any) -> Any:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from code.common import jsonfile
 from code.common.errors import MissingError
 from code.common.files import sha256
 from code.rules.benchmarks import required_audits, required_scenarios, result_named, rules_in, short_name
@@ -15,7 +15,7 @@ from code.submission.check import accuracy_text, log_checks, tree_structure
 from code.submission.check.finding import Finding
 from code.submission.check.log_checks import Claim
 from code.submission.pack import truncation
-from code.submission.stage import layout, measurements, staging
+from code.submission.stage import layout, measurements, record
 from code.submission.stage.layout import LAYOUTS, Layout, Place
 from code.systems.data.description_fields import ALLOWED, MEANINGFUL, REQUIRED
 
@@ -36,13 +36,9 @@ def preflight(root: Path, round_: Round, submitter: str = "") -> list[Finding]:
 
 
 def _unchanged(root: Path) -> Iterator[Finding]:
-    """The logs must be unchanged since staging."""
-    for name, digest in staging.read_record(root).get("files", {}).items():
-        path = root / name
-        if not path.is_file():
-            yield Finding(path, "deleted after staging", STAGE, check="unchanged")
-        elif sha256(path) != digest:
-            yield Finding(path, "changed after staging: its digest differs", STAGE, check="unchanged")
+    """Logs, settings and scores must be unchanged since staging."""
+    for path, what in record.changed(root):
+        yield Finding(path, what, STAGE, check="unchanged")
 
 
 def _result(root: Path, shape: Layout, round_: Round, place: Place) -> Iterator[Finding]:
@@ -77,7 +73,7 @@ def _result(root: Path, shape: Layout, round_: Round, place: Place) -> Iterator[
 
 def _json(path: Path, what: str) -> tuple[dict[str, Any], Finding | None]:
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = jsonfile.read(path)
     except FileNotFoundError:
         return {}, Finding(path, f"{what} is missing", STAGE, check="files")
     except (OSError, ValueError) as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import shutil
+import stat
 import subprocess
 import tarfile
 from dataclasses import dataclass
@@ -31,15 +32,13 @@ class Packed:
 
 def pack(root: Path, folder: Path) -> Packed:
     """Pack a tree into `folder`: sorted, without this machine's times, owners or modes."""
-    files = sorted(path for path in root.rglob("*") if path.is_file())
+    paths = sorted(root.rglob("*"))
+    for path in paths:
+        _require_packable(path, str(path.relative_to(root)))
+    files = [path for path in paths if path.is_file()]
     if not files:
         raise MissingError(f"nothing to pack in {root}", "", "run `make stage_results`")
-    links = [path for path in root.rglob("*") if path.is_symlink()]
-    if links:
-        raise UsageError(
-            f"{links[0]} is a symbolic link", "a submission may not contain links", "replace it with the file itself"
-        )
-    names = sorted(str(path.relative_to(root)) for path in root.rglob("*"))
+    names = sorted(str(path.relative_to(root)) for path in paths)
     tarball = folder / TARBALL
     with (
         atomic_write(tarball, "wb") as raw,
@@ -55,6 +54,28 @@ def pack(root: Path, folder: Path) -> Packed:
     return Packed(tarball, manifest, sha256(tarball), len(files))
 
 
+def _require_packable(path: Path, name: str) -> None:
+    """UsageError for what does not belong into a submission, or that the tarball's format (USTAR) cannot hold."""
+    status = path.lstat()
+    fault, why = "", ""
+    if stat.S_ISLNK(status.st_mode):
+        fault, why = "is a symbolic link", "a submission may not contain links"
+    elif not (stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode)):
+        fault, why = "is neither a file nor a directory", "a submission contains nothing else"
+    elif not name.isprintable():
+        fault, why = "has a name with control characters, or one that is not UTF-8", "other systems cannot unpack it"
+    else:
+        entry = tarfile.TarInfo(name)
+        entry.size = status.st_size if stat.S_ISREG(status.st_mode) else 0
+        try:
+            entry.tobuf(tarfile.USTAR_FORMAT, "utf-8", "strict")
+        except (ValueError, UnicodeError) as error:
+            fault, why = "does not fit into a USTAR archive", str(error)
+    if fault:
+        shown = str(path).encode("utf-8", "backslashreplace").decode()
+        raise UsageError(f"{shown} {fault}", why, "remove, rename or replace it, then run `make pack_submission`")
+
+
 def _add(archive: tarfile.TarFile, path: Path, name: str) -> None:
     entry = tarfile.TarInfo(name)
     entry.mtime, entry.uid, entry.gid, entry.uname, entry.gname = 0, 0, 0, "", ""
@@ -63,8 +84,11 @@ def _add(archive: tarfile.TarFile, path: Path, name: str) -> None:
         archive.addfile(entry)
         return
     entry.size, entry.mode = path.stat().st_size, _FILE_MODE
-    with path.open("rb") as source:
-        archive.addfile(entry, source)
+    try:
+        with path.open("rb") as source:
+            archive.addfile(entry, source)
+    except OSError as error:
+        raise RunError(f"{path} cannot be packed", error.strerror or str(error), "make it readable, then pack again") from error
 
 
 def decryption_command(encrypted: Path) -> str:

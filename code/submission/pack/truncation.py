@@ -8,13 +8,13 @@ idempotent and can be repeated after an interruption.
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from code.common import jsonfile
 from code.common.errors import MissingError, RunError
 from code.common.files import atomic_write, sha256, write_json
 from code.common.paths import build_dir
@@ -132,9 +132,6 @@ def set_aside(kept: Path, digest: str) -> Path:
 
 def _remember(done: list[Truncated]) -> None:
     path = full_results_dir() / DIGESTS
-    try:
-        known = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        known = {}
+    known = jsonfile.object_or_empty(path)
     known.update({str(one.kept.relative_to(full_results_dir())): one.digest for one in done})
     write_json(path, known)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from code.common.errors import MissingError, UsageError
+from code.results import seal
 from code.rules.benchmarks import short_name
 from code.rules.rounds import Round
 from code.submission.check.finding import Finding, errors
@@ -245,6 +246,16 @@ def pair_findings(one: Candidate) -> Iterable[Finding]:
         what = str(accuracy.metadata.get("summary_string", "no score"))
         step = "use a higher precision or recalibrate, then run both modes again"
         yield Finding(accuracy.folder / runs.METADATA, f"the accuracy run did not pass: {what}", step, check="accuracy")
+
+
+def sealed_findings(one: Candidate) -> Iterable[Finding]:
+    """Findings on files of a candidate's runs that changed after the run."""
+    for run in (one.performance_run, one.accuracy_run):
+        if run is None:
+            continue
+        step = f'make run RUN_ARGS="--benchmarks={short_name(one.benchmark)} --scenarios={one.scenario} --test_mode={run.mode}"'
+        for what in seal.broken(run.folder):
+            yield Finding(run.folder / runs.METADATA, what, f"restore the file, or {step}", check="sealed")
 
 
 def _differences(ours: dict[str, object], theirs: dict[str, object], prefix: str = "") -> Iterable[str]:

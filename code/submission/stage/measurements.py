@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
+from code.common import jsonfile
+from code.common.errors import UsageError
 from code.common.paths import shown
 from code.results import provenance
 from code.rules.benchmarks import short_name
@@ -26,6 +29,14 @@ Post-training quantisation uses only the calibration set that MLPerf names for t
 """
 NOT_CALIBRATED = "{benchmark} on {system}: {precision}, not quantised. No calibration was used."
 CALIBRATED = "{benchmark} on {system}: {precision}. The ranges come from the calibration recorded in the engine: {calibration}."
+
+
+def read(path: Path) -> dict[str, Any]:
+    """The measurements JSON of a tree. UsageError if it is damaged."""
+    try:
+        return jsonfile.read_object(path)
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{path} cannot be read", str(error), "correct it, or leave the result out with --benchmarks") from error
 
 
 def implementation(run: Run) -> str:

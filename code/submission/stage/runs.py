@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from collections.abc import Iterable, Mapping
@@ -11,11 +10,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
+from code.common import jsonfile
 from code.common.paths import build_dir
+from code.common.typed import Shape
 from code.results import provenance
 from code.rules.benchmarks import newest_with, result_named
 from code.rules.rounds import ROUNDS, Round
-from code.submission.stage import layout
+from code.submission.stage import layout, run_types
 
 METADATA = "metadata.json"
 RUN_FILE = "run.json"
@@ -35,11 +36,13 @@ class Run:
         folder: the folder of its logs.
         metadata: its metadata.json.
         started: LoadGen's start, '2025-11-22T02:00:00Z'; '' if the log does not contain it.
+        misfits: what in its metadata.json cannot be right and was left out.
     """
 
     folder: Path
     metadata: Mapping[str, Any] = field(repr=False)
     started: str = ""
+    misfits: tuple[str, ...] = ()
 
     @property
     def system(self) -> str:
@@ -89,12 +92,12 @@ class Run:
     @cached_property
     def spec(self) -> Mapping[str, Any]:
         """The content of its run.json; {} if missing."""
-        return _json(self.folder / RUN_FILE)
+        return _shaped(run_types.SPEC, jsonfile.object_or_empty(self.folder / RUN_FILE))
 
     @cached_property
     def provenance(self) -> Mapping[str, Any]:
         """The content of its provenance.json; {} if missing."""
-        return provenance.read(self.folder)
+        return _shaped(run_types.PROVENANCE, provenance.read(self.folder))
 
     @property
     def engine(self) -> str:
@@ -127,6 +130,7 @@ class Run:
     def missing(self) -> list[str]:
         """What is missing for it to be complete; [] for a complete run."""
         out = [f"{INCOMPLETE} marker: the run has not finished, or failed"] if (self.folder / INCOMPLETE).exists() else []
+        out += [f"{METADATA} is damaged: {misfit}" for misfit in self.misfits]
         return out + [f"no {name}" for name in self.wanted if not (self.folder / name).is_file()]
 
     @property
@@ -135,12 +139,9 @@ class Run:
         return not self.missing()
 
 
-def _json(path: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return content if isinstance(content, dict) else {}
+def _shaped(shape: Shape, content: Mapping[str, Any]) -> dict[str, Any]:
+    """The content in its shape; what does not fit is left out."""
+    return shape.read(content, "", []) or {}
 
 
 def log_folder(given: str | None) -> Path:
@@ -151,10 +152,25 @@ def log_folder(given: str | None) -> Path:
 
 def read_run(folder: Path) -> Run | None:
     """The run in a folder; None if it has no metadata.json of a run, or holds an audit."""
-    content = _json(folder / METADATA)
-    if not {"system_name", "benchmark_full", "scenario", "test_mode"} <= set(content) or (folder / AUDIT_FILE).exists():
+    found = _read_run(folder)
+    return found if isinstance(found, Run) else None
+
+
+def _read_run(folder: Path) -> Run | str | None:
+    """The run in a folder, or why its metadata.json cannot be read; None if it is not the folder of a run."""
+    if (folder / AUDIT_FILE).exists():
         return None
-    return Run(folder, content, started(folder))
+    try:
+        content = jsonfile.read_object(folder / METADATA)
+    except OSError as error:
+        return error.strerror or str(error)
+    except ValueError as error:
+        return str(error)
+    if not {"system_name", "benchmark_full", "scenario", "test_mode"} & set(content):
+        return None
+    notes: list[str] = []
+    metadata = run_types.METADATA.read(content, METADATA, notes)
+    return "; ".join(notes) if metadata is None else Run(folder, metadata, started(folder), tuple(notes))
 
 
 def started(folder: Path) -> str:
@@ -163,14 +179,21 @@ def started(folder: Path) -> str:
             found = _STARTED.search(source.read(_HEAD_BYTES))
     except OSError:
         return ""
-    return found.group(1).decode() if found else ""
+    return found.group(1).decode("ascii", "replace") if found else ""
 
 
 def find_runs(root: Path) -> list[Run]:
     """Every run below `root`, newest first."""
+    return scan(root)[0]
+
+
+def scan(root: Path) -> tuple[list[Run], list[tuple[Path, str]]]:
+    """Every run below `root`, newest first, and the folders whose metadata.json is damaged, with the reason."""
     folders = [Path(path) for path, _, files in os.walk(root) if METADATA in files]
-    runs = [run for run in map(read_run, folders) if run is not None]
-    return sorted(runs, key=lambda run: (run.started, str(run.folder)), reverse=True)
+    read = [(folder, _read_run(folder)) for folder in folders]
+    runs = [run for _, run in read if isinstance(run, Run)]
+    damaged = sorted((folder, reason) for folder, reason in read if isinstance(reason, str))
+    return sorted(runs, key=lambda run: (run.started, str(run.folder)), reverse=True), damaged
 
 
 def for_round(runs: Iterable[Run], round_: Round | None) -> list[Run]:

@@ -5,7 +5,6 @@ The tree is rebuilt from scratch each time and replaces the previous one atomica
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from code.common.errors import HarnessError, UsageError
-from code.common.files import atomic_directory, sha256, write_json
+from code.common.files import atomic_directory, write_json
 from code.common.paths import build_dir, project_root
 from code.rules.benchmarks import newest_with, required_audits, required_scenarios, result_named, rules_in, short_name
 from code.rules.rounds import Round
@@ -22,12 +21,12 @@ from code.submission.check import log_checks
 from code.submission.check.finding import Finding, errors
 from code.submission.check.log_checks import Claim
 from code.submission.stage import candidates as sources
-from code.submission.stage import inference, layout, measurements, system_file
+from code.submission.stage import inference, layout, measurements, record, system_file
 from code.submission.stage.candidates import Candidate
 from code.submission.stage.identity import Identity
 from code.submission.stage.layout import LAYOUTS, Layout, Place
+from code.submission.stage.record import read_record, record_path
 
-RECORD = "staged.json"
 SOURCE_FOLDERS = ("code", "configs", "docker", "scripts", "systems", "requirements")
 SOURCE_FILES = ("Makefile", "Makefile.const", "Makefile.docker", "pyproject.toml", "README.md", "LICENSE")
 NOT_SOURCE = ("__pycache__", "*.pyc", ".*", "node_modules")
@@ -52,11 +51,6 @@ class Staged:
 def submission_dir() -> Path:
     """The default folder of the staged tree."""
     return build_dir() / "submission"
-
-
-def record_path(root: Path) -> Path:
-    """Sources and digests of the staged files; kept beside the tree, which may hold no extra files."""
-    return root.with_name(root.name + "." + RECORD)
 
 
 def rounds_for(found: Iterable[Candidate], identity: Identity) -> dict[str, Round]:
@@ -90,6 +84,7 @@ def check(one: Candidate, claim: Claim) -> list[Finding]:
         found.append(Finding(one.performance, what, "choose another CATEGORY, or DIVISION=open", check="category"))
     if any(finding.error for finding in found):
         return found
+    found += sources.sealed_findings(one)
     found += log_checks.performance(one.performance, claim)
     found += log_checks.accuracy(one.accuracy, claim)
     found += sources.pair_findings(one)
@@ -186,7 +181,7 @@ def _measurements(root: Path, shape: Layout, place: Place, one: Candidate, claim
     if one.performance_run is None:
         taken = one.tree_files.get("measurements")
         if taken is not None:
-            content = json.loads(taken.read_text(encoding="utf-8"))
+            content = measurements.read(taken)
             write_json(shape.measurements_json(root, place, _implementation_in(taken.name, place)), content)
             _copy(taken.parent, folder, MEASUREMENT_FILES)
         return
@@ -273,21 +268,8 @@ def _record(root: Path, results: list[tuple[Place, Round, Candidate]], identity:
             }
             for place, round_, one in results
         ],
-        "files": {
-            str(path.relative_to(root)): sha256(path)
-            for path in sorted(root.glob("*/*/results/**/*"))
-            if path.name in layout.PERFORMANCE_FILES
-        },
+        "files": record.digests(root),
     }
 
 
-def read_record(root: Path) -> dict[str, Any]:
-    """The record of a staged tree; {} if the tree was made by other means."""
-    try:
-        content = json.loads(record_path(root).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return content if isinstance(content, dict) else {}
-
-
-__all__ = ["HarnessError", "Staged", "check", "record_path", "rounds_for", "stage", "submission_dir"]
+__all__ = ["HarnessError", "Staged", "check", "read_record", "record_path", "rounds_for", "stage", "submission_dir"]

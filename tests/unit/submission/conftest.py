@@ -10,7 +10,7 @@ import pytest
 
 from code.submission.pack import truncation
 from code.submission.stage import candidates, staging
-from tests.unit.submission.made import SETTINGS, SYSTEM_ID, description, who, write_run
+from tests.unit.submission.made import SETTINGS, SYSTEM_ID, description, sealed, who, write_run
 
 
 @pytest.fixture(scope="session")
@@ -36,6 +36,7 @@ def logs(master_runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
         content = json.loads(path.read_text())
         content["output_dir"], content["user_conf"] = str(path.parent), str(path.parent / "user.conf")
         path.write_text(json.dumps(content))
+        sealed(path.parent)
     systems = tmp_path / "systems"
     systems.mkdir()
     monkeypatch.setattr("code.submission.stage.system_file.description_path", lambda name: systems / f"{name}.json")

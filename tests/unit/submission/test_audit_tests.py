@@ -12,7 +12,9 @@ from typing import Any
 
 import pytest
 
+from code.backends import digests, store
 from code.common.errors import RunError, UsageError
+from code.common.files import write_json
 from code.harness.schema.run_spec import RunSpec
 from code.results.loadgen_log import read_detail
 from code.rules.rounds import round_named
@@ -244,7 +246,11 @@ def test_only_test06_has_tokens_reported(
     audit, _ = audited
     record = audit.performance.folder / "run.json"
     content = json.loads(record.read_text())
-    content["engines"][0]["folder"], content["record"]["harness_lang"] = str(tmp_path), "python"
+    engine = tmp_path / "engine"
+    engine.mkdir()
+    (engine / "engine.blob").write_text("engine")
+    write_json(engine / store.SIDECAR, {"files": digests.of_folder(engine)})
+    content["engines"][0]["folder"], content["record"]["harness_lang"] = str(engine), "python"
     if tokens:
         content["dataset"] = documents.PROMPTS
     record.write_text(json.dumps(content))

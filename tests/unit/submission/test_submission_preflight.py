@@ -239,6 +239,7 @@ def test_sabotage_is_found(tree: Path, name: str) -> None:
 def test_a_score_may_be_rounded_in_accuracy_txt_but_no_more_than_that(tree: Path) -> None:
     text, measured = result(tree) / "accuracy/accuracy.txt", result(tree) / "measurements.json"
     edit(text, '"f1": 95.5', '"f1": 95.50')
+    staging.record_path(tree).unlink()  # a tree that was made by other means
     content = json.loads(measured.read_text())
     for recorded, wrong in ((95.5049, []), (95.4951, []), (95.5061, ["accuracy"])):
         content["accuracy"][0]["value"] = recorded
@@ -250,6 +251,15 @@ def test_a_log_that_was_changed_after_staging_is_found_by_its_digest(tree: Path)
     path = result(tree) / "performance/run_1/mlperf_log_detail.txt"
     path.write_text(path.read_text() + "\n")
     assert [(one.check, one.path) for one in preflight(tree)] == [("unchanged", path)]
+
+
+@pytest.mark.parametrize("name", ["user.conf", "measurements.json", "accuracy/accuracy.txt", "accuracy/mlperf_log_accuracy.json"])
+def test_settings_scores_and_answers_that_were_changed_after_staging_are_found(tree: Path, name: str) -> None:
+    path = result(tree) / name
+    path.write_text("x" + path.read_text())
+    assert ("unchanged", path) in [(one.check, one.path) for one in preflight(tree)]
+    path.unlink()
+    assert "deleted after staging" in [one.what for one in preflight(tree)]
 
 
 def test_the_wrong_round_is_found(tree: Path) -> None:

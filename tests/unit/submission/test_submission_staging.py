@@ -48,6 +48,7 @@ def test_each_round_gets_its_layout(logs: Path, round_: str, expected: tuple[str
             for name, seed in ROUNDS["v6.1"].seeds.items():
                 text = text.replace(str(seed), str(ROUNDS[round_].seeds[name]))
             path.write_text(text)
+            helpers.sealed(path.parent)
     done = stage(logs, round_=round_)
     base = done.root / "open" / "Example"
     for name in expected:
@@ -151,10 +152,34 @@ def test_another_engine_or_setting_in_the_accuracy_run_is_refused(logs: Path) ->
         content = json.loads(path.read_text())
         content[part][0][name] = value
         path.write_text(json.dumps(content))
+        helpers.sealed(path.parent)
     done = stage(logs, round_="v6.1")
     assert {f.check for f in done.findings if f.error} == {"engine", "config"}
     assert {p.scenario for p, _, one in done.results if not one.measured} == {"SingleStream", "MultiStream"}
     assert any("devices.0.streams is 7" in f.what for f in done.findings)
+
+
+@pytest.mark.parametrize(
+    ("mode", "name", "old", "new"),
+    [
+        ("PerformanceOnly", "user.conf", "17", "18"),
+        ("PerformanceOnly", "metadata.json", '"fp32"', '"int8"'),
+        ("PerformanceOnly", "mlperf_log_detail.txt", "POINT_IN_TIME", "POINT_IN_TIMe"),
+        ("PerformanceOnly", "run.json", '"padding": 0.1', '"padding": 0.2'),
+        ("AccuracyOnly", "accuracy.txt", "95.5", "99.5"),
+        ("AccuracyOnly", "mlperf_log_accuracy.json", '"seq_id"', '"seq_iD"'),
+        ("AccuracyOnly", "metadata.json", "95.5", "99.5"),
+    ],
+)
+def test_a_run_whose_files_were_edited_is_left_out(logs: Path, mode: str, name: str, old: str, new: str) -> None:
+    path = helpers.run_folder(logs, "Offline", mode) / name
+    text = path.read_text()
+    path.write_text(text.replace(old, new) if old in text else text + "\n")
+    done = stage(logs)
+    (finding,) = [f for f in done.findings if f.check == "sealed"]
+    assert (
+        finding.error and name in finding.what and "Offline" not in {p.scenario for p, _, one in done.results if not one.measured}
+    )
 
 
 def test_single_stream_stands_for_offline_on_edge_and_says_so(logs: Path) -> None:
@@ -189,7 +214,7 @@ def test_single_stream_stands_for_an_offline_result_that_the_checker_trips_on(lo
 
 def test_a_high_accuracy_result_stands_for_the_lower_target(logs: Path) -> None:
     for path in logs.rglob("metadata.json"):
-        path.write_text(path.read_text().replace('"bert-99"', '"bert-99.9"'))
+        helpers.sealed(path.parent, benchmark_full="bert-99.9")
     done = stage(logs)
     assert {p.benchmark for p, *_ in done.results} == {"bert-99", "bert-99.9"}
     folder = done.root / "open/Example/results" / helpers.SYSTEM / "bert-99/Server"
@@ -226,6 +251,7 @@ def test_trees_of_two_rounds_share_the_folder_of_whole_logs(logs: Path, tmp_path
     truncation.truncate(first)
     for path in logs.rglob("mlperf_log_accuracy.json"):
         path.write_text(path.read_text() + "\n")
+        helpers.sealed(path.parent)
     found, findings = candidates.from_logs(logs)
     second = staging.stage(found, findings, helpers.who(), tmp_path / "second").root
     truncation.truncate(second)

@@ -17,9 +17,18 @@ namespace harness {
 
 namespace {
 
+constexpr size_t kLargestItem = 16;  // bytes; NumPy's complex128
+
 [[noreturn]] void broken(const std::string& path, const std::string& why) {
   throw Error(Status::kMissing, path + " cannot be read as an array", why,
               "run `make preprocess_data` for this benchmark again; it replaces corrupt arrays");
+}
+
+// a * b; throws where that exceeds a size_t, which no array in memory does.
+size_t product(size_t a, size_t b, const std::string& path) {
+  size_t out = 0;
+  if (__builtin_mul_overflow(a, b, &out)) broken(path, "its header implies more bytes than there are addresses");
+  return out;
 }
 
 // The text after "'key':" in the header's dict.
@@ -85,23 +94,31 @@ void NpyArray::parse(size_t file_size) {
   item_size_ = std::strtoul(dtype_.c_str() + 2, nullptr, 10);
   if (after_key(header, "fortran_order", path_).rfind("False", 0) != 0) broken(path_, "it is in Fortran order");
   const std::string shape = after_key(header, "shape", path_);
+  if (shape.empty() || shape[0] != '(') broken(path_, "its shape is not a tuple");
   const char* at = shape.c_str() + 1;
   size_t items = 1;
   row_items_ = 1;
   while (*at != ')' && *at != '\0') {
+    if (*at < '0' || *at > '9') broken(path_, "its shape has an entry that is not a number: " + shape);
     char* end = nullptr;
+    errno = 0;
     const size_t extent = std::strtoul(at, &end, 10);
-    if (end == at) break;
-    if (!shape_.empty()) row_items_ *= extent;
-    items *= extent;
+    if (errno != 0) broken(path_, "its shape has an entry that is too large: " + shape);
+    if (!shape_.empty()) row_items_ = product(row_items_, extent, path_);
+    items = product(items, extent, path_);
     shape_.push_back(extent);
     at = end;
     while (*at == ',' || *at == ' ') ++at;
   }
-  if (item_size_ == 0 || shape_.empty()) broken(path_, "its header cannot be parsed: " + header);
-  const size_t wanted = start + size + items * item_size_;
-  if (file_size < wanted) {
-    broken(path_, "it has " + std::to_string(file_size) + " bytes, but its header implies " + std::to_string(wanted));
+  if (item_size_ == 0 || item_size_ > kLargestItem || shape_.empty() || *at != ')') {
+    broken(path_, "its header cannot be parsed: " + header);
+  }
+  static_cast<void>(product(row_items_, item_size_, path_));
+  const size_t wanted = product(items, item_size_, path_);
+  const size_t there = file_size - start - size;
+  if (there < wanted) {
+    broken(path_,
+           "it has " + std::to_string(there) + " bytes of elements, but its header implies " + std::to_string(wanted));
   }
   data_ = bytes + start + size;
 }

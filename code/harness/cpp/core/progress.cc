@@ -1,9 +1,11 @@
 #include "core/progress.h"
 
+#include <poll.h>
 #include <unistd.h>
 
 #include <atomic>
 #include <cerrno>
+#include <chrono>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
@@ -16,6 +18,14 @@
 namespace harness {
 
 namespace {
+
+constexpr std::chrono::milliseconds kWait{1000};
+
+// Whether the descriptor can be written to, or is closed, within kWait.
+bool has_space(int descriptor) {
+  pollfd waited{descriptor, POLLOUT, 0};
+  return ::poll(&waited, 1, static_cast<int>(kWait.count())) > 0;
+}
 
 bool write_all(int descriptor, const std::string& text) {
   size_t done = 0;
@@ -46,8 +56,9 @@ ProgressPipe::ProgressPipe() {
 
 void ProgressPipe::send(const nlohmann::json& content) {
   const std::string line = content.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
-  const std::lock_guard<std::mutex> lock(mutex_);
-  if (descriptor_ >= 0 && !write_all(descriptor_, line)) descriptor_ = -1;
+  const std::unique_lock<std::timed_mutex> lock(mutex_, kWait);
+  if (!lock.owns_lock() || descriptor_ < 0 || !has_space(descriptor_)) return;
+  if (!write_all(descriptor_, line)) descriptor_ = -1;
 }
 
 void ProgressPipe::send(const Error& error) {

@@ -13,7 +13,8 @@ class ProgressPipe {
  public:
   static ProgressPipe& instance();
 
-  // Writes one line. A closed pipe is ignored: progress reporting must never stop a run.
+  // Writes one line. A closed pipe is ignored, and so is one that stays full for a second: progress reporting must
+  // never stop a run, nor hold a process that ends.
   void send(const nlohmann::json& content);
   // Reports the error that ends this process.
   void send(const Error& error);
@@ -21,7 +22,7 @@ class ProgressPipe {
  private:
   ProgressPipe();
 
-  std::mutex mutex_;
+  std::timed_mutex mutex_;
   int descriptor_ = -1;
 };
 

@@ -20,6 +20,7 @@ using nlohmann::json;
 
 constexpr Bounds kShare = {0, 1};
 constexpr Bounds kDay = {0, 86'400};
+constexpr size_t kDeepest = 64;
 
 EngineSpec read_engine(Reader in) {
   EngineSpec out;
@@ -82,7 +83,34 @@ void read_expects(Reader in, RunSpec& out) {
   in.finish();
 }
 
+// Levels of nesting in a JSON text, whether it is valid or not. nlohmann::json parses any depth, but prints, compares
+// and copies values recursively.
+size_t depth_of(const std::string& text) {
+  size_t depth = 0;
+  size_t deepest = 0;
+  bool quoted = false;
+  for (size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i];
+    if (quoted) {
+      if (c == '\\') ++i;
+      quoted = c != '"';
+    } else if (c == '"') {
+      quoted = true;
+    } else if (c == '[' || c == '{') {
+      deepest = std::max(deepest, ++depth);
+    } else if ((c == ']' || c == '}') && depth > 0) {
+      --depth;
+    }
+  }
+  return deepest;
+}
+
 json parse_json(const std::string& text, const std::string& path) {
+  if (depth_of(text) > kDeepest) {
+    throw Error(Status::kUsage, path + " is nested too deeply",
+                "at most " + std::to_string(kDeepest) + " levels are read",
+                "run the harness through `make run_harness`");
+  }
   try {
     return json::parse(text);
   } catch (const json::exception& error) {

@@ -12,7 +12,8 @@ namespace harness {
 
 namespace {
 
-constexpr size_t kClasses = 3;  // background, kidney, tumour
+constexpr size_t kClasses = 3;                      // background, kidney, tumour
+constexpr size_t kLargestWindow = size_t{1} << 28;  // voxels; a gigabyte in float32
 constexpr const char* kAgain = "run `make preprocess_data` for this benchmark again";
 constexpr const char* kOtherEngine =
     "rebuild it: make generate_engines RUN_ARGS='… --force_build', or select another model with --model_path";
@@ -52,6 +53,8 @@ OpenDataset read_volumes(size_t count, Reader& in) {
              "count is " + std::to_string(count));
   const std::vector<int64_t> roi = in.wholes("roi", 1, 65536, {3, 3});
   std::copy(roi.begin(), roi.end(), spec.roi.begin());
+  in.require(volume_of(spec.roi) <= kLargestWindow, "roi", "has more voxels than a window may have",
+             "at most " + std::to_string(kLargestWindow));
   spec.overlap = in.number("overlap", {0, 1, false, true});
   spec.sigma = in.number("sigma", {0, 1e6, true});
   spec.windows_per_batch = static_cast<size_t>(in.whole("windows_per_batch", 1, 65536));

@@ -1,9 +1,12 @@
 #include "core/watch.h"
 
 #include <pthread.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <csignal>
+#include <cstdlib>
 #include <cstring>
 #include <ctime>
 #include <nlohmann/json.hpp>
@@ -34,6 +37,13 @@ bool is_folder(const std::string& path) {
 }
 
 }  // namespace
+
+void end_with_launcher() {
+  const char* given = std::getenv("HARNESS_PARENT_PID");
+  if (given == nullptr || *given == '\0') return;
+  static_cast<void>(::prctl(PR_SET_PDEATHSIG, SIGKILL));
+  if (std::strtol(given, nullptr, 10) != ::getppid()) ::_exit(static_cast<int>(Status::kInterrupted));
+}
 
 void block_signals() {
   const sigset_t set = ending_signals();
@@ -90,21 +100,36 @@ void Watch::look() {
     fail({Status::kFailed, "the log folder was removed: " + output_dir_, std::strerror(errno),
           "run again, and do not remove the folder while LoadGen writes to it"});
   }
+  report(now);
+  if (stuck_s_ > 0) look_at_engine(now);
+}
+
+void Watch::look_at_engine(int64_t now) {
+  const auto limit = static_cast<int64_t>(stuck_s_ * 1e9);
+  const std::string again =
+      "run again; if the engine hangs again, rebuild it with --force_build or try another backend";
+  if (phase_ == "load") {
+    if (now - phase_began_ > kPatience * limit) {
+      fail(
+          {Status::kFailed,
+           "the engine is stuck: it is not loaded after " + std::to_string((now - phase_began_) / 1'000'000'000) + " s",
+           "loading did not end", again});
+    }
+    return;
+  }
   if (watched_ == nullptr) return;
-  if (phase_ == "run") report(now);
-  if (stuck_s_ <= 0) return;
   const uint64_t answers = watched_->answers();
   if (answers != last_answers_ || (phase_ == "run" && watched_->completed() == watched_->issued())) {
     last_answers_ = answers;
     last_moved_ = now;
   }
-  const auto limit = static_cast<int64_t>(stuck_s_ * 1e9);
-  if (watched_->longest_busy_ns(now) > limit || (phase_ == "run" && now - last_moved_ > limit)) {
+  // Warm-up counts no answers, and at the end there are none.
+  const bool counted = phase_ == "run" || phase_ == "probe";
+  if (watched_->longest_busy_ns(now) > limit || (counted && now - last_moved_ > limit)) {
     fail({Status::kFailed,
           "the engine is stuck: no answer for " + std::to_string(static_cast<int64_t>(stuck_s_)) + " s in phase " +
               phase_,
-          watched_->describe(now),
-          "run again; if the engine hangs again, rebuild it with --force_build or try another backend"});
+          watched_->describe(now), again});
   }
 }
 

@@ -31,14 +31,21 @@ class Watched {
   [[nodiscard]] virtual std::string describe(int64_t now) const = 0;
 };
 
+// Has the kernel kill this process when the launcher ends, however that ends. The launcher gives its process ID in
+// HARNESS_PARENT_PID; without it nothing happens. See code/common/parent.py.
+void end_with_launcher();
+
 // Blocks SIGINT and SIGTERM for this thread and all it starts, so that only a Watch receives them. Call it before
 // starting any thread.
 void block_signals();
 
 class Watch {
  public:
+  static constexpr int kPatience = 10;
+
   // `output_dir`: the run fails when this folder disappears; "": not checked. `stuck_s`: the run fails after this many
-  // seconds without an answer; 0: never.
+  // seconds without an answer, and after kPatience times as many while it loads; 0: never. The Python harness has the
+  // same rule: code/harness/python/watch.py.
   Watch(std::string output_dir, double stuck_s);
   ~Watch();
   Watch(const Watch&) = delete;
@@ -46,7 +53,8 @@ class Watch {
   Watch(Watch&&) = delete;
   Watch& operator=(Watch&&) = delete;
 
-  // Enters `phase` ("load", "warmup", "run", "end") and observes `watched`; call `forget` before destroying it.
+  // Enters `phase` ("load", "probe", "warmup", "run", "end") and observes `watched`; call `forget` before destroying
+  // it.
   void enter(const std::string& phase, const Watched* watched);
   // Stops observing.
   void forget();
@@ -54,6 +62,7 @@ class Watch {
  private:
   void work();
   void look();
+  void look_at_engine(int64_t now);
   void report(int64_t now);
 
   std::string output_dir_;

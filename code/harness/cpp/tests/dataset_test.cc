@@ -171,6 +171,55 @@ TEST(SequenceDataset, RefusesArraysThatDoNotBelongTogether) {
   EXPECT_THROW(SequenceDataset{spec}, harness::Error);
 }
 
+// A .npy file with this header's text and 64 bytes of elements.
+void write_header(const std::string& path, const std::string& header) {
+  std::string text = "\x93NUMPY";
+  text += '\x01';
+  text += '\0';
+  text += static_cast<char>(header.size() & 0xFF);
+  text += static_cast<char>(header.size() >> 8);
+  harness_test::write_text(path, text + header + std::string(64, '\0'));
+}
+
+std::string header_of(const std::string& shape, const std::string& dtype = "<i4") {
+  return "{'descr': '" + dtype + "', 'fortran_order': False, 'shape': " + shape + ", }";
+}
+
+TEST(NpyArray, RefusesHeadersThatCannotBeRight) {
+  const Folder folder;
+  const std::string path = folder.file("a.npy");
+  write_header(path, header_of("(4, 4)"));
+  EXPECT_EQ(harness::NpyArray(path).rows(), 4U);
+  write_header(path, header_of("(0, 4)"));
+  EXPECT_EQ(harness::NpyArray(path).rows(), 0U);
+  for (const std::string& header : {
+           header_of("(4611686018427387905, 4)"),                    // 2^62 + 1: the bytes wrap around to 16
+           header_of("(2, 9223372036854775808)"),                    // 2 * 2^63 wraps around to 0
+           header_of("(4294967296, 4294967296, 4294967296)"),        // 2^96
+           header_of("(0, 4294967296, 4294967296, 4294967296)"),     // rows of 2^96 elements, none of them there
+           header_of("(99999999999999999999999, 1)"),                // beyond 64 bits
+           header_of("(18446744073709551615,)"),                     //
+           header_of("(-1, 4)"),                                     //
+           header_of("(+1, 4)"),                                     //
+           header_of("(4, x)"),                                      //
+           header_of("(4, 4"),                                       // not closed
+           header_of("()"),                                          //
+           header_of("4"),                                           //
+           header_of("[4, 4]"),                                      //
+           header_of("(4, 4)", "<i18446744073709551615"),            //
+           header_of("(4, 4)", "<i99"),                              //
+           header_of("(4, 4)", "<i0"),                               //
+           header_of("(4, 4)", "<i"),                                //
+           header_of("(4, 4)", ">i4"),                               //
+           std::string("{'descr': '<i4', 'fortran_order': False}"),  // no shape
+           std::string("{'descr': '"),                               // nothing at all
+           std::string(),
+       }) {
+    write_header(path, header);
+    EXPECT_THROW(harness::NpyArray{path}, harness::Error) << header;
+  }
+}
+
 TEST(NpyArray, RefusesWhatIsNoArray) {
   const Folder folder;
   harness_test::write_text(folder.file("a.npy"), "this is not a .npy file, although it is longer than a header");

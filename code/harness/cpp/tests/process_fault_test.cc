@@ -2,7 +2,10 @@
 #include <gtest/gtest.h>
 
 #include <csignal>
+#include <cstdlib>
 #include <filesystem>
+#include <string>
+#include <vector>
 
 #include "process.h"
 
@@ -62,6 +65,35 @@ TEST_P(EveryScenario, AnEngineThatHangsIsReportedWithItsQueues) {
   const Ended ended = run_harness(run, folder.path());
   expect_failed(ended, folder, 4, "the engine is stuck");
   EXPECT_NE(ended.error()["why"].get<std::string>().find("waiting, lane 0"), std::string::npos);
+}
+
+TEST(Fault, AnEngineThatHangsInAProbeIsReported) {
+  const Folder folder;
+  json run = faulty(folder, "Offline", "hang");
+  run["watchdog_s"] = 0.5;
+  const Ended ended = run_harness(run, folder.path(), {"--probe"});
+  expect_failed(ended, folder, 4, "the engine is stuck");
+  EXPECT_NE(ended.error()["what"].get<std::string>().find("phase probe"), std::string::npos);
+}
+
+TEST(Fault, AnEngineThatDoesNotLoadIsReported) {
+  for (const std::vector<std::string>& arguments : {std::vector<std::string>{}, std::vector<std::string>{"--probe"}}) {
+    const Folder folder;
+    json run = faulty(folder, "Offline", "");
+    run["engines"][0]["options"]["load_s"] = 60;
+    run["watchdog_s"] = 0.05;
+    expect_failed(run_harness(run, folder.path(), arguments), folder, 4, "not loaded after");
+  }
+}
+
+TEST(Fault, AProcessWhoseLauncherHasGoneEndsAtOnce) {
+  const Folder folder;
+  json run = faulty(folder, "Offline", "");
+  run["engines"][0]["options"]["load_s"] = 60;
+  ASSERT_EQ(::setenv("HARNESS_PARENT_PID", "1", 1), 0);  // not the parent: it ends at once
+  const Ended ended = run_harness(run, folder.path());
+  ASSERT_EQ(::unsetenv("HARNESS_PARENT_PID"), 0);
+  EXPECT_EQ(ended.status, 130);
 }
 
 TEST_P(EveryScenario, SigtermInEachPhase) {

@@ -29,6 +29,23 @@ std::string complaint(const json& run) {
   return "";
 }
 
+TEST(RunSpec, RefusesWhatIsNestedTooDeeply) {
+  std::string deep(200'000, '[');
+  for (const std::string& text : {deep, "{\"schema\": " + deep, std::string(200'000, '{'),
+                                  "{\"schema\": " + deep + std::string(200'000, ']') + "}"}) {
+    try {
+      parse_run_spec(text, "run.json");
+      ADD_FAILURE() << "it was read";
+    } catch (const Error& error) {
+      EXPECT_EQ(error.status(), Status::kUsage);
+      EXPECT_NE(std::string(error.what()).find("nested too deeply"), std::string::npos) << error.what();
+    }
+  }
+  json run = usual();
+  run["record"] = {{"note", std::string(1000, '[') + "\\\"" + std::string(1000, '{')}};
+  EXPECT_EQ(complaint(run), "") << "brackets in text are no levels";
+}
+
 TEST(RunSpec, ReadsEveryKey) {
   json run = usual();
   run["seeds"]["qsl_rng_seed"] = 18446744073709551615ULL;
