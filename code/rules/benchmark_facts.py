@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
@@ -146,7 +147,8 @@ class BenchmarkFacts:
         longest_input: most tokens of a sample, for which engines are built; None where an engine has no such dimension.
         optimal_length_field: the field that says which length an engine is tuned for; '' where it is the longest.
         high_accuracy_precision: GPU precision that keeps 99.9 % of the reference accuracy; '' where the usual one does.
-        lone_sample: how many times longer one sample alone takes on a GPU than its share of a full batch, roughly.
+        lone_sample: how many times longer one sample alone takes on a GPU than its share of a full batch, at most.
+        lone_seconds: what one sample alone takes on the fastest GPUs, roughly; on slower ones it is bound by their work instead.
         length_spread: 65 quantiles (0, 1/64 … 1) of the samples' lengths in the data set's own unit (tokens, windows).
         text: how it generates; only in the family "text".
         import_field: the field that names a file of the user's own which the data set is made of; '' where there is none.
@@ -168,6 +170,7 @@ class BenchmarkFacts:
     optimal_length_field: str = ""
     high_accuracy_precision: str = ""
     lone_sample: float = 1.0
+    lone_seconds: float = math.inf
     length_spread: tuple[int, ...] = ()
     text: TextFacts | None = None
     import_field: str = ""

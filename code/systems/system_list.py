@@ -191,6 +191,11 @@ class SystemClassifications:
         return cls._of(system).get_compute_sm()
 
     @classmethod
+    def is_blackwell(cls, system: Any = None) -> bool:
+        """Compute capability 10.0, 10.3 or 12.x."""
+        return cls._sm(system) in (100, 103, 120, 121)
+
+    @classmethod
     def is_hopper(cls, system: Any = None) -> bool:
         """Compute capability 9.0."""
         return bool(cls._sm(system) == 90)
@@ -240,7 +245,7 @@ class SystemClassifications:
 
     @classmethod
     def start_from_device_enabled(cls, system: Any = None) -> bool:
-        """Data-centre GPUs on SXM boards or Grace Hopper, where inputs may already be in device memory."""
+        """Data-centre GPUs on SXM boards or with Grace, where inputs may already be in device memory."""
         return cls._on_sxm(system)
 
     @classmethod
@@ -250,5 +255,5 @@ class SystemClassifications:
 
     @classmethod
     def _on_sxm(cls, system: Any) -> bool:
-        boards = [known.value for known in KnownGPU if "SXM" in known.name or "GH200" in known.name]
+        boards = [known.value for known in KnownGPU if "SXM" in known.name or "Grace" in known.name]
         return any(b == kind or b.matches(kind) for kind in cls._of(system).accelerator_conf.layout for b in boards)

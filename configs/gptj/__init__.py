@@ -12,13 +12,14 @@ class GPTJConfiguration(BenchmarkConfiguration):
 class GPUBaseConfig(GPTJConfiguration):
     """GPT-J on NVIDIA GPUs: the MLPerf model; configs of systems with fp8 select it.
 
-    Batch sizes: with four beams a sample needs about 1.1 GB of KV cache in fp16 and half of that in fp8, besides weights of
-    12 or 6 GB.
+    A batch is the most requests in flight; how many run is up to the executor, which gives each the keys and values that it needs: with
+    four beams up to 1.1 GB in fp16 and half of that in fp8, beside weights of 12 or 6 GB, and on average less than half of it.
     """
 
     backend = "tensorrt_llm"
     model_variant = "reference"
     precision = "fp16"
+    max_num_tokens = 4096  # NVIDIA's v4.1 configs
 
 
 class CPUBaseConfig(GPTJConfiguration):

@@ -327,7 +327,8 @@ def test_the_cuda_image_on_a_base_without_cuda(host: Host) -> None:
     stand_in = ("BASE_IMAGE=debian:bookworm-slim", "DOCKER_TAG=stand-in", "DOCKER_BUILD_ARGS=--build-arg STAND_IN=1")
     assert host.run("make", "build_docker", "FLAVOUR=cuda", *stand_in).returncode == 0
     image = "mlperf-inference:stand-in-latest"
-    done = host.run("docker", "run", "--rm", image, "python", "-c", "import mlperf_loadgen, openvino, polygraphy; print('ready')")
+    imports = "import mlperf_loadgen, openvino, polygraphy, cuda.bindings.runtime; print('ready')"
+    done = host.run("docker", "run", "--rm", image, "python", "-c", imports)
     host.run("docker", "rmi", image)
     assert done.stdout.strip() == "ready"
     refused = host.run("make", "build_docker", "FLAVOUR=cuda", *stand_in[:2])

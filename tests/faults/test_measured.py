@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import time
 from pathlib import Path
@@ -118,6 +119,7 @@ GOOD = {"values": {"samples_per_second": 5.0}, "when": NOW, "source": "probe", "
             )
         ),
     ],
+    ids=itertools.count(),  # the contents hold the time, and workers of pytest-xdist must name tests alike
 )
 def test_a_damaged_memory_is_made_anew(content: str, workload: Workload, memory: Memory) -> None:
     memory.path.parent.mkdir(parents=True)

@@ -23,6 +23,8 @@ ALLOWED = {
     "code/common/constants.py": "the enum of benchmarks, and the other names that config files give them",
     "code/rules/benchmarks.py": "one entry for each benchmark",
     "code/systems/data/published.py": "public results, by the names they carry",
+    "code/systems/data/public_configs.py": "public configs, by the names they carry",
+    "code/backends/generators/tensorrt_llm_package.py": "an architecture whose example lies elsewhere in TensorRT-LLM's repository",
     "code/fields/rows/words.py": "what rows call the families of benchmarks by",
     "code/fields/rows/runs.py": "a help text says what data_path is for some benchmarks",
     "code/fields/field.py": "an example in an error message",

@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -39,7 +40,7 @@ def test_the_cuda_lock_agrees_with_the_runtime_lock(project: Path) -> None:
         return set(re.findall(r"^([a-z0-9.-]+)==(\S+)", (project / "docker/common" / name).read_text(), re.MULTILINE))
 
     runtime, cuda = pins("runtime.lock"), pins("cuda.lock")
-    assert {"pycuda", "polygraphy"} <= {package for package, _ in cuda}
+    assert {"pycuda", "polygraphy", "cuda-bindings"} <= {package for package, _ in cuda}
     for package in {p for p, _ in runtime} & {p for p, _ in cuda}:
         assert {v for p, v in cuda if p == package} <= {v for p, v in runtime if p == package}, package
 
@@ -60,6 +61,77 @@ def test_the_cuda_base_has_a_compiler_for_kernels(project: Path) -> None:
     by_hand = re.search(r"^ARG BASE_IMAGE=(\S+)", (project / "docker/release/Dockerfile").read_text(), re.MULTILINE)
     assert by_make and "-devel-" in by_make[1]
     assert by_hand and "-devel-" in by_hand[1]
+
+
+APT = """#!/bin/bash
+case "$1 ${2:-}" in
+  "madison libnvinfer10") printf 'libnvinfer10 | 10.16.1.11-1+cuda13.2 | src\\nlibnvinfer10 | 10.13.3.9-1+cuda12.9 | src\\n' ;;
+  "madison libnvinfer11") printf 'libnvinfer11 | 11.3.0.14-1+cuda13.4 | src\\nlibnvinfer11 | 11.3.0.14-1+cuda12.9 | src\\n' ;;
+  "pkgnames libnvinfer") printf '%s\\n' libnvinfer10 libnvinfer11 libnvinfer-dev libnvinfer-plugin11 ;;
+  install*|hold*) echo "$@" >> "$INSTALL_ROOT/calls" ;;
+esac
+"""
+
+
+@pytest.fixture
+def install_tensorrt(project: Path, tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Runs install_tensorrt.sh in a root of its own, with an apt that has TensorRT 10.13, 10.16 and 11.3 and records what it is asked."""
+    for name in ("apt-get", "apt-cache", "apt-mark"):
+        (tmp_path / name).write_text(APT)
+        (tmp_path / name).chmod(0o755)
+
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        environment = {**os.environ, "INSTALL_ROOT": str(tmp_path), "PATH": f"{tmp_path}:{os.environ['PATH']}"}
+        command = ["bash", str(project / "docker/common/install_tensorrt.sh"), *arguments]
+        return subprocess.run(command, capture_output=True, text=True, env=environment)
+
+    return run
+
+
+@pytest.mark.parametrize(
+    ("version", "cuda", "exact", "major"),
+    [
+        ("10.13.3", "12.9", "10.13.3.9-1+cuda12.9", "10"),
+        ("11", "13.4", "11.3.0.14-1+cuda13.4", "11"),
+        ("11.3.0.14", "12.9", "11.3.0.14-1+cuda12.9", "11"),
+    ],
+)
+def test_tensorrt_is_installed_under_the_names_of_its_major_version(
+    install_tensorrt: Callable[..., subprocess.CompletedProcess[str]],
+    tmp_path: Path,
+    version: str,
+    cuda: str,
+    exact: str,
+    major: str,
+) -> None:
+    done = install_tensorrt(version, cuda, "required")
+    assert done.returncode == 0, done.stderr
+    installed, held = (tmp_path / "calls").read_text().splitlines()
+    names = installed.split()[3:]
+    assert {f"libnvinfer{major}", f"libnvinfer-plugin{major}", f"libnvonnxparsers{major}", "libnvinfer-dev"} <= set(names)
+    assert held.split()[1:] == names
+    pin = (tmp_path / "etc/apt/preferences.d/tensorrt").read_text()
+    assert f"Pin: version {exact}\n" in pin, "the packages that these depend on are of the same version"
+
+
+@pytest.mark.parametrize(("version", "cuda"), [("11.3", "13.2"), ("1", "12.9"), ("12", "13.4"), ("10.1", "12.9")])
+def test_a_tensorrt_that_no_source_has_is_an_error_with_those_there_are(
+    install_tensorrt: Callable[..., subprocess.CompletedProcess[str]], tmp_path: Path, version: str, cuda: str
+) -> None:
+    done = install_tensorrt(version, cuda, "required")
+    assert done.returncode == 1 and not (tmp_path / "calls").exists()
+    assert "10.13.3.9-1+cuda12.9" in done.stderr and "11.3.0.14-1+cuda13.4" in done.stderr and "next:" in done.stderr
+    assert install_tensorrt(version, cuda, "optional").returncode == 0
+
+
+def test_a_base_with_tensorrt_keeps_its_own(
+    install_tensorrt: Callable[..., subprocess.CompletedProcess[str]], tmp_path: Path
+) -> None:
+    header = tmp_path / "usr/include/x86_64-linux-gnu/NvInfer.h"
+    header.parent.mkdir(parents=True)
+    header.touch()
+    done = install_tensorrt("10.13.3", "12.9", "required")
+    assert done.returncode == 0 and "already" in done.stdout and not (tmp_path / "calls").exists()
 
 
 def compose(project: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:

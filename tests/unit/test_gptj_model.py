@@ -191,7 +191,7 @@ def test_tensorrt_llm_is_told_the_fields_and_says_how_to_make_its_checkpoint(tmp
     assert (settings["max_batch_size"], settings["max_beam_width"], settings["max_seq_len"]) == (32, 4, 2047)
     with pytest.raises(MissingError, match=r"trtllm-fp8-tp2-pp1") as caught:
         TRT.build(tmp_path, values, tmp_path)
-    assert "--qformat fp8" in caught.value.next_step and "--tp_size 2" in caught.value.next_step
+    assert "--qformat fp8" in caught.value.next_step and "--tp_size 2 --pp_size 1" in caught.value.next_step
     with pytest.raises(UsageError, match="unknown trtllm_batch_sched_policy") as wrong:
         TRT.build_settings({**values, "trtllm_batch_sched_policy": "max_utl"})
     assert "max_util" in wrong.value.next_step

@@ -14,8 +14,6 @@ from typing import Any
 import pytest
 
 RTX_ABSENT = "TensorRT-RTX is not installed; run `make tensorrt_rtx`"
-OTHER_SDK = {"tensorrt_llm.py"}
-"""TensorRT-LLM has an API of its own."""
 RTX_ONLY = {
     "IBuilderConfig": {"num_compute_capabilities", "set_compute_capability"},
     "ICudaEngine": {"create_runtime_config"},
@@ -26,7 +24,7 @@ RTX_ONLY = {
 
 def sources(project: Path) -> list[Path]:
     """The files of the TensorRT path."""
-    return sorted(p for p in project.glob("code/backends/tensorrt/backend*.py") if p.name not in OTHER_SDK)
+    return sorted(project.glob("code/backends/tensorrt/*.py"))
 
 
 def annotated(tree: ast.AST) -> dict[str, str]:

@@ -181,14 +181,33 @@ def test_a_timing_cache_of_another_version_is_put_aside(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("BUILD_DIR", str(tmp_path))
-    cache = TimingCache("tensorrt", "10.13.0", 80)
+    cache = TimingCache("tensorrt", "10.13.0", 80, "NVIDIA A100-SXM4-40GB")
     assert cache.read() == b""
     cache.file.parent.mkdir(parents=True)
-    cache.file.write_bytes(TimingCache("tensorrt", "10.8.0", 80)._head + b"timings")
+    cache.file.write_bytes(TimingCache("tensorrt", "10.8.0", 80, "NVIDIA A100-SXM4-40GB")._head + b"timings")
     assert cache.read() == b""
     said = capsys.readouterr().err
     assert "10.8.0" in said and "ignoring the timing cache" in said and said.count("\n") == 1
     assert not cache.file.exists() and cache.file.with_suffix(".unused").is_file()
+
+
+def test_gpus_of_one_compute_capability_have_timing_caches_of_their_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Kernels are timed on this machine's GPU, whatever the engine is called for."""
+    monkeypatch.setenv("BUILD_DIR", str(tmp_path))
+    caches = []
+    for name in ("NVIDIA H100 80GB HBM3", "NVIDIA H100 PCIe", "NVIDIA H200"):
+        monkeypatch.setattr(tensorrt_timing, "here", lambda name=name: Target(name, 90))
+        caches.append(TimingCache.of("tensorrt", "10.13.0", Target("H100_SXM_80GB", 90)))
+    assert [cache.file.name for cache in caches] == [
+        f"tensorrt-10.13.0-sm90-NVIDIA_{name}.cache" for name in ("H100_80GB_HBM3", "H100_PCIe", "H200")
+    ]
+    caches[0].file.parent.mkdir(parents=True)
+    caches[0].file.write_bytes(caches[1]._head + b"timings")  # as a file that was copied by hand
+    assert caches[0].read() == b"" and "H100 PCIe" in capsys.readouterr().err
+    monkeypatch.setattr(tensorrt_timing, "here", lambda: None)
+    assert TimingCache.of("tensorrt", "10.13.0", Target("L4", 89)).gpu == "L4"
 
 
 def test_a_timing_cache_that_tensorrt_refuses_is_put_aside(
@@ -196,7 +215,7 @@ def test_a_timing_cache_that_tensorrt_refuses_is_put_aside(
 ) -> None:
     monkeypatch.setenv("BUILD_DIR", str(tmp_path))
     monkeypatch.setattr(tensorrt_timing, "_created", lambda config, data: None if data else "a fresh cache")
-    cache = TimingCache("tensorrt", "10.13.0", 80)
+    cache = TimingCache("tensorrt", "10.13.0", 80, "NVIDIA A100-SXM4-40GB")
     cache.file.parent.mkdir(parents=True)
     cache.file.write_bytes(cache._head + b"damaged")
     taken: list[object] = []

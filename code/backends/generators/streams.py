@@ -14,6 +14,7 @@ import signal
 import threading
 from collections import deque
 from collections.abc import Sequence
+from dataclasses import replace
 from multiprocessing import connection
 from pathlib import Path
 from typing import Any, cast
@@ -37,11 +38,12 @@ class GeneratorStreams:
         name: the backend whose `load` each stream calls.
         folder: the engine.
         specs: one for each stream, which runs on the cores of its spec.
+        devices: for each stream the GPUs of this process that it sees, numbered from 0 in its own; (): every stream sees all.
 
     RunError when a stream ends without an error message; errors of a stream's generator are re-raised here.
     """
 
-    def __init__(self, name: str, folder: Path, specs: Sequence[EngineSpec]) -> None:
+    def __init__(self, name: str, folder: Path, specs: Sequence[EngineSpec], devices: Sequence[Sequence[int]] = ()) -> None:
         context = multiprocessing.get_context("spawn")
         self._lock = threading.Lock()
         self._waiting: deque[tuple[int, NDArray[np.int32]]] = deque()
@@ -49,17 +51,19 @@ class GeneratorStreams:
         self._pipes: list[Any] = []
         self._processes: list[Any] = []
         self._closing = False
-        for spec in specs:
+        for number, spec in enumerate(specs):
             ours, theirs = context.Pipe()
-            process = context.Process(target=_stream, args=(theirs, name, str(folder), spec, spec.cores), daemon=True)
+            sees = tuple(devices[number]) if devices else ()
+            process = context.Process(target=_stream, args=(theirs, name, str(folder), spec, sees), daemon=True)
             process.start()
             theirs.close()
             self._pipes.append(ours)
             self._processes.append(process)
         threading.Thread(target=self._listen, name="streams", daemon=True).start()
         self._capacities = [0] * len(specs)
-        self.usage = [Usage() for _ in specs]
-        """Usage of each stream."""
+        self._usage = [Usage() for _ in specs]
+        self.usage = [usage for i, usage in enumerate(self._usage) for _ in (devices[i] if devices else (0,))]
+        """Usage of each stream; where it sees several devices, once for each of them."""
         self._last = 0
         try:
             for _ in specs:
@@ -84,7 +88,7 @@ class GeneratorStreams:
                 number, received = self._next(0 if events else wait_s)
                 events += received
                 with self._lock:
-                    self.usage[number].ended(sum(event.finished for event in received))
+                    self._usage[number].ended(sum(event.finished for event in received))
                     self._hand_out()
         except queue.Empty:
             return events
@@ -106,11 +110,11 @@ class GeneratorStreams:
         while self._waiting:
             # The least loaded stream; ties go round-robin.
             turn = [(self._last + 1 + i) % count for i in range(count)]
-            number = max(turn, key=lambda i: self._capacities[i] - self.usage[i].running)
-            if self.usage[number].running >= self._capacities[number]:
+            number = max(turn, key=lambda i: self._capacities[i] - self._usage[i].running)
+            if self._usage[number].running >= self._capacities[number]:
                 return
             self._last = number
-            self.usage[number].began()
+            self._usage[number].began()
             try:
                 self._pipes[number].send(self._waiting.popleft())
             except OSError:
@@ -147,11 +151,20 @@ def _ended(number: int, status: int | None) -> RunError:
     )
 
 
-def _stream(pipe: Any, name: str, folder: str, spec: EngineSpec, cpus: tuple[int, ...]) -> None:
+def visible_devices(visible: str | None, devices: Sequence[int]) -> str:
+    """CUDA_VISIBLE_DEVICES for a process that sees some of the devices that `visible` lists; None lists all, by number."""
+    listed = None if visible is None else [item.strip() for item in visible.split(",")]
+    return ",".join(str(device) if listed is None else listed[device] for device in devices)
+
+
+def _stream(pipe: Any, name: str, folder: str, spec: EngineSpec, sees: Sequence[int]) -> None:
     """A stream's process: sends its capacity, then events until it receives None or its parent ends."""
     end_with_pool()
-    if cpus:
-        os.sched_setaffinity(0, set(cpus) & os.sched_getaffinity(0) or os.sched_getaffinity(0))
+    if spec.cores:
+        os.sched_setaffinity(0, set(spec.cores) & os.sched_getaffinity(0) or os.sched_getaffinity(0))
+    if sees:  # before anything initialises CUDA
+        os.environ["CUDA_VISIBLE_DEVICES"] = visible_devices(os.environ.get("CUDA_VISIBLE_DEVICES"), sees)
+        spec = replace(spec, device=0)
     try:
         generator = cast(TextGenerator, backend(name).load(Path(folder), spec))
         pipe.send(generator.capacity)

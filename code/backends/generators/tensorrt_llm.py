@@ -1,7 +1,8 @@
-"""TensorRT-LLM on NVIDIA GPUs: its executor with in-flight batching, paged KV cache and beam search.
+"""TensorRT-LLM on NVIDIA GPUs: its executor with in-flight batching, paged KV cache and beam search, one for each device.
 
-This module has never been executed: it is written against the Python bindings of TensorRT-LLM 0.17 to 0.20
-(tensorrt_llm.bindings.executor) and its command trtllm-build, and needs an NVIDIA GPU with that package.
+This module has never been executed: it is written against the Python bindings of TensorRT-LLM 0.17 to 1.2
+(tensorrt_llm.bindings.executor) and its command trtllm-build, and needs an NVIDIA GPU with that package. Later versions have neither:
+the engine route was removed (TensorRT-LLM's "Migration Guide: TensorRT Backend Removed"), and they are refused.
 
 An engine is made of a TensorRT-LLM checkpoint, which TensorRT-LLM's own scripts make of the Hugging Face one (convert_checkpoint.py of
 its example for the architecture; quantize.py for fp8). It is looked for inside the model's folder, as trtllm-<precision>-tp<N>-pp<N>.
@@ -10,12 +11,12 @@ its example for the architecture; quantize.py for fp8). It is looked for inside 
 from __future__ import annotations
 
 import importlib
-import importlib.metadata
 import json
+import os
 import shutil
 import subprocess
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -23,10 +24,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from code.backends.base import Backend, EngineSpec, missing_sdk
-from code.backends.generators.base import Event, Generation, GeneratorSpec
+from code.backends.base import Backend, EngineSpec
+from code.backends.generators.base import Event, Generation, GeneratorSpec, TextGenerator
+from code.backends.generators.streams import GeneratorStreams
+from code.backends.generators.tensorrt_llm_package import missing, no_checkpoint, supported_version
 from code.backends.generators.text import require_text, text_definition
-from code.common.errors import MissingError, RunError, UsageError, last_words, unknown
+from code.common.errors import RunError, UsageError, last_words, unknown
 from code.fields.consumer import Consumer, Reading
 from code.harness.schema.options import Options, TensorRtLlmOptions
 
@@ -143,13 +146,8 @@ class TrtLlm(Backend):
     reads = (ENGINE, EXECUTOR)
 
     def version(self) -> str:
-        """The installed package's version."""
-        for package in ("tensorrt-llm", "tensorrt_llm"):
-            try:
-                return importlib.metadata.version(package)
-            except importlib.metadata.PackageNotFoundError as error:
-                absent = error
-        raise _missing(absent)
+        """The installed package's version. MissingError without it, or where it is one that has no engines."""
+        return supported_version()
 
     def build_settings(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """The arguments of trtllm-build."""
@@ -184,23 +182,12 @@ class TrtLlm(Backend):
         tp, pp, precision = settings["tensor_parallelism"], settings["pipeline_parallelism"], settings["precision"]
         checkpoint = model / f"trtllm-{precision}-tp{tp}-pp{pp}"
         if not (checkpoint / "config.json").is_file():
-            script = (
-                "examples/quantization/quantize.py --qformat fp8 --kv_cache_dtype fp8"
-                if precision == "fp8"
-                else (
-                    f"examples/{text.architecture}/convert_checkpoint.py"
-                    + (f" --use_weight_only --weight_only_precision {precision}" if precision in ("int8", "int4") else "")
-                )
-            )
-            raise MissingError(
-                f"there is no TensorRT-LLM checkpoint {checkpoint}",
-                "TensorRT-LLM's scripts convert it from the Hugging Face checkpoint",
-                f"in a checkout of TensorRT-LLM run `python {script} --model_dir {model} --dtype {DTYPES[precision]} "
-                f"--tp_size {tp} --pp_size {pp} --output_dir {checkpoint}`",
+            raise no_checkpoint(
+                checkpoint, model, text.architecture, precision, DTYPES[precision], f"--tp_size {tp} --pp_size {pp}"
             )
         command = shutil.which("trtllm-build")
         if command is None:
-            raise _missing(FileNotFoundError("trtllm-build is not on the path"))
+            raise missing(FileNotFoundError("trtllm-build is not on the path"))
         arguments = {
             "--checkpoint_dir": checkpoint,
             "--output_dir": folder,
@@ -231,8 +218,25 @@ class TrtLlm(Backend):
             kvcache_free_gpu_mem_frac=read.get("kvcache_free_gpu_mem_frac"),
         )
 
+    def load_devices(self, folder: Path, specs: Sequence[EngineSpec]) -> TextGenerator:
+        """An executor for each device, in a process that sees that device alone; of an engine that spans devices, one for each group.
+
+        UsageError where the devices are no whole number of groups.
+        """
+        ranks = _ranks(folder)
+        if len(specs) % ranks:
+            raise _wrong_count(folder, ranks, len(specs))
+        _require_one_stream(specs)
+        groups = [tuple(spec.device for spec in specs[first : first + ranks]) for first in range(0, len(specs), ranks)]
+        return GeneratorStreams(self.name, folder, specs[::ranks], groups)
+
     def load(self, folder: Path, spec: EngineSpec) -> TrtLlmGenerator:
         """An executor over the engine's ranks."""
+        self.version()
+        _require_one_stream([spec])
+        ranks, seen = _ranks(folder), os.environ.get("CUDA_VISIBLE_DEVICES")
+        if seen is not None and len(seen.split(",")) < ranks:
+            raise _wrong_count(folder, ranks, len(seen.split(",")))
         trtllm = _executor()
         asked = GeneratorSpec.require(spec)
         options = spec.options if isinstance(spec.options, TensorRtLlmOptions) else TensorRtLlmOptions()
@@ -244,7 +248,6 @@ class TrtLlm(Backend):
                 f"num_beams is {generation.num_beams}",
                 "rebuild it: make generate_engines RUN_ARGS='… --force_build'",
             )
-        ranks = settings["tensor_parallelism"] * settings["pipeline_parallelism"]
         config = trtllm.ExecutorConfig(
             max_beam_width=generation.num_beams,
             max_batch_size=settings["max_batch_size"],
@@ -290,7 +293,7 @@ def _executor() -> Any:
     try:
         return importlib.import_module("tensorrt_llm.bindings.executor")
     except ImportError as error:
-        raise _missing(error) from error
+        raise missing(error) from error
 
 
 def _precision(read: Reading) -> str:
@@ -308,11 +311,28 @@ def _choice(name: str, given: Any, known: Mapping[str, str]) -> str:
     return folded[str(given).lower()]
 
 
-def _missing(error: Exception) -> MissingError:
-    missing = missing_sdk("tensorrt_llm", "", error)
-    return MissingError(
-        missing.what, missing.why, "install TensorRT-LLM on a machine with an NVIDIA GPU: pip install tensorrt-llm"
+def _ranks(folder: Path) -> int:
+    """How many GPUs an executor of the engine takes."""
+    settings = json.loads((folder / FILE).read_text(encoding="utf-8"))
+    return int(settings["tensor_parallelism"]) * int(settings["pipeline_parallelism"])
+
+
+def _wrong_count(folder: Path, ranks: int, devices: int) -> UsageError:
+    return UsageError(
+        f"cannot run the engine {folder.name} on {devices} GPU{'s' if devices > 1 else ''}",
+        f"an executor of it takes {ranks} (tensor_parallelism times pipeline_parallelism)",
+        f"choose a multiple of {ranks} with --devices=…, or build an engine for one GPU",
     )
+
+
+def _require_one_stream(specs: Sequence[EngineSpec]) -> None:
+    most = max(spec.streams for spec in specs)
+    if most > 1:
+        raise UsageError(
+            f"tensorrt_llm cannot use {most} streams on a device",
+            "it has one executor for each device, which takes its own batches of the requests in flight",
+            "set gpu_inference_streams = 1, and the requests in flight with gpu_batch_size",
+        )
 
 
 BACKEND = TrtLlm()

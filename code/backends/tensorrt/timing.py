@@ -1,20 +1,22 @@
 """The timing cache, which saves TensorRT from timing the same kernels again.
 
-One file per module, version and compute capability, below build/engines/.timing, with a first line that says which. A cache of
-another version, or a damaged one, is renamed with a warning and replaced. Concurrent builds merge into the same file under a lock.
+One file per module, version and GPU, below build/engines/.timing, with a first line that says which. GPUs of one compute capability time
+differently (H100 SXM, H100 PCIe and H200 are all 9.0), so the GPU's name counts too. A cache of another version, or a damaged one, is
+renamed with a warning and replaced. Concurrent builds merge into the same file under a lock.
 TensorRT-RTX does not time kernels at build time and does not use one.
 """
 
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from code.backends.locks import locked
 from code.backends.tensorrt.sdk import Messages
-from code.backends.tensorrt.target import Target
+from code.backends.tensorrt.target import Target, here
 from code.common import console, paths
 from code.common.files import atomic_write, storage_error
 
@@ -24,25 +26,28 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class TimingCache:
-    """The cache of one module, version and compute capability."""
+    """The cache of one module, version and GPU: its compute capability times ten and its name."""
 
     module: str
     version: str
     compute: int
+    gpu: str
 
     @classmethod
     def of(cls, module: str, version: str, target: Target) -> TimingCache:
-        """The cache for a build."""
-        return cls(module, version, target.compute)
+        """The cache that belongs to a build: of this machine's GPU, which times the kernels, else of the target."""
+        timed = here() or target
+        return cls(module, version, timed.compute, timed.gpu)
 
     @property
     def file(self) -> Path:
         """Path of the cache file."""
-        return paths.engine_dir() / ".timing" / f"{self.module}-{self.version}-sm{self.compute}.cache"
+        gpu = re.sub(r"[^A-Za-z0-9.]+", "_", self.gpu).strip("_")
+        return paths.engine_dir() / ".timing" / f"{self.module}-{self.version}-sm{self.compute}-{gpu}.cache"
 
     @property
     def _head(self) -> bytes:
-        words = {"timing_cache": self.module, "version": self.version, "compute": self.compute}
+        words = {"timing_cache": self.module, "version": self.version, "compute": self.compute, "gpu": self.gpu}
         return json.dumps(words, sort_keys=True).encode() + b"\n"
 
     def read(self) -> bytes:
@@ -56,9 +61,7 @@ class TimingCache:
         if data.startswith(self._head):
             return data[len(self._head) :]
         first = data.split(b"\n", 1)[0][:200].decode("utf-8", "replace")
-        self._put_aside(
-            f"it was written for {first!r}, but this is {self.module} {self.version} for compute capability {self.compute / 10}"
-        )
+        self._put_aside(f"it was written for {first!r}, but this is {self.module} {self.version} for {self.gpu}")
         return b""
 
     def attach(self, config: trt.IBuilderConfig, messages: Messages) -> None:

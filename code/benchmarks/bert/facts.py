@@ -101,5 +101,6 @@ FACTS = BenchmarkFacts(
     optimal_length_field="bert_opt_seqlen",
     high_accuracy_precision="fp16",
     lone_sample=8.0,
+    lone_seconds=0.001,
     length_spread=_LENGTHS,
 )

@@ -71,6 +71,7 @@ FACTS = BenchmarkFacts(
     ),
     whole_passes=True,
     lone_sample=36.0,
+    lone_seconds=1.0,
     length_spread=_LENGTHS,
     text=TextFacts(NUM_BEAMS, MIN_NEW_TOKENS, MAX_NEW_TOKENS, MAX_INPUT_TOKENS, END_TOKEN, ARCHITECTURE),
     import_field="cnndm_source",

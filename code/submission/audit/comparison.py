@@ -12,7 +12,7 @@ from code.rules.benchmarks import short_name
 from code.rules.metrics import METRICS
 from code.submission.stage import runs
 from code.submission.stage.runs import ACCURACY, Run
-from code.systems.data.published import PUBLISHED, ROUND
+from code.systems.data.published import PUBLISHED
 
 LISTING = "run `make list_results` to list the run folders"
 NOT_CONFIG = ("log_dir", "test_mode", "verbose", "runs", "a", "b")
@@ -134,7 +134,7 @@ def of_public(name: str, benchmark: str, scenario: str) -> Side:
         )
     metric = METRICS[scenario]
     return Side(
-        name=f"{found.accelerator}x{found.accelerators}, public {ROUND}",
+        name=f"{found.accelerator}x{found.accelerators}, public {found.round}",
         benchmark=benchmark,
         scenario=scenario,
         value=found.samples_per_second,

@@ -1,8 +1,9 @@
 """3D-UNet, Offline: throughput.
 
-Expected values are public v4.1 results: the median where several submitted, else scaled from the nearest accelerator by
-count, and by speed where it is another one: the geometric mean of the ratios of memory bandwidth and dense INT8 throughput.
-The same engine meets the 99.9 % target.
+Expected values are the highest public figures of the same accelerators (code/systems/data: results, and vendors' configs): LoadGen makes
+a run that was expected to be slower than it is too short to be VALID. Without one they are scaled from the nearest, by count, and by
+speed where it is another accelerator: the geometric mean of the ratios of memory bandwidth and dense INT8 throughput.
+The 99.9 % target is met by the same engine.
 """
 
 from importlib import import_module
@@ -52,7 +53,7 @@ class CPU_aarch64_HighAccuracy(CPU_aarch64):
 @ConfigRegistry.register(HarnessType.Custom, AccuracyTarget.k_99, PowerSetting.MaxP)
 class A100_SXM4_40GBx1(OfflineGPUBaseConfig):
     system = KnownSystem.A100_SXM4_40GBx1
-    offline_expected_qps = 2.45  # by speed from 4 x H100_SXM_80GB (2 results)
+    offline_expected_qps = 2.9  # NVIDIA's v4.1 config
 
 
 @ConfigRegistry.register(HarnessType.Custom, AccuracyTarget.k_99_9, PowerSetting.MaxP)
@@ -63,7 +64,7 @@ class A100_SXM4_40GBx1_HighAccuracy(A100_SXM4_40GBx1):
 @ConfigRegistry.register(HarnessType.Custom, AccuracyTarget.k_99, PowerSetting.MaxP)
 class A100_SXM4_40GBx8(A100_SXM4_40GBx1):
     system = KnownSystem.A100_SXM4_40GBx8
-    offline_expected_qps = 19.9  # by speed from 8 x H100_SXM_80GB (9 results)
+    offline_expected_qps = 23.0  # NVIDIA's v4.1 config
 
 
 @ConfigRegistry.register(HarnessType.Custom, AccuracyTarget.k_99_9, PowerSetting.MaxP)
@@ -74,7 +75,7 @@ class A100_SXM4_40GBx8_HighAccuracy(A100_SXM4_40GBx8):
 @ConfigRegistry.register(HarnessType.Custom, AccuracyTarget.k_99, PowerSetting.MaxP)
 class A100_SXM_80GBx1(OfflineGPUBaseConfig):
     system = KnownSystem.A100_SXM_80GBx1
-    offline_expected_qps = 2.81  # by speed from 4 x H100_SXM_80GB (2 results)
+    offline_expected_qps = 3.8  # NVIDIA's v4.1 config
 
 
 @ConfigRegistry.register(HarnessType.Custom, AccuracyTarget.k_99_9, PowerSetting.MaxP)
@@ -85,7 +86,7 @@ class A100_SXM_80GBx1_HighAccuracy(A100_SXM_80GBx1):
 @ConfigRegistry.register(HarnessType.Custom, AccuracyTarget.k_99, PowerSetting.MaxP)
 class A100_SXM_80GBx8(A100_SXM_80GBx1):
     system = KnownSystem.A100_SXM_80GBx8
-    offline_expected_qps = 22.8  # by speed from 8 x H100_SXM_80GB (9 results)
+    offline_expected_qps = 30.0  # NVIDIA's v4.1 config
 
 
 @ConfigRegistry.register(HarnessType.Custom, AccuracyTarget.k_99_9, PowerSetting.MaxP)
@@ -96,7 +97,7 @@ class A100_SXM_80GBx8_HighAccuracy(A100_SXM_80GBx8):
 @ConfigRegistry.register(HarnessType.Custom, AccuracyTarget.k_99, PowerSetting.MaxP)
 class A100_PCIe_80GBx1(OfflineGPUBaseConfig):
     system = KnownSystem.A100_PCIe_80GBx1
-    offline_expected_qps = 2.94  # by speed from 2 x H100_PCIe_80GB (1 result)
+    offline_expected_qps = 3.5  # NVIDIA's v4.1 config
 
 
 @ConfigRegistry.register(HarnessType.Custom, AccuracyTarget.k_99_9, PowerSetting.MaxP)
@@ -107,7 +108,7 @@ class A100_PCIe_80GBx1_HighAccuracy(A100_PCIe_80GBx1):
 @ConfigRegistry.register(HarnessType.Custom, AccuracyTarget.k_99, PowerSetting.MaxP)
 class A100_PCIe_80GBx8(A100_PCIe_80GBx1):
     system = KnownSystem.A100_PCIe_80GBx8
-    offline_expected_qps = 23.5  # by speed from 8 x H100_PCIe_80GB (1 result)
+    offline_expected_qps = 28.0  # NVIDIA's v4.1 config
 
 
 @ConfigRegistry.register(HarnessType.Custom, AccuracyTarget.k_99_9, PowerSetting.MaxP)
@@ -118,7 +119,7 @@ class A100_PCIe_80GBx8_HighAccuracy(A100_PCIe_80GBx8):
 @ConfigRegistry.register(HarnessType.Custom, AccuracyTarget.k_99, PowerSetting.MaxP)
 class H100_SXM_80GBx1(OfflineGPUBaseConfig):
     system = KnownSystem.H100_SXM_80GBx1
-    offline_expected_qps = 6.42  # by count from 4 x H100_SXM_80GB (2 results)
+    offline_expected_qps = 6.8  # NVIDIA's v4.1 config
 
 
 @ConfigRegistry.register(HarnessType.Custom, AccuracyTarget.k_99_9, PowerSetting.MaxP)
@@ -129,7 +130,7 @@ class H100_SXM_80GBx1_HighAccuracy(H100_SXM_80GBx1):
 @ConfigRegistry.register(HarnessType.Custom, AccuracyTarget.k_99, PowerSetting.MaxP)
 class H100_SXM_80GBx8(H100_SXM_80GBx1):
     system = KnownSystem.H100_SXM_80GBx8
-    offline_expected_qps = 52.0  # median of 9 v4.1 results
+    offline_expected_qps = 54.4  # NVIDIA's v4.1 config
 
 
 @ConfigRegistry.register(HarnessType.Custom, AccuracyTarget.k_99_9, PowerSetting.MaxP)
@@ -150,7 +151,7 @@ class ND_H100_v5_HighAccuracy(H100_SXM_80GBx8_HighAccuracy):
 @ConfigRegistry.register(HarnessType.Custom, AccuracyTarget.k_99, PowerSetting.MaxP)
 class H100_PCIe_80GBx1(OfflineGPUBaseConfig):
     system = KnownSystem.H100_PCIe_80GBx1
-    offline_expected_qps = 4.66  # by count from 2 x H100_PCIe_80GB (1 result)
+    offline_expected_qps = 4.8  # NVIDIA's v4.1 config
 
 
 @ConfigRegistry.register(HarnessType.Custom, AccuracyTarget.k_99_9, PowerSetting.MaxP)
@@ -161,7 +162,7 @@ class H100_PCIe_80GBx1_HighAccuracy(H100_PCIe_80GBx1):
 @ConfigRegistry.register(HarnessType.Custom, AccuracyTarget.k_99, PowerSetting.MaxP)
 class H100_PCIe_80GBx8(H100_PCIe_80GBx1):
     system = KnownSystem.H100_PCIe_80GBx8
-    offline_expected_qps = 37.1  # a v4.1 result
+    offline_expected_qps = 37.3  # by count from a v4.1 result on 2 x H100_PCIe_80GB
 
 
 @ConfigRegistry.register(HarnessType.Custom, AccuracyTarget.k_99_9, PowerSetting.MaxP)
@@ -172,7 +173,7 @@ class H100_PCIe_80GBx8_HighAccuracy(H100_PCIe_80GBx8):
 @ConfigRegistry.register(HarnessType.Custom, AccuracyTarget.k_99, PowerSetting.MaxP)
 class H100_NVL_94GBx1(OfflineGPUBaseConfig):
     system = KnownSystem.H100_NVL_94GBx1
-    offline_expected_qps = 5.38  # by count from 4 x H100_NVL (3 results)
+    offline_expected_qps = 5.58  # by count from best of 3 v4.1 results on 4 x H100_NVL
 
 
 @ConfigRegistry.register(HarnessType.Custom, AccuracyTarget.k_99_9, PowerSetting.MaxP)
@@ -194,7 +195,7 @@ class H200_SXM_141GBx1_HighAccuracy(H200_SXM_141GBx1):
 @ConfigRegistry.register(HarnessType.Custom, AccuracyTarget.k_99, PowerSetting.MaxP)
 class H200_SXM_141GBx8(H200_SXM_141GBx1):
     system = KnownSystem.H200_SXM_141GBx8
-    offline_expected_qps = 54.5  # median of 6 v4.1 results
+    offline_expected_qps = 54.8  # best of 6 v4.1 results
 
 
 @ConfigRegistry.register(HarnessType.Custom, AccuracyTarget.k_99_9, PowerSetting.MaxP)
@@ -205,7 +206,7 @@ class H200_SXM_141GBx8_HighAccuracy(H200_SXM_141GBx8):
 @ConfigRegistry.register(HarnessType.Custom, AccuracyTarget.k_99, PowerSetting.MaxP)
 class GH200_96GB_ARMx1(OfflineGPUBaseConfig):
     system = KnownSystem.GH200_96GB_ARMx1
-    offline_expected_qps = 6.76  # median of 2 v4.1 results
+    offline_expected_qps = 6.8  # NVIDIA's v4.1 config
 
 
 @ConfigRegistry.register(HarnessType.Custom, AccuracyTarget.k_99_9, PowerSetting.MaxP)
@@ -217,7 +218,7 @@ class GH200_96GB_ARMx1_HighAccuracy(GH200_96GB_ARMx1):
 class L4x1(OfflineGPUBaseConfig):
     system = KnownSystem.L4x1
     gpu_batch_size = {"3d-unet": 4}
-    offline_expected_qps = 1.11  # by count from 2 x L4 (1 result)
+    offline_expected_qps = 1.3  # NVIDIA's v4.1 config
 
 
 @ConfigRegistry.register(HarnessType.Custom, AccuracyTarget.k_99_9, PowerSetting.MaxP)
@@ -228,7 +229,7 @@ class L4x1_HighAccuracy(L4x1):
 @ConfigRegistry.register(HarnessType.Custom, AccuracyTarget.k_99, PowerSetting.MaxP)
 class L40x1(OfflineGPUBaseConfig):
     system = KnownSystem.L40x1
-    offline_expected_qps = 2.74  # by speed from 2 x L40S (1 result)
+    offline_expected_qps = 3.0  # NVIDIA's v4.1 config
 
 
 @ConfigRegistry.register(HarnessType.Custom, AccuracyTarget.k_99_9, PowerSetting.MaxP)

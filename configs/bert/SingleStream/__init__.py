@@ -1,7 +1,9 @@
 """BERT, SingleStream: the latency of one sample after the other.
 
-Expected latencies are 8 samples' share of public v4.1 Offline results, which is about what one sample alone takes; where the accelerator
-has none, of the nearest one's, scaled by speed: the geometric mean of the ratios of memory bandwidth and dense INT8 throughput.
+Expected latencies are low, because LoadGen ends a run too early whose latencies are less than half of them: 2 to 8 samples' share of public
+v4.1 Offline figures, or the millisecond that one sample takes on the fastest GPUs; where a public result has the latency itself, that. An
+accelerator without public figures takes the nearest one's, scaled by speed: the geometric mean of the ratios of memory bandwidth and
+dense INT8 throughput.
 """
 
 from configs.bert import CPUBaseConfig, GPUBaseConfig
@@ -14,6 +16,7 @@ class SingleStreamGPUBaseConfig(GPUBaseConfig):
     scenario = Scenario.SingleStream
     gpu_batch_size = {"bert": 1}
     gpu_inference_streams = 1
+    use_graphs = True  # as vendors' configs; one sample's launches take longer than its kernels (documentation/tensorrt.md)
 
 
 class SingleStreamCPUBaseConfig(CPUBaseConfig):
@@ -54,13 +57,13 @@ class CPU_aarch64_HighAccuracy(HighAccuracyCPU):
 @ConfigRegistry.register(HarnessType.Custom, AccuracyTarget.k_99, PowerSetting.MaxP)
 class A100_SXM4_40GBx1(SingleStreamGPUBaseConfig):
     system = KnownSystem.A100_SXM4_40GBx1
-    single_stream_expected_latency_ns = 2_320_000  # by speed from 4 x H100_SXM_80GB (3 results)
+    single_stream_expected_latency_ns = 1_000_000  # about what one sample takes on the fastest GPUs
 
 
 @ConfigRegistry.register(HarnessType.Custom, AccuracyTarget.k_99_9, PowerSetting.MaxP)
 class A100_SXM4_40GBx1_HighAccuracy(A100_SXM4_40GBx1):
     precision = "fp16"
-    single_stream_expected_latency_ns = A100_SXM4_40GBx1.single_stream_expected_latency_ns * 2  # fp16 runs at half of int8's rate
+    single_stream_expected_latency_ns = 1_140_000  # 2 samples at the Offline rate, NVIDIA's v4.1 config
 
 
 @ConfigRegistry.register(HarnessType.Custom, AccuracyTarget.k_99, PowerSetting.MaxP)
@@ -76,13 +79,13 @@ class A100_SXM4_40GBx8_HighAccuracy(A100_SXM4_40GBx1_HighAccuracy):
 @ConfigRegistry.register(HarnessType.Custom, AccuracyTarget.k_99, PowerSetting.MaxP)
 class A100_SXM_80GBx1(SingleStreamGPUBaseConfig):
     system = KnownSystem.A100_SXM_80GBx1
-    single_stream_expected_latency_ns = 2_030_000  # by speed from 4 x H100_SXM_80GB (3 results)
+    single_stream_expected_latency_ns = 1_000_000  # about what one sample takes on the fastest GPUs
 
 
 @ConfigRegistry.register(HarnessType.Custom, AccuracyTarget.k_99_9, PowerSetting.MaxP)
 class A100_SXM_80GBx1_HighAccuracy(A100_SXM_80GBx1):
     precision = "fp16"
-    single_stream_expected_latency_ns = A100_SXM_80GBx1.single_stream_expected_latency_ns * 2  # fp16 runs at half of int8's rate
+    single_stream_expected_latency_ns = 1_140_000  # 2 samples at the Offline rate, NVIDIA's v4.1 config
 
 
 @ConfigRegistry.register(HarnessType.Custom, AccuracyTarget.k_99, PowerSetting.MaxP)
@@ -98,13 +101,13 @@ class A100_SXM_80GBx8_HighAccuracy(A100_SXM_80GBx1_HighAccuracy):
 @ConfigRegistry.register(HarnessType.Custom, AccuracyTarget.k_99, PowerSetting.MaxP)
 class A100_PCIe_80GBx1(SingleStreamGPUBaseConfig):
     system = KnownSystem.A100_PCIe_80GBx1
-    single_stream_expected_latency_ns = 2_170_000  # by speed from 2 x H100_PCIe_80GB (2 results)
+    single_stream_expected_latency_ns = 1_000_000  # about what one sample takes on the fastest GPUs
 
 
 @ConfigRegistry.register(HarnessType.Custom, AccuracyTarget.k_99_9, PowerSetting.MaxP)
 class A100_PCIe_80GBx1_HighAccuracy(A100_PCIe_80GBx1):
     precision = "fp16"
-    single_stream_expected_latency_ns = A100_PCIe_80GBx1.single_stream_expected_latency_ns * 2  # fp16 runs at half of int8's rate
+    single_stream_expected_latency_ns = 1_140_000  # 2 samples at the Offline rate, NVIDIA's v4.1 config
 
 
 @ConfigRegistry.register(HarnessType.Custom, AccuracyTarget.k_99, PowerSetting.MaxP)
@@ -152,13 +155,13 @@ class ND_H100_v5_HighAccuracy(H100_SXM_80GBx8_HighAccuracy):
 @ConfigRegistry.register(HarnessType.Custom, AccuracyTarget.k_99, PowerSetting.MaxP)
 class H100_PCIe_80GBx1(SingleStreamGPUBaseConfig):
     system = KnownSystem.H100_PCIe_80GBx1
-    single_stream_expected_latency_ns = 1_370_000  # by count from 2 x H100_PCIe_80GB (2 results)
+    single_stream_expected_latency_ns = 1_000_000  # about what one sample takes on the fastest GPUs
 
 
 @ConfigRegistry.register(HarnessType.Custom, AccuracyTarget.k_99_9, PowerSetting.MaxP)
 class H100_PCIe_80GBx1_HighAccuracy(H100_PCIe_80GBx1):
     precision = "fp8"
-    single_stream_expected_latency_ns = 1_580_000  # by count from 2 x H100_PCIe_80GB (1 result)
+    single_stream_expected_latency_ns = 1_000_000  # about what one sample takes on the fastest GPUs
 
 
 @ConfigRegistry.register(HarnessType.Custom, AccuracyTarget.k_99, PowerSetting.MaxP)
@@ -174,13 +177,13 @@ class H100_PCIe_80GBx8_HighAccuracy(H100_PCIe_80GBx1_HighAccuracy):
 @ConfigRegistry.register(HarnessType.Custom, AccuracyTarget.k_99, PowerSetting.MaxP)
 class H100_NVL_94GBx1(SingleStreamGPUBaseConfig):
     system = KnownSystem.H100_NVL_94GBx1
-    single_stream_expected_latency_ns = 1_320_000  # by count from 4 x H100_NVL (3 results)
+    single_stream_expected_latency_ns = 1_000_000  # about what one sample takes on the fastest GPUs
 
 
 @ConfigRegistry.register(HarnessType.Custom, AccuracyTarget.k_99_9, PowerSetting.MaxP)
 class H100_NVL_94GBx1_HighAccuracy(H100_NVL_94GBx1):
     precision = "fp8"
-    single_stream_expected_latency_ns = 1_570_000  # by count from 4 x H100_NVL (3 results)
+    single_stream_expected_latency_ns = 1_000_000  # about what one sample takes on the fastest GPUs
 
 
 @ConfigRegistry.register(HarnessType.Custom, AccuracyTarget.k_99, PowerSetting.MaxP)
@@ -220,37 +223,37 @@ class GH200_96GB_ARMx1_HighAccuracy(GH200_96GB_ARMx1):
 @ConfigRegistry.register(HarnessType.Custom, AccuracyTarget.k_99, PowerSetting.MaxP)
 class L4x1(SingleStreamGPUBaseConfig):
     system = KnownSystem.L4x1
-    single_stream_expected_latency_ns = 8_300_000  # by count from 2 x L4 (1 result)
+    single_stream_expected_latency_ns = 2_160_000  # a v6.0 result
 
 
 @ConfigRegistry.register(HarnessType.Custom, AccuracyTarget.k_99_9, PowerSetting.MaxP)
 class L4x1_HighAccuracy(L4x1):
     precision = "fp8"
-    single_stream_expected_latency_ns = 10_200_000  # by speed from 2 x H100_PCIe_80GB (1 result)
+    single_stream_expected_latency_ns = 2_160_000  # a v6.0 result
 
 
 @ConfigRegistry.register(HarnessType.Custom, AccuracyTarget.k_99, PowerSetting.MaxP)
 class L40x1(SingleStreamGPUBaseConfig):
     system = KnownSystem.L40x1
-    single_stream_expected_latency_ns = 3_430_000  # by speed from 2 x L40S (4 results)
+    single_stream_expected_latency_ns = 1_000_000  # about what one sample takes on the fastest GPUs
 
 
 @ConfigRegistry.register(HarnessType.Custom, AccuracyTarget.k_99_9, PowerSetting.MaxP)
 class L40x1_HighAccuracy(L40x1):
     precision = "fp8"
-    single_stream_expected_latency_ns = 4_910_000  # by speed from 2 x H100_PCIe_80GB (1 result)
+    single_stream_expected_latency_ns = 1_000_000  # about what one sample takes on the fastest GPUs
 
 
 @ConfigRegistry.register(HarnessType.Custom, AccuracyTarget.k_99, PowerSetting.MaxP)
 class L40Sx1(SingleStreamGPUBaseConfig):
     system = KnownSystem.L40Sx1
-    single_stream_expected_latency_ns = 2_410_000  # by count from 2 x L40S (4 results)
+    single_stream_expected_latency_ns = 1_000_000  # about what one sample takes on the fastest GPUs
 
 
 @ConfigRegistry.register(HarnessType.Custom, AccuracyTarget.k_99_9, PowerSetting.MaxP)
 class L40Sx1_HighAccuracy(L40Sx1):
     precision = "fp8"
-    single_stream_expected_latency_ns = 3_450_000  # by speed from 2 x H100_PCIe_80GB (1 result)
+    single_stream_expected_latency_ns = 1_000_000  # about what one sample takes on the fastest GPUs
 
 
 @ConfigRegistry.register(HarnessType.Custom, AccuracyTarget.k_99, PowerSetting.MaxP)

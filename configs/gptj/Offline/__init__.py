@@ -1,8 +1,9 @@
 """GPT-J, Offline: throughput.
 
-Expected values are public v4.1 results: the median where several submitted, else scaled from the nearest accelerator by
-count, and by speed where it is another one: the geometric mean of the ratios of memory bandwidth and dense INT8 throughput.
-The same engine meets the 99.9 % target.
+Expected values are the highest public figures of the same accelerators (code/systems/data: results, and vendors' configs): LoadGen makes
+a run that was expected to be slower than it is too short to be VALID. Without one they are scaled from the nearest, by count, and by
+speed where it is another accelerator: the geometric mean of the ratios of memory bandwidth and dense INT8 throughput. Batches are those
+of vendors' configs where there is one. The 99.9 % target is met by the same engine.
 """
 
 from configs.configuration import *
@@ -50,7 +51,7 @@ class CPU_aarch64_HighAccuracy(CPU_aarch64):
 class A100_SXM4_40GBx1(OfflineGPUBaseConfig):
     system = KnownSystem.A100_SXM4_40GBx1
     gpu_batch_size = {"gptj": 16}
-    offline_expected_qps = 13.8  # by speed from 4 x H100_SXM_80GB (2 results)
+    offline_expected_qps = 15.7  # by count and speed from best of 4 v4.1 results on 2 x L40S
 
 
 @ConfigRegistry.register(HarnessType.Custom, AccuracyTarget.k_99_9, PowerSetting.MaxP)
@@ -61,7 +62,7 @@ class A100_SXM4_40GBx1_HighAccuracy(A100_SXM4_40GBx1):
 @ConfigRegistry.register(HarnessType.Custom, AccuracyTarget.k_99, PowerSetting.MaxP)
 class A100_SXM4_40GBx8(A100_SXM4_40GBx1):
     system = KnownSystem.A100_SXM4_40GBx8
-    offline_expected_qps = 109  # by speed from 8 x H100_SXM_80GB (8 results)
+    offline_expected_qps = 124  # by speed from a v4.1 result on 8 x L40S
 
 
 @ConfigRegistry.register(HarnessType.Custom, AccuracyTarget.k_99_9, PowerSetting.MaxP)
@@ -119,6 +120,7 @@ class A100_PCIe_80GBx8_HighAccuracy(A100_PCIe_80GBx8):
 class H100_SXM_80GBx1(OfflineGPUBaseConfig):
     system = KnownSystem.H100_SXM_80GBx1
     precision = "fp8"
+    gpu_batch_size = {"gptj": 192}
     offline_expected_qps = 36.1  # by count from 4 x H100_SXM_80GB (2 results)
 
 
@@ -130,7 +132,7 @@ class H100_SXM_80GBx1_HighAccuracy(H100_SXM_80GBx1):
 @ConfigRegistry.register(HarnessType.Custom, AccuracyTarget.k_99, PowerSetting.MaxP)
 class H100_SXM_80GBx8(H100_SXM_80GBx1):
     system = KnownSystem.H100_SXM_80GBx8
-    offline_expected_qps = 286  # median of 8 v4.1 results
+    offline_expected_qps = 289  # by count from best of 2 v4.1 results on 4 x H100_SXM_80GB
 
 
 @ConfigRegistry.register(HarnessType.Custom, AccuracyTarget.k_99_9, PowerSetting.MaxP)
@@ -152,6 +154,7 @@ class ND_H100_v5_HighAccuracy(H100_SXM_80GBx8_HighAccuracy):
 class H100_PCIe_80GBx1(OfflineGPUBaseConfig):
     system = KnownSystem.H100_PCIe_80GBx1
     precision = "fp8"
+    gpu_batch_size = {"gptj": 192}
     offline_expected_qps = 23.9  # by count from 2 x H100_PCIe_80GB (2 results)
 
 
@@ -187,7 +190,7 @@ class H100_NVL_94GBx1_HighAccuracy(H100_NVL_94GBx1):
 class H200_SXM_141GBx1(OfflineGPUBaseConfig):
     system = KnownSystem.H200_SXM_141GBx1
     precision = "fp8"
-    gpu_batch_size = {"gptj": 128}
+    gpu_batch_size = {"gptj": 396}
     offline_expected_qps = 37.4  # a v4.1 result
 
 
@@ -199,7 +202,7 @@ class H200_SXM_141GBx1_HighAccuracy(H200_SXM_141GBx1):
 @ConfigRegistry.register(HarnessType.Custom, AccuracyTarget.k_99, PowerSetting.MaxP)
 class H200_SXM_141GBx8(H200_SXM_141GBx1):
     system = KnownSystem.H200_SXM_141GBx8
-    offline_expected_qps = 291  # median of 6 v4.1 results
+    offline_expected_qps = 300  # by count from a v4.1 result on 1 x H200_SXM_141GB
 
 
 @ConfigRegistry.register(HarnessType.Custom, AccuracyTarget.k_99_9, PowerSetting.MaxP)
@@ -211,7 +214,8 @@ class H200_SXM_141GBx8_HighAccuracy(H200_SXM_141GBx8):
 class GH200_96GB_ARMx1(OfflineGPUBaseConfig):
     system = KnownSystem.GH200_96GB_ARMx1
     precision = "fp8"
-    offline_expected_qps = 39.1  # median of 3 v4.1 results
+    gpu_batch_size = {"gptj": 480}
+    offline_expected_qps = 40.7  # best of 3 v4.1 results
 
 
 @ConfigRegistry.register(HarnessType.Custom, AccuracyTarget.k_99_9, PowerSetting.MaxP)
@@ -223,7 +227,7 @@ class GH200_96GB_ARMx1_HighAccuracy(GH200_96GB_ARMx1):
 class L4x1(OfflineGPUBaseConfig):
     system = KnownSystem.L4x1
     precision = "fp8"
-    gpu_batch_size = {"gptj": 8}
+    gpu_batch_size = {"gptj": 7}
     offline_expected_qps = 1.9  # by speed from 1 x Orin (2 results)
 
 
@@ -249,7 +253,7 @@ class L40x1_HighAccuracy(L40x1):
 class L40Sx1(OfflineGPUBaseConfig):
     system = KnownSystem.L40Sx1
     precision = "fp8"
-    gpu_batch_size = {"gptj": 32}
+    gpu_batch_size = {"gptj": 100}
     offline_expected_qps = 12.6  # by count from 2 x L40S (4 results)
 
 
@@ -261,7 +265,7 @@ class L40Sx1_HighAccuracy(L40Sx1):
 @ConfigRegistry.register(HarnessType.Custom, AccuracyTarget.k_99, PowerSetting.MaxP)
 class L40Sx8(L40Sx1):
     system = KnownSystem.L40Sx8
-    offline_expected_qps = 100  # a v4.1 result
+    offline_expected_qps = 102  # by count from best of 4 v4.1 results on 2 x L40S
 
 
 @ConfigRegistry.register(HarnessType.Custom, AccuracyTarget.k_99_9, PowerSetting.MaxP)

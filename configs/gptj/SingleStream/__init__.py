@@ -1,8 +1,9 @@
 """GPT-J, SingleStream: the latency of one article after the other.
 
-Expected latencies are 36 samples' share of public v4.1 Offline results, which is about what one sample alone takes; where the accelerator
-has none, of the nearest one's, scaled by speed: the geometric mean of the ratios of memory bandwidth and dense INT8 throughput.
-The same engine meets the 99.9 % target.
+Expected latencies are low, because LoadGen ends a run too early whose latencies are less than half of them: 2 to 36 samples' share of
+public v4.1 Offline figures, or the second that one sample takes on the fastest GPUs. An accelerator without public figures takes the
+nearest one's, scaled by speed: the geometric mean of the ratios of memory bandwidth and dense INT8 throughput.
+The 99.9 % target is met by the same engine.
 """
 
 from configs.configuration import *
@@ -49,7 +50,7 @@ class CPU_aarch64_HighAccuracy(CPU_aarch64):
 @ConfigRegistry.register(HarnessType.Custom, AccuracyTarget.k_99, PowerSetting.MaxP)
 class A100_SXM4_40GBx1(SingleStreamGPUBaseConfig):
     system = KnownSystem.A100_SXM4_40GBx1
-    single_stream_expected_latency_ns = 2_610_000_000  # by speed from 4 x H100_SXM_80GB (2 results)
+    single_stream_expected_latency_ns = 1_000_000_000  # about what one sample takes on the fastest GPUs
 
 
 @ConfigRegistry.register(HarnessType.Custom, AccuracyTarget.k_99_9, PowerSetting.MaxP)
@@ -70,7 +71,7 @@ class A100_SXM4_40GBx8_HighAccuracy(A100_SXM4_40GBx8):
 @ConfigRegistry.register(HarnessType.Custom, AccuracyTarget.k_99, PowerSetting.MaxP)
 class A100_SXM_80GBx1(SingleStreamGPUBaseConfig):
     system = KnownSystem.A100_SXM_80GBx1
-    single_stream_expected_latency_ns = 2_280_000_000  # by speed from 4 x H100_SXM_80GB (2 results)
+    single_stream_expected_latency_ns = 1_000_000_000  # about what one sample takes on the fastest GPUs
 
 
 @ConfigRegistry.register(HarnessType.Custom, AccuracyTarget.k_99_9, PowerSetting.MaxP)
@@ -91,7 +92,7 @@ class A100_SXM_80GBx8_HighAccuracy(A100_SXM_80GBx8):
 @ConfigRegistry.register(HarnessType.Custom, AccuracyTarget.k_99, PowerSetting.MaxP)
 class A100_PCIe_80GBx1(SingleStreamGPUBaseConfig):
     system = KnownSystem.A100_PCIe_80GBx1
-    single_stream_expected_latency_ns = 2_390_000_000  # by speed from 2 x H100_PCIe_80GB (2 results)
+    single_stream_expected_latency_ns = 1_000_000_000  # about what one sample takes on the fastest GPUs
 
 
 @ConfigRegistry.register(HarnessType.Custom, AccuracyTarget.k_99_9, PowerSetting.MaxP)
@@ -145,7 +146,7 @@ class ND_H100_v5_HighAccuracy(H100_SXM_80GBx8_HighAccuracy):
 class H100_PCIe_80GBx1(SingleStreamGPUBaseConfig):
     system = KnownSystem.H100_PCIe_80GBx1
     precision = "fp8"
-    single_stream_expected_latency_ns = 1_510_000_000  # by count from 2 x H100_PCIe_80GB (2 results)
+    single_stream_expected_latency_ns = 1_000_000_000  # about what one sample takes on the fastest GPUs
 
 
 @ConfigRegistry.register(HarnessType.Custom, AccuracyTarget.k_99_9, PowerSetting.MaxP)
@@ -167,7 +168,7 @@ class H100_PCIe_80GBx8_HighAccuracy(H100_PCIe_80GBx8):
 class H100_NVL_94GBx1(SingleStreamGPUBaseConfig):
     system = KnownSystem.H100_NVL_94GBx1
     precision = "fp8"
-    single_stream_expected_latency_ns = 1_400_000_000  # by count from 4 x H100_NVL (2 results)
+    single_stream_expected_latency_ns = 1_000_000_000  # about what one sample takes on the fastest GPUs
 
 
 @ConfigRegistry.register(HarnessType.Custom, AccuracyTarget.k_99_9, PowerSetting.MaxP)
@@ -213,7 +214,7 @@ class GH200_96GB_ARMx1_HighAccuracy(GH200_96GB_ARMx1):
 class L4x1(SingleStreamGPUBaseConfig):
     system = KnownSystem.L4x1
     precision = "fp8"
-    single_stream_expected_latency_ns = 18_900_000_000  # by speed from 1 x Orin (2 results)
+    single_stream_expected_latency_ns = 1_530_000_000  # 2 samples at the Offline rate, NVIDIA's v4.1 config
 
 
 @ConfigRegistry.register(HarnessType.Custom, AccuracyTarget.k_99_9, PowerSetting.MaxP)
@@ -225,7 +226,7 @@ class L4x1_HighAccuracy(L4x1):
 class L40x1(SingleStreamGPUBaseConfig):
     system = KnownSystem.L40x1
     precision = "fp8"
-    single_stream_expected_latency_ns = 4_070_000_000  # by speed from 2 x L40S (4 results)
+    single_stream_expected_latency_ns = 1_000_000_000  # about what one sample takes on the fastest GPUs
 
 
 @ConfigRegistry.register(HarnessType.Custom, AccuracyTarget.k_99_9, PowerSetting.MaxP)
@@ -237,7 +238,7 @@ class L40x1_HighAccuracy(L40x1):
 class L40Sx1(SingleStreamGPUBaseConfig):
     system = KnownSystem.L40Sx1
     precision = "fp8"
-    single_stream_expected_latency_ns = 2_860_000_000  # by count from 2 x L40S (4 results)
+    single_stream_expected_latency_ns = 1_000_000_000  # about what one sample takes on the fastest GPUs
 
 
 @ConfigRegistry.register(HarnessType.Custom, AccuracyTarget.k_99_9, PowerSetting.MaxP)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -29,7 +31,7 @@ def test_every_public_system_is_known_by_name_and_id(facts: dict[str, Any]) -> N
 
 def test_public_hardware_is_known_with_its_reported_names(facts: dict[str, Any]) -> None:
     for catalogue, section in ((KnownGPU, "gpus"), (KnownMIG, "migs"), (KnownCPU, "cpus")):
-        assert {known.name for known in catalogue} == set(facts[section])
+        assert {known.name for known in catalogue} >= set(facts[section])
         for name, row in facts[section].items():
             value = catalogue[name].value
             letters = all(len(alias) == 1 for alias in row["reported_names"]["aliases"]) and row["reported_names"]["aliases"]
@@ -39,6 +41,39 @@ def test_public_hardware_is_known_with_its_reported_names(facts: dict[str, Any])
             if section != "cpus" and row["pci_device_ids"] != "any":
                 assert all(value.pci_id.matches(pci) for pci in row["pci_device_ids"]), name
                 assert value.compute_sm == row["compute_sm"]
+
+
+BOARDS = {
+    "GB300": "GB300_GraceBlackwell_288GB",
+    "GB200": "GB200_GraceBlackwell_186GB",
+    "GH200[-_]144GB": "GH200_GraceHopper_144GB",
+    "B300": "B300_SXM_270GB",
+    "B200": "B200_SXM_180GB",
+    "H200[-_]?NVL": "H200_NVL",
+    "H200": "H200_SXM_141GB",
+    "H100-NVL": "H100_NVL",
+    "RTX_?PRO_?6000": "RTX_PRO_6000",
+    "RTX_PRO_4500": "RTX_PRO_4500",
+    "RTX_4000_Ada": "RTX_4000_Ada",
+    "L40S": "L40S",
+    "L4-": "L4",
+}
+"""The board in a system's folder name (the first that is found), and its known name."""
+
+
+def test_every_board_of_the_newer_rounds_is_known_in_its_numbers(shared: Path) -> None:
+    folders = json.loads((shared / "facts" / "config_fields_v5.json").read_text(encoding="utf-8"))["system_folders"]
+    names = sorted({name for of_round in folders.values() for name in of_round})
+    ids = {system.system_id for system in KnownSystem}
+    counts = {(system.accelerator, system.accelerators) for system in KnownSystem}
+    for name in names:
+        board = next(known for pattern, known in BOARDS.items() if re.search(pattern, name, re.IGNORECASE))
+        assert board in KnownGPU
+        counted = re.findall(r"[xX](\d+)(?=_|$)", name)  # the last: G894-SD3-AAX7_B300-SXM-270GBx8 is eight
+        if counted:
+            assert (board, int(counted[-1])) in counts, name
+    own = re.compile(r"(B200-SXM-180GB|B300-SXM-270GB|GB[23]00-NVL72_GB[23]00-\d+GB_aarch64|H200-SXM-141GB)x\d+|ND_GB200_v6")
+    assert {name for name in names if own.fullmatch(name)} <= ids
 
 
 def test_a_misspelt_system_names_the_nearest() -> None:
@@ -76,6 +111,9 @@ def test_retired_systems_say_so() -> None:
 
 
 def test_classifications_answer_for_known_systems() -> None:
+    assert SystemClassifications.is_blackwell(KnownSystem.B300_SXM_270GBx8)
+    assert SystemClassifications.is_blackwell(KnownSystem.RTX_PRO_6000_96GBx8)
+    assert not SystemClassifications.is_blackwell(KnownSystem.H200_NVL_141GBx8)
     assert SystemClassifications.is_hopper(KnownSystem.H100_SXM_80GBx8)
     assert SystemClassifications.is_ada(KnownSystem.L4x1)
     assert SystemClassifications.is_ampere(KnownSystem.A10x1)
@@ -86,6 +124,7 @@ def test_classifications_answer_for_known_systems() -> None:
     assert SystemClassifications.multi_gpu(KnownSystem.A100_SXM4_40GBx8)
     assert not SystemClassifications.multi_gpu(KnownSystem.A100_SXM4_40GBx1)
     assert SystemClassifications.start_from_device_enabled(KnownSystem.A100_SXM_80GBx8)
+    assert SystemClassifications.start_from_device_enabled(KnownSystem.GB200_NVL72_186GB_ARMx4)
     assert not SystemClassifications.start_from_device_enabled(KnownSystem.L40Sx1)
     assert not SystemClassifications.gpu_based(KnownSystem.CPU_x86_64)
 

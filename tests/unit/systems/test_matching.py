@@ -72,10 +72,55 @@ def test_an_unlisted_count_shows_the_three_nearest(machine: Machine) -> None:
 def test_an_unknown_board_is_refused_by_what_it_says(machine: Machine) -> None:
     def other(content: dict[str, Any]) -> None:
         for gpu in content["probes"]["nvml"]["gpus"]:
-            gpu.update(name="NVIDIA B200", pci_id="0x290110DE", memory_bytes=183359 << 20, compute_capability=[10, 0])
+            gpu.update(name="NVIDIA X900", pci_id="0xFFF010DE", memory_bytes=183359 << 20, compute_capability=[10, 0])
 
-    with pytest.raises(MissingError, match="8 x NVIDIA B200"):
+    with pytest.raises(MissingError, match="8 x NVIDIA X900"):
         match(machine("h100_sxm_80gbx8", other))
+
+
+@pytest.mark.parametrize(
+    ("capture", "count", "name", "pci", "mebibytes", "watts", "capability", "system"),
+    [
+        ("h100_sxm_80gbx8", 8, "NVIDIA B200", "2901", 183359, 1000.0, [10, 0], "B200_SXM_180GBx8"),
+        ("h100_sxm_80gbx8", 8, "NVIDIA B300 SXM6 AC", "3182", 275040, 1100.0, [10, 3], "B300_SXM_270GBx8"),
+        ("gh200_96gb", 4, "NVIDIA GB200", "2941", 189471, 1200.0, [10, 0], "GB200_NVL72_186GB_ARMx4"),
+        ("gh200_96gb", 4, "NVIDIA GB300", "31C2", 284208, 1400.0, [10, 3], "GB300_NVL72_288GB_ARMx4"),
+        ("l40sx4", 8, "NVIDIA RTX PRO 6000 Blackwell Server Edition", "2BB5", 97887, 600.0, [12, 0], "RTX_PRO_6000_96GBx8"),
+        ("l40sx4", 1, "NVIDIA RTX PRO 4500 Blackwell", "2C31", 32623, 200.0, [12, 0], "RTX_PRO_4500_32GBx1"),
+        ("l40sx4", 1, "NVIDIA RTX 4000 Ada Generation", "27B2", 20475, 130.0, [8, 9], "RTX_4000_Ada_20GBx1"),
+        ("l40sx4", 1, "NVIDIA RTX 2000E Ada Generation", "28B0", 16380, 50.0, [8, 9], "RTX_2000E_Ada_16GBx1"),
+        ("l40sx4", 2, "NVIDIA GeForce RTX 4090", "2684", 24564, 450.0, [8, 9], "GeForceRTX_4090x2"),
+        ("l40sx4", 8, "NVIDIA H200 NVL", "233B", 143771, 600.0, [9, 0], "H200_NVL_141GBx8"),
+        ("l40sx4", 4, "NVIDIA L4", "27B8", 23034, 72.0, [8, 9], "L4x4"),
+    ],
+)
+def test_boards_since_v5_1_are_known(
+    machine: Machine, capture: str, count: int, name: str, pci: str, mebibytes: int, watts: float, capability: Any, system: str
+) -> None:
+    """Sizes are those that nvidia-smi reports, a little below the names'."""
+
+    def boards(content: dict[str, Any]) -> None:
+        gpus = content["probes"]["nvml"]["gpus"]
+        board = {"name": name, "pci_id": f"0x{pci}10DE", "memory_bytes": mebibytes << 20, "power_limit_max_w": watts}
+        content["probes"]["nvml"]["gpus"] = [
+            {**gpus[0], **board, "compute_capability": capability, "index": index, "uuid": f"GPU-{index}"}
+            for index in range(count)
+        ]
+
+    found = match(machine(capture, boards))
+    assert found.system.name == system
+    assert not any("calls itself" in warning for warning in found.warnings)
+
+
+def test_a_cloud_has_its_own_name_for_a_tray_of_grace_blackwell(machine: Machine) -> None:
+    def tray(content: dict[str, Any]) -> None:
+        gpus = content["probes"]["nvml"]["gpus"]
+        board = {"name": "NVIDIA GB200", "pci_id": "0x294110DE", "memory_bytes": 189471 << 20, "compute_capability": [10, 0]}
+        content["probes"]["nvml"]["gpus"] = [{**gpus[0], **board, "index": i, "uuid": f"GPU-{i}"} for i in range(4)]
+        content["files"]["/sys/class/dmi/id/sys_vendor"] = "Microsoft Corporation"
+        content["files"]["/sys/class/dmi/id/product_name"] = "Virtual Machine"
+
+    assert match(machine("gh200_96gb", tray)).system.name == "ND_GB200_v6"
 
 
 def test_the_pci_id_decides_before_the_name(machine: Machine) -> None:
