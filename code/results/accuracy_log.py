@@ -23,9 +23,17 @@ def entries(path: Path) -> Iterator[tuple[int, int, bytes]]:
     """(line number, sample index, response) of every entry. MissingError without the log, RunError if damaged or incomplete."""
     for number, entry in records(path):
         try:
-            yield number, int(entry["qsl_idx"]), bytes.fromhex(entry["data"])
+            yield number, index_of(entry), bytes.fromhex(entry["data"])
         except (ValueError, TypeError) as error:
             raise _no_response(path, number, error) from error
+
+
+def index_of(entry: dict[str, Any]) -> int:
+    """The sample index of an entry. TypeError for anything but a whole number."""
+    index = entry["qsl_idx"]
+    if isinstance(index, bool) or not isinstance(index, int):
+        raise TypeError(f"qsl_idx is {str(index)[:40]!r}, not a whole number")
+    return index
 
 
 def records(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -72,6 +80,10 @@ def _of_line(path: Path, number: int, text: str) -> Iterator[tuple[int, dict[str
     for entry in found:
         if not isinstance(entry, dict) or not {"qsl_idx", "data"} <= set(entry):
             raise bad_line(path, number, "the line is not a response", "it has no qsl_idx or no data")
+        try:
+            index_of(entry)
+        except TypeError as error:
+            raise _no_response(path, number, error) from error
         yield number, entry
 
 

@@ -53,7 +53,7 @@ def command(content: Mapping[str, Any], mode: str) -> str:
         w for w in content.get("arguments", []) if not w.startswith(("--action", "--test_mode", "--log_dir", "--benchmarks"))
     ]
     plan = content.get("plan")
-    if not plan:
+    if not plan or not plan.get("benchmark") or not plan.get("scenario"):
         return ""
     words = [w for w in words if not w.startswith(("--scenarios", "--config_ver", "--audit_"))]
     head = [f"--benchmarks={plan['benchmark']}", f"--scenarios={plan['scenario']}"]

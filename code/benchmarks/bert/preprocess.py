@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any
 from code.benchmarks.bert import facts
 from code.benchmarks.bert import manifest as manifests
 from code.benchmarks.bert.manifest import ArrayRecord, Manifest
+from code.common import npyfile
 from code.common.files import atomic_directory, sha256
 from code.common.stamp import Stamp
 
@@ -146,7 +147,6 @@ def load(out: Path, *, thorough: bool = False) -> PreprocessedSquad:
     Raises:
         MissingError: the folder or a file is absent, cut off or damaged; the error names the file.
     """
-    import numpy as np
 
     out = Path(out)
     manifest = manifests.read(out)
@@ -163,10 +163,10 @@ def load(out: Path, *, thorough: bool = False) -> PreprocessedSquad:
             if thorough and sha256(path) != record.stamp.sha256:
                 raise manifests.missing(path, "its digest differs from the manifest's")
             if record.dtype:
-                arrays[path.stem] = _open(np.load(path, mmap_mode="r", allow_pickle=False), record, path)
+                arrays[path.stem] = _open(npyfile.read(path, mmap_mode="r"), record, path)
         except FileNotFoundError as error:
             raise manifests.missing(path, "it does not exist") from error
-        except (OSError, ValueError, EOFError, SyntaxError) as error:
+        except (OSError, ValueError) as error:
             raise manifests.missing(path, f"it is damaged ({error})") from error
     return PreprocessedSquad(out, manifest, **arrays)
 

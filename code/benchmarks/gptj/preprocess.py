@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from code.benchmarks.gptj import bpe, cnndm, facts
 from code.benchmarks.gptj.prompt import prompt
-from code.common import jsonfile
+from code.common import jsonfile, npyfile
 from code.common.errors import MissingError
 from code.common.files import atomic_directory, write_json
 from code.common.stamp import Stamp
@@ -132,7 +132,6 @@ def preprocess(data: Path, vocabulary: Path, out: Path, progress: Callable[[str]
 
 def load(out: Path) -> PreprocessedPrompts:
     """Open a folder that `preprocess` wrote, checking type, shape and size of every array. MissingError names the defect."""
-    import numpy as np
 
     content = _manifest(out)
     arrays: dict[str, Any] = {}
@@ -142,10 +141,10 @@ def load(out: Path) -> PreprocessedPrompts:
             record = content["files"][path.name]
             if path.stat().st_size != record["size"]:
                 raise ValueError(f"it has {path.stat().st_size:,} bytes, not {record['size']:,}")
-            array = np.load(path, mmap_mode="r", allow_pickle=False)
+            array = npyfile.read(path, mmap_mode="r")
             if array.dtype.str != record["dtype"] or list(array.shape) != record["shape"]:
                 raise ValueError("it differs from the recorded array")
-        except (OSError, ValueError, KeyError, EOFError) as error:
+        except (OSError, ValueError, KeyError, TypeError) as error:
             raise _damaged(path, error) from error
         arrays[name] = array
     return PreprocessedPrompts(

@@ -18,9 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from code.benchmarks.unet3d import facts, manifest, processes
-from code.common import jsonfile
+from code.common import jsonfile, npyfile
 from code.common.errors import RunError
-from code.results.accuracy_log import AGAIN, LOG_NAME, bad_line, opened, require_closed
+from code.results.accuracy_log import AGAIN, LOG_NAME, bad_line, index_of, opened, require_closed
 
 SMOOTH = 1e-6
 _NAMED = 5
@@ -131,7 +131,7 @@ def _places(path: Path, count: int) -> Iterator[tuple[int, _Place]]:
 
 
 def _index(path: Path, line: int, entry: bytes, count: int) -> int:
-    index = int(_entry(path, line, entry)["qsl_idx"])
+    index = index_of(_entry(path, line, entry))
     if not 0 <= index < count:
         raise bad_line(path, line, f"sample {index} is unknown", f"the data set has the samples 0 to {count - 1}")
     return index
@@ -142,6 +142,7 @@ def _entry(path: Path, line: int, entry: bytes) -> dict[str, Any]:
         content = jsonfile.parse(entry)
         if not {"qsl_idx", "data"} <= set(content):
             raise KeyError("qsl_idx or data")
+        index_of(content)
         return dict(content)
     except (ValueError, KeyError, TypeError) as error:
         raise bad_line(path, line, "the line is not a response", f"{type(error).__name__}: {error}") from error
@@ -150,8 +151,8 @@ def _entry(path: Path, line: int, entry: bytes) -> dict[str, Any]:
 def _score(job: tuple[Path, _Place, str]) -> tuple[float, float]:
     path, place, label_path = job
     try:
-        labelled = np.load(label_path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
+        labelled = npyfile.read(Path(label_path), mmap_mode="r")
+    except (OSError, ValueError) as error:
         raise manifest.missing(Path(label_path), str(error)) from error
     with path.open("rb") as source:
         source.seek(place.begin)

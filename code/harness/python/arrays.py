@@ -5,20 +5,19 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
+from code.common import npyfile
 from code.common.errors import MissingError
 
 
 def open_array(path: Path) -> NDArray[Any]:
     """The array in a .npy file, memory-mapped and read-only. MissingError for a file that is absent, truncated or not .npy."""
     try:
-        array: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
-        return array
-    except (OSError, ValueError, EOFError) as error:
+        return npyfile.read(path, mmap_mode="r")
+    except (OSError, ValueError) as error:
         raise MissingError(
             f"{path} cannot be read as an array",
-            str(error).splitlines()[0],
+            str(error),
             "run `make preprocess_data` for this benchmark again; it replaces corrupt arrays",
         ) from error

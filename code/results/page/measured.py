@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from code.common import npyfile
 from code.results.loadgen_log import LoadGenLog
 
 BATCHES_FILE = "batches.npy"
@@ -116,10 +117,8 @@ def lengths(spec: Mapping[str, Any]) -> NDArray[np.int64] | None:
 def _array(path: Path) -> NDArray[Any] | None:
     """The numbers in an .npy file; None if it is absent, empty, damaged, or holds anything but finite numbers from 0 on."""
     try:
-        if not path.is_file():
-            return None
-        found = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError, MemoryError, SyntaxError):
+        found = npyfile.read(path)
+    except (OSError, ValueError):
         return None
-    usable = isinstance(found, np.ndarray) and found.dtype.kind in "iuf" and found.size > 0
+    usable = found.dtype.kind in "iuf" and found.size > 0
     return found if usable and bool(np.isfinite(found).all()) and float(found.min()) >= 0 and float(found.max()) < 2**53 else None

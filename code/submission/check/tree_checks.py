@@ -17,6 +17,7 @@ from code.submission.check.log_checks import Claim
 from code.submission.pack import truncation
 from code.submission.stage import layout, measurements, record
 from code.submission.stage.layout import LAYOUTS, Layout, Place
+from code.submission.stage.run_types import MEASUREMENTS
 from code.systems.data.description_fields import ALLOWED, MEANINGFUL, REQUIRED
 
 STAGE = "make stage_results"
@@ -136,19 +137,23 @@ def _measurements(folder: Path, path: Path, content: dict[str, Any], claim: Clai
 
 def _own_targets(path: Path, content: dict[str, Any], text: Path, claim: Claim) -> Iterator[Finding]:
     """The tiny model has its own accuracy targets; the score in accuracy.txt must meet them and equal the recorded one."""
-    recorded = {entry["name"]: entry for entry in content.get("accuracy", []) if isinstance(entry, dict)}
+    misfits: list[str] = []
+    read = MEASUREMENTS.read(content, path.name, misfits) or {}
+    for misfit in misfits:
+        yield Finding(path, misfit, STAGE, check="measurements")
+    recorded = {entry["name"]: entry for entry in read.get("accuracy", [])}
     if not recorded or not text.is_file():
         return
     found = accuracy_text.scores(text, tuple(name for name in recorded if name in accuracy_text.PATTERNS))
     for name, value in found.items():
         if value is None:
             continue
-        target = float(recorded[name]["threshold"])
+        target = recorded[name]["threshold"]
         if value < target:
             what = f"{name} is {value:.6g}; the target is {target:.6g}"
             yield Finding(text, what, claim.rerun("AccuracyOnly"), check="accuracy")
         allowed = max(1e-6 * max(1.0, abs(value)), 1.001 * accuracy_text.resolution(text, name))
-        if abs(value - float(recorded[name]["value"])) > allowed:
+        if abs(value - recorded[name]["value"]) > allowed:
             yield Finding(text, f"{name} is {value}, but {path.name} recorded {recorded[name]['value']}", STAGE, check="accuracy")
 
 

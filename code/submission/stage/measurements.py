@@ -165,7 +165,9 @@ def _settings(run: Run) -> list[str]:
     values: Mapping[str, Any] = run.provenance.get("plan", {}).get("values", {})
     chosen = {n: v for n, v in sorted(values.items()) if v.get("origin") != "default" and v.get("value") is not None}
     rows = [
-        f"| {name} | `{json.dumps(item['value'])}` | {item['origin']} |" for name, item in chosen.items() if name != "log_dir"
+        f"| {name} | `{json.dumps(item['value'])}` | {item.get('origin', '')} |"
+        for name, item in chosen.items()
+        if name != "log_dir"
     ]
     return ["| Field | Value | From |", "| --- | --- | --- |", *rows] if rows else ["The run recorded none."]
 

@@ -13,6 +13,7 @@ from typing import Any
 from code.common import jsonfile
 from code.common.files import sha256
 from code.submission.stage import layout
+from code.submission.stage.run_types import STAGED
 
 SUFFIX = ".staged.json"
 FOLDERS = ("results", "measurements", "compliance")
@@ -27,8 +28,8 @@ def record_path(root: Path) -> Path:
 
 
 def read_record(root: Path) -> dict[str, Any]:
-    """The record of a staged tree; {} if the tree was made by other means."""
-    return jsonfile.object_or_empty(record_path(root))
+    """The record of a staged tree; {} if the tree was made by other means. What is damaged in it is left out."""
+    return STAGED.read(jsonfile.object_or_empty(record_path(root)), "", []) or {}
 
 
 def digests(root: Path) -> dict[str, str]:
@@ -61,8 +62,7 @@ def _as_truncated(path: Path) -> str:
 
 def changed(root: Path) -> Iterator[tuple[Path, str]]:
     """Each recorded file that is no longer as it was staged, and what happened to it."""
-    files = read_record(root).get("files")
-    for name, wanted in (files if isinstance(files, dict) else {}).items():
+    for name, wanted in read_record(root).get("files", {}).items():
         path = root / name
         if not path.is_file():
             yield path, "deleted after staging"

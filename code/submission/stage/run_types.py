@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from code.common.typed import Shape, anything, choice, flag, listing, mapping, real, record, whole, words
 from code.rules.metrics import METRICS
+from code.rules.rounds import ROUNDS
 
 _NUMBER = real(-1e300, 1e300)
 _COUNT = whole(0, 2**63)
@@ -42,6 +43,23 @@ METADATA: Shape = record(
     },
     keep=True,
 )
+MEASUREMENTS: Shape = record(
+    {}, {"accuracy": listing(_SCORE, most=100), "engine": words(400), "division_note": words()}, keep=True
+)
+"""measurements.json of a tree."""
+_STAGED = {"division": words(100), "submitter": words(200), "system": words(200), "benchmark": words(100), "scenario": words(100)}
+STAGED: Shape = record(
+    {},
+    {
+        "submitter": words(200),
+        "results": listing(
+            record({**_STAGED, "round": choice(*ROUNDS), "performance_run": words(), "accuracy_run": words()}, keep=True)
+        ),
+        "files": mapping(words(100), most=1 << 20),
+    },
+    keep=True,
+)
+"""The record of a staged tree."""
 SPEC: Shape = record(
     {},
     {
