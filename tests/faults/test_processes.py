@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -351,3 +352,30 @@ def test_the_work_of_others_is_told_from_ones_own() -> None:
     assert load.between(load.Moment(0.0, None, 0.0, 0.0, None), after).foreign is None
     here = load.now(sorted(os.sched_getaffinity(0)))
     assert here.busy is not None and here.busy > 0
+
+
+# ── memory ───────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("scenario", "settings", "samples"),
+    [
+        ("Offline", {"offline_expected_qps": 1e9}, 1.1 * 600 * 1e9),
+        ("Server", {"server_target_qps": 1e9}, 600 * 1e9),
+        ("SingleStream", {"single_stream_expected_latency_ns": 2}, 600 * 1e9),
+        ("MultiStream", {"multi_stream_expected_latency_ns": 200, "multi_stream_samples_per_query": 100}, 600 * 1e9),
+        ("Server", {"server_target_qps": 1, "min_query_count": 10**12}, 1e12),
+    ],
+)
+def test_more_samples_than_memory_is_an_error_before_the_test(scenario: str, settings: dict[str, Any], samples: float) -> None:
+    from code.common.errors import UsageError
+    from code.harness.python.sample_memory import expected_samples, require_fits
+
+    given: Any = SimpleNamespace(**{"min_duration_ms": 600_000, "min_query_count": 100, **settings})
+    spec: Any = SimpleNamespace(scenario=scenario, test_mode="PerformanceOnly")
+    assert expected_samples(spec, given) == pytest.approx(samples)
+    with pytest.raises(UsageError, match="does not fit in memory") as caught:
+        require_fits(spec, given)
+    assert "GB are free" in caught.value.why
+    usual = {"min_duration_ms": 0, "min_query_count": 1, "multi_stream_samples_per_query": 8}
+    require_fits(spec, SimpleNamespace(**{**dict.fromkeys(settings, 10**9), **usual}))

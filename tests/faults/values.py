@@ -6,6 +6,7 @@ from tests.faults.rows import Fault
 
 SERVER = ("--action=run", "--benchmarks=bert", "--scenarios=server", "--system=A100_SXM4_40GBx8")
 OFFLINE = ("--action=run", "--benchmarks=bert", "--scenarios=offline", "--system=A100_SXM4_40GBx8")
+SINGLE = ("--action=run", "--benchmarks=bert", "--scenarios=singlestream", "--system=CPU_x86_64")
 MULTI = ("--action=run", "--benchmarks=bert", "--scenarios=multistream", "--system=CPU_x86_64")
 VOLUMES = ("--action=run", "--benchmarks=3d-unet", "--scenarios=offline", "--system=CPU_x86_64")
 
@@ -32,6 +33,9 @@ BAD: tuple[tuple[tuple[str, ...], str, str], ...] = (
     (OFFLINE, "offline_expected_qps", "inf"),
     (OFFLINE, "min_duration", "-1"),
     (OFFLINE, "min_duration", "1e30"),
+    (OFFLINE, "min_duration", "9223372036854"),
+    (OFFLINE, "max_duration", "604800001"),
+    (OFFLINE, "log_mode_async_poll_interval_ms", "0"),
     (OFFLINE, "min_query_count", "-5"),
     (OFFLINE, "warmup_duration", "inf"),
     (OFFLINE, "warmup_duration", "-1"),
@@ -79,6 +83,23 @@ TOGETHER = (
         2,
         ("server_target_latency_percentile cannot be 1", "100 %"),
     ),
+    Fault("more samples than memory", (*OFFLINE, "--offline_expected_qps=1e12"), 2, ("offline_expected_qps", "6e+14 samples")),
+    Fault(
+        "more queries than memory", (*SERVER, "--min_query_count=9007199254740992"), 2, ("min_query_count", "9.01e+15 samples")
+    ),
+    Fault(
+        "a latency of a nanosecond",
+        (*SINGLE, "--single_stream_expected_latency_ns=1", "--min_duration=600000"),
+        2,
+        ("single_stream_expected_latency_ns", "1.2e+12 samples"),
+    ),
+    Fault(
+        "queries of a million samples",
+        (*MULTI, "--multi_stream_samples_per_query=1048576", "--min_query_count=1000000"),
+        2,
+        ("samples",),
+    ),
+    Fault("a rate that never ends", (*SERVER, "--server_target_qps=1e-9", "--min_query_count=100"), 2, ("takes 1,157,407 days",)),
     Fault("a rate of zero", (*SERVER, "--server_target_qps=0"), 2, ("server_target_qps is 0",)),
     Fault("a bound of zero", (*SERVER, "--server_target_latency_ns=0"), 2, ("server_target_latency_ns is 0",)),
 )

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from code.actions import tune
 from code.common.errors import RunError
 from code.plan.request import parse
 from code.plan.workload import Workload, build
-from code.tuning import config_class
+from code.run.settings import user_conf
+from code.tuning import config_class, measure
 from code.tuning.server_rate import highest_valid
 from code.tuning.space import point_of, search_space, values_of
 
@@ -114,3 +117,49 @@ def test_a_class_that_is_gone_is_an_error(tmp_path: Path) -> None:
     found = workload("offline")
     with pytest.raises(RunError, match="not found"):
         config_class.write_class(replace(found, config=replace(found.config, file=str(path))), {"precision": "fp32"})
+
+
+def test_a_rate_gets_the_queries_that_it_needs_to_be_valid() -> None:
+    server = workload("server")
+    assert measure.queries_needed(server) == 689, "459 without a late one, and half as many again"
+    at = measure.at_rate(server, 20.0, 10.0)
+    assert (at["min_query_count"], at["min_duration"], at["max_query_count"], at["fast"]) == (689, 10_000, 0, True)
+    assert measure.at_rate(server, 5000.0, 10.0)["min_query_count"] == 5000
+    conf = user_conf("Server", at.plain(), 100, 100, whole_passes=True)
+    assert conf["sample_concatenate_permutation"] == 0, "whole passes over GPT-J's data take half an hour"
+    assert conf["target_qps"] == 20.0, "server_target_qps_adj_factor is no part of a search"
+    assert measure.lowest_rate(server) == pytest.approx(689 / measure.LONGEST_S)
+
+
+def test_no_rate_is_tried_that_takes_too_long() -> None:
+    asked: list[float] = []
+
+    def is_valid(rate: float) -> bool:
+        asked.append(rate)
+        return False
+
+    assert highest_valid(100.0, is_valid, least=20.0) is None
+    assert asked == [75.0, 37.5, 20.0], "the floor is tried, and nothing below"
+
+
+def test_an_engine_that_is_too_slow_to_search_is_an_error_before_any_run() -> None:
+    context: Any = SimpleNamespace(request={"tune_duration": 10.0}, job=lambda _workload: pytest.fail("a run was made"))
+    with pytest.raises(RunError, match="too few to search a Server rate") as caught:
+        tune._server_rate(context, workload("server"), 1.0, Path("/none"))
+    assert "689 queries" in caught.value.why
+
+
+def test_the_logs_of_a_rate_are_kept(tmp_path: Path) -> None:
+    seen: list[Path] = []
+
+    def test(mode: str, folder: Path, label: str) -> Any:
+        assert mode == "PerformanceOnly" and folder.is_dir() and "at 20.0 queries/s" in label
+        seen.append(folder)
+        raise RunError("the harness failed")
+
+    job: Any = SimpleNamespace(test=test, label="bert-99 Server")
+    for _ in range(2):
+        with pytest.raises(RunError, match="failed"):
+            measure.server_is_valid(job, 20.0, tmp_path / "runs")
+    assert [folder.name for folder in seen] == ["20-queries-per-second", "20-queries-per-second.2"]
+    assert all(folder.is_dir() for folder in seen)

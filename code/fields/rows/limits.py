@@ -17,7 +17,8 @@ SEED: Limits = (0, 2**64 - 1)
 RATE: Limits = (0, 1e12)
 NANOSECONDS: Limits = (0, 2**63 - 1)
 """LoadGen counts time in nanoseconds of 63 bits."""
-MILLISECONDS: Limits = (0, (2**63 - 1) // 10**6)
+MILLISECONDS: Limits = (0, 604_800_000)
+"""A week."""
 MICROSECONDS: Limits = (0, 3_600_000_000)
 """An hour."""
 SECONDS: Limits = (0, 86_400)

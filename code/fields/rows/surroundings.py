@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from code.fields.field import Field
-from code.fields.rows.limits import BATCH, COUNT, HERTZ, MICROSECONDS, MILLISECONDS, THREADS
+from code.fields.rows.limits import BATCH, COUNT, HERTZ, MICROSECONDS, THREADS
 from code.fields.rows.words import LOG, POWER, SERVER, row
 
 ROWS: tuple[Field, ...] = (
@@ -20,7 +20,7 @@ ROWS: tuple[Field, ...] = (
         "LoadGen's logging mode: AsyncPoll, EndOfTestOnly, Synchronous.",
         choices=("AsyncPoll", "EndOfTestOnly", "Synchronous"),
     ),
-    row(LOG, "log_mode_async_poll_interval_ms", "int", "LoadGen's polling interval.", unit="ms", limits=MILLISECONDS),
+    row(LOG, "log_mode_async_poll_interval_ms", "int", "LoadGen's polling interval.", unit="ms", limits=(1, 3_600_000)),
     row(LOG, "log_copy_detail_to_stdout", "bool", "Copy LoadGen's detail log to the terminal."),
     row(LOG, "disable_log_copy_summary_to_stdout", "bool", "Do not copy LoadGen's summary to stdout.txt."),
     row(LOG, "logfile_prefix_with_datetime", "bool", "Prefix LoadGen's file names with date and time."),

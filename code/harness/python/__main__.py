@@ -21,6 +21,7 @@ from code.common.files import atomic_write, write_json
 from code.common.parent import end_with_launcher
 from code.harness.python.devices import USAGE_FILE
 from code.harness.python.progress import ProgressPipe
+from code.harness.python.sample_memory import require_fits
 from code.harness.python.watch import Watch
 from code.harness.schema import run_spec as contract
 from code.harness.schema.datasets import PromptData
@@ -74,6 +75,7 @@ def _run(spec: RunSpec, loaded: Any, pipe: ProgressPipe, watch: Watch) -> None:
     if not os.access(output, os.W_OK | os.X_OK):
         raise RunError(f"cannot write to {output}", "LoadGen's logs go there", "choose another folder with LOG_DIR")
     settings = _settings(lg, spec)
+    require_fits(spec, settings)
     if spec.warmup_s > 0:
         watch.enter("warmup", loaded)
         loaded.warm_up(spec.warmup_s)
