@@ -101,7 +101,7 @@ link_dirs: ## Link build/{data,models,preprocessed_data} into the scratch path
 READY = $(RUNTIME_STAMP) link_dirs
 # Optional packages for options given in RUN_ARGS.
 NAMED_PACKAGES = $(if $(findstring tensorrt_rtx,$(RUN_ARGS)),$(VENV)/.tensorrt_rtx-installed $(VENV)/.calibration-installed) \
-  $(if $(filter %=int8 %=fp8,$(RUN_ARGS)),$(VENV)/.calibration-installed)
+  $(if $(filter %=int8 %=fp8 %:int8 %:fp8,$(RUN_ARGS)),$(VENV)/.calibration-installed)
 
 .PHONY: download_data
 download_data: $(READY) ## Download the data sets (tiny: generate them)
@@ -144,6 +144,14 @@ tune: $(READY) $(VENV)/.tune-installed ## Search streams, batch sizes and the Se
 .PHONY: explain
 explain: $(READY) ## Show every resolved value and its source
 	@$(HARNESS) --action=explain $(NAMED_BENCHMARKS) @RUN_ARGS
+
+.PHONY: debug_accuracy
+debug_accuracy: $(READY) $(NAMED_PACKAGES) $(VENV)/.debug-installed ## Compare an engine with another on the same samples (--against=…, --layers)
+	@$(HARNESS) --action=debug_accuracy $(NAMED_BENCHMARKS) @RUN_ARGS
+
+.PHONY: inspect_engine
+inspect_engine: $(READY) $(NAMED_PACKAGES) $(VENV)/.debug-installed ## Show the layers inside an engine (--layers lists each)
+	@$(HARNESS) --action=inspect_engine $(NAMED_BENCHMARKS) @RUN_ARGS
 
 ##@ Information
 
@@ -234,7 +242,7 @@ truncate_results: $(READY) ## Truncate accuracy logs to the checker's limit; ful
 	@$(HARNESS) --action=truncate_results @RUN_ARGS
 
 .PHONY: check_submission
-check_submission: $(READY) ## Check the staged tree: preflight, then the official checker (MLPERF_INFERENCE_DIR=…)
+check_submission: $(READY) ## Check a tree: own preflight, then the official checker (MLPERF_INFERENCE_DIR=…, --preflight=only|off)
 	@$(HARNESS) --action=check_submission $(WHO) @RUN_ARGS
 
 .PHONY: pack_submission
@@ -258,6 +266,10 @@ list_results: $(READY) ## List all runs, complete or not
 .PHONY: compare
 compare: $(READY) ## Compare two runs, or a run with a public result (A=… B=…)
 	@$(HARNESS) --action=compare $(if $(A),--a="$(A)") $(if $(B),--b="$(B)") @RUN_ARGS
+
+.PHONY: reproduce
+reproduce: $(READY) ## Print how to repeat a published result: config class, commands, differences (FROM=<results folder>)
+	@$(HARNESS) --action=reproduce $(NAMED_BENCHMARKS) $(if $(FROM),--from_tree="$(FROM)") @RUN_ARGS
 
 .PHONY: report
 report: $(READY) ## Write an HTML page per run and an index to build/report

@@ -86,6 +86,10 @@ class OpenVinoEngine:
         self.inputs: Sequence[str] = [port.get_any_name() for port in compiled.inputs]
         self.outputs: Sequence[str] = [port.get_any_name() for port in compiled.outputs]
 
+    def runtime_model(self) -> Any:
+        """The openvino.Model that is computed: fused nodes with their kernels and precisions."""
+        return self._compiled.get_runtime_model()
+
     def stream(self) -> OpenVinoStream:
         """A new stream with its own infer request."""
         return OpenVinoStream(self._compiled.create_infer_request(), self.outputs)

@@ -20,6 +20,7 @@ MODULES = (
     "code.plan.workload",
     "code.precision.graphs",
     "code.precision.samples",
+    "code.run.debugging",
     "code.run.identity",
     "code.run.job",
     "code.run.language",

@@ -40,17 +40,24 @@ class RoundRules:
         audits: the audit tests that each result must have.
         server_latency_ns: the most a Server run's latency bound may be; None where the round has no Server for it.
         counts_tokens: the official checker reports Offline and Server in tokens per second.
+        required_at: full name of a target → its own `required`, for a target of which the round asks something else.
     """
 
     required: Scenarios
     audits: tuple[str, ...] = ()
     server_latency_ns: int | None = None
     counts_tokens: bool = False
+    required_at: Mapping[str, Scenarios] = field(default_factory=dict)
 
-    def scenarios(self, category: str) -> tuple[str, ...]:
-        """The scenarios of a category; () where the benchmark is not in it. 'edge,datacenter' and its reverse mean the same."""
+    def scenarios(self, category: str, full_name: str = "") -> tuple[str, ...]:
+        """The scenarios of a category; () where the benchmark is not in it. 'edge,datacenter' and its reverse mean the same.
+
+        Args:
+            full_name: 'bert-99.9', the benchmark at one of its targets; '' for any.
+        """
         words = {word.strip() for word in category.split(",")}
-        return self.required.get(BOTH if words == {DATACENTER, EDGE} else category, ())
+        required = self.required_at.get(full_name, self.required)
+        return required.get(BOTH if words == {DATACENTER, EDGE} else category, ())
 
 
 @dataclass(frozen=True)
@@ -153,6 +160,7 @@ class BenchmarkFacts:
         text: how it generates; only in the family "text".
         import_field: the field that names a file of the user's own which the data set is made of; '' where there is none.
         checker_faults: commit of an official checker → the scenarios, as they were run, that it rejects because of a bug.
+        named_within: the official checkers take any name that contains one of its results' names for it.
     """
 
     name: str
@@ -175,6 +183,7 @@ class BenchmarkFacts:
     text: TextFacts | None = None
     import_field: str = ""
     checker_faults: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    named_within: bool = False
 
     @property
     def source_fields(self) -> tuple[str, ...]:

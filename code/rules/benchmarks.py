@@ -82,7 +82,7 @@ def rules_in(round_: Round, full_name: str) -> RoundRules | None:
 def required_scenarios(round_: Round, full_name: str, category: str) -> tuple[str, ...]:
     """The scenarios that a closed submission must have; () if the round or the category does not have the benchmark."""
     rules = rules_in(round_, full_name)
-    return rules.scenarios(category) if rules else ()
+    return rules.scenarios(category, full_name) if rules else ()
 
 
 def required_audits(round_: Round, name: str) -> tuple[str, ...]:

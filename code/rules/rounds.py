@@ -8,7 +8,7 @@ Source: mlperf.conf and tools/submission of https://github.com/mlcommons/inferen
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from code.common.errors import unknown
 
@@ -16,6 +16,11 @@ OFFLINE, SERVER, SINGLE, MULTI = "Offline", "Server", "SingleStream", "MultiStre
 DATACENTER, EDGE, BOTH = "datacenter", "edge", "datacenter,edge"
 CATEGORIES = (DATACENTER, EDGE, BOTH)
 DIVISIONS = ("closed", "open")
+"""The divisions that results of this harness can be submitted to."""
+NETWORK = "network"
+EVERY_DIVISION = (*DIVISIONS, NETWORK)
+STRICT_DIVISIONS = ("closed", NETWORK)
+"""The divisions in which every rule of the closed division applies."""
 STATUSES = ("available", "preview", "rdi")
 
 
@@ -53,13 +58,22 @@ class Round:
         name: 'v6.1'.
         seeds: LoadGen's three seeds.
         layout: a key of `layout.LAYOUTS`.
-        checkers: official checkers that support the round, the pinned one first; another is used if MLPERF_INFERENCE_DIR has it.
+        checkers: official checkers that know the round, the pinned one first; another is used where MLPERF_INFERENCE_DIR has it.
+        test05_seeds: the seeds of the audit TEST05; {} where the round does not have it.
+        nameplate: whether the checker reads systems/<system>_power.yaml.
     """
 
     name: str
     seeds: Mapping[str, int]
     layout: str
     checkers: tuple[OfficialChecker, ...] = (CURRENT,)
+    test05_seeds: Mapping[str, int] = field(default_factory=dict)
+    nameplate: bool = False
+
+    @property
+    def modern(self) -> bool:
+        """Whether its pinned checker is the package that came with v6.0, which looks at fewer files than the script before it."""
+        return self.checkers[0].modern
 
 
 def _seeds(qsl: int, sample: int, schedule: int) -> dict[str, int]:
@@ -74,6 +88,7 @@ ROUNDS: dict[str, Round] = {
             _seeds(3066443479025735752, 10688027786191513374, 14962580496156340209),
             "beside",
             (V41,),
+            _seeds(16799458546791641818, 5453809927556429288, 5435552105434836064),
         ),
         Round(
             "v5.0",
@@ -95,6 +110,7 @@ ROUNDS: dict[str, Round] = {
             "v6.1",
             _seeds(2085463073848966840, 2747215439041700203, 16159082839903944936),
             "inside",
+            nameplate=True,
         ),
     )
 }

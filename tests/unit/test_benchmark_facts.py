@@ -117,7 +117,9 @@ def test_the_definition_is_its_facts(facts: BenchmarkFacts) -> None:
 def test_rounds_ask_what_they_asked() -> None:
     """The rules of v4.1 to v6.1 (mlcommons/inference, tools/submission)."""
     v41, v50, v61 = (round_named(name) for name in ("v4.1", "v5.0", "v6.1"))
-    assert lookup.required_scenarios(v41, "bert-99.9", "datacenter,edge") == ("SingleStream", "Offline", "Server")
+    assert lookup.required_scenarios(v41, "bert-99", "datacenter,edge") == ("SingleStream", "Offline", "Server")
+    assert lookup.required_scenarios(v41, "bert-99.9", "datacenter,edge") == ("Offline", "Server")
+    assert lookup.required_scenarios(v41, "bert-99.9", "edge") == ()
     assert lookup.required_scenarios(v50, "bert-99", "datacenter") == ()
     assert lookup.required_scenarios(v50, "gptj-99", "datacenter") == ("Server", "Offline")
     assert lookup.required_scenarios(v61, "3d-unet-99", "datacenter") == ("Offline",)

@@ -6,7 +6,6 @@ asynchronous on its stream, so that lanes overlap. Needs an NVIDIA GPU and its d
 
 from __future__ import annotations
 
-import ctypes
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -14,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from code.backends.base import Arrays, EngineSpec, missing_sdk
+from code.backends.base import Arrays, EngineSpec
 from code.backends.tensorrt.builder import registry_step
+from code.backends.tensorrt.cuda import Cuda, open_device
 from code.backends.tensorrt.profiles import Shape
 from code.backends.tensorrt.sdk import Flavour, Messages, logger, sdk, sizes
 from code.backends.tensorrt.target import here
@@ -44,13 +44,13 @@ def load(flavour: Flavour, folder: Path, spec: EngineSpec) -> TrtEngine:
     messages = Messages()
     options = spec.options if isinstance(spec.options, TensorRtOptions) else TensorRtOptions()
     registry_step(module, [Path(file) for file in options.plugin_libs])
-    cuda = Cuda(spec.device)
-    cuda.use()
-    listener = logger(module, messages)
-    runtime: trt.Runtime = module.Runtime(listener)
-    if options.version_compatible:
-        runtime.engine_host_code_allowed = True
-    engine = runtime.deserialize_cuda_engine(plan.read_bytes())
+    cuda = open_device(spec.device)
+    with cuda.current():
+        listener = logger(module, messages)
+        runtime: trt.Runtime = module.Runtime(listener)
+        if options.version_compatible:
+            runtime.engine_host_code_allowed = True
+        engine = runtime.deserialize_cuda_engine(plan.read_bytes())
     if engine is None:
         raise RunError(f"{flavour.label} cannot load the engine {folder.name}", messages.last(), REBUILD)
     graphs = options.use_graphs and flavour.crosses
@@ -91,44 +91,14 @@ def require_same_gpu(folder: Path, details: Mapping[str, Any]) -> None:
         )
 
 
-class Cuda:
-    """The CUDA runtime calls that a lane needs, each checked. MissingError when the bindings are not installed.
-
-    Args:
-        device: the device's number in this process.
-    """
-
-    def __init__(self, device: int = 0) -> None:
-        try:
-            from cuda.bindings import runtime
-        except ImportError as error:
-            raise missing_sdk("cuda.bindings", "tensorrt", error) from error
-        self.api: Any = runtime
-        self._device = device
-
-    def use(self) -> None:
-        """Make the device current; the CUDA runtime requires this on every thread."""
-        self("cudaSetDevice", self._device)
-
-    def __call__(self, name: str, *arguments: Any) -> Any:
-        """Call `name`. RunError with CUDA's message on failure."""
-        code, *results = getattr(self.api, name)(*arguments)
-        if code != self.api.cudaError_t.cudaSuccess:
-            _, text = self.api.cudaGetErrorString(code)
-            words = text.decode() if isinstance(text, bytes) else str(text)
-            raise RunError(f"{name} failed", words, "run `make doctor` to check the driver and the GPU's memory")
-        return results[0] if results else None
-
-
 class Buffer:
     """One tensor's page-locked host memory and device memory, `size` bytes each."""
 
     def __init__(self, cuda: Cuda, size: int) -> None:
         self.size = size
         self._cuda = cuda
-        self.device = int(cuda("cudaMalloc", size))
-        self._host = int(cuda("cudaHostAlloc", size, cuda.api.cudaHostAllocDefault))
-        self.bytes = np.ctypeslib.as_array((ctypes.c_uint8 * size).from_address(self._host))
+        self.device = cuda.device_memory(size)
+        self.bytes = cuda.host_memory(size)
 
     def view(self, shape: Sequence[int], dtype: np.dtype[Any]) -> Any:
         """An array view of the start of the host memory."""
@@ -137,11 +107,11 @@ class Buffer:
 
     def to_device(self, size: int, stream: Any) -> None:
         """Copy the first `size` bytes, on `stream`."""
-        self._cuda("cudaMemcpyAsync", self.device, self._host, size, self._cuda.api.cudaMemcpyKind.cudaMemcpyHostToDevice, stream)
+        self._cuda.to_device(self.device, self.bytes[:size], stream)
 
     def to_host(self, size: int, stream: Any) -> None:
         """Copy the first `size` bytes back, on `stream`."""
-        self._cuda("cudaMemcpyAsync", self._host, self.device, size, self._cuda.api.cudaMemcpyKind.cudaMemcpyDeviceToHost, stream)
+        self._cuda.to_host(self.bytes[:size], self.device, stream)
 
 
 class TrtEngine:
@@ -162,21 +132,23 @@ class TrtEngine:
 
     def stream(self) -> TrtStream:
         """A new stream with its own context. RunError when GPU memory is insufficient."""
+        with self._cuda.current():
+            context = self._context()
+            if context is None:
+                raise RunError(
+                    "not enough GPU memory for another execution context",
+                    self._messages.last(),
+                    "lower gpu_inference_streams or gpu_batch_size; `make check_engines` shows what a context needs",
+                )
+            return TrtStream(self._module, self._engine, context, self.inputs, self.outputs, self._messages, self._cuda)
+
+    def _context(self) -> Any:
         engine: Any = self._engine
-        self._cuda.use()
-        if self._graphs:
-            chosen = engine.create_runtime_config()
-            chosen.cuda_graph_strategy = self._module.CudaGraphStrategy.WHOLE_GRAPH_CAPTURE
-            context = engine.create_execution_context(chosen)
-        else:
-            context = engine.create_execution_context()
-        if context is None:
-            raise RunError(
-                "not enough GPU memory for another execution context",
-                self._messages.last(),
-                "lower gpu_inference_streams or gpu_batch_size; `make check_engines` shows what a context needs",
-            )
-        return TrtStream(self._module, self._engine, context, self.inputs, self.outputs, self._messages, self._cuda)
+        if not self._graphs:
+            return engine.create_execution_context()
+        chosen = engine.create_runtime_config()
+        chosen.cuda_graph_strategy = self._module.CudaGraphStrategy.WHOLE_GRAPH_CAPTURE
+        return engine.create_execution_context(chosen)
 
 
 class TrtStream:
@@ -195,8 +167,8 @@ class TrtStream:
         self._context = context
         self._messages = messages
         self._cuda = cuda
-        self._stream = cuda("cudaStreamCreate")
-        self._handle = int(self._stream)
+        self._stream = cuda.stream()
+        self._handle = cuda.handle(self._stream)
         self._names = list(inputs)
         self._dtypes = {n: np.dtype(module.nptype(engine.get_tensor_dtype(n))) for n in (*inputs, *outputs)}
         self._spans = [
@@ -209,7 +181,10 @@ class TrtStream:
 
     def infer(self, inputs: Arrays) -> Arrays:
         """Run one batch and wait; the outputs are views that the next call on this stream overwrites."""
-        self._cuda.use()
+        with self._cuda.current():
+            return self._infer(inputs)
+
+    def _infer(self, inputs: Arrays) -> Arrays:
         self._use_profile({n: inputs[n].shape for n in self._names})
         for name in self._names:
             array = inputs[name]
@@ -222,7 +197,7 @@ class TrtStream:
             raise RunError("TensorRT cannot run a batch", self._messages.last(), REBUILD)
         for name, shape in shapes.items():
             self._buffers[name].to_host(int(np.prod(shape)) * self._dtypes[name].itemsize, self._stream)
-        self._cuda("cudaStreamSynchronize", self._stream)
+        self._cuda.synchronise(self._stream)
         return {name: self._buffers[name].view(shape, self._dtypes[name]) for name, shape in shapes.items()}
 
     def _allocate(self, outputs: Sequence[str]) -> dict[str, Buffer]:
@@ -259,7 +234,7 @@ class TrtStream:
             return
         if not self._context.set_optimization_profile_async(index, self._handle):
             raise RunError(f"TensorRT cannot switch to profile {index}", self._messages.last(), REBUILD)
-        self._cuda("cudaStreamSynchronize", self._stream)
+        self._cuda.synchronise(self._stream)
         self._profile = index
 
 

@@ -43,6 +43,14 @@ ROWS: tuple[Field, ...] = (
         limits=(0.1, 86400),
     ),
     request("json", "bool", "Print JSON if the action supports it.", default=False),
+    request(
+        "against",
+        "str",
+        "debug_accuracy: what to compare with: a backend, a precision, both (onnxruntime:fp32) or an ONNX file.",
+        default="onnxruntime:fp32",
+    ),
+    request("layers", "bool", "debug_accuracy: compare each layer, too; inspect_engine: list each layer.", default=False),
+    request("debug_samples", "int", "debug_accuracy: how many samples to compare on.", default=4, limits=(1, 1000)),
     # ── audits and submission ────────────────────────────────────────────────────────────
     request("submitter", "str", "Your organisation's name, used as the submission's top directory."),
     request("division", "str", "Division to submit to.", choices=("closed", "open")),
@@ -50,6 +58,13 @@ ROWS: tuple[Field, ...] = (
     request("status", "str", "Availability of the system.", choices=("available", "preview", "rdi")),
     request("submission_file", "str", "File with these settings; default: submission.toml in the project root."),
     request("submission_dir", "str", "Directory of the staged tree; default: build/submission."),
+    request(
+        "preflight",
+        "str",
+        "check_submission: the harness's own checks first, alone, or not at all; the official checker decides in any case.",
+        default="first",
+        choices=("first", "only", "off"),
+    ),
     request("from_tree", "str", "Stage from this submission tree instead of from the harness's logs."),
     request("runs", "list", "Directories of runs to stage instead of newer ones, comma-separated."),
     request("infer", "bool", "Infer results from other scenarios or targets where the rules allow it.", default=True),

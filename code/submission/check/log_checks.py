@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,8 +12,8 @@ from code.results.departures import departures
 from code.results.loadgen_log import LoadGenLog
 from code.results.verdict import judge
 from code.rules.benchmarks import ResultFacts, result_named
-from code.rules.metrics import TEN_MINUTES_MS
-from code.rules.rounds import Round
+from code.rules.metrics import METRICS, TEN_MINUTES_MS
+from code.rules.rounds import STRICT_DIVISIONS, Round
 from code.submission.check import accuracy_text, summary_log
 from code.submission.check.finding import Finding
 from code.submission.stage import layout
@@ -22,9 +22,18 @@ INFERABLE = {("SingleStream", "Offline"), ("SingleStream", "MultiStream"), ("Mul
 """Measured scenario → the one it may be used for on an edge system."""
 
 
+NETWORK_SUT = "Network SUT"
+"""Part of the name of a system under test that is measured over a network (inference_rules.adoc, "Network division")."""
+
+
 @dataclass(frozen=True)
 class Claim:
-    """What a pair of logs is submitted as."""
+    """What a pair of logs is submitted as.
+
+    Args:
+        benchmark: the name that the official checker knows it by.
+        network: whether the system's description says that it was measured over a network.
+    """
 
     benchmark: str
     scenario: str
@@ -32,11 +41,12 @@ class Claim:
     category: str
     round: Round
     tiny: bool = False
+    network: bool = False
 
     @property
     def closed(self) -> bool:
         """Whether the closed division's rules apply."""
-        return self.division == "closed"
+        return self.division in STRICT_DIVISIONS
 
     @property
     def result(self) -> ResultFacts:
@@ -50,6 +60,9 @@ class Claim:
         """The command for such a run."""
         words = f"--benchmarks={self.result.name} --scenarios={self.scenario} --test_mode={mode} --round={self.round.name}"
         return f'make run RUN_ARGS="{words}"'
+
+
+Check = Callable[[Path, LoadGenLog, Claim], Iterator[Finding]]
 
 
 def read_log(folder: Path) -> LoadGenLog | Finding:
@@ -73,8 +86,21 @@ def missing_files(folder: Path, names: tuple[str, ...], claim: Claim, mode: str)
 def performance(folder: Path, claim: Claim) -> Iterator[Finding]:
     """Findings on the folder of a performance run."""
     yield from missing_files(folder, layout.PERFORMANCE_FILES, claim, "PerformanceOnly")
-    if not (folder / "mlperf_log_detail.txt").is_file():
-        return
+    if (folder / loadgen_log.DETAIL_NAME).is_file():
+        yield from _checked(folder, claim, (*RESULT_CHECKS, _result_seeds, *RUN_CHECKS))
+
+
+def audit(folder: Path, claim: Claim, seeds: Mapping[str, int]) -> Iterator[Finding]:
+    """Findings on the detail log of an audit run, to which the rules of a performance run apply but that it was audited.
+
+    Args:
+        seeds: LoadGen's seeds in this audit, by name.
+    """
+    yield from _checked(folder, claim, (_complete, lambda _folder, log, claim: _seeds(log, claim, seeds), *RUN_CHECKS))
+
+
+def _checked(folder: Path, claim: Claim, checks: tuple[Check, ...]) -> Iterator[Finding]:
+    """The findings of each check on a detail log. What keeps one from being made is a finding of its own."""
     log = read_log(folder)
     if isinstance(log, Finding):
         yield log
@@ -84,8 +110,20 @@ def performance(folder: Path, claim: Claim) -> Iterator[Finding]:
             log.path, "the run ended before LoadGen logged its settings", claim.rerun("PerformanceOnly"), check="complete"
         )
         return
-    for check in PERFORMANCE_CHECKS:
-        yield from check(folder, log, claim)
+    if log.scenario not in METRICS:
+        yield Finding(log.path, f"unknown scenario {log.scenario!r}", claim.rerun("PerformanceOnly"), check="scenario")
+        return
+    absent = [key for key in SETTINGS if not _is_number(log.get(key))]
+    for key in absent:
+        what = f"no {key}" if key not in log else f"{key} is {log.get(key)!r}, not a number"
+        yield Finding(log.path, f"{what}; the official checker needs it", claim.rerun("PerformanceOnly"), check="settings")
+    for check in checks:
+        if not NEEDS.get(check, frozenset()) & set(absent):
+            yield from check(folder, log, claim)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 def _complete(folder: Path, log: LoadGenLog, claim: Claim) -> Iterator[Finding]:
@@ -100,14 +138,22 @@ def _complete(folder: Path, log: LoadGenLog, claim: Claim) -> Iterator[Finding]:
 
 
 def _valid(folder: Path, log: LoadGenLog, claim: Claim) -> Iterator[Finding]:
-    """The closed division accepts only VALID runs; in open an INVALID run is a note."""
+    """The closed division accepts only VALID runs, and the checkers before v6.0 do so in open, too."""
     for entry in log.errors if claim.closed else ():
         what = f"line {entry.row}: LoadGen logged an error: {entry.value}"
         yield Finding(log.path, what, claim.rerun("PerformanceOnly"), check="errors")
     if log.complete and not log.is_valid:
-        reasons = "; ".join(reason.what for reason in judge(log).reasons) or "no reason given"
-        step = claim.rerun("PerformanceOnly") if claim.closed else "state it wherever the result is shown"
-        yield Finding(log.path, f"LoadGen reports the run as INVALID: {reasons}", step, error=claim.closed, check="valid")
+        strict = claim.closed or not claim.round.modern
+        step = claim.rerun("PerformanceOnly") if strict else "state it wherever the result is shown"
+        yield Finding(log.path, f"LoadGen reports the run as INVALID: {_reasons(log)}", step, error=strict, check="valid")
+
+
+def _reasons(log: LoadGenLog) -> str:
+    """Why a run is INVALID, as far as its log says."""
+    try:
+        return "; ".join(reason.what for reason in judge(log).reasons) or "no reason given"
+    except RunError as error:
+        return f"no reason can be given: {error.what}"
 
 
 def _not_simulated(folder: Path, log: LoadGenLog, claim: Claim) -> Iterator[Finding]:
@@ -126,16 +172,27 @@ def _not_audited(folder: Path, log: LoadGenLog, claim: Claim) -> Iterator[Findin
         )
 
 
-def _seeds(folder: Path, log: LoadGenLog, claim: Claim) -> Iterator[Finding]:
-    for name, wanted in claim.round.seeds.items():
+def _network_sut(folder: Path, log: LoadGenLog, claim: Claim) -> Iterator[Finding]:
+    name = str(log.get("sut_name", ""))
+    if claim.network and NETWORK_SUT not in name:
+        what = f"the system is measured over a network, but the SUT is called {name!r}, without {NETWORK_SUT!r}"
+        yield Finding(log.path, what, claim.rerun("PerformanceOnly"), check="network")
+
+
+def _result_seeds(folder: Path, log: LoadGenLog, claim: Claim) -> Iterator[Finding]:
+    yield from _seeds(log, claim, claim.round.seeds)
+
+
+def _seeds(log: LoadGenLog, claim: Claim, seeds: Mapping[str, int], own: bool = False) -> Iterator[Finding]:
+    for name, wanted in seeds.items():
         found = log.get(f"effective_{name}")
         if found != wanted:
             what = f"{name} is {found}, {claim.round.name} requires {wanted}"
-            yield Finding(log.path, what, claim.rerun(log.mode), check="seeds")
+            yield Finding(log.path, what, claim.rerun(log.mode), check="seeds", own=own)
 
 
 def _duration(folder: Path, log: LoadGenLog, claim: Claim) -> Iterator[Finding]:
-    asked = log.get("effective_min_duration_ms", 0)
+    asked = log.need("effective_min_duration_ms")
     if asked < TEN_MINUTES_MS:
         what = f"the minimum duration is {asked / 60_000:.3g} minutes; the checker requires {TEN_MINUTES_MS} ms or more in every division"
         yield Finding(log.path, what, claim.rerun("PerformanceOnly") + " without --fast and --test_query_count", check="duration")
@@ -144,13 +201,15 @@ def _duration(folder: Path, log: LoadGenLog, claim: Claim) -> Iterator[Finding]:
 
 
 def _sample_counts(folder: Path, log: LoadGenLog, claim: Claim) -> Iterator[Finding]:
-    found, wanted = log.get("effective_performance_sample_count", 0), claim.result.facts.samples
+    found, wanted = log.need("effective_performance_sample_count"), claim.result.facts.samples
     if found < wanted:
         what = f"LoadGen drew from {found:,} samples; {claim.benchmark} has {wanted:,}"
         yield Finding(log.path, what, claim.rerun("PerformanceOnly"), check="samples")
-    size = log.get("effective_samples_per_query", 0)
-    if claim.closed and log.scenario == "Offline" and size < wanted:
-        what = f"the Offline query has {size:,} samples; closed requires {wanted:,} or more"
+    size = log.need("effective_samples_per_query")
+    strict = claim.closed or not claim.round.modern
+    if strict and log.scenario == "Offline" and size < wanted:
+        division = "closed" if claim.round.modern else f"{claim.round.name} in every division"
+        what = f"the Offline query has {size:,} samples; {division} requires {wanted:,} or more"
         yield Finding(log.path, what, claim.rerun("PerformanceOnly"), check="samples")
 
 
@@ -176,7 +235,7 @@ def _rules(folder: Path, log: LoadGenLog, claim: Claim) -> Iterator[Finding]:
     for one in departures(log, claim.benchmark, claim.round):
         if one.field not in (*claim.round.seeds, "performance_sample_count_override"):
             step = f"leave {one.field} out, then {claim.rerun('PerformanceOnly')}"
-            yield Finding(log.path, one.what, step, error=claim.closed, check="rules")
+            yield Finding(log.path, one.what, step, error=claim.closed, check="rules", own=True)
 
 
 def _summary(folder: Path, log: LoadGenLog, claim: Claim) -> Iterator[Finding]:
@@ -184,25 +243,20 @@ def _summary(folder: Path, log: LoadGenLog, claim: Claim) -> Iterator[Finding]:
     if not path.is_file():
         return
     for one in summary_log.disagreements(path, log):
-        yield Finding(path, f"contradicts the detail log: {one}", f"restore it, or {claim.rerun(log.mode)}", check="summary")
+        step = f"restore it, or {claim.rerun(log.mode)}"
+        yield Finding(path, f"contradicts the detail log: {one}", step, check="summary", own=True)
     if log.has_performance and log.complete and not summary_log.has_result(path):
-        yield Finding(path, "no result in it", claim.rerun(log.mode), check="summary")
+        yield Finding(path, "no result in it", claim.rerun(log.mode), check="summary", own=True)
 
 
-Check = Callable[[Path, LoadGenLog, Claim], Iterator[Finding]]
-PERFORMANCE_CHECKS: tuple[Check, ...] = (
-    _complete,
-    _valid,
-    _not_audited,
-    _not_simulated,
-    _seeds,
-    _duration,
-    _sample_counts,
-    _scenario,
-    _latency,
-    _rules,
-    _summary,
-)
+RESULT_CHECKS: tuple[Check, ...] = (_complete, _valid, _not_audited, _not_simulated, _rules, _summary)
+"""Checks of a result, besides RUN_CHECKS."""
+RUN_CHECKS: tuple[Check, ...] = (_network_sut, _duration, _sample_counts, _scenario, _latency)
+"""Checks of every performance run, an audit's included."""
+SETTINGS = ("effective_min_duration_ms", "effective_performance_sample_count", "effective_samples_per_query")
+"""Numbers that the log of every performance run has."""
+NEEDS: Mapping[Check, frozenset[str]] = {_duration: frozenset(SETTINGS[:1]), _sample_counts: frozenset(SETTINGS[1:])}
+"""Check → the settings without which it cannot be made."""
 
 
 def accuracy(folder: Path, claim: Claim) -> Iterator[Finding]:
@@ -239,7 +293,7 @@ def _accuracy_log(folder: Path, log: LoadGenLog, claim: Claim) -> Iterator[Findi
         )
         yield Finding(log.path, what, claim.rerun("AccuracyOnly"), check="samples")
     yield from _not_audited(folder, log, claim)
-    yield from _seeds(folder, log, claim)
+    yield from _seeds(log, claim, claim.round.seeds, own=True)
 
 
 def _scores(path: Path, claim: Claim) -> Iterator[Finding]:

@@ -82,14 +82,22 @@ def faults(root: Path, round_: Round, submitter: str, checker: OfficialChecker) 
     for place in shape.places(root):
         result = result_named(place.benchmark)
         refused = result.facts.checker_faults.get(checker.commit, ()) if result else ()
-        if place.submitter != submitter or result is None or not refused:
+        if (submitter and place.submitter != submitter) or result is None or not refused:
             continue
-        log = shape.performance_dir(root, place) / "mlperf_log_detail.txt"
-        if loadgen_log.read_detail(log).scenario in refused:
+        log = shape.performance_dir(root, place) / loadgen_log.DETAIL_NAME
+        if _scenario_of(log) in refused:
             what = f"a bug in the official checker makes it fail on this result: it lacks the data for {result.name} {place.scenario}"
             step = f"stage it again: on an edge system a SingleStream run is used for it, unless --infer=false{older}"
             found.append(Finding(log.parent, what, step, error=False, check="checker"))
     return found
+
+
+def _scenario_of(log: Path) -> str:
+    """The scenario that was run; '' where the log cannot be read, which the checker says itself."""
+    try:
+        return loadgen_log.read_detail(log).scenario
+    except RunError:
+        return ""
 
 
 def _clone(folder: Path, checker: OfficialChecker) -> None:
@@ -131,11 +139,14 @@ def commit_of(folder: Path) -> str:
 def check(root: Path, round_: Round, submitter: str, csv: Path, place: Path, checker: OfficialChecker) -> Checked:
     """Run the official checker in checkout `place` on a tree; its summary goes to `csv`.
 
+    Args:
+        submitter: the only one to check; '' for all.
+
     Raises RunError if it cannot be started.
     """
     script = place / checker.script
     command = [sys.executable, str(script)] if not checker.modern else [sys.executable, "-m", "submission_checker.main"]
-    command += ["--input", ".", "--version", round_.name, "--submitter", submitter, "--csv", str(csv)]
+    command += ["--input", ".", "--version", round_.name, "--csv", str(csv), *(["--submitter", submitter] if submitter else [])]
     csv.parent.mkdir(parents=True, exist_ok=True)
     try:
         done = subprocess.run(

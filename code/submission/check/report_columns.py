@@ -15,8 +15,9 @@ from code.results import loadgen_log
 from code.results.loadgen_log import LoadGenLog
 from code.rules.benchmarks import result_named, rules_in
 from code.rules.metrics import METRICS
+from code.rules.official_names import official_name
 from code.rules.rounds import Round
-from code.submission.check import accuracy_text
+from code.submission.check import accuracy_text, power_checks, stray_folders
 from code.submission.stage.layout import LAYOUTS, Place
 
 COLUMNS = (
@@ -52,19 +53,37 @@ COLUMNS = (
     "design_power_watts",
     "PrivateID",
 )
-UNITS = {"Offline": "Samples/s", "Server": "Queries/s", "SingleStream": "Latency (ms)", "MultiStream": "Latency (ms)"}
+UNITS = {
+    "Offline": "Samples/s",
+    "Server": "Queries/s",
+    "Interactive": "Queries/s",
+    "SingleStream": "Latency (ms)",
+    "MultiStream": "Latency (ms)",
+}
 MS_PER_NS = 1e-6
 
 
 def rows(root: Path, round_: Round) -> list[dict[str, Any]]:
-    """One row per result, in the tree's order."""
-    return [_row(root, round_, place) for place in LAYOUTS[round_.layout].places(root)]
+    """One row per result, in the tree's order, and a second one with the power figure where power was measured."""
+    return [row for place in LAYOUTS[round_.layout].places(root) for row in _rows(root, round_, place)]
 
 
-def _row(root: Path, round_: Round, place: Place) -> dict[str, Any]:
+def _rows(root: Path, round_: Round, place: Place) -> list[dict[str, Any]]:
+    """The script before v6.0 leaves the first row out if the system is there for its power figure only."""
     shape = LAYOUTS[round_.layout]
     log = loadgen_log.read_detail(shape.performance_dir(root, place))
     system = _json(shape.system_json(root, place))
+    row = _row(root, round_, place, log, system)
+    if not row["has_power"]:
+        return [row]
+    watts = power_checks.figure(shape.performance_dir(root, place), log, place.scenario)
+    power = {**row, "Result": watts, "Units": power_checks.UNITS[place.scenario]}
+    alone = not round_.modern and str(system.get("system_power_only", "")).lower() == "true"
+    return [power] if alone else [row, power]
+
+
+def _row(root: Path, round_: Round, place: Place, log: LoadGenLog, system: dict[str, Any]) -> dict[str, Any]:
+    shape = LAYOUTS[round_.layout]
     measured = _json(shape.find_measurements_json(root, place))
     nodes, accelerators = str(system.get("number_of_nodes", 1)), str(system.get("accelerators_per_node", 0))
     notes = ". ".join(text for text in (str(system.get("hw_notes") or ""), str(system.get("sw_notes") or "")) if text)
@@ -76,7 +95,7 @@ def _row(root: Path, round_: Round, place: Place) -> dict[str, Any]:
         "SystemName": system.get("system_name", ""),
         "Platform": place.system,
         "Model": place.benchmark,
-        "MlperfModel": place.benchmark,
+        "MlperfModel": _official(root, round_, place),
         "Scenario": place.scenario,
         "Result": result(log, place, round_),
         "Accuracy": _accuracy(shape.accuracy_dir(root, place) / "accuracy.txt", place),
@@ -106,6 +125,11 @@ def _row(root: Path, round_: Round, place: Place) -> dict[str, Any]:
         "design_power_watts": system.get("system_power_capacity", ""),
         "PrivateID": "",
     }
+
+
+def _official(root: Path, round_: Round, place: Place) -> str:
+    mapping, _ = stray_folders.read_mapping(root / place.division / place.submitter)
+    return official_name(round_, place.benchmark, mapping) or place.benchmark
 
 
 def result(log: LoadGenLog, place: Place, round_: Round) -> float | None:

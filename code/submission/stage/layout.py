@@ -25,15 +25,33 @@ VIEWABLE = 4096
 """Bytes that truncation keeps at each end."""
 
 
+SCENARIOS: dict[str, str] = {
+    written: name
+    for name in ("Offline", "Server", "SingleStream", "MultiStream", "Interactive")
+    for written in (name, name.lower())
+}
+"""Name of a scenario's folder → the scenario. The official checkers take lower case, too."""
+
+
 @dataclass(frozen=True)
 class Place:
-    """Coordinates of a result in a tree."""
+    """Coordinates of a result in a tree.
+
+    Args:
+        folder: the name of the scenario's folder where it is not the scenario's own ('offline').
+    """
 
     division: str
     submitter: str
     system: str
     benchmark: str
     scenario: str
+    folder: str = ""
+
+    @property
+    def parts(self) -> dict[str, str]:
+        """The placeholders of a layout's paths."""
+        return {**vars(self), "scenario": self.folder or self.scenario}
 
     @property
     def label(self) -> str:
@@ -55,7 +73,7 @@ class Layout:
 
     def results_dir(self, root: Path, place: Place) -> Path:
         """The folder with accuracy/ and performance/."""
-        return root / self.results.format(**vars(place))
+        return root / self.results.format(**place.parts)
 
     def performance_dir(self, root: Path, place: Place) -> Path:
         """The folder of the performance run's logs."""
@@ -67,20 +85,20 @@ class Layout:
 
     def measurements_dir(self, root: Path, place: Place) -> Path:
         """The folder with user.conf and README.md."""
-        return root / self.measurements.format(**vars(place))
+        return root / self.measurements.format(**place.parts)
 
     def measurements_json(self, root: Path, place: Place, implementation: str) -> Path:
         """The measurements JSON, which describes how the result was made."""
-        name = self.measurements_file.format(implementation=implementation, **vars(place))
+        name = self.measurements_file.format(implementation=implementation, **place.parts)
         return self.measurements_dir(root, place) / name
 
     def find_measurements_json(self, root: Path, place: Place) -> Path | None:
         """The measurements file for any implementation; None if there is none."""
         folder = self.measurements_dir(root, place)
-        fixed = folder / self.measurements_file.format(implementation="*", **vars(place))
+        fixed = folder / self.measurements_file.format(implementation="*", **place.parts)
         if "*" not in fixed.name:
             return fixed if fixed.is_file() else None
-        for pattern in (f"{place.system}*_{place.scenario}.json", f"{place.system}*.json"):
+        for pattern in (f"{place.system}*_{place.parts['scenario']}.json", f"{place.system}*.json"):
             found = sorted(folder.glob(_literal(pattern)))
             if found:
                 return found[0]
@@ -88,27 +106,30 @@ class Layout:
 
     def compliance_dir(self, root: Path, place: Place) -> Path:
         """The folder of the audit tests (TEST01, …)."""
-        return root / self.compliance.format(**vars(place))
+        return root / self.compliance.format(**place.parts)
 
     def system_json(self, root: Path, place: Place) -> Path:
         """The system description."""
-        return root / self.systems.format(**vars(place)) / f"{place.system}.json"
+        return root / self.systems.format(**place.parts) / f"{place.system}.json"
 
     def source_dir(self, root: Path, place: Place) -> Path:
         """The folder of the submission's code."""
-        return root / self.source.format(**vars(place))
+        return root / self.source.format(**place.parts)
 
     def documentation_dir(self, root: Path, place: Place) -> Path:
         """The folder of calibration.md."""
-        return root / self.documentation.format(**vars(place))
+        return root / self.documentation.format(**place.parts)
 
     def places(self, root: Path) -> list[Place]:
-        """Every result in a tree, derived from its folders."""
+        """Every result in a tree, derived from its folders. A folder that is not called after a scenario is not one."""
         found = []
         for folder in sorted(root.glob("*/*/results/*/*/*")):
             if folder.is_dir() and not any(part.startswith(".") for part in folder.relative_to(root).parts):
-                division, submitter, _, system, benchmark, scenario = folder.relative_to(root).parts
-                found.append(Place(division, submitter, system, benchmark, scenario))
+                division, submitter, _, system, benchmark, named = folder.relative_to(root).parts
+                scenario = SCENARIOS.get(named)
+                if scenario:
+                    place = Place(division, submitter, system, benchmark, scenario, named if named != scenario else "")
+                    found.append(place)
         return found
 
 

@@ -81,6 +81,22 @@ ALLOWED: dict[str, tuple[str, ...]] = {
 }
 """Fields with a fixed set of values."""
 
+NETWORK_FIELDS: tuple[str, ...] = (
+    "network_type",
+    "network_media",
+    "network_rate",
+    "nic_loadgen",
+    "number_nic_loadgen",
+    "net_software_stack_loadgen",
+    "network_protocol",
+    "number_connections",
+    "nic_sut",
+    "number_nic_sut",
+    "net_software_stack_sut",
+    "network_topology",
+)
+"""Required of a system that is measured over a network (is_network)."""
+
 BY_HAND: tuple[str, ...] = (
     "division",
     "submitter",

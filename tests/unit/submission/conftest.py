@@ -10,6 +10,7 @@ import pytest
 
 from code.submission.pack import truncation
 from code.submission.stage import candidates, staging
+from code.submission.stage.record import record_path
 from tests.unit.submission.made import SETTINGS, SYSTEM_ID, description, sealed, who, write_run
 
 
@@ -51,3 +52,35 @@ def staged(logs: Path) -> Path:
     staging.stage(found, findings, who(), staging.submission_dir())
     truncation.truncate(staging.submission_dir())
     return staging.submission_dir()
+
+
+@pytest.fixture(scope="session")
+def good(master_runs: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A good tree, made once; tests work on copies."""
+    root = tmp_path_factory.mktemp("good")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("BUILD_DIR", str(root))
+        (root / "systems").mkdir()
+        (root / "systems" / f"{SYSTEM_ID}.json").write_text(json.dumps(description()))
+        patch.setattr("code.submission.stage.system_file.description_path", lambda name: root / "systems" / f"{name}.json")
+        found, findings = candidates.from_logs(master_runs)
+        staging.stage(found, findings, who(), root / "tree")
+        truncation.truncate(root / "tree")
+    return root / "tree"
+
+
+@pytest.fixture
+def tree(good: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of the good tree with the record of what was staged."""
+    monkeypatch.setenv("BUILD_DIR", str(tmp_path))
+    target = tmp_path / "tree"
+    shutil.copytree(good, target)
+    shutil.copyfile(record_path(good), record_path(target))
+    return target
+
+
+@pytest.fixture
+def foreign(tree: Path) -> Path:
+    """The same tree as somebody else's: this harness has no record of it."""
+    record_path(tree).unlink()
+    return tree

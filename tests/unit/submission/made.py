@@ -124,3 +124,29 @@ def run_folder(logs: Path, scenario: str, mode: str = "PerformanceOnly") -> Path
 def who(round_: str = "v6.1", division: str = "open", category: str = "edge", submitter: str = "Example") -> Identity:
     """A submitter."""
     return Identity(submitter, division, category, "available", round_named(round_))
+
+
+def result(tree: Path, scenario: str = "Offline") -> Path:
+    """The folder of one result in a tree of the 'inside' layout."""
+    return tree / "open" / "Example" / "results" / SYSTEM / "bert-99" / scenario
+
+
+def edit(path: Path, old: str, new: str) -> None:
+    """Replace text in a file; it must be there."""
+    text = path.read_text()
+    assert old in text, f"{old} is not in {path}"
+    path.write_text(text.replace(old, new))
+
+
+def edit_key(path: Path, key: str, new: object) -> None:
+    """Give a key of a detail log another value."""
+    lines = path.read_text().splitlines()
+    for number, line in enumerate(lines):
+        event = json.loads(line[len(":::MLLOG") :])
+        if event["key"] == key:
+            event["value"] = new
+            lines[number] = ":::MLLOG " + json.dumps(event)
+            break
+    else:
+        raise AssertionError(f"{key} is not in {path}")
+    path.write_text("\n".join(lines) + "\n")

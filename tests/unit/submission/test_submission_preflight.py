@@ -16,34 +16,9 @@ from code.submission.check.finding import Finding, errors
 from code.submission.stage import candidates, staging
 from code.submission.stage.layout import FILE_LIMIT_BYTES, LAYOUTS
 from tests.unit.submission import made
+from tests.unit.submission.made import edit, edit_key, result
 
 SEEDS = ROUNDS["v6.1"].seeds
-
-
-def result(tree: Path, scenario: str = "Offline") -> Path:
-    """The folder of one result in a tree of the 'inside' layout."""
-    return tree / "open" / "Example" / "results" / made.SYSTEM / "bert-99" / scenario
-
-
-def edit(path: Path, old: str, new: str) -> None:
-    """Replace text in a file; it must be there."""
-    text = path.read_text()
-    assert old in text, f"{old} is not in {path}"
-    path.write_text(text.replace(old, new))
-
-
-def edit_key(path: Path, key: str, new: object) -> None:
-    """Give a key of a detail log another value."""
-    lines = path.read_text().splitlines()
-    for number, line in enumerate(lines):
-        event = json.loads(line[len(":::MLLOG") :])
-        if event["key"] == key:
-            event["value"] = new
-            lines[number] = ":::MLLOG " + json.dumps(event)
-            break
-    else:
-        pytest.fail(f"{key} is not in {path}")
-    path.write_text("\n".join(lines) + "\n")
 
 
 def in_log(key: str, new: object, part: str = "performance/run_1", scenario: str = "Offline") -> Callable[[Path], Path]:
@@ -194,33 +169,6 @@ SABOTAGE: dict[str, tuple[Callable[[Path], Path], str, str]] = {
 def preflight(tree: Path, round_: str = "v6.1", submitter: str = "Example") -> list[Finding]:
     """The errors of a tree."""
     return errors(tree_checks.preflight(tree, round_named(round_), submitter))
-
-
-@pytest.fixture(scope="module")
-def good(master_runs: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A good tree, made once; tests work on copies."""
-    from code.submission.pack import truncation
-
-    root = tmp_path_factory.mktemp("good")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("BUILD_DIR", str(root))
-        (root / "systems").mkdir()
-        (root / "systems" / f"{made.SYSTEM_ID}.json").write_text(json.dumps(made.description()))
-        patch.setattr("code.submission.stage.system_file.description_path", lambda name: root / "systems" / f"{name}.json")
-        found, findings = candidates.from_logs(master_runs)
-        staging.stage(found, findings, made.who(), root / "tree")
-        truncation.truncate(root / "tree")
-    return root / "tree"
-
-
-@pytest.fixture
-def tree(good: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A copy of the good tree with the record of what was staged."""
-    monkeypatch.setenv("BUILD_DIR", str(tmp_path))
-    target = tmp_path / "tree"
-    shutil.copytree(good, target)
-    shutil.copyfile(staging.record_path(good), staging.record_path(target))
-    return target
 
 
 def test_a_good_tree_has_no_error(tree: Path) -> None:

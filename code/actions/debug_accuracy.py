@@ -1,0 +1,139 @@
+"""debug_accuracy: a workload's engine beside another one on the same samples, output by output and layer by layer."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from code.actions import Context, EachWorkload
+from code.common import console, paths
+from code.common.files import atomic_directory, write_json
+from code.precision import layers as graphs
+from code.precision import side_by_side
+from code.precision.layers import Difference, Graph, LayerDifference
+from code.precision.side_by_side import Side
+from code.run.debugging import Pair, pair_of
+from code.run.job import Job
+
+SHOWN, SHOWN_BEGINNINGS = 12, 5
+REPORT = "report.json"
+
+
+def run(job: Job, context: Context) -> None:
+    """Compare, print what differs most, and save everything below build/debug.
+
+    Raises:
+        MissingError: Polygraphy, the model or the data is not there.
+        UsageError: the workload has no graph to compare, or --against names nothing that is known.
+        RunError: an engine cannot run the samples.
+    """
+    side_by_side.require()
+    request = context.request
+    pair = pair_of(job, request["against"], int(request["debug_samples"]))
+    folder = paths.build_dir() / "debug" / _folder_name(pair)
+    with atomic_directory(folder) as fresh:
+        outputs, _ = side_by_side.run(pair.sides, pair.feeds, fresh / side_by_side.OUTPUTS)
+        side_by_side.save_inputs(pair.feeds, fresh / side_by_side.INPUTS)
+        found = _layers(pair, fresh / side_by_side.LAYERS) if request["layers"] else []
+        write_json(fresh / REPORT, _report(pair, outputs, found))
+    _show(pair, outputs, found)
+    console.say(f"saved in {paths.shown(folder)}; to look at the values: polygraphy inspect data {paths.shown(folder)}/…json")
+    if not request["layers"]:
+        console.say("add --layers to see which layers differ")
+
+
+def _folder_name(pair: Pair) -> str:
+    words = f"{pair.label} {pair.sides[0].name} against {pair.sides[1].name}"
+    return "".join(sign if sign.isalnum() or sign in ".-" else "-" for sign in words)
+
+
+def _layers(pair: Pair, saved: Path) -> list[LayerDifference]:
+    """Run both graphs with every tensor that they share as an output. A tensor that is an output is not fused away."""
+    ours, reference = (Graph.read(side.graph) for side in pair.sides)
+    shared = graphs.common_tensors(ours, reference)
+    console.say(f"{pair.label}: comparing {len(shared)} layers that both graphs have")
+    with tempfile.TemporaryDirectory() as folder:
+        sides = [
+            _with_outputs(side, graph, shared, pair.workloads[number].plain(), Path(folder) / str(number))
+            for number, (side, graph) in enumerate(zip(pair.sides, (ours, reference), strict=True))
+        ]
+        differences, _ = side_by_side.run(sides, pair.feeds, saved)
+    return graphs.layer_differences(reference, differences)
+
+
+def _with_outputs(side: Side, graph: Graph, tensors: Sequence[str], values: Mapping[str, object], folder: Path) -> Side:
+    """The side with an engine whose outputs are these tensors, too."""
+    import onnx
+
+    folder.mkdir()
+    file = folder / side.graph.name
+    onnx.save(graph.with_outputs(tensors), str(file))
+    engine = folder / "engine"
+    engine.mkdir()
+    details = side.backend.build(file, values, engine)
+    write_json(engine / "engine.json", {"details": dict(details or {})})
+    return replace(side, graph=file, engine=engine)
+
+
+def _report(pair: Pair, outputs: Mapping[str, Difference], found: Sequence[LayerDifference]) -> dict[str, object]:
+    return {
+        "workload": pair.label,
+        "sides": [
+            {
+                "name": side.name,
+                "backend": side.backend.name,
+                "version": side.backend.version(),
+                "precision": side.precision,
+                "graph": str(side.graph),
+                "engine": side.engine.name,
+            }
+            for side in pair.sides
+        ],
+        "samples": list(pair.samples),
+        "outputs": {
+            name: {"noise_db": round(one.noise_db, 2), "largest_difference": one.largest} for name, one in outputs.items()
+        },
+        "layers": [one.as_json() for one in graphs.noisiest(found)],
+        "begins_at": [one.as_json() for one in graphs.beginnings(found)[:SHOWN_BEGINNINGS]],
+    }
+
+
+def _show(pair: Pair, outputs: Mapping[str, Difference], found: Sequence[LayerDifference]) -> None:
+    ours, reference = pair.sides
+    samples = f"{len(pair.samples)} samples"
+    console.table(
+        f"{pair.label}: {ours.name} against {reference.name}, {samples}",
+        ("Output", "Noise (dB)", "Largest difference"),
+        [(name, _decibels(one.noise_db), f"{one.largest:.4g}") for name, one in sorted(outputs.items(), key=_by_noise)],
+    )
+    if not found:
+        return
+    differing = graphs.noisiest(found)
+    if not differing:
+        console.say(f"all {len(found)} layers are equal")
+        return
+    for title, rows in (
+        (f"Layers that differ most, of {len(found)}", differing[:SHOWN]),
+        ("Where the difference begins: layers that are noisier than their inputs", graphs.beginnings(found)[:SHOWN_BEGINNINGS]),
+    ):
+        console.table(
+            title,
+            ("Layer", "Operator", "Noise (dB)", "Of its inputs (dB)", "Largest difference"),
+            [
+                (one.name, one.operator, _decibels(one.noise_db), _decibels(one.inputs_db), f"{one.difference.largest:.4g}")
+                for one in rows
+            ],
+        )
+
+
+def _by_noise(item: tuple[str, Difference]) -> float:
+    return -item[1].noise_db
+
+
+def _decibels(value: float) -> str:
+    return "equal" if value <= graphs.QUIETEST_DB else "not finite" if value >= graphs.LOUDEST_DB else f"{value:.1f}"
+
+
+ACTION = EachWorkload(run)

@@ -1,0 +1,154 @@
+"""Layers of two graphs side by side: which differ, by how much, and where a planted wrong weight is."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from code.backends.base import backend
+from code.precision import side_by_side
+from code.precision.layers import (
+    LOUDEST_DB,
+    QUIETEST_DB,
+    Difference,
+    Graph,
+    beginnings,
+    common_tensors,
+    layer_differences,
+    noisiest,
+    summed,
+)
+from code.precision.side_by_side import Side
+
+onnx = pytest.importorskip("onnx")
+LAYERS, WIDTH = 6, 16
+
+
+def network(path: Path, wrong: int | None = None, half: bool = False) -> Path:
+    """A chain of Gemm-like layers, `wrong` of which has a weight with another sign; with `half` it computes in fp16."""
+    from onnx import TensorProto, helper, numpy_helper
+
+    drawn, kind = np.random.default_rng(7), np.float16 if half else np.float32
+    nodes: list[Any] = []
+    weights: list[Any] = []
+    name = "input"
+    if half:
+        nodes.append(helper.make_node("Cast", ["input"], ["half"], to=TensorProto.FLOAT16, name="to_half"))
+        name = "half"
+    for number in range(LAYERS):
+        weight = drawn.normal(size=(WIDTH, WIDTH)).astype(np.float32) / np.sqrt(WIDTH)
+        if number == wrong:
+            weight[0] *= -1
+        weights.append(numpy_helper.from_array(weight.astype(kind), f"w{number}"))
+        nodes.append(helper.make_node("MatMul", [name, f"w{number}"], [f"m{number}"], name=f"layer{number}/MatMul"))
+        nodes.append(helper.make_node("Tanh", [f"m{number}"], [f"t{number}"], name=f"layer{number}/Tanh"))
+        name = f"t{number}"
+    nodes.append(helper.make_node("Cast", [name], ["output"], to=TensorProto.FLOAT, name="to_float"))
+    io = [helper.make_tensor_value_info(n, TensorProto.FLOAT, ["batch", WIDTH]) for n in ("input", "output")]
+    graph = helper.make_graph(nodes, "chain", io[:1], io[1:], weights)
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), str(path))
+    return path
+
+
+def feeds(count: int = 3) -> list[dict[str, np.ndarray[Any, Any]]]:
+    drawn = np.random.default_rng(3)
+    return [{"input": drawn.normal(size=(2, WIDTH)).astype(np.float32)} for _ in range(count)]
+
+
+def side(name: str, graph: Path, folder: Path, runtime: str = "onnxruntime", outputs: list[str] | None = None) -> Side:
+    """An engine of the graph, with these tensors as outputs, too."""
+    folder.mkdir()
+    file = folder / graph.name
+    onnx.save(Graph.read(graph).with_outputs(outputs or []), str(file))
+    backend(runtime).build(file, {"precision": "fp32"}, folder)
+    return Side(name, backend(runtime), "fp32", file, folder)
+
+
+def compared(ours: Path, reference: Path, folder: Path, runtimes: tuple[str, str] = ("onnxruntime", "onnxruntime")) -> list[Any]:
+    graphs = Graph.read(ours), Graph.read(reference)
+    shared = common_tensors(*graphs)
+    sides = [
+        side(name, path, folder / name, runtime, shared)
+        for name, path, runtime in zip(("ours", "reference"), (ours, reference), runtimes, strict=True)
+    ]
+    differences, _ = side_by_side.run(sides, feeds(), folder / "layers.json")
+    return layer_differences(graphs[1], differences)
+
+
+def test_a_difference_in_decibels() -> None:
+    ones = np.ones((4, 4), np.float32)
+    assert Difference.of(ones, ones).noise_db == QUIETEST_DB and bool(Difference.of(ones, ones))
+    assert Difference.of(ones * 1.1, ones).noise_db == pytest.approx(-20, abs=0.01)
+    assert Difference.of(ones * np.nan, ones).noise_db == LOUDEST_DB
+    assert Difference.of(ones, np.zeros_like(ones)).noise_db == LOUDEST_DB
+    assert Difference.of(ones[:2], ones).noise_db == LOUDEST_DB and not Difference.of(ones[:2], ones)
+    masked = np.where(np.eye(4) > 0, -np.inf, 1.0)
+    assert bool(Difference.of(masked, masked)), "masks hold infinities on both sides"
+    both = summed([{"a": Difference.of(ones * 1.1, ones)}, {"a": Difference.of(ones, ones)}])["a"]
+    assert both.noise_db == pytest.approx(-20 - 10 * np.log10(2), abs=0.01) and both.largest == pytest.approx(0.1)
+
+
+def test_tensors_of_both_graphs(tmp_path: Path) -> None:
+    one, other = Graph.read(network(tmp_path / "a.onnx")), Graph.read(network(tmp_path / "b.onnx", half=True))
+    shared = common_tensors(one, other)
+    assert shared == [f"{kind}{number}" for number in range(LAYERS) for kind in "mt"]
+    assert one.layer_of("m3") == ("layer3/MatMul", "MatMul")
+    assert one.inputs_of("t3", {"m3": 1, "t2": 1}) == {"m3"} and one.inputs_of("t3", {"t2": 1}) == {"t2"}
+    assert other.inputs_of("m0", {"t0": 1}) == set()
+
+
+def test_a_planted_wrong_weight_is_found(tmp_path: Path) -> None:
+    pytest.importorskip("polygraphy", reason="polygraphy is not installed: make debug_accuracy installs it")
+    for planted in range(LAYERS):
+        folder = tmp_path / str(planted)
+        folder.mkdir()
+        rows = compared(network(folder / "a.onnx", wrong=planted), network(folder / "b.onnx"), folder)
+        first = beginnings(rows)[0]
+        assert (first.name, first.inputs_db) == (f"layer{planted}/MatMul", QUIETEST_DB)
+        assert {row.name for row in noisiest(rows)} == {
+            f"layer{n}/{kind}" for n in range(planted, LAYERS) for kind in ("MatMul", "Tanh")
+        }
+
+
+def test_half_precision_is_noisier_layer_by_layer(tmp_path: Path) -> None:
+    pytest.importorskip("polygraphy")
+    rows = compared(network(tmp_path / "a.onnx", half=True), network(tmp_path / "b.onnx"), tmp_path)
+    noise = [row.noise_db for row in rows if row.operator == "MatMul"]
+    assert len(noise) == LAYERS and noise[0] < noise[-1] < -40
+
+
+def test_openvino_beside_onnx_runtime(tmp_path: Path) -> None:
+    pytest.importorskip("polygraphy")
+    pytest.importorskip("openvino")
+    model = network(tmp_path / "a.onnx")
+    rows = compared(model, model, tmp_path, ("openvino", "onnxruntime"))
+    assert len(rows) == 2 * LAYERS and max(row.noise_db for row in rows) < -90
+
+
+def test_what_is_saved_is_polygraphys_own(tmp_path: Path) -> None:
+    pytest.importorskip("polygraphy")
+    model = network(tmp_path / "a.onnx")
+    sides = [side(name, model, tmp_path / name) for name in ("one", "two")]
+    outputs, _ = side_by_side.run(sides, feeds(2), tmp_path / "outputs.json")
+    assert set(outputs) == {"output"} and outputs["output"]
+    side_by_side.save_inputs(feeds(2), tmp_path / "inputs.json")
+    for name, words in (("outputs.json", ("one", "two", "output")), ("inputs.json", ("input",))):
+        assert json.loads((tmp_path / name).read_text())
+        command = [sys.executable, "-m", "polygraphy", "inspect", "data", str(tmp_path / name)]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+        assert done.returncode == 0 and all(word in done.stdout for word in words), done.stdout + done.stderr
+
+
+def test_without_polygraphy_it_says_what_installs_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    from code.common.errors import MissingError
+
+    monkeypatch.setitem(sys.modules, "polygraphy", None)
+    with pytest.raises(MissingError) as caught:
+        side_by_side.require()
+    assert "make debug" in caught.value.next_step
