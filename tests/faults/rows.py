@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -45,7 +46,7 @@ class Fault:
 
 def tried(fault: Fault, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> str:
     """Try a row in this process and check its outcome; returns what was printed on standard error."""
-    for variable in [name for name in __import__("os").environ if name.startswith(ENVIRONMENT_PREFIX)]:
+    for variable in [name for name in os.environ if name.startswith(ENVIRONMENT_PREFIX)]:
         monkeypatch.delenv(variable)
     monkeypatch.setenv("BUILD_DIR", str(folder / "build"))
     monkeypatch.setenv("LOG_DIR", str(folder / "logs"))

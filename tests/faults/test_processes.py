@@ -379,3 +379,30 @@ def test_more_samples_than_memory_is_an_error_before_the_test(scenario: str, set
     assert "GB are free" in caught.value.why
     usual = {"min_duration_ms": 0, "min_query_count": 1, "multi_stream_samples_per_query": 8}
     require_fits(spec, SimpleNamespace(**{**dict.fromkeys(settings, 10**9), **usual}))
+
+
+@pytest.mark.parametrize("phase", ["load", "probe", "warmup", "run"])
+def test_the_python_harness_ends_where_its_engine_hangs(phase: str, tmp_path: Path) -> None:
+    """In a process of its own, with the whole harness and LoadGen around the engine."""
+    np = pytest.importorskip("numpy")
+    pytest.importorskip("mlperf_loadgen", reason="mlcommons-loadgen is not installed")
+    from tests import run_documents as documents
+
+    np.save(tmp_path / "input_ids.npy", np.ones((4, 8), dtype=np.int32))
+    np.save(tmp_path / "lengths.npy", np.full(4, 8, dtype=np.int32))
+    (tmp_path / "user.conf").write_text("bert.Offline.target_qps = 1\nbert.Offline.min_duration = 0\n")
+    dataset = {**documents.SEQUENCE, "folder": str(tmp_path), "count": 4, "outputs": ["start", "end"], "lengths": "lengths.npy"}
+    run = documents.document({**dataset, "arrays": {"input_ids": "input_ids.npy"}}, documents.engine("onnxruntime", {}))
+    run.update(output_dir=str(tmp_path), user_conf=str(tmp_path / "user.conf"), seeds={}, warmup_s=0.0)
+    run["watchdog_s"] = 0.05 if phase == "load" else 0.5
+    run["warmup_s"] = 0.01 if phase in ("warmup", "run") else 0.0
+    run["devices"][0].update(streams=1, cores=[])
+    (tmp_path / "run.json").write_text(json.dumps(run))
+    words = [phase, *(["--probe"] if phase == "probe" else []), str(tmp_path / "run.json")]
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.faults.stuck_harness", *words], cwd=ROOT, capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 4, done.stderr
+    missing = "not loaded" if phase == "load" else "no answer"
+    assert f"the engine is stuck: the engine is {missing}" in done.stderr or f"the engine is stuck: {missing}" in done.stderr
+    assert f"in phase {phase}" in done.stderr

@@ -115,6 +115,7 @@ def test_a_misspelled_key_is_found_by_the_missing_one() -> None:
         ("sequence", ("devices", 1, "engine"), 2, "devices[1].engine is 2"),
         ("sequence", ("devices", 1, "index"), 0, "another device has the same index"),
         ("volume", ("dataset", "count"), 3, "there are 2 cases"),
+        ("volume", ("dataset", "roi"), [65536, 65536, 65536], "dataset is inconsistent"),
         ("synthetic", ("engines", 0, "options", "lengths"), [384, 1], "engines[0].options is inconsistent"),
         ("synthetic", ("engines", 0, "options", "microseconds"), [[1, 2]], "engines[0].options is inconsistent"),
     ],

@@ -54,6 +54,7 @@ def main(arguments: list[str]) -> int:
         if probing:
             watch.enter("probe", loaded)
             pipe.send(probe=loaded.probe())
+            loaded.close()
             return 0
         _run(spec, loaded, pipe, watch)
         return 0
@@ -64,7 +65,7 @@ def main(arguments: list[str]) -> int:
 
 
 def load(spec: RunSpec) -> Any:
-    """Load the data set and the engines. The run object has dataset, probe, warm_up, start, log and usage, and is Watched."""
+    """Load the data set and the engines. The run object has dataset, probe, close, warm_up, start, log and usage, and is Watched."""
     return importlib.import_module(RUNS.get(type(spec.dataset), "code.harness.python.batched_run")).load(spec)
 
 

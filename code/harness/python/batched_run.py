@@ -36,6 +36,9 @@ class BatchedRun(Pulse):
         """Measure the engines on this machine, for config values that are left to it (`Probed`)."""
         return measure(self._devices, self.dataset, self._spec)
 
+    def close(self) -> None:
+        """End after a probe: engines have no processes of their own."""
+
     def warm_up(self, seconds: float) -> None:
         """Run one batch per length on every device, longest first, while time allows: first-use costs stay outside the test."""
         _, first_of_length = np.unique(self.dataset.lengths, return_index=True)

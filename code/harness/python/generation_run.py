@@ -108,6 +108,10 @@ class GenerationRun:
         rate = self._rate()
         return {"samples_per_second": rate, "latency_ns": self._latency_ns()}
 
+    def close(self) -> None:
+        """End the generator after a probe. Its processes are waited for, so that their time counts as this one's."""
+        self._generator.close()
+
     def _rate(self) -> float:
         order = np.random.default_rng(0).permutation(self.dataset.count).tolist()
         given, done, running = 0, 0, 0
