@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from code.common.errors import MissingError
+from code.common.typed import natural
 
 WEIGHT_BYTES = {"fp32": 4.0, "bf16": 2.0, "fp16": 2.0, "int8": 1.05, "int4": 0.65}
 LOADED = 1.3
@@ -18,8 +19,9 @@ def available() -> int:
     """Bytes available without swapping, within the container's limit."""
     found = [int(line.split()[1]) * 1024 for line in _lines("/proc/meminfo") if line.startswith("MemAvailable:")]
     limit, used = _lines("/sys/fs/cgroup/memory.max"), _lines("/sys/fs/cgroup/memory.current")
-    if limit and limit[0].isdigit() and used and used[0].isdigit():
-        found.append(max(0, int(limit[0]) - int(used[0])))
+    most, taken = natural(limit[0] if limit else ""), natural(used[0] if used else "")
+    if most is not None and taken is not None:
+        found.append(max(0, most - taken))
     return min(found) if found else 0
 
 

@@ -32,6 +32,7 @@ from code.common.download_record import Pinned, check_existing, record_path, rec
 from code.common.errors import MissingError, RunError, UsageError
 from code.common.files import atomic_write, storage_error
 from code.common.files import sha256 as digest_of
+from code.common.typed import natural
 
 _BLOCK = 1 << 18
 _TRANSIENT = {408, 425, 429, 500, 502, 503, 504}
@@ -230,12 +231,12 @@ class _Transfer:
         if error.code not in _TRANSIENT:
             raise self.refused(f"the server answered {error.code} {error.reason}; the file may have moved") from error
         wait = error.headers.get("Retry-After", "")
-        raise _LostError(f"the server answered {error.code} {error.reason}", min(float(wait), 60.0) if wait.isdigit() else 0.0)
+        raise _LostError(f"the server answered {error.code} {error.reason}", float(natural(wait, 60) or 0))
 
     def _agree(self, response: HTTPResponse, known: dict[str, Any]) -> int | None:
         """Set the part file to the response's offset and return the full size, None if the server does not state it."""
         length = response.headers.get("Content-Length", "")
-        total = int(length) if length.isdigit() else None
+        total = natural(length, 2**63)
         if response.status == 206:
             begin, total = _content_range(response.headers.get("Content-Range", ""))
             if begin != self.have or total != known["total"] or not self._same(response.headers.get("ETag", ""), known):

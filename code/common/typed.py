@@ -46,7 +46,7 @@ class Shape:
 
 def natural(text: str | None, most: int = 2**53) -> int | None:
     """A number in decimal digits and not above `most`; None for anything else, also for digits of other scripts."""
-    if not text or len(text) > 18 or not (text.isascii() and text.isdigit()):
+    if not text or len(text) > 20 or not (text.isascii() and text.isdigit()):
         return None
     number = int(text)
     return number if number <= most else None

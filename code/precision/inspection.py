@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from code.backends.base import Backend, EngineSpec
+from code.common import jsonfile
 from code.common.errors import HarnessError, RunError, UsageError
 from code.precision import side_by_side
 
@@ -71,7 +72,7 @@ def _openvino(backend: Backend, folder: Path) -> Inside:
 
 def _precision(folder: Path) -> str:
     try:
-        content = json.loads((folder / SIDECAR).read_text(encoding="utf-8"))
+        content = jsonfile.read(folder / SIDECAR)
         return str(content["settings"]["precision"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise RunError(

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from code.benchmarks.benchmark import BenchmarkDefinition
 from code.common import paths
 from code.common.errors import MissingError, UsageError
+from code.common.typed import natural
 from code.fields.consumer import Consumer
 from code.harness.python.datasets import Dataset, open_dataset
 
@@ -122,14 +123,15 @@ def _indices(lines: Sequence[str], count: int, file: Path) -> list[int]:
         word = line.split("#")[0].strip()
         if not word:
             continue
-        if not word.isdigit() or int(word) >= count:
+        index = natural(word, count - 1)
+        if index is None:
             raise UsageError(
-                f"{word!r} is not a sample of the data set",
+                f"{word[:60]!r} is not a sample of the data set",
                 f"a list of calibration samples holds sample indices from 0 to {count - 1}, one a line",
                 "correct it, or leave --calib_data_map out",
                 f"{file}:{number}",
             )
-        found.append(int(word))
+        found.append(index)
     if not found:
         raise UsageError(f"{file} names no sample", "it is empty", "fill it, or leave --calib_data_map out")
     return found

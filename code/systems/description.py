@@ -14,6 +14,7 @@ from code.common.constants import Memory
 from code.common.errors import MissingError, UsageError
 from code.common.files import write_json
 from code.common.paths import project_root
+from code.common.typed import natural
 from code.machine.accelerator import GPU, MIG
 from code.machine.detect import DetectedSystem
 from code.machine.sources import Machine
@@ -116,8 +117,13 @@ def _storage(machine: Machine) -> dict[str, Any]:
     total, kinds = 0, []
     for line in "" if ran is None else ran.stdout.splitlines():
         words = line.split()
-        if len(words) >= 4 and words[-1] == "disk" and words[1].isdigit() and not words[0].startswith(("loop", "zram", "ram")):
-            total += int(words[1])
+        if (
+            len(words) >= 4
+            and words[-1] == "disk"
+            and natural(words[1]) is not None
+            and not words[0].startswith(("loop", "zram", "ram"))
+        ):
+            total += natural(words[1]) or 0
             transport = words[3] if len(words) > 4 else ""
             kind = _disk_kind(words[0], transport, words[2] == "1")
             if kind not in kinds:
@@ -145,7 +151,7 @@ def _network(machine: Machine) -> dict[str, Any]:
         if machine.text(f"{root}/{name}/device/uevent") is None:
             continue
         speed = machine.text(f"{root}/{name}/speed")
-        speeds.append(int(speed) if speed and speed.isdigit() else 0)
+        speeds.append(natural(speed) or 0)
     if not speeds:
         return {}
     parts = []

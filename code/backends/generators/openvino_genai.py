@@ -23,6 +23,7 @@ from code.backends.base import Backend, EngineSpec, missing_sdk, package_version
 from code.backends.generators.base import Event, Generation, GeneratorSpec, TextGenerator
 from code.backends.generators.streams import GeneratorStreams
 from code.backends.generators.text import IR, IR_WEIGHTS, require_text, text_definition
+from code.common import jsonfile
 from code.common.errors import RunError, UsageError, last_words
 from code.fields.consumer import Consumer
 from code.harness.schema.options import OpenVinoGenAiOptions
@@ -331,7 +332,7 @@ def _blocks(generation: Generation, longest: int, requests: int) -> int:
 
 def _sizes(folder: Path) -> dict[str, Any]:
     try:
-        content = json.loads((folder / FILE).read_text(encoding="utf-8"))
+        content = jsonfile.read_object(folder / FILE)
         if "max_beam_width" not in content:
             reason = f"{FILE} does not give the number of beams it was built for"
         elif (folder / IR).is_file() and (folder / IR_WEIGHTS).is_file():

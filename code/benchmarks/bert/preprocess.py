@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any
 from code.benchmarks.bert import facts
 from code.benchmarks.bert import manifest as manifests
 from code.benchmarks.bert.manifest import ArrayRecord, Manifest
-from code.common import npyfile
+from code.common import jsonfile, npyfile
 from code.common.files import atomic_directory, sha256
 from code.common.stamp import Stamp
 
@@ -77,7 +77,10 @@ class PreprocessedSquad:
 
     def question_ids(self) -> list[str]:
         """The questions' ids in the data set's order."""
-        return [str(identity) for identity in json.loads(self._text(_QUESTIONS))]
+        try:
+            return [str(identity) for identity in jsonfile.parse(self._text(_QUESTIONS))]
+        except (ValueError, TypeError) as error:
+            raise manifests.missing(self.folder / _QUESTIONS, f"it is damaged ({error})") from error
 
     def pieces(self) -> list[str]:
         """The vocabulary's pieces in the order of their ids."""

@@ -21,7 +21,15 @@ def scores(path: Path, metrics: tuple[str, ...]) -> dict[str, float | None]:
     """Metric → score in accuracy.txt, None if missing."""
     text = path.read_text(encoding="utf-8", errors="replace")
     found = {name: PATTERNS[name].search(text) for name in metrics}
-    return {name: float(hit.group(1)) if hit else None for name, hit in found.items()}
+    return {name: _number(hit.group(1)) if hit else None for name, hit in found.items()}
+
+
+def _number(text: str) -> float | None:
+    """The number in what a pattern matched; None for '1.2.3', which it matches too."""
+    try:
+        return float(text)
+    except ValueError:
+        return None
 
 
 def resolution(path: Path, metric: str) -> float:

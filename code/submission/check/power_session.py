@@ -7,7 +7,6 @@ Source: tools/submission/power/power_checker.py of https://github.com/mlcommons/
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
+from code.common import jsonfile
 from code.submission.stage import layout
 
 FIELDS = ("version", "timezone", "modules", "sources", "messages", "uuid", "session_name", "results", "phases")
@@ -78,7 +78,7 @@ def read(folder: Path) -> Session:
 
 def _session(path: Path) -> Mapping[str, Any]:
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = jsonfile.read(path)
     except (OSError, ValueError) as error:
         raise PowerError(f"{path.name} cannot be read: {error}") from error
     absent = [name for name in FIELDS if not isinstance(content, Mapping) or name not in content]

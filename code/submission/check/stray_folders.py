@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from code.common import jsonfile
 from code.common.errors import nearest
 from code.rules.official_names import known_names, official_name
 from code.rules.rounds import Round
@@ -40,7 +40,7 @@ def read_mapping(submitter: Path) -> tuple[dict[str, str], Finding | None]:
         return {}, None
     step = 'write {"name of yours": "official name"}, or remove the file'
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = jsonfile.read(path)
     except (OSError, ValueError) as error:
         return {}, Finding(path, f"cannot be read: {error}", step, check="mapping")
     if not isinstance(content, dict) or not all(isinstance(value, str) for value in content.values()):

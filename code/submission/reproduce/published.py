@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from code.common import jsonfile
 from code.common.errors import MissingError, RunError
 from code.results import loadgen_log
 from code.results.loadgen_log import LoadGenLog
@@ -154,11 +154,7 @@ def _read(root: Path, place: Place) -> PublishedResult:
 
 
 def _json(path: Path | None) -> dict[str, Any]:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8")) if path is not None else {}
-    except (OSError, ValueError):
-        return {}
-    return content if isinstance(content, dict) else {}
+    return {} if path is None else jsonfile.object_or_empty(path)
 
 
 def _conf(path: Path, place: Place) -> dict[str, str]:
