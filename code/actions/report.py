@@ -23,6 +23,7 @@ def run(context: Context) -> int:
     request = context.request
     root = runs.log_folder(request["log_dir"])
     everything, damaged = runs.scan(root)
+    problems = _named(damaged)
     found = [one for one in everything if one.complete]
     if request["benchmarks"]:
         short = {definition_of(b).name for b in request.benchmarks()}
@@ -31,7 +32,6 @@ def run(context: Context) -> int:
         raise MissingError(f"no complete run in {paths.shown(root)}", "", "make one with `make run`, then `make report`")
     folder = Path(request["report_dir"]).absolute() if request["report_dir"] else build_dir() / "report"
     pages: list[tuple[RunPage, Path]] = []
-    problems = _named(damaged)
     for one in found:
         page = page_of(one)
         try:
