@@ -10,16 +10,27 @@ import os
 import shlex
 import sys
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 
 from code import actions
 from code.actions import Context
 from code.common import console
 from code.common.errors import HarnessError, Interrupted, UsageError
+from code.common.paths import ENGINE_DIR
 from code.common.signals import SIGNALS
 from code.plan.request import parse
+from code.plan.selection import use_configs
 
 INTERRUPTED_STATUS = 130
+MAKE_VARIABLES = frozenset(
+    (
+        *("A", "B", "BENCHMARKS", "CAPTURE", "CATEGORY", "DIVISION", "FROM", "NAME", "PASSPHRASE_FILE", "ROUND", "STATUS"),
+        *("SUBMITTER", "benchmark", "scenario", "config"),
+    )
+)
+"""Variables of make that are the value of one option."""
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -35,7 +46,9 @@ def main(arguments: Sequence[str]) -> int:
         request = parse(arguments)
         for warning in request.warnings:
             console.warn(warning)
-        return actions.load(request["action"]).perform(Context(request))
+        use_configs(request)
+        with _engines_in(request["engine_dir"]):
+            return actions.load(request["action"]).perform(Context(request))
     except KeyboardInterrupt:
         return _interrupted()
     except HarnessError as error:
@@ -53,13 +66,36 @@ def main(arguments: Sequence[str]) -> int:
         return _internal(error)
 
 
-def expanded(arguments: Sequence[str], environment: Mapping[str, str] = os.environ) -> list[str]:
-    """The arguments with `@NAME` replaced by the content of that environment variable, split as in a shell.
+@contextmanager
+def _engines_in(folder: str | None) -> Iterator[None]:
+    """Keep engines in the folder of --engine_dir, in this process and those that it starts; None for the usual one."""
+    before = os.environ.get(ENGINE_DIR)
+    if folder:
+        os.environ[ENGINE_DIR] = str(Path(folder).absolute())
+    try:
+        yield
+    finally:
+        if before is None:
+            os.environ.pop(ENGINE_DIR, None)
+        else:
+            os.environ[ENGINE_DIR] = before
 
-    UsageError if the variable's quotes do not match.
+
+def expanded(arguments: Sequence[str], environment: Mapping[str, str] = os.environ) -> list[str]:
+    """The arguments with make's variables in place, read from the environment, where neither make nor a shell has changed them.
+
+    `@NAME` becomes the variable's words, quoted as in a shell; `--option=@NAME` the option with its whole text, or nothing where
+    it is empty. UsageError where the variable's quotes do not match.
     """
     out: list[str] = []
     for word in arguments:
+        option, equals, variable = word.partition("=@")
+        if equals and variable in MAKE_VARIABLES:
+            text = environment.get(variable, "").strip()
+            if variable == "BENCHMARKS":
+                text = ",".join(text.replace(",", " ").split())
+            out += [f"{option}={text}"] if text else []
+            continue
         if not word.startswith("@"):
             out.append(word)
             continue

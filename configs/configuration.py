@@ -14,6 +14,7 @@ file every name it needs. loading.py finds and loads files, inspection.py checks
 
 from __future__ import annotations
 
+import importlib
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -105,13 +106,20 @@ def shown(path: str | Path) -> str:
 
 @dataclass(frozen=True)
 class Registered:
-    """A registered class, the place of its register call, and its module."""
+    """A registered class, the place of its register call, and its module.
+
+    Args:
+        suffix: tells variants of one workload apart, such as 'TP8PP1'; '' for most.
+        folder: the system folder of a config of the newer layout; '' for a class.
+    """
 
     cls: type
     setting: WorkloadSetting
     file: str
     line: int
     package: str
+    suffix: str = ""
+    folder: str = ""
 
     @property
     def where(self) -> str:
@@ -130,14 +138,19 @@ class ConfigRegistry:
         harness_type: HarnessType = HarnessType.Custom,
         accuracy_target: AccuracyTarget = AccuracyTarget.k_99,
         power_setting: PowerSetting = PowerSetting.MaxP,
+        suffix: str = "",
     ) -> Callable[[C], C]:
-        """Class decorator: register the class as its system's config for a harness, accuracy target and power setting."""
+        """Class decorator: this class is the config of its system for that harness, accuracy target and power setting.
+
+        Args:
+            suffix: tells variants of one workload apart.
+        """
         setting = WorkloadSetting(harness_type, accuracy_target, power_setting)
         caller = sys._getframe(1)
         file, line = caller.f_code.co_filename, caller.f_lineno
 
         def store(config: C) -> C:
-            cls.entries.append(Registered(config, setting, file, line, config.__module__))
+            cls.entries.append(Registered(config, setting, file, line, config.__module__, str(suffix or "")))
             return config
 
         return store
@@ -164,6 +177,4 @@ class ConfigRegistry:
     @staticmethod
     def load_configs(benchmark: Benchmark, scenario: Scenario) -> bool:
         """Load a benchmark's config files for one scenario; whether there are any. Used by older tools."""
-        from configs.loading import load
-
-        return bool(load(benchmark, scenario))
+        return bool(importlib.import_module("configs.loading").load(benchmark, scenario))

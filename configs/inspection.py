@@ -90,12 +90,12 @@ def duplicates(entries: Iterable[Registered]) -> list[UsageError]:
     found = []
     for entry in entries:
         benchmark, scenario = getattr(entry.cls, "benchmark", None), getattr(entry.cls, "scenario", None)
-        key = (benchmark, scenario, system_of(entry), entry.setting)
+        key = (benchmark, scenario, entry.folder or system_of(entry), entry.setting, entry.suffix)
         other = first.setdefault(key, entry)
         if other is not entry:
             found.append(
                 UsageError(
-                    f"two configs for {benchmark} {scenario} {entry.setting.shortname()} on {system_of(entry)}",
+                    f"two configs for {benchmark} {scenario} {entry.setting.shortname()} on {entry.folder or system_of(entry)}",
                     f"{other.cls.__name__} at {other.where} and {entry.cls.__name__} at {entry.where}",
                     "remove one of them",
                     entry.where,
@@ -110,14 +110,21 @@ def checked(config: type, name: str, raw: Any, owner: type) -> Any:
         return raw
     option = field_table().get(name)
     if option is not None and not option.placed:
+        if isinstance(raw, str) and is_entry(owner):  # in the newer layout a text goes through the field's own parser
+            return option.parse(raw, place_of(owner, name))
         return option.check(raw, place_of(owner, name))
     near = _nearest_field(name)
     raise UsageError(
-        f"config class {config.__name__} sets an unknown field {name!r}",
+        f"config {'' if is_entry(owner) else 'class '}{config.__name__} sets an unknown field {name!r}",
         f"the nearest known field is {near!r}" if near else "no known field has a similar name",
         "correct its name, or see documentation/fields.md for all of them",
         place_of(owner, name),
     )
+
+
+def is_entry(owner: type) -> bool:
+    """Whether a class was made of an entry of EXPORTS."""
+    return "__places__" in vars(owner)
 
 
 @cache
@@ -132,7 +139,10 @@ def place_of_field(config: type, name: str) -> str:
 
 
 def place_of(owner: type, name: str) -> str:
-    """file:line of the assignment to `name` in the class `owner`."""
+    """file:line of the assignment to `name` in the class `owner`, or of the entry of EXPORTS that it was made of."""
+    known = vars(owner).get("__places__", {})
+    if name in known:
+        return str(known[name])
     module = sys.modules.get(owner.__module__)
     file = getattr(module, "__file__", None) or owner.__module__
     lines = _assignment_lines(file).get((owner.__qualname__, name), [])

@@ -1,4 +1,4 @@
-"""Finding and loading config files.
+"""Finding and loading config files of both layouts.
 
 A file is executed statement by statement. A failure affects only itself and what depends on it: a class that fails is reported as
 file:line, its name is unbound so that no other class accidentally inherits from an earlier one of that name, and the classes
@@ -15,7 +15,8 @@ import os
 import sys
 import traceback
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -23,7 +24,14 @@ from types import ModuleType
 import configs
 from code.common.constants import Benchmark, Scenario
 from code.common.errors import nearest
+from code.systems.replaced import require_own_modules
+from code.systems.system_list import System
+from configs import endpoints, exports
 from configs.configuration import ConfigRegistry, Registered, shown
+from configs.exports import ExportFile, export_files
+from configs.inspection import place_of_field
+from configs.placed import names, placed
+from configs.served import OWN, serving
 
 CUSTOM_ENVIRONMENT = "MLPINF_CUSTOM_DEFINITION_PATH"
 BINDING = (ast.ClassDef, ast.FunctionDef, ast.Assign, ast.AnnAssign, ast.Import, ast.ImportFrom)
@@ -55,11 +63,12 @@ class ConfigProblem:
 
 @dataclass(frozen=True)
 class LoadedFile:
-    """The result of loading one config file: registered classes, and problems."""
+    """The result of loading one config file: registered classes, problems, and what it says that is not used here."""
 
     file: str
     entries: tuple[Registered, ...]
     problems: tuple[ConfigProblem, ...]
+    remarks: tuple[str, ...] = ()
 
 
 _loaded: dict[str, LoadedFile] = {}
@@ -70,12 +79,83 @@ def roots() -> list[Path]:
     return [Path(folder) for folder in configs.__path__]
 
 
+def use_folder(folder: Path | None) -> None:
+    """Read configs of a folder before the project's own; None for those alone. What was loaded from elsewhere is forgotten."""
+    wanted = [str(folder)] if folder else []
+    given = [path for path in configs.__path__ if path not in _folders]
+    if [*wanted, *given] != list(configs.__path__):
+        configs.__path__[:] = [*wanted, *given]
+        forget()
+    _folders[:] = wanted
+
+
+_folders: list[str] = []
+"""The folder given by the request, as `use_folder` keeps it."""
+
+
+def system_roots() -> list[Path]:
+    """The folders that hold system folders of the newer layout: those of `roots`, and the user's definitions."""
+    given = os.environ.get(CUSTOM_ENVIRONMENT, "")
+    below = [Path(given) / "custom_configs", Path(given) / "configs", Path(given)] if given else []
+    return [folder for folder in (*below, *roots()) if folder.is_dir()]
+
+
+def load_folders(benchmark: Benchmark, scenario: Scenario, wanted: Callable[[str], bool]) -> list[LoadedFile]:
+    """Load a workload's files of the newer layout.
+
+    Args:
+        wanted: called with the name of each system folder; whether to load its file.
+    """
+    found = [load_export(file) for file in export_files(system_roots(), benchmark, scenario) if wanted(file.system)]
+    servers = endpoints.endpoint_files(system_roots(), benchmark, scenario)
+    return found + [load_endpoint(file) for file in servers if wanted(file.system)]
+
+
+def holds_configs(root: Path) -> bool:
+    """Whether a folder has config files of either layout in their places."""
+    if any(
+        exports.scenario_folder(path.parent.name) for name in ("__init__.py", "custom.py") for path in root.glob(f"*/*/{name}")
+    ):
+        return True
+    files = (exports.located(path, root) for path in root.glob("*/*/*.py"))
+    return any(file is not None and file.scenario for file in files) or bool(endpoints.every_endpoint(root))
+
+
+def folder_names(benchmark: Benchmark | None = None) -> list[str]:
+    """The system folders that hold a config of the newer layout, of a benchmark or of any."""
+    found: dict[str, None] = {}
+    for root in system_roots():
+        for path in sorted(root.glob("*/*/*.py")):
+            file = exports.located(path, root)
+            if file is not None and file.scenario and file.benchmark is not None and benchmark in (None, file.benchmark):
+                found[file.system] = None
+        for server in endpoints.every_endpoint(root):
+            if server.benchmark is not None and benchmark in (None, server.benchmark):
+                found[server.system] = None
+    return list(found)
+
+
+def load_export(file: ExportFile) -> LoadedFile:
+    """Load one file of the newer layout, unless it is loaded already."""
+    return load_file(file.module, file.path, file)
+
+
+def load_endpoint(file: endpoints.EndpointFile) -> LoadedFile:
+    """Read one endpoint.yaml, unless it is read already. Nothing of it is executed."""
+    if file.module not in _loaded:
+        entry, remarks, fault = endpoints.read(file)
+        problems = (ConfigProblem(str(file.path), fault.line, fault.reason, fault.hint),) if fault else ()
+        _loaded[file.module] = LoadedFile(str(file.path), (entry,) if entry else (), problems, tuple(remarks))
+    return _loaded[file.module]
+
+
 def load(benchmark: Benchmark, scenario: Scenario) -> list[LoadedFile]:
     """Load a benchmark's config files for one scenario: the package, its custom.py, and the user's own definitions.
 
     The benchmark's base classes are loaded first, and are included in the result if they have failures. Each file is loaded
     at most once in a process. Missing files are left out of the result.
     """
+    require_own_modules()
     package = f"configs.{benchmark.valstr}.{scenario.valstr}"
     folder = f"{benchmark.valstr}/{scenario.valstr}"
     base = _first(f"{benchmark.valstr}/__init__.py")
@@ -108,30 +188,56 @@ def definitions(benchmark: Benchmark, scenario: Scenario) -> Path | None:
     return None
 
 
-def load_file(name: str, path: Path) -> LoadedFile:
-    """Load one config file as the module `name`, unless that module is already loaded."""
+def load_file(name: str, path: Path, export: ExportFile | None = None) -> LoadedFile:
+    """Load one config file as the module `name`, unless that module is there already.
+
+    Args:
+        export: its place, for a file of the newer layout.
+    """
     if name not in _loaded:
-        problems = () if name in sys.modules else tuple(_run_file(name, path))
+        remarks: list[str] = []
+        problems = [] if name in sys.modules else list(_run_file(name, path, export, remarks))
+        problems += _without_system(name)
         entries = tuple(entry for entry in ConfigRegistry.entries if entry.package == name)
-        _loaded[name] = LoadedFile(str(path), entries, problems)
+        _loaded[name] = LoadedFile(str(path), entries, tuple(problems), tuple(remarks))
     return _loaded[name]
+
+
+def _without_system(name: str) -> list[ConfigProblem]:
+    """A problem for each class of a module that names no system; the class is dropped."""
+    met = []
+    for entry in [entry for entry in ConfigRegistry.entries if entry.package == name]:
+        system = getattr(entry.cls, "system", None)
+        if isinstance(system, System) or (isinstance(system, str) and system):
+            continue
+        given = "sets no system" if not hasattr(entry.cls, "system") else f"has {system!r} for a system"
+        place = place_of_field(entry.cls, "system") if hasattr(entry.cls, "system") else entry.where
+        file, _, line = place.rpartition(":")
+        met.append(
+            ConfigProblem(
+                file or entry.file,
+                int(line) if line.isdigit() else entry.line,
+                f"config class {entry.cls.__name__} {given}",
+                "set system = KnownSystem.<name>, see `make list_systems`; this class is skipped, the others load",
+            )
+        )
+        ConfigRegistry.entries.remove(entry)
+    return met
 
 
 def forget() -> None:
     """Drop every loaded config, so that the next load rereads the files."""
     _loaded.clear()
     ConfigRegistry.entries.clear()
-    for name in [
-        n for n in sys.modules if n.startswith("configs.") and n.split(".")[1] not in ("configuration", "loading", "inspection")
-    ]:
+    for name in [n for n in sys.modules if n.startswith("configs.") and n.split(".")[1] not in OWN]:
         module = sys.modules.pop(name)
         parent, _, leaf = name.rpartition(".")
         if getattr(sys.modules.get(parent), leaf, None) is module:
             delattr(sys.modules[parent], leaf)
 
 
-def _run_file(name: str, path: Path) -> Iterator[ConfigProblem]:
-    """Create the module and run it; yields the failures."""
+def _run_file(name: str, path: Path, export: ExportFile | None, remarks: list[str]) -> Iterator[ConfigProblem]:
+    """Make the module and run it; yields what failed. What is not used of it is added to `remarks`."""
     ConfigRegistry.entries[:] = [entry for entry in ConfigRegistry.entries if entry.package != name]
     try:
         tree = ast.parse(path.read_bytes(), str(path))
@@ -139,13 +245,30 @@ def _run_file(name: str, path: Path) -> Iterator[ConfigProblem]:
         yield describe_failure(error, path)
         return
     module = _module(name, path)
-    before = list(sys.path)  # older files prepend the working directory
+    with warnings.catch_warnings(), _importable(export), serving(path) as surroundings:
+        warnings.simplefilter("ignore", SyntaxWarning)
+        if export is not None:
+            module.__dict__.update(names(str(path)))
+            tree = placed(tree)
+        met = list(_run_statements(tree, module, path))
+    yield from met
+    if export is not None:
+        if exports.NAME in module.__dict__ or not met:
+            for fault in exports.register(export, module.__dict__, name):
+                yield ConfigProblem(str(path), fault.line, fault.reason, fault.hint)
+        remarks += exports.remarks(module.__dict__, surroundings.environment)
+
+
+@contextmanager
+def _importable(export: ExportFile | None) -> Iterator[None]:
+    """Let a file import its neighbours from its own root, which may be outside the folders of `roots`."""
+    added = [str(export.root)] if export is not None and str(export.root) not in configs.__path__ else []
+    configs.__path__.extend(added)
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", SyntaxWarning)
-            yield from _run_statements(tree, module, path)
+        yield
     finally:
-        sys.path[:] = before
+        for root in added:
+            configs.__path__.remove(root)
 
 
 def _module(name: str, path: Path) -> ModuleType:

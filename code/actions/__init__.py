@@ -12,13 +12,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, cast
 
+from code.benchmarks.benchmark import BenchmarkDefinition, definition_of
 from code.common import console
 from code.common.errors import HarnessError, Interrupted, UsageError, unknown
 from code.common.notices import Notices
 from code.common.signals import SIGNALS
 from code.plan.request import Request
 from code.plan.workload import Workload, build
-from code.results.report import Outcome, ReportRow, error_row, print_report
+from code.results.report import Outcome, ReportRow, error_row, print_report, undefined_row
 from code.run.job import Job
 
 INVALID_STATUS = 5
@@ -59,6 +60,26 @@ class OncePerRequest:
         return self.run(context)
 
 
+@dataclass(frozen=True)
+class EachBenchmark:
+    """An action that is called for each requested benchmark; a failure does not stop the remaining ones."""
+
+    run: Callable[[BenchmarkDefinition, Context], None]
+
+    def perform(self, context: Context) -> int:
+        """Call it for every benchmark. Returns the first failure's exit status."""
+        status = 0
+        for benchmark in context.request.benchmarks():
+            try:
+                self.run(definition_of(benchmark), context)
+            except HarnessError as error:
+                console.fail(error.lines())
+                status = status or error.exit_status
+                if isinstance(error, Interrupted):
+                    break
+        return status
+
+
 Verb = Callable[[Job, Context], "Sequence[ReportRow] | None"]
 
 
@@ -80,7 +101,7 @@ class EachWorkload:
         rehearsing = bool(request["dry_run"])
         verb = cast(EachWorkload, load("dry_run")).run if rehearsing else self.run
         workloads, unplanned = build(request)
-        rows: list[ReportRow] = []
+        rows = _undefined(request)
         errors: list[HarnessError] = []
 
         def failed(name: str, scenario: str, error: HarnessError) -> None:
@@ -105,6 +126,17 @@ class EachWorkload:
         if self.reports and not rehearsing:
             _report(rows)
         return next((e.exit_status for e in errors if e.exit_status), _status_of(rows) if request["strict"] else 0)
+
+
+def _undefined(request: Request) -> list[ReportRow]:
+    """A row, and a warning, for each requested pair that MLPerf does not define."""
+    rows = []
+    for benchmark, scenario in request.undefined():
+        definition = definition_of(benchmark)
+        why = f"MLPerf defines {', '.join(str(one) for one in definition.scenarios)} for {definition.name}"
+        console.warn(f"{definition.name} {scenario} is not defined, and left out: {why}")
+        rows.append(undefined_row(definition.name, str(scenario), str(request["action"]), why))
+    return rows
 
 
 def _report(rows: Sequence[ReportRow]) -> None:

@@ -13,17 +13,19 @@ from code.common.constants import Benchmark, Scenario
 from code.common.errors import UsageError, unknown
 from code.machine.detect import DetectedSystem, detect
 from code.plan.request import parse_benchmark
-from code.systems.adding import Change, add, check_name, plan_addition
+from code.systems.adding import Change, add, check_name, plan_addition, proposed_name
 from code.systems.stubs import benchmarks as known_benchmarks
+
+AUTO = "auto"
+"""The name that asks for one made of the hardware's."""
 
 
 def run(context: Context) -> int:
     """Add the system named by NAME, prompting on a terminal unless YES=1; list the fields still to be filled in."""
     request = context.request
     interactive = sys.stdin.isatty() and not request["yes"]
-    name = request["name"] or (_ask("Name of this system, as configs write it (KnownSystem.<name>): ") if interactive else "")
-    check_name(name)
     detected = detect(request["capture"] or None)
+    name = _name(request["name"], detected, interactive)
     benchmarks = wanted_benchmarks(request["benchmarks"] or [])
     scenarios = wanted_scenarios(request["scenarios"] or [])
     if interactive and not benchmarks:
@@ -39,6 +41,15 @@ def run(context: Context) -> int:
     add(name, detected, change)
     _show_result(name, change, as_json=bool(request["json"]))
     return 0
+
+
+def _name(given: str | None, detected: DetectedSystem, interactive: bool) -> str:
+    """The name given, asked for, or made of the hardware's. UsageError for one that cannot be used."""
+    name = given or (_ask("Name of this system, as configs write it (KnownSystem.<name>): ") if interactive else "")
+    if name == AUTO:
+        name = proposed_name(detected)
+    check_name(name)
+    return name
 
 
 def _show_result(name: str, change: Change, as_json: bool) -> None:

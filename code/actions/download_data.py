@@ -4,21 +4,18 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from code.actions import Context, OncePerRequest
-from code.benchmarks.benchmark import definition_of
+from code.actions import Context, EachBenchmark
+from code.benchmarks.benchmark import BenchmarkDefinition
 
 
-def run(context: Context) -> int:
-    """Get every data set; raises the first one's error."""
-    for benchmark in context.request.benchmarks():
-        definition = definition_of(benchmark)
-        source = context.request[definition.facts.import_field] if definition.facts.import_field else None
-        if source:
-            definition.import_data(Path(source))
-            continue
-        for variant in variants(context):
-            definition.download_data(variant)
-    return 0
+def run(definition: BenchmarkDefinition, context: Context) -> None:
+    """Get the data set, or make it of the file that the request names."""
+    source = context.request[definition.facts.import_field] if definition.facts.import_field else None
+    if source:
+        definition.import_data(Path(source))
+        return
+    for variant in variants(context):
+        definition.download_data(variant)
 
 
 def variants(context: Context) -> list[str]:
@@ -26,10 +23,9 @@ def variants(context: Context) -> list[str]:
     given = context.request["model_variant"] if "model_variant" in context.request.given else None
     if given:
         return [given]
-    from code.plan.workload import resolve_system
+    from code.plan.selection import resolve_system
 
-    name, *_ = resolve_system(context.request)
-    return ["tiny" if name.startswith("CPU_") else "reference"]
+    return ["tiny" if resolve_system(context.request).name.startswith("CPU_") else "reference"]
 
 
-ACTION = OncePerRequest(run)
+ACTION = EachBenchmark(run)

@@ -11,10 +11,11 @@ from code.common.constants import Benchmark, Scenario
 from code.fields.consumer import Consumer
 from code.plan.request import Request, parse_benchmark
 from code.rules.benchmarks import BENCHMARKS
+from code.systems.folders import known_system, same_system
 from code.systems.system_list import KnownSystem
 from configs.configuration import Registered
 from configs.inspection import duplicates, faults, misplaced, system_of
-from configs.loading import LoadedFile, load
+from configs.loading import LoadedFile, load, load_folders
 
 READS = Consumer("make list_configs", ("verbose",))
 
@@ -22,14 +23,15 @@ READS = Consumer("make list_configs", ("verbose",))
 def run(context: Context) -> int:
     """One line per system with its scenarios and config versions, or per class with --verbose. Nothing is measured."""
     request = context.request
-    files = [(b, s, load(b, s)) for b in wanted_benchmarks(request) for s in _scenarios(request, b)]
+    pairs = [(b, s) for b in wanted_benchmarks(request) for s in _scenarios(request, b)]
+    files = [(b, s, [*load(b, s), *load_folders(b, s, lambda folder: _named(request, folder))]) for b, s in pairs]
     loaded = [file for _, _, found in files for file in found]
     entries = [(b, s, e) for b, s, found in files for file in found for e in file.entries if _wanted(request, e)]
     if request["json"]:
         console.say(json.dumps(as_json(entries, loaded), indent=4))
         return 0
     if READS.of(request)["verbose"]:
-        rows = [(str(b), str(s), system_of(e), e.setting.config_ver(), e.cls.__name__, e.where) for b, s, e in entries]
+        rows = [(str(b), str(s), _system(e), e.setting.config_ver(), e.cls.__name__, e.where) for b, s, e in entries]
         console.table("Configs", ("Benchmark", "Scenario", "System", "Version", "Class", "Where"), rows)
     else:
         console.table("Configs", ("Benchmark", "System", "Versions", "Scenarios"), _by_system(entries))
@@ -51,14 +53,26 @@ def _scenarios(request: Request, benchmark: Benchmark) -> list[Scenario]:
 
 
 def _wanted(request: Request, entry: Registered) -> bool:
-    return not request["system"] or system_of(entry) == request["system"]
+    return _named(request, _system(entry)) or _named(request, system_of(entry))
+
+
+def _named(request: Request, system: str) -> bool:
+    """Whether a system, or a system folder, is one that the request asks for."""
+    asked = request["system"]
+    known = known_system(str(asked)) if asked else None
+    return not asked or any(same_system(system, name) for name in (asked, *((known.name, known.system_id) if known else ())))
+
+
+def _system(entry: Registered) -> str:
+    """The system folder of a config, or the system of a class."""
+    return entry.folder or system_of(entry)
 
 
 def _by_system(entries: list[tuple[Benchmark, Scenario, Registered]]) -> list[tuple[str, str, str, str]]:
     """One row per benchmark, system and set of versions."""
     versions: dict[tuple[str, str, str], list[str]] = {}
     for benchmark, scenario, entry in entries:
-        found = versions.setdefault((str(benchmark), system_of(entry), str(scenario)), [])
+        found = versions.setdefault((str(benchmark), _system(entry), str(scenario)), [])
         if entry.setting.config_ver() not in found:
             found.append(entry.setting.config_ver())
     scenarios: dict[tuple[str, str, str], list[str]] = {}
@@ -75,7 +89,7 @@ def _complaints(entries: list[tuple[Benchmark, Scenario, Registered]], loaded: l
         found = [*faults(entry), *([wrong] if wrong else [])]
         lines += [f"{fault.where}: {fault.what}; {fault.why}" for fault in found]
     lines += [f"{error.what}: {error.why}" for error in duplicates(entry for _, _, entry in entries)]
-    for name in dict.fromkeys(system_of(entry) for _, _, entry in entries):
+    for name in dict.fromkeys(system_of(entry) for _, _, entry in entries if not entry.folder):
         if name and name not in KnownSystem:
             lines.append(f"{getattr(KnownSystem, name).undefined}; add it with `make add_system NAME={name}`")
     return list(dict.fromkeys(lines))
@@ -88,7 +102,7 @@ def as_json(entries: list[tuple[Benchmark, Scenario, Registered]], loaded: list[
             {
                 "benchmark": str(benchmark),
                 "scenario": str(scenario),
-                "system": system_of(entry),
+                "system": _system(entry),
                 "config_ver": entry.setting.config_ver(),
                 "setting": entry.setting.shortname(),
                 "class": entry.cls.__name__,

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from code.actions import Context, OncePerRequest
+from code.actions import Context, EachBenchmark
 from code.actions.download_data import variants
-from code.benchmarks.benchmark import definition_of
+from code.benchmarks.benchmark import BenchmarkDefinition
 from code.fields.table import FIELDS
 
 
-def run(context: Context) -> int:
-    """Preprocess the requested benchmarks; arrays that are up to date are left alone."""
+def run(definition: BenchmarkDefinition, context: Context) -> None:
+    """Preprocess a benchmark's data; arrays that are up to date are left alone."""
     defaults = {f.name: f.default for f in FIELDS}
     given = {name: item.value for name, item in context.request.overrides().items()}
-    for benchmark in context.request.benchmarks():
-        for variant in variants(context):
-            definition_of(benchmark).prepare({**defaults, **given, "model_variant": variant})
-    return 0
+    for variant in variants(context):
+        definition.prepare({**defaults, **given, "model_variant": variant})
 
 
-ACTION = OncePerRequest(run)
+ACTION = EachBenchmark(run)

@@ -120,9 +120,17 @@ class Benchmark(AliasedNameEnum):
     RNNT = AliasedName("rnnt", ("rnn-t",))
     DLRM = AliasedName("dlrm", ("dlrm-99", "dlrm-99.9"))
     DLRMv2 = AliasedName("dlrm-v2", ("dlrm-v2-99", "dlrm-v2-99.9"))
-    LLAMA2 = AliasedName("llama2-70b", ("llama2", "llama-v2-70b", "llama2-70b-99", "llama2-70b-99.9"))
+    LLAMA2 = AliasedName("llama2-70b", ("llama2", "llama-v2-70b", "llama2-70b-99", "llama2-70b-99.9", "llama2-70b-interactive"))
+    LLAMA3_1 = AliasedName("llama3.1-405b", ("llama3_1-405b", "llama3.1-405b-interactive"))
+    LLAMA3_1_8B = AliasedName("llama3.1-8b", ("llama3_1-8b", "llama3.1-8b-interactive", "llama3.1-8b-edge"))
     Mixtral8x7B = AliasedName("mixtral-8x7b", ("moe", "mixtral-8x7b-99"))
     SDXL = AliasedName("stable-diffusion-xl", ("sdxl", "stable-diffusion"))
+    DeepSeekR1 = AliasedName("deepseek-r1", ("deepseek-r1-interactive",))
+    GPT_OSS = AliasedName("gpt-oss-120b")
+    Qwen3VL = AliasedName("qwen3-vl-235b-a22b", ("qwen3-vl", "q3vl"))
+    WAN22 = AliasedName("wan22-a14b", ("wan-2.2-t2v-a14b",))
+    Whisper = AliasedName("whisper")
+    RGAT = AliasedName("rgat")
 
 
 @unique
@@ -167,14 +175,20 @@ class PowerSetting(AliasedNameEnum):
 
 @unique
 class Precision(AliasedNameEnum):
-    """Numeric formats of a network's weights and activations."""
+    """Numeric formats of a network's weights, activations and inputs."""
 
-    FP32 = AliasedName("fp32", ("float32", "f32"))
+    FP32 = AliasedName("fp32", ("float32", "f32", "float"))
     BF16 = AliasedName("bf16", ("bfloat16",))
-    FP16 = AliasedName("fp16", ("float16", "f16"))
-    FP8 = AliasedName("fp8")
-    INT8 = AliasedName("int8")
-    INT4 = AliasedName("int4")
+    FP16 = AliasedName("fp16", ("float16", "f16", "half"))
+    FP8 = AliasedName("fp8", ("float8", "fp8_e4m3", "e4m3"))
+    FP4 = AliasedName("fp4", ("nvfp4", "mxfp4", "float4"))
+    INT8 = AliasedName("int8", ("int8_sq",))
+    INT4 = AliasedName("int4", ("int4_awq", "w4a16_awq", "w4a8_awq", "int4_wo"))
+    TF32 = AliasedName("tf32")
+    FP64 = AliasedName("fp64", ("float64", "double"))
+    INT32 = AliasedName("int32")
+    INT64 = AliasedName("int64")
+    UINT8 = AliasedName("uint8")
 
 
 @unique
@@ -224,6 +238,9 @@ class AuditTest(AliasedNameEnum):
     TEST04 = AliasedName("TEST04")
     TEST05 = AliasedName("TEST05")
     TEST06 = AliasedName("TEST06")
+    TEST07 = AliasedName("TEST07")
+    TEST08 = AliasedName("TEST08")
+    TEST09 = AliasedName("TEST09")
 
 
 @unique

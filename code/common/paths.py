@@ -9,6 +9,7 @@ import os
 from pathlib import Path
 
 COMMON_SCRATCH = Path("/home/mlperf_inference_data")
+ENGINE_DIR = "ENGINE_DIR"
 LINKED = ("data", "models", "preprocessed_data")
 
 
@@ -48,8 +49,10 @@ def preprocessed_dir() -> Path:
 
 
 def engine_dir() -> Path:
-    """Built engines, addressed by a digest of their inputs."""
-    return build_dir() / "engines"
+    """Built engines, addressed by a digest of their inputs: $ENGINE_DIR, or build/engines."""
+    given = os.environ.get(ENGINE_DIR, "")
+    path = Path(given) if given else build_dir() / "engines"
+    return path if path.is_absolute() else project_root() / path
 
 
 def shown(path: Path) -> str:

@@ -6,6 +6,9 @@ They are in the table because public configs set them. A row belongs here until 
 
 from __future__ import annotations
 
+from code.fields.rows import rounds
+from code.fields.rows.others import ACCEPTED_OTHERS
+
 JETSON = "it sets Jetson hardware, which this harness does not run on"
 TRITON = "it configures Triton Inference Server, which this harness does not start"
 GEMM_PLUGIN = "it configures a GEMM plugin of NVIDIA's harness; graphs that use the plugin load with plugin_libs"
@@ -15,7 +18,6 @@ FROM_GRAPH = "the ONNX graph defines it"
 CLOCKS = "this harness does not change power limits or clocks; set them before the run"
 PREPROCESSED = "inputs come from preprocessed_data_dir, where `make preprocess_data` writes them"
 LOADGEN_FILES = "LoadGen's file names are fixed: results and the submission checker read mlperf_log_detail.txt"
-PLACEMENT = "one device is used, the first of its kind"
 
 ACCEPTED: dict[str, str] = {
     # model and data
@@ -25,8 +27,6 @@ ACCEPTED: dict[str, str] = {
     "input_format": FROM_GRAPH,
     # LoadGen
     "performance_sample_count": "the data set defines it; performance_sample_count_override changes how many samples LoadGen draws from",
-    "mlperf_conf_path": "LoadGen has a built-in mlperf.conf, and a submission may not use another",
-    "user_conf_path": "user.conf is generated from the other fields",
     # batches, streams and devices
     "gpu_copy_streams": ONE_STREAM,
     "run_infer_on_copy_streams": ONE_STREAM,
@@ -85,5 +85,7 @@ ACCEPTED: dict[str, str] = {
     "preferred_batch_size": TRITON,
     "request_timeout_usec": TRITON,
     "use_concurrent_harness": TRITON,
+    **ACCEPTED_OTHERS,
+    **rounds.REASONS,
 }
 """Option → why it is ignored."""

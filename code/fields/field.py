@@ -12,6 +12,7 @@ from typing import Any
 
 from code.common.constants import AliasedName
 from code.common.errors import UsageError, nearest
+from code.fields import texts
 
 TRUE = ("1", "true", "yes", "on")
 FALSE = ("0", "false", "no", "off")
@@ -21,6 +22,16 @@ NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 MOST_DIGITS = 400
 """Python takes seconds to parse an int of a million digits; no field accepts thirty."""
 MOST_SHOWN = 60
+WANTED = {
+    "int": "a whole number",
+    "float": "a number",
+    "bool": "True or False",
+    "str": "text",
+    "list": "a list",
+    "batch": "a whole number or a dict such as {'bert': 64}, written bert:64 on the command line,",
+    "flags": "a dict of flags, written max_beam_width:4,context_fmha:enable on the command line",
+}
+"""Type → what an error says that a value must be."""
 
 
 @dataclass(frozen=True)
@@ -29,12 +40,15 @@ class Field:
 
     Args:
         name: as config classes, the command line (`--name`) and the environment (`MLPINF_NAME`) spell it.
-        type: 'int', 'float', 'str', 'bool', 'list' (comma-separated), 'batch' (an int, or a dict of network name to int).
+        type: 'int', 'float', 'str', 'bool', 'list' (comma-separated), 'batch' (an int, or a dict of component to int; as text
+            'bert:64,encoder:2'), 'precision' (in any spelling, or a dict of component to precision), 'flags' (a dict of flag to
+            value; as text 'max_beam_width:4,context_fmha:enable'), 'any' (an option of another harness, whose value is not read).
         help: one sentence.
         group: the heading it is documented under.
         unit: of its value: 'ms', 'ns', 'samples/s', …
         default: the value when it is not set; None means unset.
-        choices: the only values it takes.
+        choices: the only values it takes, in any case.
+        spellings: other spellings of choices, as (spelling, choice).
         benchmarks: those it applies to; empty means all.
         scenarios: those it applies to; empty means all.
         loadgen: the user.conf key that carries it.
@@ -53,6 +67,7 @@ class Field:
     unit: str = ""
     default: Any = None
     choices: tuple[str, ...] = ()
+    spellings: tuple[tuple[str, str], ...] = ()
     benchmarks: tuple[str, ...] = ()
     scenarios: tuple[str, ...] = ()
     loadgen: str = ""
@@ -101,32 +116,31 @@ class Field:
             raise self.bad(text, where)
         if self.type == "list":
             return [word for word in (part.strip() for part in text.split(",")) if word]
-        if self.type == "batch":
-            given = self._json(text, where) if text.lstrip().startswith("{") else self._number(text, where)
-            return self._batch(given, where)
+        if self.type in ("batch", "precision", "flags"):
+            return self.check(self._by_component(text, where), where)
         if self.type in ("int", "float"):
             return self.check(self._number(text, where), where)
         return self.check(text, where)
 
     def check(self, value: Any, where: str) -> Any:
-        """`value` from a config class as this field's type; UsageError for another type or a value out of range."""
-        if value is None:
-            return None
+        """`value` from a config class as this field's type; UsageError where it is of another type or out of range."""
+        if value is None or self.type == "any":
+            return value
         if self.type == "bool":
             return self._bool(value, where)
         if self.type == "batch":
             return self._batch(value, where)
         if self.type == "list":
             return self._list(value, where)
+        if self.type == "precision":
+            return self._precision(value, where)
+        if self.type in ("flags", "any"):
+            return self._plain(value, where)
         return self._numeral(value, where) if self.numeric else self._text(value, where)
 
     def bad(self, value: Any, where: str) -> UsageError:
-        """The error for an invalid value of this field."""
-        wanted = {"int": "a whole number", "float": "a number", "bool": "True or False", "str": "text", "list": "a list"}.get(
-            self.type, ""
-        )
-        if self.type == "batch":
-            wanted = "a whole number or a dict such as {'bert': 64}"
+        """The error for a value that this field does not take."""
+        wanted = WANTED.get(self.type, "")
         if self.choices:
             wanted = "one of " + ", ".join(self.choices)
         if self.numeric:
@@ -159,6 +173,35 @@ class Field:
             raise self.bad(value, where)
         return self._in_range(value, where)
 
+    def _by_component(self, text: str, where: str) -> Any:
+        """The dict that `text` writes, as JSON or as pairs; one value by itself for types that take one."""
+        if text.lstrip().startswith("{"):
+            return self._json(text, where)
+        if self.type != "flags" and ":" not in text:
+            return self._number(text, where) if self.numeric else text
+        try:
+            found = texts.flags(text) if self.type == "flags" else texts.pairs(text)
+        except ValueError:
+            raise self.bad(text, where) from None
+        return {key: self._number(number, where) for key, number in found.items()} if self.numeric else found
+
+    def _precision(self, value: Any, where: str) -> Any:
+        """One of the choices, from any spelling; or a dict of component to one."""
+        if isinstance(value, dict):
+            if not value:
+                raise self.bad(value, where)
+            return {str(component): self._precision(item, where) for component, item in value.items()}
+        matched = texts.precision(value)
+        if matched not in self.choices:
+            raise self.bad(value, where)
+        return matched
+
+    def _plain(self, value: Any, where: str) -> Any:
+        """A value that is handed on as it is, without the classes of a config file; flags must be a dict."""
+        if self.type == "flags" and not (isinstance(value, dict) and all(isinstance(key, str) for key in value)):
+            raise self.bad(value, where)
+        return texts.plain(value)
+
     def _text(self, value: Any, where: str) -> str:
         """`value` as text: config files also write paths, numbers and members of enums. UsageError for anything else."""
         if not isinstance(value, (str, int, float, PurePath, Enum, AliasedName)):
@@ -166,7 +209,8 @@ class Field:
         text = str(value) if not isinstance(value, str) else value
         if not self.choices:
             return text
-        matched = {c.lower(): c for c in self.choices}.get(text.lower())
+        spelled = (*((choice, choice) for choice in self.choices), *self.spellings)
+        matched = {spelling.lower(): choice for spelling, choice in spelled}.get(text.lower())
         if matched is None:
             raise self.bad(value, where)
         return matched
@@ -211,7 +255,7 @@ class Field:
                 raise self.bad(value, where)
             if self.limits is not None and not self.limits[0] <= number <= self.limits[1]:
                 raise self.bad(value, where)
-        return value
+        return {str(name): number for name, number in value.items()} if isinstance(value, dict) else value
 
 
 def _shown(number: float) -> str:

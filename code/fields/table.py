@@ -7,13 +7,17 @@ their spelling.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 
-from code.common.errors import UsageError, unknown
+from code.common.errors import unknown
 from code.fields.field import Field
-from code.fields.rows import asking, engines, runs, surroundings
+from code.fields.rows import asking, engines, others, rounds, runs, surroundings
 
-FIELDS: tuple[Field, ...] = (*asking.ROWS, *runs.ROWS, *engines.ROWS, *surroundings.ROWS)
+FIELDS: tuple[Field, ...] = tuple(
+    replace(field, aliases=(*field.aliases, *others.ALIASES.get(field.name, ())))
+    for field in (*asking.ROWS, *runs.ROWS, *engines.ROWS, *surroundings.ROWS, *others.ROWS, *rounds.ROWS)
+)
 
 
 @cache
@@ -35,14 +39,3 @@ def lookup(name: str, where: str = "", kind: str = "field") -> Field:
         known = [spelling for spelling, option in field_table().items() if kind != "flag" or not option.class_only]
         raise unknown(kind, name, known, where, listing=False)
     return field
-
-
-def require_applicable(field: Field, benchmark: str, scenario: str, where: str) -> None:
-    """UsageError if `field` was set on the command line for a benchmark it does not apply to."""
-    if field.benchmarks and benchmark not in field.benchmarks:
-        raise UsageError(
-            f"{field.name} does not apply to {benchmark}",
-            f"it belongs to {', '.join(field.benchmarks)}",
-            f"remove it, or run one of these benchmarks (requested: {scenario})",
-            where,
-        )

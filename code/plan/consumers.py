@@ -17,6 +17,8 @@ MODULES = (
     "code.actions.list_configs",
     "code.backends.store",
     "code.backends.generators.text",
+    "code.plan.conf_files",
+    "code.plan.flags",
     "code.plan.workload",
     "code.precision.graphs",
     "code.precision.samples",

@@ -83,10 +83,10 @@ FIRST_TARGETS = (
 """The ten first targets, in the order of use."""
 
 
-def targets() -> dict[str, str]:
-    """Target → what it does, from the ## comments of the Makefile, in its order."""
+def targets(makefile: str = "Makefile") -> dict[str, str]:
+    """Target → what it does, from the ## comments of a makefile, in its order."""
     found = {}
-    for line in (paths.project_root() / "Makefile").read_text(encoding="utf-8").splitlines():
+    for line in (paths.project_root() / makefile).read_text(encoding="utf-8").splitlines():
         head, colon, text = line.partition(":")
         if colon and "## " in text and head.replace("_", "").isalnum():
             found[head] = text.split("## ")[1]
@@ -102,6 +102,12 @@ def first_target_table() -> str:
     """The first targets, as Markdown."""
     every = targets()
     return _targets({name: every[name] for name in FIRST_TARGETS})
+
+
+def other_target_table() -> str:
+    """The targets of other harnesses, and what does their work here, as Markdown."""
+    rows = ["| your command | ours |", "| --- | --- |"]
+    return "\n".join(rows + [f"| `make {name}` | {text} |" for name, text in targets("Makefile.compat").items()])
 
 
 def _targets(found: Mapping[str, str]) -> str:
@@ -147,7 +153,7 @@ def acted_on_by(name: str) -> str:
 
 
 def _kind(field: Field) -> str:
-    return " \\| ".join(field.choices) or {"batch": "int or dict", "list": "list"}.get(field.type, field.type)
+    return " \\| ".join(field.choices) or {"batch": "int or dict", "flags": "dict"}.get(field.type, field.type)
 
 
 def _range(field: Field) -> str:
@@ -163,6 +169,7 @@ def _described(field: Field) -> str:
 PARTS = {
     "documentation/commands.md": {"targets": target_table, "options": option_table},
     "documentation/fields.md": {"fields": field_tables, "accepted": accepted_table},
+    "documentation/from_other_harnesses.md": {"commands": other_target_table},
     "README.md": {"first targets": first_target_table},
 }
 

@@ -8,17 +8,26 @@ from dataclasses import dataclass
 from typing import Any
 
 from code.benchmarks.benchmark import definition_of
-from code.common.constants import ALL_SETTINGS, AccuracyTarget, Benchmark, HarnessType, PowerSetting, Scenario, WorkloadSetting
+from code.common.constants import AccuracyTarget, Benchmark, HarnessType, PowerSetting, Scenario, WorkloadSetting
 from code.common.errors import UsageError, nearest, unknown
+from code.fields.accepted import TRITON
 from code.fields.field import FALSE, TRUE, Field
 from code.fields.table import FIELDS, field_table, lookup
+from code.plan import config_versions
 from code.rules.benchmarks import BENCHMARKS
 
 ENVIRONMENT_PREFIX = "MLPINF_"
 OTHER_VARIABLES = ("MLPINF_CUSTOM_DEFINITION_PATH",)
-OLDER_VARIABLES = {"GPTJ_BEAM_SIZE": "num_beams"}
+OLDER_VARIABLES = {"GPTJ_BEAM_SIZE": "num_beams", "SYSTEM_NAME": "system", "CONFIG_DIR": "config_dir"}
 """Environment variables of older harnesses → the fields they set."""
 FAST_MIN_DURATION_MS = 60_000
+READ_BY: dict[str, tuple[str, ...]] = {
+    "no_audit_verify": ("run_audit_harness",),
+    "trials": ("tune",),
+    "tune_duration": ("tune",),
+    "write": ("tune",),
+}
+"""Options of the request → the actions that read them."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +61,11 @@ class Request:
         return {name: value for name, value in self.given.items() if not lookup(name).request}
 
     def benchmarks(self) -> list[Benchmark]:
-        """The requested benchmarks; UsageError if there are none, or one is unknown or unsupported."""
+        """The requested benchmarks that are supported.
+
+        UsageError if there are none, or one is unknown. A request for others alone is an error too; beside supported ones they
+        are among `warnings`.
+        """
         words = self["benchmarks"]
         if not words:
             raise UsageError(
@@ -62,20 +75,27 @@ class Request:
             )
         if "all" in [w.lower() for w in words]:
             return [parse_benchmark(name) for name in sorted(BENCHMARKS)]
-        return _unique([parse_benchmark(word) for word in words])
+        supported, others = sorted_out(words)
+        if not supported:
+            raise others[0]
+        return supported
 
     def scenarios(self, benchmark: Benchmark) -> list[Scenario]:
-        """The requested scenarios, or all of the benchmark's; UsageError for one that is unknown or that it lacks."""
-        has = definition_of(benchmark).scenarios
-        named = self._named_scenarios()
-        for scenario in named:
-            if scenario not in has:
-                raise UsageError(
-                    f"{benchmark} has no {scenario} scenario",
-                    f"MLPerf defines {', '.join(str(s) for s in has)} for it",
-                    f"leave {scenario} out of --scenarios, or run it for another benchmark",
-                )
-        return named or list(has)
+        """The requested scenarios that the benchmark has, or all of them; UsageError for an unknown one."""
+        return self.scenarios_among(definition_of(benchmark).scenarios)
+
+    def undefined(self) -> list[tuple[Benchmark, Scenario]]:
+        """The requested pairs that MLPerf does not define. UsageError if there is no other."""
+        benchmarks = self.benchmarks()
+        missing = [(b, s) for b in benchmarks for s in self._named_scenarios() if s not in definition_of(b).scenarios]
+        if missing and not any(self.scenarios(b) for b in benchmarks):
+            benchmark, scenario = missing[0]
+            raise UsageError(
+                f"{benchmark} has no {scenario} scenario",
+                f"MLPerf defines {', '.join(str(s) for s in definition_of(benchmark).scenarios)} for it",
+                f"leave {scenario} out of --scenarios, or run it for another benchmark",
+            )
+        return missing
 
     def scenarios_among(self, has: Sequence[Scenario]) -> list[Scenario]:
         """The requested scenarios out of `has`, or all of them; UsageError for an unknown one."""
@@ -96,22 +116,39 @@ class Request:
         return _unique(found)
 
     def settings(self) -> list[list[WorkloadSetting]]:
-        """The requested config versions, each as the settings that satisfy it, best first.
+        """The requested config versions, each as the settings that satisfy it, best first (config_versions.py)."""
+        words = self["config_ver"] or ["default"]
+        if "all" in [word.lower() for word in words]:
+            return config_versions.every()
+        return [version.settings() for version in config_versions.versions(words, self._parts())]
 
-        A version does not distinguish Custom from LWIS, so both can satisfy 'default'.
-        """
-        versions: dict[str, list[WorkloadSetting]] = {}
-        for setting in ALL_SETTINGS:
-            versions.setdefault(setting.config_ver(), []).append(setting)
-        words = [w.lower() for w in self["config_ver"]]
-        if "all" in words:
-            return list(versions.values())
-        out = []
-        for word in words:
-            if word not in versions:
-                raise unknown("config version", word, [*versions, "all"], "--config_ver", listing=True)
-            out.append(versions[word])
-        return _unique(out)
+    def _parts(self) -> config_versions.Version:
+        return config_versions.by_parts(self["harness_type"], self["accuracy_target"], self["power_setting"])
+
+    def unused(self) -> list[str]:
+        """What of the request this harness does not act on, a line each with the reason."""
+        supported, others = sorted_out(self["benchmarks"] or [])
+        lines = [f"{error.what}: {error.why}" for error in others if supported]
+        lines += config_versions.notes(self["config_ver"] or ["default"], self._parts())
+        for name, actions in READ_BY.items():
+            if name in self.given and self["action"] and self["action"] not in actions:
+                lines.append(f"{name} is for {' and '.join(actions)}, and {self['action']} does not read it")
+        return lines
+
+
+def sorted_out(words: Sequence[str]) -> tuple[list[Benchmark], list[UsageError]]:
+    """(the supported benchmarks among `words`, an error for each of the others). UsageError for an unknown one; 'all' is neither."""
+    supported: list[Benchmark] = []
+    others = []
+    for word in words:
+        if word.lower() == "all":
+            continue
+        benchmark = Benchmark.get_match(word)
+        if benchmark is not None and benchmark.valstr not in BENCHMARKS:
+            others.append(not_supported(benchmark))
+        else:
+            supported.append(parse_benchmark(word))
+    return _unique(supported), others
 
 
 def parse_benchmark(word: str) -> Benchmark:
@@ -120,12 +157,17 @@ def parse_benchmark(word: str) -> Benchmark:
     if benchmark is None:
         raise unknown("benchmark", word, sorted(BENCHMARKS), "--benchmarks")
     if benchmark.valstr not in BENCHMARKS:
-        raise UsageError(
-            f"{benchmark} is not supported",
-            "its configs load, but this harness does not implement it",
-            f"run one of {', '.join(sorted(BENCHMARKS))}",
-        )
+        raise not_supported(benchmark)
     return benchmark
+
+
+def not_supported(benchmark: Benchmark) -> UsageError:
+    """The error for a benchmark whose configs load alone."""
+    return UsageError(
+        f"{benchmark} is not supported",
+        "its configs load, but this harness does not implement it",
+        f"run one of {', '.join(sorted(BENCHMARKS))}",
+    )
 
 
 def parse(arguments: Sequence[str], environment: Mapping[str, str] = os.environ) -> Request:
@@ -134,7 +176,10 @@ def parse(arguments: Sequence[str], environment: Mapping[str, str] = os.environ)
     given.update(_from_command_line(arguments))
     if given.get("fast", Value(False, "")).value:
         given.setdefault("min_duration", Value(FAST_MIN_DURATION_MS, "command line --fast"))
-    return Request(given, tuple(warnings))
+    if given.get("use_triton", Value(False, "")).value:
+        del given["use_triton"]
+        warnings.append(f"use_triton is not used: {TRITON}")
+    return Request(given, (*warnings, *Request(given).unused()))
 
 
 def _from_environment(environment: Mapping[str, str]) -> tuple[dict[str, Value], list[str]]:
@@ -189,11 +234,18 @@ def _spelling_hint(word: str) -> str:
 
 
 def _following_value(field: Field, name: str, rest: list[str]) -> str:
-    """The value of `--name value`; 'true' for a switch without one."""
+    """The value of `--name value`; 'true' for a switch without one.
+
+    Whether an option of another harness takes a value is not known: the next word is its value unless it is an option.
+    """
+    if field.type == "any":
+        return rest.pop(0) if rest and not rest[0].startswith("--") else "true"
     if field.type == "bool":
         if rest and rest[0].lower() in (*TRUE, *FALSE):
             return rest.pop(0)
         return "true"
+    if field.type == "any" and (not rest or rest[0].startswith("--")):
+        return "true"  # a switch of another harness
     if not rest or rest[0].startswith("--"):
         raise UsageError(f"--{name} needs a value", field.help, f"write --{name}=VALUE")
     return rest.pop(0)

@@ -9,21 +9,22 @@ from typing import Any
 
 from code.benchmarks.benchmark import definition_of
 from code.common.constants import Benchmark, CPUArchitecture, HarnessType, Scenario, WorkloadSetting
-from code.common.errors import HarnessError, MissingError, UsageError, nearest
+from code.common.errors import HarnessError, MissingError, UsageError
 from code.fields.consumer import Consumer
-from code.fields.table import FIELDS, field_table, require_applicable
-from code.machine.detect import DetectedSystem, detect
-from code.plan import limits
+from code.fields.table import FIELDS, field_table
+from code.machine.detect import DetectedSystem
+from code.plan import conf_files, config_versions, flags, limits
 from code.plan.request import Request, Value
+from code.plan.selection import SystemChoice, no_config, not_loaded, resolve_system, select, use_configs
 from code.rules.benchmarks import every_facts
-from code.systems.matching import match
-from code.systems.system_list import KnownSystem
 from configs.configuration import Detected, Registered
-from configs.inspection import CLASS_ONLY, checked, duplicates, fields_of, misplaced, place_of, place_of_field, system_of
-from configs.loading import ConfigProblem, LoadedFile, load
+from configs.inspection import CLASS_ONLY, checked, fields_of, misplaced, place_of
 
 HARNESS_TYPES = (HarnessType.Custom, HarnessType.LWIS)
 """Supported harness types; both mean this project's harness."""
+
+TEXT, TEXT_BACKEND = "text", "tensorrt_llm"
+"""The family of benchmarks that generate text, and the backend of configs that name none, as those of other harnesses do."""
 
 SOURCES = tuple(dict.fromkeys(name for facts in every_facts() for name in facts.source_fields))
 """Fields that name a user-supplied model or data set."""
@@ -115,32 +116,51 @@ def build(request: Request) -> tuple[list[Workload], list[Unplanned]]:
 
     Raises UsageError for errors in the request as a whole; an error in one workload is returned as Unplanned.
     """
+    use_configs(request)
     benchmarks = request.benchmarks()
+    request.undefined()  # an error where nothing is left
     wanted = [(b, s, alternatives) for b in benchmarks for s in request.scenarios(b) for alternatives in request.settings()]
-    system_name, system_id, detected, notes = resolve_system(request)
+    choice = resolve_system(request)
     every = "all" in [w.lower() for w in request["config_ver"]]
     workloads: list[Workload] = []
     failed: list[Unplanned] = []
     for benchmark, scenario, alternatives in wanted:
-        label = f"{definition_of(benchmark).full_name(alternatives[0].accuracy_target)} {scenario}"
         try:
-            config = select(benchmark, scenario, system_name, alternatives)
-            if every and (config is None or config.setting.harness_type not in HARNESS_TYPES):
-                continue  # 'all' means every config that the system has and this build supports
-            if config is None:
-                raise _no_config(benchmark, scenario, system_name, alternatives[0])
-            values = resolve(config, request, benchmark, scenario, detected)
-            values = named(values, benchmark, scenario, system_name, config)
-            messages = (*notes, *not_loaded(benchmark, scenario))
-            workloads.append(
-                Workload(benchmark, scenario, config.setting, system_name, system_id, detected, config, values, messages)
-            )
+            workload = _planned(request, choice, benchmark, scenario, alternatives, every)
         except HarnessError as error:
+            label = f"{definition_of(benchmark).full_name(alternatives[0].accuracy_target)} {scenario}"
             failed.append(Unplanned(label, error))
+        else:
+            workloads += [workload] if workload else []
     if not workloads and not failed:
         names = ", ".join(str(b) for b in benchmarks)
-        raise MissingError(f"no config of {system_name} for {names}", "", "run `make list_configs`")
+        raise MissingError(f"no config of {choice.name} for {names}", "", "run `make list_configs`")
     return workloads, failed
+
+
+def _planned(
+    request: Request,
+    choice: SystemChoice,
+    benchmark: Benchmark,
+    scenario: Scenario,
+    alternatives: list[WorkloadSetting],
+    every: bool,
+) -> Workload | None:
+    """One workload; None where every config is asked for and this build can run none of them."""
+    own_first = sorted(alternatives, key=lambda one: one.harness_type not in HARNESS_TYPES)
+    found = select(benchmark, scenario, choice, own_first, str(request["config_suffix"] or ""))
+    if every and (found is None or found.config.setting.harness_type not in HARNESS_TYPES):
+        return None
+    if found is None:
+        raise no_config(benchmark, scenario, choice, alternatives[0])
+    config = found.config
+    values, remarks = resolve(config, request, benchmark, scenario, choice.detected)
+    values = named(values, benchmark, scenario, choice.name, config)
+    if other := config_versions.instead(alternatives[0], config.setting, choice.name):
+        remarks.append(f"{definition_of(benchmark).full_name(alternatives[0].accuracy_target)} {scenario}: {other}")
+    left = (*flags.leftover(values), *not_loaded(benchmark, scenario, choice, config))
+    notes = (*choice.notes, *found.notes, *remarks, *left)
+    return Workload(benchmark, scenario, config.setting, choice.name, choice.system_id, choice.detected, config, values, notes)
 
 
 def named(
@@ -151,88 +171,21 @@ def named(
     return MappingProxyType({**values, **{name: Value(value, f"config {config.where}") for name, value in own.items()}})
 
 
-def resolve_system(request: Request) -> tuple[str, str, DetectedSystem, list[str]]:
-    """(known system's name, system ID, the machine, notes) for --system, or for the detected machine."""
-    detected = _machine(request)
-    name = request["system"]
-    if name:
-        known = KnownSystem.get(name)
-        if known is None:
-            raise _unknown_system(name, request)
-        matched_id = match(detected).system_id if str(known.name).startswith("CPU_") else known.system_id
-        return known.name, matched_id, detected, []
-    found = match(detected)
-    return found.system.name, found.system_id, detected, list(found.warnings)
-
-
-def _machine(request: Request) -> DetectedSystem:
-    """This machine, or the captured one for actions that run nothing. UsageError for --capture with other actions."""
-    if not request["capture"]:
-        return detect()
-    if not request["dry_run"] and request["action"] != "explain":
-        raise UsageError(
-            f"--capture describes another machine, and {request['action']} works on this one",
-            "a captured machine can be planned for but not run on",
-            "add --dry_run, or leave --capture out",
-        )
-    return detect(request["capture"])
-
-
-def _unknown_system(name: str, request: Request) -> UsageError:
-    """The error for an undefined system, which a config class may still name."""
-    near = nearest(name, KnownSystem.names())
-    why = f"the nearest known system is {near!r}" if near else "no known system has a similar name"
-    if KnownSystem.problems:
-        why += f"; and some lists of systems could not be read: {KnownSystem.problems[0]}"
-    for benchmark in request.benchmarks():
-        for scenario in request.scenarios(benchmark):
-            for entry in (e for file in load(benchmark, scenario) for e in file.entries if system_of(e) == name):
-                return UsageError(
-                    f"config class {entry.cls.__name__} is for an undefined system, {name!r}",
-                    why,
-                    f"run `make add_system NAME={name}` on that machine, or correct the name (see `make list_systems`)",
-                    place_of_field(entry.cls, "system"),
-                )
-    return UsageError(
-        f"unknown system {name!r}", why, "run `make list_systems`, or add this one with `make add_system NAME=…`", "--system"
-    )
-
-
-def select(benchmark: Benchmark, scenario: Scenario, system_name: str, alternatives: list[WorkloadSetting]) -> Registered | None:
-    """The config class for a system; two classes for the same workload are an error that cites both, whatever their order."""
-    files = load(benchmark, scenario)
-    for setting in alternatives:
-        found = [e for f in files for e in f.entries if e.setting == setting and system_of(e) == system_name]
-        for error in duplicates(found):
-            raise error
-        if found:
-            return found[0]
-    return None
-
-
-def not_loaded(benchmark: Benchmark, scenario: Scenario) -> list[str]:
-    """One line for each config file, class or list of systems that failed to load."""
-    met = [f"{problem.where}: not loaded: {problem.reason}" for problem in problems(load(benchmark, scenario))]
-    return met + [f"{problem}: not loaded" for problem in KnownSystem.problems]
-
-
-def problems(files: list[LoadedFile]) -> list[ConfigProblem]:
-    """The problems of all `files`."""
-    return [problem for file in files for problem in file.problems]
-
-
 def resolve(
     config: Registered, request: Request, benchmark: Benchmark, scenario: Scenario, detected: DetectedSystem
-) -> Mapping[str, Value]:
-    """Every field's value for one config class, checked: default < config class < environment < command line.
+) -> tuple[Mapping[str, Value], list[str]]:
+    """Every field's value for one config class, checked, and notes: default < config class < environment < command line.
 
-    MissingError for a class of an unsupported harness type.
+    Below and above these are the files of --mlperf_conf_path and --user_conf_path (conf_files.py). MissingError for a class of an
+    unsupported harness type.
     """
     _require_harness(config)
     wrong_place = misplaced(config, benchmark, scenario)
     if wrong_place is not None:
         raise wrong_place
     values = {f.name: Value(f.default, "default") for f in FIELDS}
+    if definition_of(benchmark).facts.family == TEXT:
+        values["backend"] = Value(TEXT_BACKEND, "default")
     for name, (raw, owner) in fields_of(config.cls).items():
         if name in CLASS_ONLY:
             continue
@@ -240,17 +193,18 @@ def resolve(
         origin = f"config {place_of(owner, name)} ({owner.__name__})"
         values[field_table()[name].name] = _from_class(value, origin, detected)
     for name, given in request.overrides().items():
-        option = field_table()[name]
-        if given.origin.startswith("command line") and not option.request:
-            _check_applicable(option, request, benchmark, scenario, given.origin)
-        values[name] = given
+        values[name] = flags.merged(values[name], given) if field_table()[name].type == "flags" else given
+    values = flags.with_flags(values, str(benchmark))
+    for name in (option.name for option in FIELDS if option.type == "precision"):
+        values[name] = _of_network(name, values[name], str(benchmark))
+    remarks = conf_files.apply(values, definition_of(benchmark).name, str(scenario))
     for name in ("test_mode", "test_query_count", "fast"):
         values[name] = request.given.get(name, values[name])
     triton = READS.of(values)["use_triton"]
     if triton.value:
         raise _no_triton(config, f"use_triton is set by {triton.origin}")
     limits.check(values, scenario)
-    return MappingProxyType(values)
+    return MappingProxyType(values), remarks
 
 
 def _require_harness(config: Registered) -> None:
@@ -276,43 +230,16 @@ def _from_class(value: Any, origin: str, detected: DetectedSystem) -> Value:
     return Value(value, origin)
 
 
-def _check_applicable(option: Any, request: Request, benchmark: Benchmark, scenario: Scenario, where: str) -> None:
-    """UsageError for a command line field that applies to none of the requested workloads."""
-    if option.benchmarks and not any(b.valstr in option.benchmarks for b in request.benchmarks()):
-        require_applicable(option, benchmark.valstr, scenario.valstr, where)
-    if option.scenarios and not any(s.valstr in option.scenarios for s in request.scenarios(benchmark)):
+def _of_network(name: str, item: Value, network: str) -> Value:
+    """A precision by component as that of the workload's network; UsageError where it has none."""
+    if not isinstance(item.value, dict):
+        return item
+    named = item.value.get(network) or (next(iter(item.value.values())) if len(item.value) == 1 else None)
+    if named is None:
         raise UsageError(
-            f"{option.name} does not apply to {scenario}",
-            f"it applies to {', '.join(option.scenarios)}",
-            "leave it out, or add that scenario",
-            where,
+            f"{name} has no entry for {network}", f"it is {item.value!r}", f"write {name} = {{'{network}': 'int8'}}", item.origin
         )
-
-
-def _no_config(benchmark: Benchmark, scenario: Scenario, system: str, setting: WorkloadSetting) -> HarnessError:
-    files = load(benchmark, scenario)
-    broken = problems(files)
-    if broken:
-        return UsageError(
-            f"no config for {benchmark} {scenario} ({setting.config_ver()}) on {system} could be loaded",
-            broken[0].reason + (f", and {len(broken) - 1} more places failed" if len(broken) > 1 else ""),
-            broken[0].hint or "fix the file",
-            broken[0].where,
-        )
-    here = sorted({e.setting.config_ver() for f in files for e in f.entries if system_of(e) == system})
-    if here:
-        return UsageError(
-            f"{system} has no {setting.config_ver()!r} config for {benchmark} {scenario}",
-            f"it has: {', '.join(here)}",
-            f"choose one with --config_ver, or register one in configs/{benchmark}/{scenario}/custom.py",
-        )
-    others = sorted({system_of(e) for f in files for e in f.entries} - {""})
-    near = nearest(system, others)
-    return MissingError(
-        f"{system} has no config for {benchmark} {scenario}",
-        f"configs exist for {len(others)} systems" + (f", the nearest is {near}" if near else ""),
-        f"run `make add_system NAME={system}` for a first one with estimated values, or choose another with --system=NAME",
-    )
+    return Value(named, item.origin)
 
 
 def system_architecture(workload: Workload) -> CPUArchitecture:

@@ -86,7 +86,7 @@ def run(sides: Sequence[Side], feeds: Feeds, saved: Path) -> tuple[dict[str, Dif
         results = Comparator.run([runner(side) for side in sides], data_loader=[OrderedDict(feed) for feed in feeds])
         results.save(str(saved))
         compared = Comparator.compare_accuracy(results, compare_func=_differences)
-        return summed(next(iter(compared.values()))), results
+        return summed(next(iter(compared[0].values()))), results
 
 
 def save_inputs(feeds: Feeds, path: Path) -> None:

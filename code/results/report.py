@@ -28,6 +28,7 @@ class Outcome(Enum):
     FAILED = "FAILED"
     ERROR = "ERROR"
     SKIPPED = "SKIPPED"
+    UNDEFINED = "NOT DEFINED"
 
     @property
     def green(self) -> bool:
@@ -35,7 +36,7 @@ class Outcome(Enum):
         return self in (Outcome.VALID, Outcome.PASSED)
 
 
-COLOURS = {Outcome.VALID: "green", Outcome.PASSED: "green", Outcome.SKIPPED: "yellow"}
+COLOURS = {Outcome.VALID: "green", Outcome.PASSED: "green", Outcome.SKIPPED: "yellow", Outcome.UNDEFINED: "yellow"}
 
 
 @dataclass(frozen=True)
@@ -108,6 +109,11 @@ def error_row(benchmark_full: str, scenario: str, mode: str, error: HarnessError
 def skipped_row(benchmark_full: str, scenario: str, mode: str, why: str) -> ReportRow:
     """The row of a workload that was not run."""
     return ReportRow(benchmark_full, scenario, mode, Outcome.SKIPPED, reasons=(Reason(why),))
+
+
+def undefined_row(benchmark: str, scenario: str, mode: str, why: str) -> ReportRow:
+    """The row of a workload that MLPerf does not define."""
+    return ReportRow(benchmark, scenario, mode, Outcome.UNDEFINED, reasons=(Reason(why),))
 
 
 def shown_value(log: LoadGenLog) -> str:

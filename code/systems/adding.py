@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import keyword
 import os
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -22,6 +23,7 @@ from code.systems import custom
 from code.systems.custom_files import blocks, has_non_finite, own_class, with_block, with_entry, without_block, without_entry
 from code.systems.data.description_fields import BY_HAND
 from code.systems.description import NOT_APPLICABLE, describe, description_path, read_description, unfinished, write_description
+from code.systems.matching import match
 from code.systems.stubs import Target, base_class, config_folder, stub
 from code.systems.stubs import benchmarks as known_benchmarks
 from code.systems.system_list import KnownSystem
@@ -58,6 +60,21 @@ def config_path(benchmark: Benchmark, scenario: Scenario) -> Path:
     folder = os.environ.get(custom.DEFINITION_PATH, "")
     root = Path(folder) / "custom_configs" if folder else project_root() / "configs"
     return root / config_folder(benchmark, scenario) / "custom.py"
+
+
+def proposed_name(detected: DetectedSystem) -> str:
+    """A name for a machine: that of the known GPU system it is, else one made of its accelerator or processor and their number."""
+    try:
+        known = match(detected).system
+    except MissingError:
+        known = None
+    if known is not None and known.accelerators:
+        return known.name
+    kinds = detected.config.accelerator_conf.layout
+    processors = detected.processors
+    kind, count = next(((str(kind.name), number) for kind, number in kinds.items()), (processors.model, processors.sockets))
+    words = re.sub(r"[^A-Za-z0-9]+", "_", f"{kind} x{count}").strip("_")
+    return words if words[:1].isalpha() else f"system_{words}"
 
 
 def check_name(name: str) -> None:

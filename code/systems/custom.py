@@ -1,7 +1,7 @@
-"""Reads user-defined systems from `custom_list.py` files.
+"""Systems that a user added, read from `custom_list.py` and `custom_list.json` files.
 
-Two files are read, and the second overrides the first: `code/common/systems/custom_list.py`, and
-`$MLPINF_CUSTOM_DEFINITION_PATH/custom_systems/custom_list.py`. A statement that fails does not affect the others.
+Two places are read, the second wins over the first: `code/common/systems/`, and `$MLPINF_CUSTOM_DEFINITION_PATH/custom_systems/`; in
+each, the Python file wins over the JSON one. What fails in a file costs itself and nothing else.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ from typing import Any
 
 from code.common.paths import project_root
 from code.machine.systems import SystemConfiguration
+from code.systems.custom_json import systems_of
+from code.systems.replaced import require_own_modules
 
 DEFINITION_PATH = "MLPINF_CUSTOM_DEFINITION_PATH"
 
@@ -38,15 +40,18 @@ def project_list() -> Path:
 
 def custom_files() -> tuple[list[Path], list[LoadProblem]]:
     """The files to read, in order, and a problem if the environment variable names a folder that does not exist."""
-    files = [project_list()] if project_list().is_file() else []
+    files = [path for path in lists_in(project_list().parent) if path.is_file()]
     folder = os.environ.get(DEFINITION_PATH, "")
     if folder:
-        given = Path(folder) / "custom_systems" / "custom_list.py"
         if not Path(folder).is_dir():
             return files, [LoadProblem(Path(folder), 0, f"{DEFINITION_PATH} names a folder that does not exist")]
-        if given.is_file():
-            files.append(given)
+        files += [path for path in lists_in(Path(folder) / "custom_systems") if path.is_file()]
     return files, []
+
+
+def lists_in(folder: Path) -> list[Path]:
+    """The lists of systems that a folder may hold, in the order in which they are read."""
+    return [folder / "custom_list.json", folder / "custom_list.py"]
 
 
 def error_line(error: BaseException, path: Path) -> int:
@@ -60,10 +65,13 @@ def error_line(error: BaseException, path: Path) -> int:
 
 
 def read_custom_list(path: Path) -> tuple[dict[str, SystemConfiguration], list[LoadProblem]]:
-    """Run one file and take its `custom_systems`: system name to SystemConfiguration.
+    """The systems of one file: a JSON one is read, a Python one is run and its `custom_systems` taken.
 
     A failing statement is reported and skipped; the others count. A file with a syntax error is skipped entirely.
     """
+    if path.suffix == ".json":
+        return _read_json(path)
+    require_own_modules()
     module = types.ModuleType("custom_list")
     module.__file__ = str(path)
     problems: list[LoadProblem] = []
@@ -84,6 +92,14 @@ def read_custom_list(path: Path) -> tuple[dict[str, SystemConfiguration], list[L
             text = f"custom_systems[{name!r}] is a {kind}: names must be identifiers and values SystemConfiguration"
             problems.append(LoadProblem(path, 0, text))
     return systems, problems
+
+
+def _read_json(path: Path) -> tuple[dict[str, SystemConfiguration], list[LoadProblem]]:
+    try:
+        systems, met = systems_of(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        return {}, [LoadProblem(path, getattr(error, "lineno", 0), f"not valid JSON: {error}")]
+    return systems, [LoadProblem(path, line, message) for line, message in met]
 
 
 def _run(statement: types.CodeType, namespace: dict[str, Any], path: Path) -> LoadProblem | None:

@@ -64,10 +64,10 @@ def match(detected: DetectedSystem) -> SystemMatch:
     Raises MissingError (exit status 3) if no known system has accelerators of this kind and number.
     """
     compared = [compare(system, detected) for system in KnownSystem if _eligible(system, detected)]
-    fitting = [comparison for comparison in compared if not comparison.refused]
-    if not fitting:
+    accepted = [comparison for comparison in compared if not comparison.refused]
+    if not accepted:
         raise _no_match(compared, detected)
-    best = min(fitting, key=_preference)
+    best = min(accepted, key=_preference)
     warnings = [*detected.notes] if detected.devices.failure or (detected.devices.on_bus and not detected.gpus) else []
     warnings += best.warnings
     if best.system.retired:
@@ -77,14 +77,28 @@ def match(detected: DetectedSystem) -> SystemMatch:
     return SystemMatch(best.system, system_id, tuple(warnings))
 
 
+def fitting(detected: DetectedSystem) -> list[System]:
+    """Every known system that fits the machine, the best match first."""
+    compared = [compare(system, detected) for system in KnownSystem if _eligible(system, detected)]
+    return [comparison.system for comparison in sorted((c for c in compared if not c.refused), key=_preference)]
+
+
+def unregistered_name(detected: DetectedSystem) -> str:
+    """The name of an unknown machine, 'UNREGISTERED_<architecture>_<GPU>x<count>'; without a GPU, its processor's model."""
+    kinds = detected.config.accelerator_conf.layout
+    name, count = next(((str(kind.name), number) for kind, number in kinds.items()), (detected.processors.model, 1))
+    return f"UNREGISTERED_{detected.processors.architecture}_{plain_cpu_name(name)}x{count}"
+
+
 def resolve(name: str, detected: DetectedSystem) -> SystemMatch:
     """The system named by the user, whatever the machine is, with its ID (for a generic CPU system, this machine's).
 
     Raises UsageError for an unknown name.
     """
     from code.common.errors import unknown
+    from code.systems.folders import known_system
 
-    system = KnownSystem.get(name)
+    system = known_system(name)
     if system is None:
         raise unknown("system", name, KnownSystem.names())
     warnings = (f"{system.name} is {system.retired}",) if system.retired else ()

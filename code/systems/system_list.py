@@ -105,6 +105,7 @@ class SystemCatalogue(Catalogue[System]):
         self._reading = False
         self._included: list[Path] = []
         self._undefined: dict[str, System] = {}
+        self._described: dict[str, System] = {}
 
     @property
     def problems(self) -> list[custom.LoadProblem]:
@@ -137,6 +138,14 @@ class SystemCatalogue(Catalogue[System]):
         """Read another custom_list.py, whose systems count as the user's own."""
         self._included.append(path)
         self.forget()
+
+    def define(self, system: System) -> None:
+        """Know a system by its exact name in this process. It is not listed, and no machine is matched with it."""
+        self._described[system.name] = system
+
+    def get(self, name: str) -> System | None:
+        """The system of that exact name, or None."""
+        return super().get(name) or self._described.get(name)
 
     def __getattr__(self, name: str) -> System:
         """The system of that name; for an undefined name, a placeholder whose `undefined` is the error message.

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from code.common.errors import RunError
+from code.common.errors import RunError, UsageError
 from code.common.files import atomic_write
 from code.plan.workload import Workload
 
@@ -17,6 +17,15 @@ INDENT = "    "
 def class_text(workload: Workload, values: Mapping[str, Any], remark: str) -> str:
     """Source of the workload's config class with the tuned values, ready to paste."""
     cls, setting = workload.config.cls, workload.config.setting
+    if workload.config.folder:
+        entries = [f"{INDENT}harness_fields.{name}: {value!r}," for name, value in values.items()]
+        return "\n".join(
+            [
+                f"# {remark}",
+                f"# Entries for {workload.config.where}, with import code.fields.harness as harness_fields:",
+                *entries,
+            ]
+        )
     own = {
         name: value
         for name, value in vars(cls).items()
@@ -36,9 +45,15 @@ def class_text(workload: Workload, values: Mapping[str, Any], remark: str) -> st
 def write_class(workload: Workload, values: Mapping[str, Any]) -> Path:
     """Set the values in the class's own file: existing assignments are replaced, new ones added at the end of the class.
 
-    RunError if the class cannot be found in its file.
+    RunError if the class cannot be found in its file. UsageError for a config that is no class.
     """
     path = Path(workload.config.file)
+    if workload.config.folder:
+        raise UsageError(
+            "--write changes classes only",
+            f"the config at {workload.config.where} is an entry of EXPORTS",
+            "paste the entries, or leave --write out",
+        )
     text = path.read_text(encoding="utf-8")
     lines = text.splitlines(keepends=True)
     node = _class_at(ast.parse(text), workload.config.cls.__name__, workload.config.line)

@@ -27,7 +27,7 @@ OWN_JSON = {
     "code/backends/simulated.py": "a file of an engine whose digests were checked",
     "code/backends/tensorrt/runner.py": "a file of an engine whose digests were checked",
     "code/backends/generators/tensorrt_llm.py": "a file of an engine whose digests were checked",
-    "scripts/config_trees.py": "a tool of the project's authors",
+    "scripts/config_load.py": "what its own parent process wrote",
     "scripts/check_configs.py": "the output of its own process",
 }
 """Modules that parse JSON themselves, and why they may."""

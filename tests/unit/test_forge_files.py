@@ -110,10 +110,10 @@ def test_hooks_are_local_and_are_the_tools_of_make_lint(project: Path) -> None:
     assert [repository["repo"] for repository in loaded(project, HOOKS)["repos"]] == ["local"]
     assert {hook["language"] for hook in hooks(project)} == {"system"}
     recipe = (project / "Makefile").read_text(encoding="utf-8").partition("\nlint:")[2].partition("\n\n")[0]
-    assert recipe.count("$(VENV)/bin/") == len(hooks(project))
+    assert recipe.count('"$$VENV"/bin/') == len(hooks(project))
     for hook in hooks(project):
         command = hook["entry"].removesuffix(" --force-exclude")
-        assert command.replace(".venv/", "$(VENV)/") in recipe, f"`make lint` does not run {command}"
+        assert command.replace(".venv/", '"$$VENV"/') in recipe, f"`make lint` does not run {command}"
 
 
 def test_the_clang_format_hook_takes_the_files_of_make_lint(project: Path) -> None:

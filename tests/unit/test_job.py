@@ -37,7 +37,7 @@ def test_what_follows_from_a_workload_is_made_once(monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("BUILD_DIR", str(tmp_path))
     job = Job(planned(), Notices())
     assert job.placement is job.placement and job.engines is job.engines and job.graph is job.graph
-    assert made == ["placement"] and job.values["max_batch"] == 256
+    assert made == ["placement"] and job.values["max_batch"] == job.placement.batch > 0
 
 
 def test_a_simulated_job_says_so_in_its_label() -> None:

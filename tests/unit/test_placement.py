@@ -39,7 +39,7 @@ def placed(*words: str, **more: Any) -> Placement:
 def test_a_system_that_is_not_here_has_the_devices_of_its_description(system: str, count: int) -> None:
     found = placed(f"--system={system}", "--backend=simulated")
     assert [d.index for d in found.devices] == list(range(count)) and found.system_devices == count
-    assert len(found.kinds) == 1 and all(d.engine == 0 and d.streams == 2 for d in found.devices)
+    assert len(found.kinds) == 1 and all(d.engine == 0 and d.streams >= 1 for d in found.devices)
 
 
 def test_every_visible_gpu_is_used_and_named_by_its_uuid_with_the_cores_near_it() -> None:

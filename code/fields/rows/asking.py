@@ -6,19 +6,39 @@ from code.fields.field import Field
 from code.fields.rows.limits import SMALL, SOME
 from code.fields.rows.words import request
 
+TEST_MODES = (
+    *tuple(
+        (f"{word}{ending}", f"{word}Only")
+        for word in ("Performance", "Accuracy")
+        for ending in ("", "Mode", "_only", "-only", "_mode")
+    ),
+    ("perf", "PerformanceOnly"),
+    ("acc", "AccuracyOnly"),
+    ("Submission", "SubmissionRun"),
+)
+"""Other spellings of LoadGen's test modes, as other harnesses have them."""
+
 ROWS: tuple[Field, ...] = (
     # ── the request ────────────────────────────────────────────────────────────
     request("action", "str", "Action to run; set by the make target of the same name."),
     request("benchmarks", "list", "Benchmarks to run, comma-separated, or 'all'."),
     request("scenarios", "list", "Scenarios to run, comma-separated; default: all scenarios of the benchmark."),
     request("config_ver", "list", "Config versions: default, high_accuracy, maxq, triton, … or all.", default=["default"]),
-    request("system", "str", "Use this known system's configs instead of the detected system's."),
+    request(
+        "system",
+        "str",
+        "System whose configs to use instead of the detected one's: a known name or system ID in any case, or a system folder.",
+        aliases=("system_name",),
+    ),
+    request("config_dir", "str", "Folder of config files, of either layout, to read before the project's own."),
+    request("config_suffix", "str", "Variant of a config that is registered with a suffix, such as TP2PP2."),
     request(
         "test_mode",
         "str",
         "LoadGen test mode.",
         default="PerformanceOnly",
         choices=("PerformanceOnly", "AccuracyOnly", "SubmissionRun"),
+        spellings=TEST_MODES,
     ),
     request("fast", "bool", "A minimum duration of 60 s instead of 600 s.", default=False, aliases=("test_run",)),
     request(

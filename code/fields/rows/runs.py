@@ -45,10 +45,10 @@ ROWS: tuple[Field, ...] = (
     row(
         MODEL_DATA,
         "precision",
-        "str",
-        "Numeric format of the network.",
+        "precision",
+        "Numeric format of the network, or a dict of component to format; float16, int4_awq and enum members are understood.",
         default="fp32",
-        choices=("fp32", "bf16", "fp16", "fp8", "int8", "int4"),
+        choices=("fp32", "bf16", "fp16", "fp8", "fp4", "int8", "int4"),
     ),
     row(
         MODEL_DATA,
@@ -104,7 +104,7 @@ ROWS: tuple[Field, ...] = (
     row(MODEL_DATA, "preprocessed_data_dir", "str", "Folder of the preprocessed arrays, instead of build/preprocessed_data."),
     row(MODEL_DATA, "tensor_path", "str", "Preprocessed inputs of older harnesses."),
     row(MODEL_DATA, "map_path", "str", "List of samples of older harnesses.", benchmarks=(UNET,)),
-    row(MODEL_DATA, "input_dtype", "str", "Input type in older harnesses."),
+    row(MODEL_DATA, "input_dtype", "any", "Input type in older harnesses."),
     row(MODEL_DATA, "input_format", "str", "Input memory layout in older harnesses."),
     # ── LoadGen ────────────────────────────────────────────────────────────
     row(
@@ -280,8 +280,10 @@ ROWS: tuple[Field, ...] = (
         default="auto",
         choices=("auto", "again"),
     ),
-    row(LOADGEN, "mlperf_conf_path", "str", "mlperf.conf of older harnesses; LoadGen contains its own."),
-    row(LOADGEN, "user_conf_path", "str", "user.conf of older harnesses; it is generated."),
+    row(
+        LOADGEN, "mlperf_conf_path", "str", "mlperf.conf whose settings apply where a config has none; LoadGen contains its own."
+    ),
+    row(LOADGEN, "user_conf_path", "str", "user.conf whose settings go before all others."),
     row(LOADGEN, "use_token_latencies", "bool", "Report token latencies.", benchmarks=(GPTJ,), loadgen="use_token_latencies"),
     # ── batches, streams, devices ────────────────────────────────────────────────────────────
     row(BATCHES, "devices", "str", "Devices to use: indices and ranges, such as 0,2-5, or 'all'."),

@@ -20,6 +20,7 @@ SEG = "3D-UNet"
 LOG = "Logs"
 POWER = "Power and clocks"
 SERVER = "Triton"
+OTHER = "Other harnesses"
 
 
 def request(name: str, kind: str, text: str, **more: object) -> Field:

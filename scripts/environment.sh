@@ -1,0 +1,109 @@
+#!/usr/bin/env bash
+# environment.sh SET: make the Python environment $VENV where there is none, and install a set of packages into it.
+#
+# SET is a lock file of requirements/ (runtime, build, calibration, debug, dev, tensorrt_rtx, tune), or tensorrt, train or export, whose packages
+# differ by machine. Nothing is done where the stamp $VENV/.SET-installed has the digest of the set's files. It is written last, after the
+# packages were seen in the environment.
+set -u
+set=${1:?usage: environment.sh SET}
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd) || exit
+. "$root/scripts/python_variables.sh"
+python3=${PYTHON3:-python3}
+venv=${VENV:-$root/.venv}
+case $venv in /*) ;; *) venv=$PWD/$venv ;; esac
+python=$venv/bin/python
+stamp=$venv/.$set-installed
+
+stop() { # stop STATUS WHAT WHY NEXT
+  printf 'error: %s\n  why:  %s\n  next: %s\n' "$2" "$3" "$4" >&2
+  exit "$1"
+}
+
+declare -A modules=(
+  [runtime]="numpy onnx onnxruntime openvino mlperf_loadgen rich yaml" [build]="cmake ninja" [calibration]="nncf"
+  [dev]="pytest ruff mypy" [tensorrt_rtx]="tensorrt_rtx" [tune]="optuna" [debug]="polygraphy" [tensorrt]="tensorrt" [train]="torch" [export]="torch transformers"
+)
+case $set in
+  tensorrt | train) file=$root/requirements/$set.txt ;;
+  export) file=$root/pyproject.toml ;;
+  *) file=$root/requirements/$set.lock ;;
+esac
+[ -f "$file" ] || stop 2 "there is no set of packages called $set" "$file does not exist" "use one of: ${!modules[*]}"
+digest=$(sha256sum <"$file") digest=${digest%% *}
+
+installed() { # Whether the stamp is of these files. One of an older version is empty, and goes by its time.
+  [ -f "$stamp" ] || return
+  if [ -s "$stamp" ]; then [ "$(<"$stamp")" = "$digest" ]; else [ "$stamp" -nt "$file" ]; fi
+}
+
+create() {
+  command -v "$python3" >/dev/null ||
+    stop 3 "$python3 is not installed" "the harness runs in a Python environment of its own" \
+      "install Python 3.10 to 3.13, or select one with PYTHON3=/path/to/python3"
+  "$python3" -c 'import sys; sys.exit(not (3, 10) <= sys.version_info < (3, 14))' ||
+    stop 3 "$("$python3" --version 2>&1) cannot run this harness" "it needs Python 3.10 to 3.13" "select one with PYTHON3=/path/to/python3"
+  local parent=$venv
+  if [ -e "$venv" ]; then
+    [ -d "$venv" ] || stop 2 "VENV $venv is not a directory" "the Python environment is made there" "set VENV to another path"
+    if [ ! -f "$venv/pyvenv.cfg" ] && [ -n "$(ls -A "$venv" 2>&1)" ]; then
+      [ -r "$venv" ] && [ -x "$venv" ] || stop 4 "VENV $venv cannot be read" "it belongs to $(stat -c %U "$venv")" "set VENV to a path of yours"
+      stop 2 "VENV $venv holds other files" "a Python environment is made in an empty or new directory" "set VENV to another path"
+    fi
+  fi
+  while [ ! -e "$parent" ]; do parent=$(dirname "$parent"); done
+  [ -w "$parent" ] && [ -x "$parent" ] ||
+    stop 4 "cannot create the Python environment $venv" "$(id -un) may not write in $parent" "set VENV to a path of yours"
+  "$python3" -c 'import venv, ensurepip' 2>/dev/null ||
+    stop 3 "$python3 cannot create the Python environment $venv" "its modules venv and ensurepip are not installed" \
+      "on Debian and Ubuntu: apt-get install python3-venv"
+  local said clear=()
+  [ ! -f "$venv/pyvenv.cfg" ] || clear=(--clear)
+  said=$("$python3" -m venv "${clear[@]}" "$venv" 2>&1) ||
+    stop 4 "$python3 cannot create the Python environment $venv" "$(tail -n 1 <<<"$said")" "remove $venv, then run the same command again"
+}
+
+whole() { "$python" -m pip --version >/dev/null 2>&1; }
+
+# One whose interpreter does not start is made again. One without pip was interrupted while it was made, or is another tool's: pip is
+# added, and nothing is removed.
+heal() {
+  if "$python" -c 'import sys' 2>/dev/null; then
+    "$python" -m ensurepip --upgrade --default-pip >/dev/null 2>&1
+  else
+    create
+  fi
+}
+
+installed && [ -x "$python" ] && exit 0
+whole || heal
+whole || stop 4 "the Python environment $venv does not work" "it has no pip, and none can be added" \
+  "remove $venv, then run the same command again"
+[ -w "$venv" ] || stop 4 "cannot install packages into $venv" "it belongs to $(stat -c %U "$venv")" "set VENV to a path of yours"
+
+failed() { # failed NEXT
+  stop 3 "the packages of ${file#"$root"/} could not be installed" "see the lines above" "$1"
+}
+again="check the network or pip's index settings, then run the same command again"
+echo "Installing the Python packages of ${file#"$root"/} (once) …"
+case $set in
+  tensorrt | train | export)
+    # A constraint with a digest would make pip ask for one of every package.
+    limits=$(mktemp) || exit
+    trap 'rm -f "$limits"' EXIT
+    sed -E '/^ +--hash/d; s/ *\\$//' "$root/requirements/runtime.lock" >"$limits"
+    packages=(-r "$file")
+    [ "$set" = export ] && packages=("$root[train,export]")
+    [ "$set" = tensorrt ] && again="check that pip reaches NVIDIA's index; without a GPU, use make tensorrt_rtx"
+    "$python" -m pip install --quiet -c "$limits" "${packages[@]}" || failed "$again"
+    ;;
+  *) "$python" -m pip install --quiet --require-hashes -r "$file" || failed "$again" ;;
+esac
+"$python" - ${modules[$set]} <<'PY' || stop 4 "the packages of ${file#"$root"/} are not in $venv" "pip put them elsewhere: $(
+import importlib.util
+import sys
+
+missing = [name for name in sys.argv[1:] if importlib.util.find_spec(name) is None]
+sys.exit(f"error: not found: {', '.join(missing)}" if missing else 0)
+PY
+  "$python" -m pip config list 2>/dev/null | paste -sd' ')" "remove target, prefix or root from pip's configuration, then run the same command again"
+printf %s "$digest" >"$stamp.$$" && mv "$stamp.$$" "$stamp"

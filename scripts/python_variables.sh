@@ -1,0 +1,15 @@
+# Sourced: clear the caller's Python and pip out of the environment, so that the project's own environment is used.
+#
+# A PYTHONPATH, a PIP_TARGET or a PYTHONHOME of another project would put other modules in front, or packages elsewhere. What tells pip
+# how to reach an index is kept.
+unset PYTHONPATH PYTHONHOME PYTHONSAFEPATH PYTHONSTARTUP PYTHONUSERBASE PYTHONINSPECT PYTHONPLATLIBDIR PYTHONEXECUTABLE PYTHONCASEOK
+export PYTHONNOUSERSITE=1
+for variable in ${!PIP_@}; do
+  case $variable in
+    PIP_INDEX_URL | PIP_EXTRA_INDEX_URL | PIP_FIND_LINKS | PIP_NO_INDEX | PIP_TRUSTED_HOST | PIP_CERT | PIP_CLIENT_CERT | PIP_PROXY) ;;
+    PIP_TIMEOUT | PIP_DEFAULT_TIMEOUT | PIP_RETRIES | PIP_CACHE_DIR | PIP_NO_CACHE_DIR | PIP_CONFIG_FILE | PIP_KEYRING_PROVIDER) ;;
+    *) unset "$variable" ;;
+  esac
+done
+# Goes before `user = true` of a pip.conf.
+export PIP_USER=0 PIP_DISABLE_PIP_VERSION_CHECK=1
