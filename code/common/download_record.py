@@ -13,6 +13,7 @@ from pathlib import Path
 
 from code.common.errors import MissingError
 from code.common.files import atomic_write, sha256
+from code.common.typed import natural
 
 _RECORD = re.compile(r"(?P<digest>[0-9a-f]{64})  .*\n(?:# size=(?P<size>\d+) mtime_ns=(?P<mtime>\d+)\n)?")
 
@@ -108,4 +109,4 @@ def _read(target: Path) -> tuple[str | None, int | None, int | None]:
     if match is None:
         return None, None, None
     size, mtime = match["size"], match["mtime"]
-    return match["digest"], int(size) if size else None, int(mtime) if mtime else None
+    return match["digest"], natural(size, 2**63), natural(mtime, 2**63)

@@ -109,6 +109,13 @@ def write_json(path: Path, content: Any) -> None:
         out.write("\n")
 
 
+def require_regular(path: Path) -> Path:
+    """The path of a regular file. OSError for anything else: opening a pipe would wait for a writer for ever."""
+    if path.exists() and not path.is_file():
+        raise OSError(errno.EINVAL, "it is not a regular file", str(path))
+    return path
+
+
 def sha256(path: Path) -> str:
     """The SHA-256 of a file, in hex."""
     digest = hashlib.sha256()

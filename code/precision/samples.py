@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from code.benchmarks.benchmark import BenchmarkDefinition
 from code.common import paths
 from code.common.errors import MissingError, UsageError
+from code.common.files import require_regular
 from code.common.typed import natural
 from code.fields.consumer import Consumer
 from code.harness.python.datasets import Dataset, open_dataset
@@ -106,7 +107,7 @@ def _listed(definition: BenchmarkDefinition, values: Mapping[str, Any], count: i
         return None, ""
     file = Path(given) if given else Path(str(usual))
     try:
-        lines = file.read_text(encoding="utf-8").splitlines()
+        lines = require_regular(file).read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError as error:
         raise MissingError(
             f"the list of calibration samples {file} does not exist",

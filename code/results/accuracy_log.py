@@ -13,6 +13,7 @@ from typing import Any, BinaryIO
 
 from code.common import jsonfile
 from code.common.errors import MissingError, RunError
+from code.common.files import require_regular
 
 LOG_NAME = "mlperf_log_accuracy.json"
 AGAIN = "run `make run_harness` with --test_mode=AccuracyOnly again"
@@ -57,7 +58,7 @@ def records(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
 def opened(path: Path) -> Iterator[BinaryIO]:
     """The opened log. MissingError if it does not exist or cannot be read."""
     try:
-        with path.open("rb") as source:
+        with require_regular(path).open("rb") as source:
             yield source
     except FileNotFoundError as error:
         raise MissingError(f"no accuracy log at {path}", "the run did not write one", AGAIN) from error

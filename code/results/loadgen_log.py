@@ -16,6 +16,7 @@ from typing import Any
 
 from code.common import jsonfile
 from code.common.errors import RunError
+from code.common.files import require_regular
 from code.common.jsonfile import DamagedError
 from code.results.log_types import misfit
 from code.rules.metrics import METRICS, Metric
@@ -233,7 +234,7 @@ def read_detail(path: Path) -> LoadGenLog:
     if path.is_dir():
         path = path / DETAIL_NAME
     try:
-        raw = path.read_bytes()
+        raw = require_regular(path).read_bytes()
     except FileNotFoundError as error:
         raise RunError(
             f"no LoadGen log at {path}",

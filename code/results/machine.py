@@ -46,6 +46,15 @@ class MachineState:
         """The content of machine.json, and of metadata.json's `machine`."""
         return {name: round(value, 3) if isinstance(value, float) else value for name, value in asdict(self).items()}
 
+    def words(self) -> str:
+        """'0.7 of 2 processors, load 1.4 before and 1.6 after'; '' where nothing is known."""
+        found = [] if self.foreign_cpus is None else [f"{self.foreign_cpus:.1f} of {self.cpus} processors"]
+        if self.stolen_cpus >= 0.05:
+            found.append(f"{self.stolen_cpus:.1f} taken by the hypervisor")
+        if self.load_before is not None and self.load_after is not None:
+            found.append(f"load {self.load_before:.1f} before and {self.load_after:.1f} after")
+        return ", ".join([*found, *(f"beside {other}" for other in self.beside)])
+
     def notes(self) -> list[Reason]:
         """What to say about it; [] for a machine that was idle."""
         found = [Reason(f"it ran beside {other} on the same devices", "", "run it again alone") for other in self.beside]

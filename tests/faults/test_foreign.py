@@ -439,3 +439,67 @@ def test_arrays_of_a_run_that_are_none_leave_their_chart_out(content: bytes, tmp
         assert measured.batches(tmp_path) is None
     np.save(path, np.ones((2, 4)))
     assert measured.batches(tmp_path) is not None
+
+
+# ── what is no file ──────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    "name", ["mlperf_log_detail.txt", "mlperf_log_accuracy.json", "metadata.json", "run.json", "provenance.json"]
+)
+def test_a_pipe_in_the_folder_of_a_run_is_not_waited_for(name: str, tmp_path: Path) -> None:
+    from code.results import accuracy_log
+    from code.results.page import measured
+
+    folder = made.run_folder(tmp_path / "logs" / "X" / "bert-99" / "Offline")
+    (folder / name).unlink(missing_ok=True)
+    os.mkfifo(folder / name)
+    for _ in runs.find_runs(tmp_path / "logs"):
+        pass
+    run = runs.read_run(folder)
+    if run is not None:
+        assert run.config is not None and run.provenance is not None
+    if name == "mlperf_log_detail.txt":
+        with pytest.raises(RunError, match="cannot read"):
+            read_detail(folder)
+    with pytest.raises(MissingError):
+        list(accuracy_log.entries(folder / accuracy_log.LOG_NAME))
+    assert measured.batches(folder) is None
+
+
+def test_a_pipe_is_not_a_volume(tmp_path: Path) -> None:
+    for name in ("a.nii", "a.nii.gz"):
+        os.mkfifo(tmp_path / name)
+        with pytest.raises(UsageError, match="cannot be read"):
+            nifti.read_image(tmp_path / name)
+        assert nifti.voxel_count(tmp_path / name) == 0
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"\xff", b"[", b"a=", b"a=" + b"[" * 100_000, b"system = 5", b"division = 5", b"rund = 1"],
+    ids=lambda c: str(c[:8]),
+)
+def test_a_submission_file_that_is_none(content: bytes, tmp_path: Path) -> None:
+    from code.plan.request import parse
+    from code.submission.stage import identity
+
+    (tmp_path / "s.toml").write_bytes(content)
+    with pytest.raises(UsageError):
+        identity.read(parse(["--action=stage_results", f"--submission_file={tmp_path}/s.toml"], {}))
+
+
+@pytest.mark.parametrize(
+    "text", ["", "zz", "a" * 64 + "  f\n# size=" + "9" * 5000 + " mtime_ns=1\n", "\0" * 99], ids=lambda t: t[:4]
+)
+def test_a_damaged_record_of_a_download_is_made_anew(text: str, tmp_path: Path) -> None:
+    from code.common import download_record
+
+    (tmp_path / "f").write_text("content")
+    download_record.record_path(tmp_path / "f").write_text(text)
+    pinned = download_record.Pinned()
+    if text.startswith("a"):
+        with pytest.raises(MissingError, match="is not the expected file"):
+            download_record.check_existing(tmp_path / "f", pinned)
+    else:
+        assert download_record.check_existing(tmp_path / "f", pinned)

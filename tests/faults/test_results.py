@@ -190,6 +190,9 @@ def test_the_record_of_the_machine_is_read_as_written(tmp_path: Path) -> None:
     state = MachineState(2, 0.5, 0.25, 0.1, None, ("x",), 3.0)
     (tmp_path / machine.MACHINE_FILE).write_text(json.dumps(state.as_json()))
     assert machine.read(tmp_path) == state
+    assert state.words() == "0.5 of 2 processors, 0.2 taken by the hypervisor, beside x"
+    assert MachineState(2, 0.0, 0.0, 1.44, 1.6).words() == "0.0 of 2 processors, load 1.4 before and 1.6 after"
+    assert MachineState(2).words() == ""
 
 
 # ── comparing ────────────────────────────────────────────────────────────────────────────────

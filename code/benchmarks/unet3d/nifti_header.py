@@ -14,6 +14,7 @@ from pathlib import Path
 
 from code.benchmarks.unet3d import facts
 from code.common.errors import UsageError
+from code.common.files import require_regular
 
 REPLACE = "replace the file with a complete one, or remove the case"
 SIZE = 348
@@ -48,6 +49,7 @@ def read(path: Path) -> Header | None:
 
     UsageError for a volume that cannot be used. Raises what opening and inflating the file raises.
     """
+    require_regular(path)
     with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as source:
         raw = source.read(SIZE)
     order = next((order for order in "<>" if raw[:4] == struct.pack(order + "i", SIZE)), "")

@@ -12,7 +12,7 @@ from typing import Any
 from code.common.errors import HarnessError
 from code.common.files import atomic_write
 from code.machine.systems import intervals
-from code.results import loadgen_log
+from code.results import loadgen_log, machine
 from code.results.loadgen_log import LoadGenLog
 from code.results.page import charts, measured
 from code.results.page.style import CSS
@@ -265,6 +265,9 @@ def _system(run: RunPage) -> str:
     metadata = run.metadata
     rows = [("System", metadata["system_name"]), ("Detected", metadata.get("detected_system", ""))]
     rows += [(key, value) for key, value in sorted(metadata.items()) if key.endswith("_version")]
+    state = machine.of_json(metadata["machine"]) if isinstance(metadata.get("machine"), dict) else None
+    if state is not None:
+        rows.append(("Other work during the run", state.words()))
     rows += [
         ("Commit", run.provenance.get("commit") or "not recorded"),
         ("Command", " ".join(run.provenance.get("arguments", []))),

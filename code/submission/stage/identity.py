@@ -84,7 +84,9 @@ def read_file(path: Path | None) -> tuple[dict[str, Any], Path | None]:
         raise MissingError(f"{path} does not exist", "", "create it, or leave the option out (documentation/submission_guide.md)")
     try:
         content = tomllib.loads(where.read_text(encoding="utf-8-sig"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except RecursionError:
+        raise UsageError(f"{where} is not valid TOML", "it is nested too deeply", "fix the file", str(where)) from None
+    except (OSError, ValueError) as error:
         raise UsageError(f"{where} is not valid TOML", str(error), "fix the file", str(where)) from error
     for name, value in content.items():
         if name == "system":

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from code.common import jsonfile
+from code.common.files import require_regular
 from code.common.paths import build_dir
 from code.common.typed import Shape
 from code.results import provenance
@@ -175,7 +176,7 @@ def _read_run(folder: Path) -> Run | str | None:
 
 def started(folder: Path) -> str:
     try:
-        with (folder / "mlperf_log_detail.txt").open("rb") as source:
+        with require_regular(folder / "mlperf_log_detail.txt").open("rb") as source:
             found = _STARTED.search(source.read(_HEAD_BYTES))
     except OSError:
         return ""
