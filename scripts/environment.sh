@@ -98,12 +98,10 @@ case $set in
     ;;
   *) "$python" -m pip install --quiet --require-hashes -r "$file" || failed "$again" ;;
 esac
-"$python" - ${modules[$set]} <<'PY' || stop 4 "the packages of ${file#"$root"/} are not in $venv" "pip put them elsewhere: $(
-import importlib.util
-import sys
-
-missing = [name for name in sys.argv[1:] if importlib.util.find_spec(name) is None]
-sys.exit(f"error: not found: {', '.join(missing)}" if missing else 0)
-PY
-  "$python" -m pip config list 2>/dev/null | paste -sd' ')" "remove target, prefix or root from pip's configuration, then run the same command again"
+missing=$("$python" -c 'import importlib.util, sys
+print(*(name for name in sys.argv[1:] if importlib.util.find_spec(name) is None))' ${modules[$set]})
+[ -z "$missing" ] ||
+  stop 4 "the packages of ${file#"$root"/} are not in $venv" \
+    "pip put them elsewhere, and $missing is missing: $("$python" -m pip config list 2>/dev/null | paste -sd' ')" \
+    "remove target, prefix or root from pip's configuration, then run the same command again"
 printf %s "$digest" >"$stamp.$$" && mv "$stamp.$$" "$stamp"

@@ -1,0 +1,143 @@
+"""scripts/environment.sh: the Python environment is made, healed and filled, and nothing of the user's is removed for it."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture
+def root(project: Path, tmp_path: Path) -> Path:
+    """A copy of the scripts and of the requirements."""
+    for name in ("scripts", "requirements"):
+        shutil.copytree(project / name, tmp_path / "tree" / name)
+    return tmp_path / "tree"
+
+
+def ensure(root: Path, name: str, venv: Path, **variables: str) -> subprocess.CompletedProcess[str]:
+    environment = {k: v for k, v in os.environ.items() if k not in ("PYTHON3", "VENV") and not k.startswith("PIP_")}
+    environment |= {"VENV": str(venv), "PYTHON3": sys.executable, **variables}
+    command = [str(root / "scripts" / "environment.sh"), name]
+    return subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, timeout=240)
+
+
+def fails(done: subprocess.CompletedProcess[str], status: int, *words: str) -> None:
+    """It ended with `status` and one message of what, why and next that has `words`."""
+    assert done.returncode == status, done.stderr
+    assert [line[:6] for line in done.stderr.splitlines()] == ["error:", "  why:", "  next"], done.stderr
+    for word in words:
+        assert word in done.stderr
+
+
+def wheel(folder: Path, name: str, version: str) -> Path:
+    """A package of one empty module."""
+    info = f"{name}-{version}.dist-info"
+    files = {
+        f"{name}/__init__.py": b"",
+        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n".encode(),
+        f"{info}/WHEEL": b"Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+    }
+    rows = []
+    for path, content in files.items():
+        digest = base64.urlsafe_b64encode(hashlib.sha256(content).digest()).rstrip(b"=").decode()
+        rows.append(f"{path},sha256={digest},{len(content)}")
+    files[f"{info}/RECORD"] = "\n".join([*rows, f"{info}/RECORD,,", ""]).encode()
+    out = folder / f"{name}-{version}-py3-none-any.whl"
+    with zipfile.ZipFile(out, "w") as archive:
+        for path, content in files.items():
+            archive.writestr(path, content)
+    return out
+
+
+def test_a_folder_with_other_files_is_never_cleared(root: Path, tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    (home / "letter").touch()
+    fails(ensure(root, "runtime", home), 2, f"{home} holds other files", "set VENV")
+    assert (home / "letter").is_file()
+    fails(ensure(root, "runtime", home / "letter"), 2, "is not a directory")
+
+
+def test_a_folder_that_may_not_be_written_is_no_missing_package(root: Path, tmp_path: Path) -> None:
+    if os.getuid() == 0:
+        pytest.skip("root may write everywhere")
+    (tmp_path / "closed").mkdir(mode=0o555)
+    done = ensure(root, "runtime", tmp_path / "closed" / "venv")
+    fails(done, 4, "may not write in", "set VENV")
+    assert "apt-get" not in done.stderr
+
+
+def test_a_python_that_cannot_make_one(root: Path, tmp_path: Path) -> None:
+    fails(ensure(root, "runtime", tmp_path / "venv", PYTHON3="/no/python3"), 3, "/no/python3 is not installed", "PYTHON3=")
+    old = tmp_path / "python3"
+    old.write_text('#!/bin/bash\n[ "$1" = --version ] && echo Python 3.8.1\nexit 1\n')
+    old.chmod(0o755)
+    fails(ensure(root, "runtime", tmp_path / "venv", PYTHON3=str(old)), 3, "Python 3.8.1 cannot run this harness", "3.10 to 3.13")
+    bare = tmp_path / "bare"
+    bare.write_text("#!/bin/bash\ncase $2 in *ensurepip*) exit 1 ;; esac\n")
+    bare.chmod(0o755)
+    fails(ensure(root, "runtime", tmp_path / "venv", PYTHON3=str(bare)), 3, "venv and ensurepip", "apt-get install python3-venv")
+
+
+def test_an_unknown_set(root: Path, tmp_path: Path) -> None:
+    fails(ensure(root, "runtme", tmp_path / "venv"), 2, "no set of packages called runtme", "runtime")
+
+
+def test_a_stamp_is_of_the_files_content(root: Path, tmp_path: Path) -> None:
+    venv = tmp_path / "venv"
+    (venv / "bin").mkdir(parents=True)
+    (venv / "bin" / "python").write_text("#!/bin/bash\nexit 9\n")
+    (venv / "bin" / "python").chmod(0o755)
+    digest = hashlib.sha256((root / "requirements" / "runtime.lock").read_bytes()).hexdigest()
+    (venv / ".runtime-installed").write_text(digest)
+    assert ensure(root, "runtime", venv).returncode == 0
+    (venv / ".runtime-installed").write_text(digest[::-1])
+    assert ensure(root, "runtime", venv).returncode != 0
+
+
+@pytest.mark.full
+def test_tensorrt_is_installed_from_an_index_into_a_half_made_environment(root: Path, tmp_path: Path) -> None:
+    """Constraints with digests would make pip ask for one of every package. An environment that was interrupted has no pip."""
+    index = tmp_path / "index"
+    index.mkdir()
+    wheel(index, "tensorrt", "10.9.1")
+    wheel(index, "cuda_bindings", "12.8.0")
+    venv = tmp_path / "a venv"
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(venv)], check=True)
+    elsewhere = tmp_path / "elsewhere"
+    leaking = {
+        "PIP_TARGET": str(elsewhere),
+        "PIP_USER": "1",
+        "PYTHONSAFEPATH": "1",
+        "PYTHONPATH": str(tmp_path),
+        "PIP_REQUIRE_HASHES": "1",
+    }
+    done = ensure(root, "tensorrt", venv, PIP_NO_INDEX="1", PIP_FIND_LINKS=str(index), **leaking)
+    assert done.returncode == 0, done.stderr
+    seen = [str(venv / "bin" / "python"), "-c", "import tensorrt, cuda_bindings; print(tensorrt.__file__)"]
+    assert str(venv) in subprocess.run(seen, capture_output=True, text=True, check=True).stdout
+    assert (venv / ".tensorrt-installed").is_file() and not elsewhere.exists()
+    again = ensure(root, "tensorrt", venv, PIP_NO_INDEX="1", PIP_FIND_LINKS="/nowhere")
+    assert (again.returncode, again.stdout) == (0, "")
+
+
+@pytest.mark.full
+def test_packages_that_pip_put_elsewhere_leave_no_stamp(root: Path, tmp_path: Path) -> None:
+    index = tmp_path / "index"
+    index.mkdir()
+    wheel(index, "tensorrt", "10.9.1")
+    wheel(index, "cuda_bindings", "12.8.0")
+    (tmp_path / "pip.conf").write_text(f"[install]\ntarget = {tmp_path}/elsewhere\n")
+    venv = tmp_path / "venv"
+    given = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(index), "PIP_CONFIG_FILE": str(tmp_path / "pip.conf")}
+    done = ensure(root, "tensorrt", venv, **given)
+    assert done.returncode == 4 and "are not in" in done.stderr and "target" in done.stderr
+    assert not (venv / ".tensorrt-installed").exists()

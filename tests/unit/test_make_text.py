@@ -1,0 +1,223 @@
+"""make hands on what users write as it was written, empty variables count as unset, and other harnesses' targets do what they say.
+
+The Python environment is a stand-in that prints the arguments it is called with, so that each test takes milliseconds.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from code.common.errors import UsageError
+from code.main import expanded
+
+UGLY = "x$(touch hit)`touch hit`;touch hit \"'($y) & a\nb"
+"""What a shell or make would run, split or stop at."""
+
+
+class Stand:
+    """A copy of what make reads, with a stand-in for the Python environment."""
+
+    def __init__(self, project: Path, root: Path) -> None:
+        self.root = root
+        root.mkdir(parents=True)
+        for path in project.glob("Makefile*"):
+            shutil.copy(path, root)
+        for name in ("scripts", "docker", "requirements"):
+            shutil.copytree(project / name, root / name)
+        self.venv = root / ".venv"
+        (self.venv / "bin").mkdir(parents=True)
+        (self.venv / "pyvenv.cfg").write_text("")
+        python = self.venv / "bin" / "python"
+        python.write_text('#!/bin/bash\nprintf "%s\\0" "$@" "RUN_ARGS=${RUN_ARGS:-}" "NAME=${NAME:-}" "PATHS=${PYTHONPATH:-}"\n')
+        python.chmod(0o755)
+        for lock in (root / "requirements").glob("*.lock"):
+            (self.venv / f".{lock.stem}-installed").write_text(hashlib.sha256(lock.read_bytes()).hexdigest())
+
+    def make(self, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+        """Call make in the copy."""
+        unset = ("MLPERF_SCRATCH_PATH", "MAKEFLAGS", "MAKELEVEL", "BUILD_DIR", "VENV", "RUN_ARGS", "PYTEST_ADDOPTS", "SUDO_UID")
+        environment = {k: v for k, v in os.environ.items() if k not in unset}
+        command = ["make", "--no-print-directory", *arguments]
+        return subprocess.run(
+            command, cwd=self.root, capture_output=True, text=True, timeout=60, env={**environment, **variables}
+        )
+
+    def asked(self, *arguments: str, **variables: str) -> list[str]:
+        """What the harness is called with."""
+        done = self.make(*arguments, **variables)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout.split("\0")
+
+
+@pytest.fixture
+def stand(project: Path, tmp_path: Path) -> Stand:
+    return Stand(project, tmp_path / "tree")
+
+
+@pytest.mark.parametrize("origin", ["command line", "environment"])
+def test_no_text_is_interpreted_on_its_way(stand: Stand, origin: str) -> None:
+    given = {"RUN_ARGS": UGLY, "NAME": UGLY, "SUBMITTER": "x$$(touch hit)", "BENCHMARKS": "bert; touch hit"}
+    on_line = [f"{name}={text}" for name, text in given.items()] if origin == "command line" else []
+    words = stand.asked("add_system", *on_line, **({} if on_line else given))
+    assert f"RUN_ARGS={UGLY}" in words and f"NAME={UGLY}" in words
+    assert "--name=@NAME" in words and "--benchmarks=@BENCHMARKS" in words and "@RUN_ARGS" in words
+    assert stand.make("stage_results", *on_line, **({} if on_line else given)).returncode == 0
+    assert not list(stand.root.rglob("hit"))
+
+
+def test_variables_become_options_in_python() -> None:
+    environment = {"NAME": UGLY, "BENCHMARKS": " bert  gptj,3d-unet ", "RUN_ARGS": "--a='x y'\n--b=$z;", "FROM": ""}
+    words = expanded(["--name=@NAME", "--benchmarks=@BENCHMARKS", "@RUN_ARGS", "--from_tree=@FROM", "--to=@home"], environment)
+    assert words == [f"--name={UGLY}", "--benchmarks=bert,gptj,3d-unet", "--a=x y", "--b=$z;", "--to=@home"]
+    with pytest.raises(UsageError, match="RUN_ARGS"):
+        expanded(["@RUN_ARGS"], {"RUN_ARGS": "--a='x"})
+
+
+@pytest.mark.parametrize("origin", ["command line", "environment"])
+def test_an_empty_variable_counts_as_unset(stand: Stand, origin: str) -> None:
+    empty: Mapping[str, str] = dict.fromkeys(("BUILD_DIR", "VENV", "MLPERF_SCRATCH_PATH", "LOG_DIR", "PYTHON3", "RUN_ARGS"), "")
+    on_line = [f"{name}=" for name in empty] if origin == "command line" else []
+    done = stand.make("info", *on_line, **({} if on_line else empty))
+    assert done.returncode == 0, done.stderr
+    assert (stand.root / "build" / "scratch" / "data").is_dir() and not Path("/scratch").exists()
+
+
+@pytest.mark.parametrize("name", ["a b", "it's (x) & $y", "#1", "50%", "a;b`c`"])
+def test_a_checkout_may_be_called_anything(project: Path, tmp_path: Path, name: str) -> None:
+    stand = Stand(project, tmp_path / name / "tree")
+    assert "run" in stand.make("help").stdout
+    assert "--action=info" in stand.asked("info")
+    assert (stand.root / "build" / "data").is_symlink()
+    assert stand.make("clean").returncode == 0
+    assert not (stand.root / "build").exists() and not stand.venv.exists()
+
+
+def test_a_makefile_named_by_a_path_that_make_splits_is_one_clear_line(project: Path, tmp_path: Path) -> None:
+    stand = Stand(project, tmp_path / "a b" / "tree")
+    done = subprocess.run(["make", "-f", str(stand.root / "Makefile"), "help"], cwd="/", capture_output=True, text=True)
+    assert done.returncode == 2 and len(done.stderr.splitlines()) == 1 and "use make -C" in done.stderr
+
+
+def test_the_callers_python_does_not_leak_in(stand: Stand) -> None:
+    words = stand.asked("info", PYTHONPATH="/theirs", PYTHONSAFEPATH="1", PYTHONHOME="/theirs", PIP_TARGET="/theirs")
+    assert "PATHS=" in words
+
+
+def test_clean_keeps_what_is_not_the_projects(stand: Stand, tmp_path: Path) -> None:
+    other = tmp_path / "elsewhere"
+    (other / "bin").mkdir(parents=True)
+    (other / "pyvenv.cfg").touch()
+    build = tmp_path / "mine"
+    for name in ("engines", "letters"):
+        (build / name).mkdir(parents=True)
+    done = stand.make("clean", f"VENV={other}", f"BUILD_DIR={build}")
+    assert done.returncode == 0 and "outside the project, and is kept" in done.stdout
+    assert (other / "pyvenv.cfg").is_file() and (build / "letters").is_dir() and not (build / "engines").exists()
+    assert stand.make("link_dirs").returncode == 0, "every guide calls link_dirs after clean"
+
+
+def test_in_an_image_the_environment_is_the_images(stand: Stand, tmp_path: Path) -> None:
+    image = tmp_path / "venv"
+    shutil.copytree(stand.venv, image)
+    (image / "runtime.lock").touch()
+    shutil.rmtree(stand.venv)
+    assert "--action=info" in stand.asked("info", IMAGE_VENV=str(image))
+    assert stand.make("clean", IMAGE_VENV=str(image)).returncode == 0 and image.is_dir()
+
+
+@pytest.mark.parametrize(
+    ("target", "words"),
+    [
+        ("run_audit_test01_once", ("--action=run_audit_harness", "--audit_attempts=1", "--audit_test=TEST01")),
+        ("run_audit_test05", ("--action=run_audit_harness", "--audit_test=TEST05")),
+        ("run_audit_test09", ("--action=run_audit_harness", "--audit_test=TEST09")),
+        ("generate_conf_files", ("--action=run", "--dry_run")),
+        ("update_results", ("--action=stage_results",)),
+        ("stage_compliance", ("--action=stage_results",)),
+        ("update_compliance", ("--action=stage_results",)),
+        ("export_submission", ("--action=stage_results", "--action=truncate_results")),
+        ("summarize_results", ("--action=list_results",)),
+        ("display_results", ("--action=list_results",)),
+        ("check_submission_staging", ("--action=check_submission",)),
+        ("autotune", ("--action=tune", "--benchmarks=@benchmark", "--scenarios=@scenario")),
+    ],
+)
+def test_a_target_of_another_harness_does_what_ours_does(stand: Stand, target: str, words: tuple[str, ...]) -> None:
+    asked = [word.strip() for word in stand.asked(target)]
+    assert all(word in asked for word in words), asked
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        *(
+            "run_harness_power",
+            "configure_mig",
+            "teardown_mig",
+            "run_llm_server",
+            "generate_triton_config",
+            "push_submission_staging",
+        ),
+        *("power_set_maxq_state", "set_virtual_memory_overcommit", "perf_profile"),
+    ],
+)
+def test_a_target_whose_work_nothing_does_is_an_error_with_what_does(stand: Stand, target: str) -> None:
+    done = stand.make(target)
+    lines = [line for line in done.stderr.splitlines() if not line.startswith("make: ***")]
+    assert done.returncode == 2 and [line[:7] for line in lines] == ["error: ", "  why: ", "  next:"], done.stderr
+    assert target in lines[0] and len(lines[2]) > 20
+
+
+@pytest.mark.parametrize(
+    "target", ["clone_loadgen", "build_loadgen", "clone_triton", "build_trt_llm", "copy_results_artifacts", "results"]
+)
+def test_a_step_that_is_not_needed_lets_a_script_go_on(stand: Stand, target: str) -> None:
+    done = stand.make(target)
+    assert done.returncode == 0 and f"note: make {target}: " in done.stderr
+
+
+def test_clocks_are_locked_and_freed_however_the_run_ends(stand: Stand, tmp_path: Path) -> None:
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    for name, text in (("nvidia-smi", f'echo "$@" >>{tmp_path}/calls'), ("sudo", 'exec "$@"')):
+        (tools / name).write_text(f"#!/bin/bash\n{text}\n")
+        (tools / name).chmod(0o755)
+    path = f"{tools}{os.pathsep}{os.environ['PATH']}"
+    assert stand.make("run_harness_correlation", "GPUCLK=1410", PATH=path).returncode == 0
+    assert (tmp_path / "calls").read_text().splitlines() == ["-lgc 1410,1410", "-rgc"]
+    (stand.venv / "bin" / "python").write_text("#!/bin/bash\nexit 4\n")
+    assert stand.make("run_harness_correlation", "GPUCLK=1410", PATH=path).returncode == 2
+    assert (tmp_path / "calls").read_text().splitlines()[2:] == ["-lgc 1410,1410", "-rgc"]
+    done = stand.make("lock_clocks", "GPUCLK=1;touch hit", PATH=path)
+    assert done.returncode == 2 and "GPUCLK is '1;touch hit'" in done.stderr and not list(stand.root.rglob("hit"))
+
+
+def test_full_logs_are_packed(stand: Stand) -> None:
+    assert "there are no full logs to pack" in stand.make("pack_full_logs").stderr
+    (stand.root / "build" / "full_results").mkdir(parents=True)
+    (stand.root / "build" / "full_results" / "x.json").write_text("[]")
+    assert stand.make("pack_full_logs").returncode == 0
+    assert sorted(path.name for path in (stand.root / "build").iterdir()) == ["full_results", "full_results.tar.gz"]
+
+
+def test_add_custom_system_calls_make(stand: Stand) -> None:
+    script = stand.root / "scripts" / "custom_systems" / "add_custom_system.py"
+    environment = {k: v for k, v in os.environ.items() if k not in ("VENV", "BUILD_DIR", "NAME", "MAKEFLAGS")}
+    done = subprocess.run(
+        ["python3", str(script)], cwd="/", stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, env=environment
+    )
+    assert done.returncode == 0, done.stderr
+    words = done.stdout.split("\0")
+    assert "--action=add_system" in words and "--yes=1" in words and "NAME=auto" in words
+
+
+def test_make_help_shows_ours_alone(stand: Stand) -> None:
+    shown = stand.make("help").stdout
+    assert "run_harness_power" not in shown and "documentation/from_other_harnesses.md" in shown
