@@ -3,6 +3,10 @@
 For trying engine builds, profiles and memory without the trained model: 24 layers, hidden size 1024, 16 heads, feed-forward
 size 4096, 30,522 pieces, 512 positions (Devlin et al., 2019), 335 million weights, 1.34 GB. Inputs and outputs are named as the MLPerf
 model's. Its answers mean nothing: quantise it with --calib_score_samples=0.
+
+`--quantise=int8` or `fp8` writes Q/DQ nodes with assumed ranges, without samples and NNCF, in the pattern that `--pattern` names: 'plain'
+has none of the patterns that TensorRT fuses, and each of 'scale', 'attention', 'residual' and 'softmax' adds one to those before it
+(code/precision/pattern.py). `--rest=fp16` converts everything else.
 """
 
 from __future__ import annotations
@@ -17,6 +21,10 @@ import numpy as np
 
 from code.common.errors import HarnessError
 from code.common.files import atomic_write
+from code.precision.convert import convert
+from code.precision.fold import fold_scale
+from code.precision.pattern import STEPS, Pattern
+from code.precision.uncalibrated import quantised_by_assumption
 
 INPUTS = ("input_ids", "input_mask", "segment_ids")
 OUTPUTS = ("output_start_logits", "output_end_logits")
@@ -129,15 +137,28 @@ def make(layers: int, hidden: int, heads: int, inner: int, pieces: int, position
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
 
 
+def written(model: Any, pattern: Pattern, quantised: str | None, rest: str) -> Any:
+    """An fp32 model in a pattern: `quantised` to 'int8' or 'fp8' with assumed ranges, everything else in `rest`."""
+    if quantised:
+        model = quantised_by_assumption(model, pattern, quantised)
+    elif pattern.scale_folded:
+        model = fold_scale(model)
+    return model if rest == "fp32" else convert(model, rest, softmax_casts=pattern.softmax_casts).model
+
+
 def main(arguments: list[str]) -> int:
     """Write the file; 0, or an error's exit status."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("file", type=Path)
     for name, size in (("layers", 24), ("hidden", 1024), ("heads", 16), ("inner", 4096), ("pieces", 30522), ("positions", 512)):
         parser.add_argument(f"--{name}", type=int, default=size)
+    parser.add_argument("--quantise", choices=("int8", "fp8"))
+    parser.add_argument("--pattern", choices=tuple(STEPS), default="softmax")
+    parser.add_argument("--rest", choices=("fp32", "fp16", "bf16"), default="fp32")
     given = parser.parse_args(arguments)
     try:
         model = make(given.layers, given.hidden, given.heads, given.inner, given.pieces, given.positions)
+        model = written(model, STEPS[given.pattern], given.quantise, given.rest)
         with atomic_write(given.file, "wb") as out:
             out.write(model.SerializeToString())
     except HarnessError as error:

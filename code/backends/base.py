@@ -44,6 +44,7 @@ class EngineSpec:
         options: the backend's (code/harness/schema/options.py); None: the defaults.
         cores: processors that the calling thread is bound to; (): any.
         device: index of the device in this process.
+        name: the device's name in run.json: a GPU's UUID where it is known.
     """
 
     streams: int
@@ -52,6 +53,7 @@ class EngineSpec:
     options: Options | None = None
     cores: tuple[int, ...] = ()
     device: int = 0
+    name: str = ""
 
 
 class Stream(Protocol):

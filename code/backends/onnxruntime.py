@@ -70,17 +70,18 @@ class OnnxRuntime(Backend):
 
     def build(self, model: Path, values: Mapping[str, Any], folder: Path) -> None:
         """Check that the model loads and copy it to the store."""
-        self._session(model, 1, "check that the file is a complete ONNX model, or select another with --model_path")
+        precision = str(READS.of(values)["precision"])
+        self._session(model, 1, precision, "check that the file is a complete ONNX model, or select another with --model_path")
         shutil.copyfile(model, folder / "engine.onnx")
 
     def load(self, folder: Path, spec: EngineSpec) -> OrtEngine:
         """A session whose threads are divided among the streams."""
         threads = max(1, spec.threads // max(1, spec.streams)) if spec.threads else 0
         step = "rebuild it: make generate_engines RUN_ARGS='… --force_build'"
-        return OrtEngine(self._session(folder / "engine.onnx", threads, step))
+        return OrtEngine(self._session(folder / "engine.onnx", threads, spec.precision, step))
 
     @staticmethod
-    def _session(model: Path, threads: int, next_step: str) -> Any:
+    def _session(model: Path, threads: int, precision: str, next_step: str) -> Any:
         try:
             import onnxruntime
         except ImportError as error:
@@ -88,6 +89,8 @@ class OnnxRuntime(Backend):
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.log_severity_level = 3
+        if precision == "fp8":  # ONNX Runtime moves Q/DQ behind Transpose, which it does not implement for fp8
+            options.add_session_config_entry("session.disable_quant_qdq", "1")
         try:
             return onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
         except Exception as error:

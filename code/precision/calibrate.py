@@ -15,9 +15,11 @@ from code.common import console
 from code.common.errors import RunError
 from code.precision import quantise, score, sensitivity
 from code.precision.convert import REST, convert
-from code.precision.fp8 import to_fp8
+from code.precision.fold import fold_scale
+from code.precision.pattern import FUSED, Pattern
 from code.precision.report import Report, Trial
 from code.precision.samples import Samples
+from code.precision.view import named
 
 MOST_HIGH = 0.5
 """Maximum share of layers kept in higher precision; beyond it, another precision is the better choice."""
@@ -32,8 +34,9 @@ def calibrate(
     samples: Samples,
     share: float,
     out: Path,
+    pattern: Pattern = FUSED,
 ) -> Report:
-    """Write the quantised graph to `out`.
+    """Write the quantised graph, its attention and residual additions in `pattern`, to `out`.
 
     Raises:
         MissingError: NNCF is not installed.
@@ -42,15 +45,17 @@ def calibrate(
     scoring = len(samples.scoring) > 0
     metric, reference = _reference(definition, values, file, samples) if scoring else ("", None)
     report = Report(definition.name, precision, metric, file.name, samples.origin, reference, share, len(samples.scoring))
+    whole = fold_scale(model) if pattern.scale_folded else named(model)
     kept: list[str] = []
     ranking: list[str] | None = None
     while True:
-        quantised = quantise.quantise(model, samples, kept, f"{definition.name} {precision} calibration")
+        label = f"{definition.name} {precision} calibration"
+        quantised = quantise.quantise(whole, samples, kept, label, pattern, precision)
         if ranking is None:
             measured = sensitivity.MEASURED_LAYERS if scoring else 0
-            report.tensors, report.layers = sensitivity.measure(model, quantised, samples, measured)
+            report.tensors, report.layers = sensitivity.measure(whole, quantised.rounded(), quantised.weights, samples, measured)
             ranking = [row.name for row in report.layers]
-        _write(quantised, precision, out, report)
+        _write(quantised.rounded(precision), pattern, out, report)
         trial = _trial(definition, values, out, precision, samples, kept, reference)
         report.trials.append(trial)
         console.say(report.verdict())
@@ -74,10 +79,10 @@ def _reference(definition: BenchmarkDefinition, values: Mapping[str, Any], file:
     return metric, reference
 
 
-def _write(quantised: Any, precision: str, out: Path, report: Report) -> None:
+def _write(quantised: Any, pattern: Pattern, out: Path, report: Report) -> None:
     import onnx
 
-    made = convert(to_fp8(quantised) if precision == "fp8" else quantised, REST)
+    made = convert(quantised, REST, softmax_casts=pattern.softmax_casts)
     report.float_nodes = {operator: len(names) for operator, names in sorted(made.high.items())}
     onnx.save(made.model, str(out))
 

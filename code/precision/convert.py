@@ -1,8 +1,9 @@
 """Converts an fp32 graph to fp16 or bf16 wherever accuracy allows.
 
 Strongly typed networks compute in the graph's types, so this conversion determines the precision of an engine. Inputs and
-outputs keep their types. Layer normalisation, softmax and the layer that produces the logits stay in fp32: they sum many terms or
-dominate the score, and cost little. Q/DQ nodes are kept; their scales take the type of their consumers.
+outputs keep their types. Layer normalisation and the layer that produces the logits stay in fp32: they sum many terms or dominate the
+score, and cost little. So does softmax, except in attention: casts around it keep TensorRT from fusing the attention, and the fused
+kernel sums in fp32 whatever the types say. Q/DQ nodes are kept; their scales take the type of their consumers.
 """
 
 from __future__ import annotations
@@ -11,7 +12,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from code.common.errors import RunError, UsageError
+from code.common.errors import RunError
+from code.precision.fold import fold_scale
+from code.precision.opset import at_least_opset
+from code.precision.pattern import FUSED, Pattern, attentions
+from code.precision.view import View, named
+from code.precision.weights import QUANTISING, SMALLEST_SCALE, lift_scales
 
 REST = "fp16"
 """The precision of the unquantised parts of a quantised graph."""
@@ -37,17 +43,16 @@ KEEP_OPS = frozenset(
 )
 """Operators that stay in fp32. Exporters before opset 17 express layer normalisation with Pow, Sqrt and ReduceMean."""
 
+PATTERN: Pattern = FUSED
+"""The pattern of every graph's attention and residual additions; all backends get the same file."""
+
 LEAST_OPSET = {"fp16": 7, "bf16": 13, "quantised": 19}
 """Minimum opset: most operators support bf16 since 13, and Q/DQ nodes scales other than fp32 since 19."""
 
 LARGEST = {"fp16": 32768.0, "bf16": 3.0e38}
 """Constants beyond it (such as the fp32 minimum that masks attention) are clamped to it, so that sums stay finite."""
 
-SMALLEST_SCALE = 6.2e-5
-"""The smallest normal fp16 number: a smaller Q/DQ scale stays fp32."""
-
 _PASSING = frozenset({"Split", "Squeeze", "Unsqueeze", "Slice", "Reshape", "Transpose", "Add", "Identity", "Flatten", "Cast"})
-_QUANTISING = ("QuantizeLinear", "DequantizeLinear")
 
 
 @dataclass
@@ -67,46 +72,36 @@ class Conversion:
 
 def is_quantised(model: Any) -> bool:
     """Whether the graph contains Q/DQ nodes."""
-    return any(node.op_type in _QUANTISING for node in model.graph.node)
+    return any(node.op_type in QUANTISING for node in model.graph.node)
 
 
-def at_least_opset(model: Any, wanted: int) -> Any:
-    """The model in opset `wanted` or later. UsageError when onnx cannot convert it."""
-    from onnx import version_converter
-
-    now = max((o.version for o in model.opset_import if o.domain in ("", "ai.onnx")), default=0)
-    if now >= wanted:
-        return model
-    try:
-        return version_converter.convert_version(model, wanted)
-    except Exception as error:
-        raise UsageError(
-            f"the graph is in opset {now}and cannot be converted to opset {wanted}",
-            str(error).strip().splitlines()[0],
-            f"export the model again in opset {wanted} or later",
-        ) from error
+def in_pattern(model: Any, low: str, pattern: Pattern = PATTERN) -> Conversion:
+    """A model in `low` precision, its attention in a pattern; the scales of a model that is quantised already stay."""
+    whole = fold_scale(model) if pattern.scale_folded and not is_quantised(model) else model
+    return convert(whole, low, softmax_casts=pattern.softmax_casts)
 
 
-def convert(model: Any, low: str, keep: Iterable[str] = ()) -> Conversion:
+def convert(model: Any, low: str, keep: Iterable[str] = (), softmax_casts: bool = False) -> Conversion:
     """The graph in `low` precision ('fp16' or 'bf16').
 
     Args:
         model: an onnx ModelProto; it is not changed.
         keep: names of further nodes that stay in fp32.
+        softmax_casts: whether attention's softmax stays in fp32 as well, between casts.
 
     Raises:
         RunError: the type of a tensor cannot be inferred.
     """
-    import onnx
-
-    out = onnx.ModelProto()
-    out.CopyFrom(model)
-    out = at_least_opset(out, LEAST_OPSET["quantised"] if is_quantised(out) else LEAST_OPSET[low])
-    return _Converter(out, low, frozenset(keep)).run()
+    quantised = is_quantised(model)
+    out = at_least_opset(named(model), LEAST_OPSET["quantised"] if quantised else LEAST_OPSET[low])
+    if quantised and low == "fp16":
+        lift_scales(out.graph)
+    softmaxes = () if softmax_casts else (attention.softmax for attention in attentions(View(out.graph)))
+    return _Converter(out, low, frozenset(keep), frozenset(softmaxes)).run()
 
 
 class _Converter:
-    def __init__(self, model: Any, low: str, keep: frozenset[str]) -> None:
+    def __init__(self, model: Any, low: str, keep: frozenset[str], lowered: frozenset[str]) -> None:
         from onnx import TensorProto
 
         self.model = model
@@ -123,6 +118,9 @@ class _Converter:
         for node in self.graph.node:
             for name in node.input:
                 self.consumers.setdefault(name, []).append(node)
+        self.lowered = lowered - keep
+        self.scales = {node.name: node.input[1] for node in self.graph.node if node.op_type == "DequantizeLinear"}
+        self.producer = {name: node for node in self.graph.node for name in node.output}
         self.keep = keep | _logit_nodes(self.graph, self.types, self.float)
         self.native: dict[str, int] = {i.name: self.float for i in self.graph.input if self.types.get(i.name) == self.float}
         self.casts: dict[tuple[str, int], str] = {}
@@ -195,7 +193,7 @@ class _Converter:
                 self.casts[(name, self.low)] = inner
 
     def _is_low(self, node: Any) -> bool:
-        if node.op_type in KEEP_OPS or node.name in self.keep or any(a.g.node or a.graphs for a in node.attribute):
+        if not self._takes_low(node) or any(a.g.node or a.graphs for a in node.attribute):
             return False
         if node.op_type == "QuantizeLinear":
             return self.native.get(node.input[0], self.low) == self.low and self._scale_fits(node)
@@ -204,7 +202,7 @@ class _Converter:
         return True
 
     def _takes_low(self, node: Any) -> bool:
-        return node.op_type not in KEEP_OPS and node.name not in self.keep
+        return node.name in self.lowered or (node.op_type not in KEEP_OPS and node.name not in self.keep)
 
     def _scale_fits(self, node: Any) -> bool:
         """Whether the scale, a constant, is a normal number of the lower type."""
@@ -212,7 +210,7 @@ class _Converter:
 
         if not self.narrow_scales:
             return True
-        scale = self.initializers.get(node.input[1])
+        scale = self.initializers.get(self.scales.get(node.name, node.input[1]))
         return scale is not None and float(abs(numpy_helper.to_array(scale)).min()) >= SMALLEST_SCALE
 
     def _as(self, name: str, wanted: int) -> str:
@@ -226,9 +224,21 @@ class _Converter:
         key = (name, wanted)
         if key not in self.casts:
             target = f"{name}__as_{self.suffix if wanted == self.low else 'fp32'}"
-            self.nodes.append(helper.make_node("Cast", [name], [target], name=target, to=wanted))
+            made = self.producer.get(name)
+            if made is not None and made.op_type == "DequantizeLinear" and (wanted == self.float or self._scale_fits(made)):
+                self.nodes.append(self._dequantised_as(made, target, wanted))
+            else:
+                self.nodes.append(helper.make_node("Cast", [name], [target], name=target, to=wanted))
             self.casts[key] = target
         return self.casts[key]
+
+    def _dequantised_as(self, node: Any, target: str, wanted: int) -> Any:
+        """The same dequantisation once more with an output of type `wanted`: no Cast may stand between it and a product."""
+        twin = type(node)()
+        twin.CopyFrom(node)
+        twin.name, twin.output[0] = f"{target}/DequantizeLinear", target
+        twin.input[1] = self._initializer_as(self.scales[node.name], wanted)
+        return twin
 
     def _initializer_as(self, name: str, wanted: int) -> str:
         if wanted == self.float:

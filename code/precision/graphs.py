@@ -11,7 +11,7 @@ import hashlib
 import json
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,10 +24,10 @@ from code.common.errors import MissingError, RunError, UsageError
 from code.common.files import atomic_directory, sha256, write_json
 from code.fields.consumer import Consumer
 from code.plan.workload import Workload
-from code.precision.convert import REST, convert, is_quantised
+from code.precision.convert import PATTERN, REST, in_pattern, is_quantised
 from code.precision.samples import Samples, open_samples
 
-VERSION = 2
+VERSION = 3
 """Version of the conversion; increment it when the same inputs give another graph."""
 
 PROVENANCE = "graph.json"
@@ -150,6 +150,7 @@ def _address(definition: BenchmarkDefinition, model: Path, precision: str, sampl
         "model": {"file": model.name, "sha256": model_digest(model)},
         "precision": precision,
         "version": VERSION,
+        "pattern": asdict(PATTERN),
     }
     if samples is not None:
         identity["calibration"] = {
@@ -184,13 +185,14 @@ def _make(
     with atomic_directory(where.folder) as folder:
         came_of: dict[str, Any] = {}
         if samples is None or is_quantised(source):
-            made = convert(source, REST if samples is not None else precision)
+            made = in_pattern(source, REST if samples is not None else precision)
             onnx.save(made.model, str(folder / model.name))
             came_of["float_nodes"] = {operator: len(names) for operator, names in made.high.items()}
             if samples is not None:
                 came_of["calibration"] = "the model is quantised already; its own scales are kept"
         else:
-            report = calibrate.calibrate(definition, values, model, source, precision, samples, share, folder / model.name)
+            file = folder / model.name
+            report = calibrate.calibrate(definition, values, model, source, precision, samples, share, file, PATTERN)
             write_json(folder / "report.json", report.as_json())
             (folder / "report.md").write_text(report.markdown() + "\n", encoding="utf-8")
             came_of |= {"report": "report.json", "verdict": report.verdict(), "kept_high": report.trials[-1].kept}

@@ -1,8 +1,8 @@
-"""Quantises an fp32 graph to an int8 Q/DQ graph with NNCF's ONNX back end (post-training quantisation).
+"""Quantises an fp32 graph to an int8 Q/DQ graph: layers with weights with NNCF, attention and residual additions by pattern.
 
 The preset is symmetric: TensorRT requires zero points of zero. Weights have a scale per output channel, activations one per tensor.
-Products of two activations (in attention) are never quantised: TensorRT fuses attention in fp16 without storing its scores, which
-Q/DQ nodes in between would prevent, and there are no weights to shrink.
+NNCF skips products of two activations and residual additions; their Q/DQ pairs are inserted where TensorRT fuses them
+(code/precision/pattern.py).
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import io
 import logging
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -20,23 +21,61 @@ from numpy.typing import NDArray
 from code.backends.base import missing_sdk
 from code.common import console
 from code.common.errors import RunError, last_words
+from code.precision.fold import fold_smoothing
+from code.precision.pairs import insert, places, ranges
+from code.precision.pattern import FUSED, Pattern, is_product
 from code.precision.samples import Samples
+from code.precision.view import View
+from code.precision.weights import Weights, exact_weights, rounded_weights
 
 NO_TELEMETRY = "NNCF_CI"
 """Environment variable that disables NNCF's telemetry."""
 
 
-def quantise(model: Any, samples: Samples, ignored: Sequence[str], label: str) -> Any:
-    """The quantised ModelProto.
+@dataclass(frozen=True)
+class Quantised:
+    """An int8 graph whose scales are as calibration found them, and the fp32 values of its weights."""
+
+    model: Any
+    weights: Weights
+
+    def rounded(self, precision: str = "int8") -> Any:
+        """The ModelProto in 'int8' or 'fp8', its weights rounded once from fp32 by scales that fp16 holds."""
+        return rounded_weights(self.model, self.weights, precision)
+
+
+def quantise(
+    model: Any, samples: Samples, ignored: Sequence[str], label: str, pattern: Pattern = FUSED, precision: str = "int8"
+) -> Quantised:
+    """Quantise a model to int8.
 
     Args:
-        model: fp32 ModelProto.
+        model: fp32 ModelProto whose nodes have names, its scale folded where the pattern says so (`fold.fold_scale`).
         ignored: names of nodes that stay in fp32.
+        precision: what the graph will be rounded to; it decides which heads can be quantised.
 
     Raises:
         MissingError: NNCF is not installed.
         RunError: NNCF cannot quantise the graph.
     """
+    made = _by_nncf(model, samples, ignored, label)
+    weights = exact_weights(model, made)
+    if pattern.attention_pairs:
+        fold_smoothing(made.graph, weights)
+    wanted = places(made, pattern, precision, ignored)
+    with console.Progress(f"{label}: attention", samples.count, "samples read") as bar:
+
+        def batches() -> Iterator[Mapping[str, NDArray[Any]]]:
+            for batch in samples.calibration:
+                bar.advance(len(batch))
+                yield samples.source.inputs(batch)
+
+        most = ranges(made, wanted, batches())
+    insert(made, wanted, most)
+    return Quantised(made, weights)
+
+
+def _by_nncf(model: Any, samples: Samples, ignored: Sequence[str], label: str) -> Any:
     nncf = _nncf()
 
     def feed(batch: NDArray[np.int64]) -> Mapping[str, NDArray[Any]]:
@@ -66,12 +105,8 @@ def quantise(model: Any, samples: Samples, ignored: Sequence[str], label: str) -
 
 def activation_products(model: Any) -> list[str]:
     """Names of the matrix products without a constant operand."""
-    constant = {i.name for i in model.graph.initializer}
-    for node in model.graph.node:
-        if all(name in constant for name in node.input if name):
-            constant |= set(node.output)
-    products = [node for node in model.graph.node if node.op_type == "MatMul" and not constant & set(node.input)]
-    return [node.name for node in products if node.name]
+    view = View(model.graph)
+    return [node.name for node in model.graph.node if node.name and is_product(view, node)]
 
 
 def _nncf() -> Any:

@@ -62,13 +62,12 @@ def reference_score(
 def run(graph: Path, precision: str, samples: Samples, indices: NDArray[np.int64], label: str) -> dict[int, NDArray[Any]]:
     """Sample index → response, for every sample in `indices`."""
     runtime = backend(RUNS_ON[precision])
-    hint = precision if precision != "fp8" else "fp32"
     cores = max(1, detect().usable_cores)
     answers: dict[int, NDArray[Any]] = {}
     dataset = samples.dataset
     with tempfile.TemporaryDirectory() as folder, console.Progress(label, len(indices), "samples") as bar:
-        runtime.build(graph, {"precision": hint}, Path(folder))
-        engine = runtime.load(Path(folder), EngineSpec(streams=cores, threads=cores, precision=hint))
+        runtime.build(graph, {"precision": precision}, Path(folder))
+        engine = runtime.load(Path(folder), EngineSpec(streams=cores, threads=cores, precision=precision))
         # If a sample's time depends on its length, each sample forms its own batch: its windows fill the engine's batches.
         together = 1 if dataset.proportional else BATCH
         work = by_length(indices.tolist(), indices.tolist(), dataset.lengths, together, PADDING)

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from code.common import console
 from code.precision.report import LayerRow, TensorRow
 from code.precision.samples import Samples
+from code.precision.weights import Weights, per_channel
 
 MEASURED_LAYERS = 12
 """Number of noisiest layers that are measured individually; the others are ranked by their noise."""
@@ -44,37 +45,35 @@ class _Item:
 
 
 def measure(
-    model: Any, quantised: Any, samples: Samples, layers: int = MEASURED_LAYERS
+    model: Any, quantised: Any, weights: Weights, samples: Samples, layers: int = MEASURED_LAYERS
 ) -> tuple[list[TensorRow], list[LayerRow]]:
     """Every quantised tensor, and every quantised layer, the costliest first.
 
     Args:
-        model: the fp32 ModelProto.
-        quantised: its result from `quantise`.
-        layers: number of the noisiest layers to measure one by one; with 0, only noise determines the order.
+        model: the fp32 ModelProto; only its nodes count as layers.
+        quantised: the int8 ModelProto made of it.
+        weights: the fp32 values of its rounded weights, by initializer.
+        layers: how many of the noisiest layers are measured one by one; with 0 noise alone decides the order.
     """
-    items = _items(model, quantised)
+    items = _items(frozenset(node.name for node in model.graph.node), quantised, weights)
     if not items:
         return [], []
     outputs = [o.name for o in quantised.graph.output]
     batches = _few(samples)
     everything = np.ones(len(items), dtype=bool)
-    stats = _stats(_session(_switchable(quantised, items, True)), items, samples, batches)
+    stats = _stats(session(_switchable(quantised, items, True)), items, samples, batches)
     tensors = [_row(item, stats.get(item.after)) for item in items]
-    noise: dict[str, float] = {}
-    for row in tensors:
-        for layer in row.layers:
-            noise[layer] = max(noise.get(layer, QUIETEST_DB), row.noise_db)
+    noise = _noisiest(tensors)
     ranked = sorted(noise, key=lambda layer: -noise[layer])
     tensors.sort(key=lambda row: -row.noise_db)
     if not layers:
         return tensors, [LayerRow(layer, noise[layer], None) for layer in ranked]
-    session = _session(_switchable(quantised, items, False))
+    running = session(_switchable(quantised, items, False))
 
     def answers(switches: NDArray[np.bool_]) -> list[NDArray[Any]]:
         out: list[NDArray[Any]] = []
         for batch in batches:
-            got = session.run(outputs, {**samples.source.inputs(batch), SWITCHES: switches})
+            got = running.run(outputs, {**samples.source.inputs(batch), SWITCHES: switches})
             out += samples.source.responses(dict(zip(outputs, got, strict=True)), batch)
         return out
 
@@ -92,10 +91,18 @@ def measure(
     return tensors, rows
 
 
-def _items(model: Any, quantised: Any) -> list[_Item]:
+def _noisiest(tensors: list[TensorRow]) -> dict[str, float]:
+    """Layer → the noise of the noisiest tensor that it reads."""
+    noise: dict[str, float] = {}
+    for row in tensors:
+        for layer in row.layers:
+            noise[layer] = max(noise.get(layer, QUIETEST_DB), row.noise_db)
+    return noise
+
+
+def _items(layers_of_model: frozenset[str], quantised: Any, weights: Weights) -> list[_Item]:
     from onnx import numpy_helper
 
-    originals = _weights_by_reader(model)
     constants = {i.name: i for i in quantised.graph.initializer}
     producer = {name: node for node in quantised.graph.node for name in node.output}
     readers = _readers(quantised)
@@ -108,17 +115,11 @@ def _items(model: Any, quantised: Any) -> list[_Item]:
         if node.op_type != "DequantizeLinear":
             continue
         scale = numpy_helper.to_array(constants[node.input[1]])
-        layers = tuple(readers.get(node.output[0], ()))
+        layers = tuple(name for name in readers.get(node.output[0], ()) if name in layers_of_model)
         if node.input[0] in constants:
             rounded = numpy_helper.to_array(constants[node.input[0]])
-            axis = next((a.i for a in node.attribute if a.name == "axis"), 1)
-            shape = [1] * rounded.ndim
-            if scale.ndim:
-                shape[axis % rounded.ndim] = -1
-            values = rounded.astype(np.float32) * scale.reshape(shape)
-            before = _unrounded(
-                values, originals.get(layers[0] if layers else ""), _smoothing(node, quantised, producer, constants)
-            )
+            values = rounded.astype(np.float32) * per_channel(node, scale, rounded.ndim)
+            before = weights.get(node.input[0], values)
             limit, table = float(scale.max()) * 127, operators.get(node.output[0]) == {"Gather"}
             noise, power = float(np.square(values - before).sum()), float(np.square(before).sum())
             found.append(_Item(node.output[0], "weight", "", node.output[0], limit, layers, before, noise, power, table))
@@ -147,57 +148,6 @@ def _readers(quantised: Any) -> dict[str, list[str]]:
         return list(dict.fromkeys(out))
 
     return {n.output[0]: reached(n.output[0], 6) for n in quantised.graph.node if n.op_type == "DequantizeLinear"}
-
-
-def _weights_by_reader(model: Any) -> dict[str, list[NDArray[Any]]]:
-    """Node name → its constant inputs in the fp32 graph."""
-    from onnx import numpy_helper
-
-    constants = {i.name: i for i in model.graph.initializer}
-    for node in model.graph.node:
-        if node.op_type == "Constant":
-            constants.update((node.output[0], a.t) for a in node.attribute if a.name == "value")
-    out: dict[str, list[NDArray[Any]]] = {}
-    for node in model.graph.node:
-        arrays = [numpy_helper.to_array(constants[i]) for i in node.input if i in constants]
-        if arrays:
-            out[node.name] = arrays
-    return out
-
-
-def _smoothing(node: Any, quantised: Any, producer: Mapping[str, Any], constants: Mapping[str, Any]) -> NDArray[Any] | None:
-    """The factor by which smoothing divided the activation for this weight: the inverse of the factor before its Q/DQ pair."""
-    from onnx import numpy_helper
-
-    for reader in quantised.graph.node:
-        if node.output[0] not in reader.input:
-            continue
-        for name in reader.input:
-            for _ in range(3):  # DequantizeLinear, QuantizeLinear, Mul
-                made = producer.get(name)
-                if made is None or not made.input:
-                    break
-                factor = [i for i in made.input if i in constants]
-                if made.op_type == "Mul" and factor:
-                    return np.asarray(1.0 / numpy_helper.to_array(constants[factor[0]]).reshape(-1))
-                name = made.input[0]
-    return None
-
-
-def _unrounded(rounded: NDArray[Any], candidates: list[NDArray[Any]] | None, factor: NDArray[Any] | None) -> NDArray[Any]:
-    """The fp32 weight that `rounded` comes from; `rounded` itself if none of the node's constants is close to it."""
-    for array in candidates or []:
-        if array.shape != rounded.shape:
-            continue
-        scaled = [array]
-        if factor is not None and array.ndim == 2 and len(factor) == array.shape[0]:
-            scaled.append(array * factor[:, None])
-        if factor is not None and array.ndim == 2 and len(factor) == array.shape[1]:
-            scaled.append(array * factor[None, :])
-        for one in scaled:
-            if np.linalg.norm(one - rounded) <= 0.1 * np.linalg.norm(rounded):
-                return np.asarray(one, dtype=np.float32)
-    return rounded
 
 
 def _switchable(quantised: Any, items: list[_Item], stats: bool) -> Any:
@@ -243,7 +193,8 @@ def _switchable(quantised: Any, items: list[_Item], stats: bool) -> Any:
     return model
 
 
-def _session(model: Any) -> Any:
+def session(model: Any) -> Any:
+    """A model ready to run on ONNX Runtime, its Q/DQ nodes as they stand."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
@@ -259,14 +210,14 @@ def _few(samples: Samples) -> list[NDArray[np.int64]]:
     return [flat[place : place + 1] for place in range(start, min(start + MEASURED_SAMPLES, len(flat)))]
 
 
-def _stats(session: Any, items: list[_Item], samples: Samples, batches: list[NDArray[np.int64]]) -> dict[str, dict[str, float]]:
-    """Activation → its minimum, maximum, power and noise over the batches."""
+def _stats(running: Any, items: list[_Item], samples: Samples, batches: list[NDArray[np.int64]]) -> dict[str, dict[str, float]]:
+    """Activation → its least, most, power and noise over the batches."""
     activations = [item for item in items if item.kind == "activation"]
     words = ("noise", "power", "least", "most")
     names = [f"{item.after}__{word}" for item in activations for word in words]
     seen: dict[str, list[float]] = {name: [] for name in names}
     for batch in batches if names else []:
-        got = session.run(names, {**samples.source.inputs(batch), SWITCHES: np.ones(len(items), dtype=bool)})
+        got = running.run(names, {**samples.source.inputs(batch), SWITCHES: np.ones(len(items), dtype=bool)})
         for name, value in zip(names, got, strict=True):
             seen[name].append(float(value))
     over: dict[str, Callable[[list[float]], float]] = {"noise": sum, "power": sum, "least": min, "most": max}

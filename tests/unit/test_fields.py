@@ -207,7 +207,7 @@ OTHER: dict[str, Any] = {
     "benchmark": "3d-unet",
     "length_buckets": ["128", "384"],
     "hardware_compatibility": "ampere_plus",
-    "profiling_verbosity": "detailed",
+    "profiling_verbosity": "none",
     "max_batch": 8,
     "num_beams": 7,
     "builder_optimization_level": 2,

@@ -19,6 +19,8 @@ from code.backends.tensorrt.check import check
 from code.backends.tensorrt.sdk import TENSORRT_RTX, sdk
 from code.common.errors import RunError, UsageError
 from code.precision.convert import convert
+from code.precision.pattern import FUSED
+from scripts.make_bert_large_shape import make, written
 from tests.unit.graphs import small_bert, values
 
 pytest.importorskip("tensorrt_rtx", reason="TensorRT-RTX is not installed; run `make tensorrt_rtx`")
@@ -62,6 +64,7 @@ def test_one_graph_builds_for_two_gpus_and_each_once(half: Path, build_dir: Path
     assert len(layers) == details["layers"]["count"] > 20
     assert any("float16" in layer["outputs"].values() for layer in layers if layer["type"] == "matrix_multiply")
     assert details["memory_bytes"]["weights"] > 0
+    assert details["fused_layers"]["attention"]["count"] == 1
     assert built(half) == (first, False)
     other, fresh = built(half, system="L40Sx1")
     assert fresh and other.folder != first.folder
@@ -156,6 +159,44 @@ def test_two_builds_at_once_make_one_engine(half: Path, build_dir: Path, project
     said = [p.communicate(timeout=200)[0].strip() for p in both]
     assert [p.returncode for p in both] == [0, 0] and "True" in said
     assert len(store.built()) == 1
+
+
+def quantised(folder: Path, precision: str) -> Path:
+    """A small BERT in the pattern that TensorRT fuses."""
+    file = folder / precision / "model.onnx"
+    file.parent.mkdir()
+    onnx.save(written(onnx.load(str(small_bert(folder))), FUSED, precision, "fp16"), str(file))
+    return file
+
+
+@pytest.mark.parametrize(("precision", "system"), [("int8", "A100_SXM4_40GBx8"), ("int8", "L40Sx1"), ("fp8", "L40Sx1")])
+def test_quantised_attention_builds(precision: str, system: str, tmp_path: Path, build_dir: Path) -> None:
+    details = tensorrt_builder.build(
+        TENSORRT_RTX, quantised(tmp_path, precision), values(precision=precision, system=system), tmp_path
+    )
+    assert details["fused_layers"]["attention"]["count"] == 1
+    layers = json.loads((tmp_path / "layers.json").read_text())
+    assert sum(layer["type"] == "quantize" for layer in layers) >= 8
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("system", ["A100_SXM4_40GBx8", "L40Sx1"])
+def test_bert_larges_shape_builds_with_quantised_attention(system: str, tmp_path: Path, build_dir: Path) -> None:
+    model = tmp_path / "model.onnx"
+    onnx.save(written(make(24, 1024, 16, 4096, 30522, 512), FUSED, "int8", "fp16"), str(model))
+    details = tensorrt_builder.build(TENSORRT_RTX, model, values(precision="int8", system=system, max_batch=256), tmp_path)
+    assert details["fused_layers"]["attention"]["count"] == 24
+
+
+def test_the_attentions_of_a_network_are_found_whatever_its_types(tmp_path: Path) -> None:
+    from code.backends.tensorrt.fusion import attentions_of
+
+    for precision, dtype in (("int8", "float16"), ("fp32", "float32")):
+        model = quantised(tmp_path, precision) if precision == "int8" else small_bert(tmp_path, layers=2)
+        parsed = tensorrt_builder.parse(TENSORRT_RTX, model)
+        found = attentions_of(parsed.network, parsed.module, tensorrt_builder._type)
+        assert [a.softmax for a in found] == [f"layer.{i}/attention/softmax" for i in range(len(found))] and found
+        assert {a.dtype for a in found} == {dtype} and found[0].first == "layer.0/attention/scores"
 
 
 def test_what_was_built_is_an_engine_as_far_as_can_be_told_without_a_gpu(half: Path, build_dir: Path) -> None:

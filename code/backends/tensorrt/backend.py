@@ -74,6 +74,7 @@ class TensorRt(Backend):
             "hardware_compatibility": asked.hardware_compatibility,
             "version_compatible": asked.version_compatible,
             "profiling_verbosity": asked.profiling_verbosity,
+            "allow_unfused": asked.allow_unfused,
             "plugins": {f.name: sha256(f) for f in asked.plugins},
         }
 

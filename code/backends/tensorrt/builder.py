@@ -12,12 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from code.backends.tensorrt.fusion import Fusion, attentions_of, fusion_of, inspect
 from code.backends.tensorrt.options import BuildOptions
 from code.backends.tensorrt.profiles import Profile, profiles_of, shapes
 from code.backends.tensorrt.progress import monitor
 from code.backends.tensorrt.sdk import Flavour, Messages, explained, logger, sdk, sizes
 from code.backends.tensorrt.sdk import version as version_of
-from code.backends.tensorrt.target import Target, require_buildable, target_of
+from code.backends.tensorrt.target import Target, here, require_buildable, target_of
 from code.backends.tensorrt.timing import TimingCache
 from code.common import console
 from code.common.errors import RunError, UsageError
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 PLAN = "engine.plan"
 LAYERS = "layers.json"
 CHECK_STEP = "run `make check_engines` with the same RUN_ARGS to list every problem of the graph"
+ENGINE_LAYERS = "engine_layers.json"
 
 
 @dataclass
@@ -63,12 +65,12 @@ def parse(flavour: Flavour, model: Path) -> Parsed:
 
 
 def build(flavour: Flavour, model: Path, values: Mapping[str, Any], folder: Path) -> dict[str, Any]:
-    """Write engine.plan and layers.json into `folder`; the answer goes into the sidecar.
+    """Write engine.plan, layers.json and engine_layers.json into `folder`; the answer goes into the sidecar.
 
     Raises:
         UsageError: the graph or the profile cannot be built as it is, or the GPU cannot be targeted.
         MissingError: a plugin library or the GPU is missing.
-        RunError: the build failed; the error has TensorRT's message.
+        RunError: the build failed, with TensorRT's message; or attention is not fused and `allow_unfused` is not set.
     """
     target = target_of(values)
     require_buildable(target, flavour, sdk(flavour))
@@ -99,6 +101,10 @@ def build(flavour: Flavour, model: Path, values: Mapping[str, Any], folder: Path
         cache.keep(config)
     layers = _layers(parsed.network)
     write_json(folder / LAYERS, layers)
+    fusion = _fusion(parsed, flavour, plan)
+    write_json(folder / ENGINE_LAYERS, list(fusion.layers))
+    if not options.allow_unfused:
+        fusion.require(flavour.label)
     return {
         "engine": PLAN,
         "sha256": hashlib.sha256(data).hexdigest(),
@@ -108,6 +114,7 @@ def build(flavour: Flavour, model: Path, values: Mapping[str, Any], folder: Path
         "outputs": [_tensor(parsed.network.get_output(i)) for i in range(parsed.network.num_outputs)],
         "profiles": _profile_shapes(parsed.network, profiles),
         "layers": {"count": len(layers), "file": LAYERS, "types": dict(Counter(layer["type"] for layer in layers))},
+        "fused_layers": {"file": ENGINE_LAYERS, **fusion.record()},
         "memory_bytes": {
             "weights": parsed.messages.number_after("Total Weights Memory: "),
             "activations": parsed.messages.number_after("Total Activation Memory: "),
@@ -196,6 +203,23 @@ def _layers(network: trt.INetworkDefinition) -> list[dict[str, Any]]:
         made = {t.name: _type(t) for t in outputs if t is not None}
         out.append({"name": layer.name, "type": layer.type.name.lower(), "outputs": made})
     return out
+
+
+def _fusion(parsed: Parsed, flavour: Flavour, plan: Any) -> Fusion:
+    """What the built engine's inspector shows; nothing where the engine cannot be loaded, which needs a GPU."""
+    attentions = attentions_of(parsed.network, parsed.module, _type)
+    messages = Messages()
+    engine = None
+    if not flavour.crosses or here() is not None:
+        with explained(f"{flavour.label} cannot load the engine that it built", messages, CHECK_STEP):
+            engine = parsed.module.Runtime(parsed.logger).deserialize_cuda_engine(plan)
+    fusion = fusion_of("", attentions) if engine is None else inspect(engine, parsed.module, attentions)
+    if fusion.attentions and fusion.unfused is None and not flavour.crosses:
+        console.warn(
+            f"whether {flavour.label} fused the network's {fusion.attentions} attentions is not known: its inspector shows no layers; "
+            "--profiling_verbosity=detailed shows them"
+        )
+    return fusion
 
 
 def registry_step(module: Any, plugins: Sequence[Path]) -> None:

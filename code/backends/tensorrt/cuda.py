@@ -13,6 +13,7 @@ import ctypes
 import importlib
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
@@ -26,11 +27,29 @@ Bytes = NDArray[np.uint8]
 """Page-locked host memory, uint8 [size]."""
 
 
+@dataclass(frozen=True)
+class Found:
+    """A device as CUDA describes it: `uuid` as NVML writes it or '' where the package does not tell, `bus` as '0000:3b:00.0'."""
+
+    name: str
+    uuid: str
+    bus: str
+    compute: int
+
+    @property
+    def capability(self) -> str:
+        """The compute capability, such as '8.0'."""
+        return f"{self.compute // 10}.{self.compute % 10}"
+
+
 class Cuda(Protocol):
     """One device. Every call fails with a RunError that has CUDA's words."""
 
     package: str
     """The package that it is opened with."""
+
+    def found(self) -> Found:
+        """The device, as CUDA describes it."""
 
     def current(self) -> AbstractContextManager[None]:
         """Make the device current on the calling thread for a block, in which every other call belongs. May be nested."""
@@ -72,6 +91,16 @@ class CudaBindings:
             _, text = self._api.cudaGetErrorString(code)
             raise RunError(f"{name} failed", text.decode() if isinstance(text, bytes) else str(text), NEXT)
         return results[0] if results else None
+
+    def found(self) -> Found:
+        """What the runtime says; no context is created for it."""
+        _require_shown(self._device, int(self._call("cudaGetDeviceCount")))
+        facts = self._call("cudaGetDeviceProperties", self._device)
+        name = facts.name.decode() if isinstance(facts.name, bytes) else str(facts.name)
+        bus = f"{facts.pciDomainID:04x}:{facts.pciBusID:02x}:{facts.pciDeviceID:02x}.0"
+        text = bytes(value & 0xFF for value in facts.uuid.bytes).hex()
+        uuid = "GPU-" + "-".join((text[:8], text[8:12], text[12:16], text[16:20], text[20:]))
+        return Found(name.rstrip("\0"), uuid, bus, 10 * int(facts.major) + int(facts.minor))
 
     @contextmanager
     def current(self) -> Iterator[None]:
@@ -120,7 +149,8 @@ class PyCuda:
         self._api: Any = importlib.import_module("pycuda.driver")
         with self._explained("cuInit"):
             self._api.init()
-            self._context = self._api.Device(device).retain_primary_context()
+            self._device = self._api.Device(device)
+            self._context = self._device.retain_primary_context()
         self._memory: list[Any] = []  # PyCUDA frees an allocation with its last reference
 
     @contextmanager
@@ -129,6 +159,12 @@ class PyCuda:
             yield
         except self._api.Error as error:
             raise RunError(f"{name} failed", str(error), NEXT) from error
+
+    def found(self) -> Found:
+        """What the driver says; PyCUDA does not tell the UUID."""
+        with self._explained("cuDeviceGetAttribute"):
+            major, minor = self._device.compute_capability()
+            return Found(str(self._device.name()), "", str(self._device.pci_bus_id()).lower(), 10 * int(major) + int(minor))
 
     @contextmanager
     def current(self) -> Iterator[None]:
@@ -176,6 +212,15 @@ class PyCuda:
         """Wait."""
         with self._explained("cuStreamSynchronize"):
             stream.synchronize()
+
+
+def _require_shown(device: int, count: int) -> None:
+    if device >= count:
+        raise RunError(
+            f"there is no device {device} in this process",
+            f"CUDA shows {count} device{'s' if count != 1 else ''}",
+            "check CUDA_VISIBLE_DEVICES, and run the harness through `make run_harness`",
+        )
 
 
 PACKAGES: tuple[Callable[[int], Cuda], ...] = (CudaBindings, PyCuda)

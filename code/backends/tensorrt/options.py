@@ -24,6 +24,7 @@ ENGINE = Consumer(
         "version_compatible",
         "profiling_verbosity",
         "plugin_libs",
+        "allow_unfused",
     ),
     engine=True,
     backends=BOTH,
@@ -55,8 +56,9 @@ class BuildOptions:
         builder_optimization_level: 0 to 5; None: TensorRT decides.
         hardware_compatibility: 'none', 'ampere_plus' or 'same_compute_capability'; None when unset, and for TensorRT-RTX,
             which compiles kernels for the GPU when it loads an engine.
-        profiling_verbosity: 'none', 'layer_names_only' or 'detailed'.
+        profiling_verbosity: 'none', 'layer_names_only' or 'detailed', which the check of fused attention needs and is the default.
         plugins: existing libraries to load.
+        allow_unfused: build an engine whose attention is not fused, too.
     """
 
     precision: str
@@ -66,6 +68,7 @@ class BuildOptions:
     version_compatible: bool
     profiling_verbosity: str
     plugins: tuple[Path, ...]
+    allow_unfused: bool
 
     @classmethod
     def of(cls, values: Mapping[str, Any], crosses: bool) -> BuildOptions:
@@ -81,8 +84,9 @@ class BuildOptions:
             builder_optimization_level=read.get("builder_optimization_level"),
             hardware_compatibility=None if crosses else HARDWARE.of(values).get("hardware_compatibility"),
             version_compatible=bool(read.get("version_compatible")),
-            profiling_verbosity=read.get("profiling_verbosity") or "layer_names_only",
+            profiling_verbosity=read.get("profiling_verbosity") or "detailed",
             plugins=plugin_files(read.get("plugin_libs") or ()),
+            allow_unfused=bool(read.get("allow_unfused")),
         )
 
 

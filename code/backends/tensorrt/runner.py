@@ -7,7 +7,10 @@ asynchronous on its stream, so that lanes overlap. Needs an NVIDIA GPU and its d
 from __future__ import annotations
 
 import json
+import mmap
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,10 +18,11 @@ import numpy as np
 
 from code.backends.base import Arrays, EngineSpec
 from code.backends.tensorrt.builder import registry_step
+from code.backends.tensorrt.chosen import require_chosen
 from code.backends.tensorrt.cuda import Cuda, open_device
 from code.backends.tensorrt.profiles import Shape
 from code.backends.tensorrt.sdk import Flavour, Messages, logger, sdk, sizes
-from code.backends.tensorrt.target import here
+from code.backends.tensorrt.target import Target, here
 from code.common.errors import MissingError, RunError
 from code.common.files import sha256
 from code.harness.schema.options import TensorRtOptions
@@ -31,30 +35,57 @@ SIDECAR = "engine.json"
 
 
 def load(flavour: Flavour, folder: Path, spec: EngineSpec) -> TrtEngine:
-    """Check the engine against its sidecar and this machine's GPU, and deserialise it.
+    """Check the engine against its sidecar and the device of `spec`, and deserialise it there.
+
+    All devices of a process share the runtime, its logger and one mapping of the plan.
 
     Raises:
         MissingError: no GPU, no driver, or a package is not installed.
-        RunError: the engine is damaged, built for another GPU, or rejected by TensorRT.
+        RunError: the device is not the chosen one; the engine is damaged, built for another GPU, or rejected by TensorRT.
     """
     details = read_details(folder)
     plan = require_whole(folder, details)
-    require_same_gpu(folder, details)
+    require_gpu(folder, details)
+    options = spec.options if isinstance(spec.options, TensorRtOptions) else TensorRtOptions()
+    cuda = open_device(spec.device)
+    require_chosen(spec.device, cuda.found(), spec.name, folder, details)
+    stat = plan.stat()
+    with cuda.current():
+        shared = _shared(flavour, options.plugin_libs, options.version_compatible)
+        engine = shared.runtime.deserialize_cuda_engine(_mapped(plan, stat.st_mtime_ns, stat.st_size))
+    if engine is None:
+        raise RunError(f"{flavour.label} cannot load the engine {folder.name}", shared.messages.last(), REBUILD)
+    graphs = options.use_graphs and flavour.crosses
+    return TrtEngine(shared.module, shared.runtime, engine, shared.messages, cuda, graphs)
+
+
+@dataclass(frozen=True)
+class Shared:
+    """What the devices of a process share: TensorRT takes one logger for all of them."""
+
+    module: Any
+    messages: Messages
+    listener: trt.ILogger
+    runtime: trt.Runtime
+
+
+@cache
+def _shared(flavour: Flavour, plugins: Sequence[str], host_code: bool) -> Shared:
     module = sdk(flavour)
     messages = Messages()
-    options = spec.options if isinstance(spec.options, TensorRtOptions) else TensorRtOptions()
-    registry_step(module, [Path(file) for file in options.plugin_libs])
-    cuda = open_device(spec.device)
-    with cuda.current():
-        listener = logger(module, messages)
-        runtime: trt.Runtime = module.Runtime(listener)
-        if options.version_compatible:
-            runtime.engine_host_code_allowed = True
-        engine = runtime.deserialize_cuda_engine(plan.read_bytes())
-    if engine is None:
-        raise RunError(f"{flavour.label} cannot load the engine {folder.name}", messages.last(), REBUILD)
-    graphs = options.use_graphs and flavour.crosses
-    return TrtEngine(module, runtime, engine, messages, cuda, graphs)
+    registry_step(module, [Path(file) for file in plugins])
+    listener = logger(module, messages)
+    runtime: trt.Runtime = module.Runtime(listener)
+    if host_code:
+        runtime.engine_host_code_allowed = True
+    return Shared(module, messages, listener, runtime)
+
+
+@lru_cache(maxsize=8)
+def _mapped(plan: Path, _changed: int, _size: int) -> mmap.mmap:
+    """A plan file, mapped once for all devices: it can be hundreds of megabytes."""
+    with plan.open("rb") as file:
+        return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
 
 
 def read_details(folder: Path) -> Mapping[str, Any]:
@@ -69,13 +100,19 @@ def read_details(folder: Path) -> Mapping[str, Any]:
 def require_whole(folder: Path, details: Mapping[str, Any]) -> Path:
     """The plan file; RunError if it differs from the one that was built."""
     plan = folder / str(details.get("engine"))
-    if not plan.is_file() or sha256(plan) != details.get("sha256"):
+    stat = plan.stat() if plan.is_file() else None
+    if stat is None or _digest(plan, stat.st_mtime_ns, stat.st_size) != details.get("sha256"):
         raise RunError(f"the engine {folder.name} is damaged", f"{plan.name} differs from the file that was built", REBUILD)
     return plan
 
 
-def require_same_gpu(folder: Path, details: Mapping[str, Any]) -> None:
-    """MissingError without a GPU, RunError for an engine built for another GPU."""
+@lru_cache(maxsize=8)
+def _digest(plan: Path, _changed: int, _size: int) -> str:
+    return sha256(plan)
+
+
+def require_gpu(folder: Path, details: Mapping[str, Any]) -> Target:
+    """This machine's first GPU; MissingError without one."""
     machine = here()
     if machine is None:
         raise MissingError(
@@ -83,6 +120,12 @@ def require_same_gpu(folder: Path, details: Mapping[str, Any]) -> None:
             "this machine has none, or its driver does not respond",
             "run on a machine with that GPU; `make doctor` shows what is missing; here, run with --backend=openvino",
         )
+    return machine
+
+
+def require_same_gpu(folder: Path, details: Mapping[str, Any]) -> None:
+    """MissingError without a GPU, RunError for an engine built for another GPU than this machine's first."""
+    machine = require_gpu(folder, details)
     if machine.capability != details["compute_capability"]:
         raise RunError(
             f"the engine {folder.name} is for compute capability {details['compute_capability']} ({details.get('gpu')})",

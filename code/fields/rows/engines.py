@@ -52,9 +52,10 @@ ROWS: tuple[Field, ...] = (
         ENGINE,
         "profiling_verbosity",
         "str",
-        "Layer information in the engine for profilers.",
+        "Layer information in the engine for profilers and for the check of fused attention; default: detailed.",
         choices=("none", "layer_names_only", "detailed"),
     ),
+    row(ENGINE, "allow_unfused", "bool", "Build a TensorRT engine whose attention is not fused, for trying."),
     row(ENGINE, "plugin_libs", "list", "TensorRT plugin libraries to load."),
     # ── calibration ────────────────────────────────────────────────────────────
     row(CALIB, "force_calibration", "bool", "Repeat a calibration that already exists."),
