@@ -142,3 +142,50 @@ def test_every_public_config_field_is_known(shared: object) -> None:
     for name, fact in facts.items():
         wider = ("any", "precision", "flags")  # newer configs also write dicts by component
         assert name in own or field_table()[name].type in (kinds.get(fact["type"], fact["type"]), *wider), name
+
+
+@pytest.mark.parametrize(
+    ("word", "harness", "target", "power"),
+    [
+        ("high_accuracy_triton", HarnessType.Triton, AccuracyTarget.k_99_9, PowerSetting.MaxP),
+        ("triton_high_accuracy", HarnessType.Triton, AccuracyTarget.k_99_9, PowerSetting.MaxP),
+        ("maxq_high_accuracy", HarnessType.Custom, AccuracyTarget.k_99_9, PowerSetting.MaxQ),
+        ("triton_unified_maxq", HarnessType.TritonUnified, AccuracyTarget.k_99, PowerSetting.MaxQ),
+        ("lon_node_high_accuracy", HarnessType.Custom, AccuracyTarget.k_99_9, PowerSetting.MaxP),
+        ("custom_k_99_9_MaxQ", HarnessType.Custom, AccuracyTarget.k_99_9, PowerSetting.MaxQ),
+        ("High-Accuracy", HarnessType.Custom, AccuracyTarget.k_99_9, PowerSetting.MaxP),
+    ],
+)
+def test_a_config_version_is_words_in_any_order(
+    word: str, harness: HarnessType, target: AccuracyTarget, power: PowerSetting
+) -> None:
+    ((first, *_),) = asked(f"--config_ver={word}").settings()
+    assert (first.harness_type, first.accuracy_target, first.power_setting) == (harness, target, power)
+
+
+@pytest.mark.parametrize("word", ["high_accuracy_tritn", "maxq_maxp", "k_99_high_accuracy", "_"])
+def test_a_list_of_versions_with_one_bad_item_names_it(word: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        asked(f"--config_ver=default,{word}").settings()
+    assert repr(word) in caught.value.what and "default" not in caught.value.what
+
+
+def test_a_version_by_its_parts() -> None:
+    request = asked("--accuracy_target=.999", "--power_setting=maxq", "--harness_type=auto")
+    assert request.settings()[0][0].config_ver() == "high_accuracy_maxq" and not request.warnings
+    assert asked("--accuracy_target=99.9").settings()[0][0].accuracy_target is AccuracyTarget.k_99_9
+    request = asked("--config_ver=maxq", "--power_setting=MaxP")
+    assert request.settings()[0][0].power_setting is PowerSetting.MaxQ and "goes before" in request.warnings[0]
+    with pytest.raises(UsageError, match=r"accuracy_target cannot be 0\.9"):
+        asked("--accuracy_target=0.9").settings()
+
+
+def test_an_unsupported_benchmark_beside_another_is_a_warning() -> None:
+    request = asked("--benchmarks=resnet50,bert")
+    assert request.benchmarks() == [Benchmark.BERT] and "resnet50 is not supported" in request.warnings[0]
+    assert not asked("--benchmarks=resnet50").warnings
+
+
+@pytest.mark.parametrize("word", ["AccuracyMode", "accuracy", "accuracy_only", "acc"])
+def test_test_modes_in_other_spellings(word: str) -> None:
+    assert asked(f"--test_mode={word}")["test_mode"] == "AccuracyOnly"
