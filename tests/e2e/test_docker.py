@@ -64,6 +64,11 @@ class Host:
         text = f"export MLPERF_SCRATCH_PATH={self.scratch} && {command}"
         return self.run("docker", "exec", "-u", self.user, self.container, "bash", "-c", text)
 
+    def by_sudo(self, command: str) -> subprocess.CompletedProcess[str]:
+        """As cloud automation does: every step under sudo, which drops the image's variables."""
+        text = f"export MLPERF_SCRATCH_PATH={self.scratch} && {command}"
+        return self.run("docker", "exec", "-u", self.user, self.container, "sudo", "bash", "-c", text)
+
     def metadata(self) -> set[Path]:
         return set((self.tree / "build" / "logs").glob("*/*/*/*/metadata.json"))
 
@@ -192,7 +197,7 @@ class TestBeforeThereIsAnImage:
     def test_no_image_yet(self, host: Host) -> None:
         fails(
             host.run("make", "launch_docker", "DOCKER_DETACH=1", "FLAVOUR=cpu", "DOCKER_TAG=never-built"),
-            "no image",
+            "never-built does not exist",
             "make prebuild",
         )
 
@@ -233,14 +238,15 @@ class TestAutomation:
         assert started.inside("id -un").stdout.strip() == started.user
 
     def test_the_sequence_ends_with_results_that_belong_to_the_user(self, started: Host) -> None:
-        for verb in ("download_data", "download_model", "preprocess_data", "build"):
-            done = started.inside(f"make {verb} BENCHMARKS=bert")
+        for verb in ("clean", "link_dirs", "download_data", "download_model", "preprocess_data", "build"):
+            done = started.by_sudo(f"make {verb} BENCHMARKS=bert")
             assert done.returncode == 0, verb
+            assert "Installing" not in done.stdout, "the environment of the image is used"
         found: dict[str, dict[str, object]] = {}
         for mode in ("PerformanceOnly", "AccuracyOnly"):
             before = started.metadata()
             workloads = "--benchmarks=bert --scenarios=Offline,Server,SingleStream --config_ver=default"
-            done = started.inside(f"make run RUN_ARGS='{workloads} --test_mode={mode} --fast {MORE_RUN_ARGS}'")
+            done = started.by_sudo(f"make run RUN_ARGS='{workloads} --test_mode={mode} --fast {MORE_RUN_ARGS}'")
             assert done.returncode == 0
             new = started.metadata() - before
             assert {path.parent.name.split(".")[0] for path in new} == {"Offline", "Server", "SingleStream"}
@@ -253,7 +259,16 @@ class TestAutomation:
                 assert "accuracy_pass" in result, name
         others = [path for path in started.tree.rglob("*") if not path.is_symlink() and path.owner() != started.user]
         assert not others, others[:5]
+        strays = [path for path in started.scratch.rglob("*") if path.owner() != started.user and path.name != "other.tar"]
+        assert not strays, strays[:5]
         assert not (started.tree / ".venv").exists(), "the host's environment is not touched"
+
+    def test_sudo_is_for_the_added_account_alone(self, started: Host) -> None:
+        assert started.by_sudo("id -u; echo $VENV").stdout.split() == ["0", "/opt/venv"]
+        image = f"mlperf-inference:{started.user}-{ARCH}"
+        for account in ("mlperf", "nobody"):
+            refused = started.run("docker", "run", "--rm", "--user", account, image, "sudo", "-n", "true")
+            assert refused.returncode != 0 and "password is required" in refused.stderr
 
     def test_nothing_is_installed_at_the_first_target(self, started: Host) -> None:
         """The image carries the environment of the lock file; a clone younger than the image does not install it again."""
@@ -313,7 +328,44 @@ class TestOneCommand:
         assert done.returncode == 0 and "belong to you" in done.stdout
 
 
+FOREIGN = """
+include $(CURDIR)/Makefile.const
+DOCKER_TAG ?= $(UNAME)-$(ARCH)
+ifdef MLPERF_SCRATCH_PATH
+    MOUNTS += -v $(MLPERF_SCRATCH_PATH):$(MLPERF_SCRATCH_PATH)
+endif
+BASE_IMAGE_NAME ?= theirs-$(VERSION)-cuda$(CUDA_VER)
+
+prebuild:
+\t@echo base $(BASE_IMAGE_NAME)
+\tdocker build -t mlperf-inference:$(DOCKER_TAG)-latest --network host -f docker/cpu/Dockerfile docker
+\tdocker build -t mlperf-inference:$(DOCKER_TAG) --network host --build-arg BASE_IMAGE=mlperf-inference:$(DOCKER_TAG)-latest \\
+\t  --build-arg GID=$(GROUPID) --build-arg UID=$(UID) --build-arg GROUP=$(GROUPNAME) --build-arg USER=$(UNAME) - < docker/Dockerfile.user
+\tdocker run -d --rm -it -w /work -v $(CURDIR):/work --name mlperf-inference-$(DOCKER_TAG) --user $(UID) $(MOUNTS) \\
+\t  -v ${SSH_KEY_MOUNT_PATH} -e HOST_HOSTNAME=$(HOSTNAME) mlperf-inference:$(DOCKER_TAG)
+"""
+"""A detached Makefile.docker as automation puts it in place of ours: it passes the scratch path alone."""
+
+
+def test_a_makefile_docker_of_automation(started: Host) -> None:
+    started.run("make", "stop_docker")
+    ours = started.tree / "Makefile.docker"
+    kept = ours.read_text()
+    try:
+        ours.write_text(FOREIGN)
+        done = started.run("make", "prebuild", f"MLPERF_SCRATCH_PATH={started.scratch}")
+        assert done.returncode == 0 and "base mlpinf-v5.1-cuda" in done.stdout
+        for step in ("clean", "link_dirs", "preprocess_data BENCHMARKS=bert", "info"):
+            assert started.by_sudo(f"make {step}").returncode == 0, step
+        logs = (started.tree / "build").stat()
+        assert logs.st_uid == (started.tree / "Makefile").stat().st_uid
+    finally:
+        ours.write_text(kept)
+        started.run("docker", "rm", "--force", started.container)
+
+
 def test_stop(started: Host) -> None:
+    started.run("make", "launch_docker", "DOCKER_DETACH=1", "FLAVOUR=cpu")
     assert "Stopped" in started.run("make", "stop_docker").stdout
     again = started.run("make", "stop_docker")
     assert again.returncode == 0 and "nothing to stop" in again.stdout
