@@ -301,7 +301,7 @@ tell_inside:
 lint: packages_dev ## Check style, types and layers
 	@cd "$$PROJECT_ROOT" && "$$VENV"/bin/ruff check . && "$$VENV"/bin/ruff format --check . && "$$VENV"/bin/mypy
 	@cd "$$PROJECT_ROOT" && "$$VENV"/bin/lint-imports --no-logo --no-cache
-	@cd "$$PROJECT_ROOT" && find code/harness/cpp tests/benchmarks -name '*.cc' -o -name '*.cu' -o -name '*.h' | xargs "$$VENV"/bin/clang-format --dry-run -Werror
+	@cd "$$PROJECT_ROOT" && find code/harness/cpp tests/benchmarks tests/cuda_stand_in -name '*.cc' -o -name '*.cu' -o -name '*.h' | xargs "$$VENV"/bin/clang-format --dry-run -Werror
 
 # clang-tidy can check the TensorRT files only where TensorRT's headers are installed.
 .PHONY: lint_cpp

@@ -47,7 +47,6 @@ def fails(done: subprocess.CompletedProcess[str], status: int, *words: str) -> N
             3,
             ("does not exist", "make download_model", "--model_variant=reference"),
         ),
-        ((*BERT, "--config_ver=triton"), 2, ("no 'triton' config", "default, high_accuracy")),
     ],
     ids=lambda v: " ".join(v[-1:]) if isinstance(v, tuple) else str(v),
 )

@@ -91,6 +91,13 @@ class TrtEngine : public Engine {
     measure();
   }
 
+  // Members are destroyed after this body, by a thread that may have used another device, or none.
+  ~TrtEngine() override { static_cast<void>(cudaSetDevice(shared_.device)); }
+  TrtEngine(const TrtEngine&) = delete;
+  TrtEngine& operator=(const TrtEngine&) = delete;
+  TrtEngine(TrtEngine&&) = delete;
+  TrtEngine& operator=(TrtEngine&&) = delete;
+
   [[nodiscard]] const std::vector<TensorInfo>& inputs() const override { return inputs_; }
   [[nodiscard]] const std::vector<TensorInfo>& outputs() const override { return outputs_; }
   std::unique_ptr<Stream> stream() override { return std::make_unique<TrtStream>(shared_); }
@@ -102,6 +109,8 @@ class TrtEngine : public Engine {
     cuda::use(shared_.device);
     resident_.push_back(cuda::device_memory(rows * row_bytes));
     cuda::check(cudaMemcpy(resident_.back().get(), data, rows * row_bytes, cudaMemcpyHostToDevice), "cudaMemcpy");
+    // From pageable memory cudaMemcpy may return before the copy ends, and the streams do not wait for the default one.
+    cuda::check(cudaDeviceSynchronize(), "cudaDeviceSynchronize");
     shared_.inputs[input].resident = resident_.back().get();
     shared_.inputs[input].row_bytes = row_bytes;
   }

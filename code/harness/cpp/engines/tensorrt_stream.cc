@@ -73,6 +73,7 @@ TrtStream::TrtStream(TrtShared& shared) : shared_(shared) {
 }
 
 TrtStream::~TrtStream() {
+  static_cast<void>(cudaSetDevice(shared_.device));  // destroyed by a thread that may have used another device, or none
   // Buffers are freed with the object: wait until nothing is in flight.
   for (const auto* stream : {&copy_in_, &compute_, &copy_out_}) {
     if (stream->get() != nullptr) static_cast<void>(cudaStreamSynchronize(stream->get()));
@@ -207,15 +208,13 @@ void TrtStream::compute(Slot& slot, const Work& work) {
     cuda::check(cudaGraphLaunch(recorded->graph.get(), compute_.get()), "cudaGraphLaunch");
     return;
   }
-  // The first call of a shape updates the context; only a later one may be captured (TensorRT's guide, "CUDA Graphs").
-  if (recorded != nullptr && recorded->times++ > 0) {
-    recorded->graph = capture();
-    if (recorded->graph.get() != nullptr) {
-      cuda::check(cudaGraphLaunch(recorded->graph.get(), compute_.get()), "cudaGraphLaunch");
-      return;
-    }
-  }
   launch();
+  // The call above brought the context to these shapes, so the same call may be captured (TensorRT's guide, "CUDA
+  // Graphs"). A network that cannot be captured is not tried again.
+  if (recorded != nullptr && !recorded->tried) {
+    recorded->tried = true;
+    recorded->graph = capture();
+  }
 }
 
 void TrtStream::set_shapes(Slot& slot) {

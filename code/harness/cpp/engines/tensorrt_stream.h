@@ -100,7 +100,7 @@ class TrtStream : public Stream {
 
   // The graph of a shape, or how often the shape occurred before capture.
   struct Recorded {
-    int times = 0;
+    bool tried = false;
     cuda::GraphExecHandle graph;
   };
 
