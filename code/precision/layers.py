@@ -22,6 +22,8 @@ LOUDEST_DB = 200.0
 """Noise where one of the two is not a number, or the reference is zero and the other is not."""
 AS_FLOAT = "__as_float32"
 """Suffix of an output that is a half-precision tensor in fp32."""
+LEAST_ROWS = 32
+"""Values of a channel without which no factor of its own is fitted."""
 _NUMBERING = frozenset(
     ("Shape", "Size", "NonZero", "Range", "ConstantOfShape", "Constant", "Cast", "QuantizeLinear", "DequantizeLinear")
 )
@@ -36,12 +38,17 @@ class Difference:
         noise, power: sums of squares of the difference and of the reference.
         largest: greatest absolute difference.
         shapes: both shapes where they are not the same, else None.
+        channels: [3, n], of each index of the last axis the sums of squares of one side, of products of both, of squares of the
+            reference; n is 1 where tensors of several lengths are summed.
+        rows: values of each index.
     """
 
     noise: float = 0.0
     power: float = 0.0
     largest: float = 0.0
     shapes: tuple[tuple[int, ...], tuple[int, ...]] | None = None
+    channels: NDArray[np.float64] | None = field(default=None, compare=False, repr=False)
+    rows: int = 0
 
     @classmethod
     def of(cls, ours: NDArray[Any], reference: NDArray[Any]) -> Difference:
@@ -50,9 +57,14 @@ class Difference:
             return cls(shapes=(ours.shape, reference.shape))
         one, other = np.asarray(ours, dtype=np.float64), np.asarray(reference, dtype=np.float64)
         # Masks hold infinities, or the least number of their type, on both sides.
-        apart = np.where(one == other, 0.0, one - other)
+        with np.errstate(invalid="ignore"):
+            apart = np.where(one == other, 0.0, one - other)
         kept = np.where(np.isfinite(other), other, 0.0)
-        return cls(float(np.square(apart).sum()), float(np.square(kept).sum()), float(np.abs(apart).max(initial=0.0)))
+        noise, largest = float(np.square(apart).sum()), float(np.abs(apart).max(initial=0.0))
+        mine = np.where(np.isfinite(one), one, 0.0).reshape(-1, one.shape[-1] if one.ndim else 1)
+        theirs = kept.reshape(mine.shape)
+        channels = np.stack([np.square(mine).sum(0), (mine * theirs).sum(0), np.square(theirs).sum(0)])
+        return cls(noise, float(np.square(kept).sum()), largest, None, channels, len(mine))
 
     def __bool__(self) -> bool:
         """Whether the two are equal, as Polygraphy asks."""
@@ -64,7 +76,18 @@ class Difference:
             self.power + other.power,
             max(self.largest, other.largest),
             self.shapes or other.shapes,
+            *self._channels_with(other),
         )
+
+    def _channels_with(self, other: Difference) -> tuple[NDArray[np.float64] | None, int]:
+        """The channels of both, and their rows; one channel for all where the two have not the same."""
+        if self.channels is None or other.channels is None:
+            known = self if other.channels is None else other
+            return known.channels, known.rows
+        if self.channels.shape == other.channels.shape:
+            return self.channels + other.channels, self.rows + other.rows
+        whole = self.channels.sum(1, keepdims=True) + other.channels.sum(1, keepdims=True)
+        return whole, self.rows * self.channels.shape[1] + other.rows * other.channels.shape[1]
 
     @property
     def noise_db(self) -> float:
@@ -76,6 +99,24 @@ class Difference:
         if self.power == 0.0 or math.isinf(self.noise):
             return LOUDEST_DB
         return min(LOUDEST_DB, max(QUIETEST_DB, 10 * math.log10(self.noise / self.power)))
+
+    @property
+    def scaled_db(self) -> float:
+        """Its noise in dB once each channel has the factor that fits the reference best; with few values, one factor for all.
+
+        A quantised graph may hold a tensor in another scale, which the product after it takes back: such a tensor is not wrong.
+        """
+        if self.channels is None or self.noise_db in (QUIETEST_DB, LOUDEST_DB):
+            return self.noise_db
+        channels, rows = self.channels, self.rows
+        if rows < LEAST_ROWS:
+            channels, rows = channels.sum(1, keepdims=True), rows * channels.shape[1]
+        if rows < LEAST_ROWS:
+            return self.noise_db
+        own, cross, power = channels
+        fitted = power - np.divide(np.square(cross), own, out=np.zeros_like(own), where=own > 0)
+        left = float(np.maximum(fitted, 0.0).sum())
+        return min(self.noise_db, Difference(left, self.power).noise_db)
 
 
 @dataclass(frozen=True)
@@ -98,8 +139,8 @@ class LayerDifference:
 
     @property
     def noise_db(self) -> float:
-        """Noise of its output."""
-        return self.difference.noise_db
+        """Noise of its output, whatever its scale."""
+        return self.difference.scaled_db
 
     @property
     def added_db(self) -> float:
@@ -113,6 +154,7 @@ class LayerDifference:
             "operator": self.operator,
             "tensor": self.tensor,
             "noise_db": round(self.noise_db, 2),
+            "unscaled_noise_db": round(self.difference.noise_db, 2),
             "inputs_noise_db": round(self.inputs_db, 2),
             "added_db": round(self.added_db, 2),
             "largest_difference": self.difference.largest,
@@ -212,7 +254,7 @@ def layer_differences(reference: Graph, differences: Mapping[str, Difference]) -
 
 def _row(reference: Graph, tensor: str, differences: Mapping[str, Difference]) -> LayerDifference:
     name, operator = reference.layer_of(tensor)
-    before = [differences[one].noise_db for one in reference.inputs_of(tensor, differences)]
+    before = [differences[one].scaled_db for one in reference.inputs_of(tensor, differences)]
     return LayerDifference(name, operator, tensor, differences[tensor], max(before, default=QUIETEST_DB))
 
 

@@ -23,6 +23,7 @@ OWN_JSON = {
     "code/benchmarks/unet3d/benchmark.py": "the record of the tiny model, a file of the project",
     "code/benchmarks/gptj/tiny/vocabulary.py": "a tokenizer that it has just made",
     "code/benchmarks/gptj/bpe.py": "a vocabulary, which the tokenizer's own library checks",
+    "code/backends/tensorrt/fusion.py": "TensorRT's answer",
     "code/precision/inspection.py": "TensorRT's answer, and a file of an engine whose digests were checked",
     "code/backends/simulated.py": "a file of an engine whose digests were checked",
     "code/backends/tensorrt/runner.py": "a file of an engine whose digests were checked",

@@ -140,7 +140,7 @@ def test_what_is_saved_is_polygraphys_own(tmp_path: Path) -> None:
     side_by_side.save_inputs(feeds(2), tmp_path / "inputs.json")
     for name, words in (("outputs.json", ("one", "two", "output")), ("inputs.json", ("input",))):
         assert json.loads((tmp_path / name).read_text())
-        command = [sys.executable, "-m", "polygraphy", "inspect", "data", str(tmp_path / name)]
+        command = [str(Path(sys.executable).with_name("polygraphy")), "inspect", "data", str(tmp_path / name)]
         done = subprocess.run(command, capture_output=True, text=True, timeout=120)
         assert done.returncode == 0 and all(word in done.stdout for word in words), done.stdout + done.stderr
 
@@ -152,3 +152,26 @@ def test_without_polygraphy_it_says_what_installs_it(monkeypatch: pytest.MonkeyP
     with pytest.raises(MissingError) as caught:
         side_by_side.require()
     assert "make debug" in caught.value.next_step
+
+
+def test_a_tensor_in_another_scale_is_not_noisy() -> None:
+    """Folding a scale into weights, or smoothing by channel, changes tensors and not what the network computes."""
+    random = np.random.default_rng(3)
+    reference = random.normal(size=(2, 40, 8))
+    factors = random.uniform(0.1, 4.0, 8)
+    rescaled = Difference.of(reference * factors, reference)
+    assert rescaled.noise_db > -5 and rescaled.scaled_db < -120
+    wrong = Difference.of((reference + random.normal(size=reference.shape)) * factors, reference)
+    assert wrong.scaled_db > -4
+
+
+def test_few_values_are_compared_as_they_are() -> None:
+    ours, reference = np.array([[1.0, 5.0]]), np.array([[2.0, 3.0]])
+    assert Difference.of(ours, reference).scaled_db == Difference.of(ours, reference).noise_db
+
+
+def test_samples_of_several_lengths_share_one_factor() -> None:
+    random = np.random.default_rng(4)
+    long, short = random.normal(size=(1, 50)), random.normal(size=(1, 40))
+    both = Difference.of(2 * long, long) + Difference.of(2 * short, short)
+    assert both.noise_db > -1 and both.scaled_db < -120

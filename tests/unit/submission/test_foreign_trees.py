@@ -166,6 +166,12 @@ def stray(where: str) -> Callable[[Path], Path]:
     return sabotage
 
 
+def stray_benchmark(root: Path) -> Path:
+    """With a scenario in it; one without is passed over by the checkers since v6.0."""
+    write(root / "open/Example/results" / made.SYSTEM / "tmp/Offline/notes.txt")
+    return root / "open/Example/results" / made.SYSTEM / "tmp"
+
+
 def bad_mapping(root: Path) -> Path:
     return write(root / "open/Example/model_mapping.json", "{'a': 1}")
 
@@ -203,7 +209,7 @@ REFUSED: dict[str, tuple[Callable[[Path], Path], str]] = {
     "is_network without its fields": (in_system(is_network="false"), "system"),
     "a number of nodes in words": (in_system(number_of_nodes="two"), "system"),
     "a stray system": (stray("logs"), "stray"),
-    "a stray benchmark": (stray(f"{made.SYSTEM}/tmp"), "round"),
+    "a stray benchmark": (stray_benchmark, "round"),
     "a stray scenario": (stray(f"{made.SYSTEM}/bert-99/OfflineOld"), "stray"),
     "an upper-case scenario": (stray(f"{made.SYSTEM}/bert-99/OFFLINE"), "stray"),
     "a mapping that does not parse": (bad_mapping, "mapping"),
