@@ -131,3 +131,18 @@ def test_graphs_for_older_parsers_compute_the_same() -> None:
     found = [onnxruntime.InferenceSession(m.SerializeToString()).run(None, inputs) for m in (model, older)]
     for one, other in zip(*found, strict=True):
         np.testing.assert_allclose(one, other, atol=2e-5)
+
+
+@pytest.mark.full
+@pytest.mark.cpp
+def test_the_steps_run_the_real_engine_on_the_stand_in(project: Path, tmp_path: Path) -> None:
+    harness = check.harness_of(None, True)
+    if not harness.is_file():
+        pytest.skip(f"{harness} is not built; `make test_cpp` builds it where GoogleTest is installed")
+    done, found = checked(
+        project, tmp_path / "out.json", "--stand_in", "--steps", "graphs,unet", "--work", str(tmp_path / "work")
+    )
+    rows = {row["step"]: row for row in found["steps"]}
+    assert done.returncode == 0 and rows["graphs"]["status"] == "done", done.stdout
+    assert rows["graphs"]["result"]["answers_equal"] is True
+    assert rows["unet"]["status"] in ("done", "needs") and rows["unet"]["result"], done.stdout
