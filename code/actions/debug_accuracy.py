@@ -19,6 +19,8 @@ from code.run.job import Job
 
 SHOWN, SHOWN_BEGINNINGS = 12, 5
 REPORT = "report.json"
+MARKING_DB = 6.0
+"""Noise of an output by which a run with every tensor as an output is another run."""
 
 
 def run(job: Job, context: Context) -> None:
@@ -36,7 +38,7 @@ def run(job: Job, context: Context) -> None:
     with atomic_directory(folder) as fresh:
         outputs, _ = side_by_side.run(pair.sides, pair.feeds, fresh / side_by_side.OUTPUTS)
         side_by_side.save_inputs(pair.feeds, fresh / side_by_side.INPUTS)
-        found = _layers(pair, fresh / side_by_side.LAYERS) if request["layers"] else []
+        found = _layers(pair, outputs, fresh / side_by_side.LAYERS) if request["layers"] else []
         write_json(fresh / REPORT, _report(pair, outputs, found))
     _show(pair, outputs, found)
     console.say(f"saved in {paths.shown(folder)}; to look at the values: polygraphy inspect data {paths.shown(folder)}/…json")
@@ -49,7 +51,7 @@ def _folder_name(pair: Pair) -> str:
     return "".join(sign if sign.isalnum() or sign in ".-" else "-" for sign in words)
 
 
-def _layers(pair: Pair, saved: Path) -> list[LayerDifference]:
+def _layers(pair: Pair, outputs: Mapping[str, Difference], saved: Path) -> list[LayerDifference]:
     """Run both graphs with every tensor that they share as an output. A tensor that is an output is not fused away."""
     ours, reference = (Graph.read(side.graph) for side in pair.sides)
     shared = graphs.common_tensors(ours, reference)
@@ -60,7 +62,23 @@ def _layers(pair: Pair, saved: Path) -> list[LayerDifference]:
             for number, (side, graph) in enumerate(zip(pair.sides, (ours, reference), strict=True))
         ]
         differences, _ = side_by_side.run(sides, pair.feeds, saved)
+    if changed := changed_by_marking(outputs, differences):
+        console.warn(
+            f"{pair.label}: with every tensor an output {pair.sides[0].name} computes otherwise ({changed}), so the layers below are not "
+            "those of its engine; compare them on a runtime that fuses less: --backend=onnxruntime"
+        )
     return graphs.layer_differences(reference, differences)
+
+
+def changed_by_marking(outputs: Mapping[str, Difference], marked: Mapping[str, Difference]) -> str:
+    """Which output of the engine is another once every tensor is an output, and by how much; '' where none is."""
+    noise = {name: (one.noise_db, marked[name].noise_db) for name, one in outputs.items() if name in marked}
+    apart = {name: (engine, whole) for name, (engine, whole) in noise.items() if abs(whole - engine) > MARKING_DB}
+    if not apart:
+        return ""
+    name = max(apart, key=lambda one: abs(apart[one][1] - apart[one][0]))
+    engine, whole = apart[name]
+    return f"{name} is {whole:.0f} dB from the reference and {engine:.0f} dB in the engine"
 
 
 def _with_outputs(side: Side, graph: Graph, tensors: Sequence[str], values: Mapping[str, object], folder: Path) -> Side:

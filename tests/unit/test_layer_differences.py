@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from code.actions.debug_accuracy import changed_by_marking
 from code.backends.base import backend
 from code.precision import side_by_side
 from code.precision.layers import (
@@ -175,3 +176,10 @@ def test_samples_of_several_lengths_share_one_factor() -> None:
     long, short = random.normal(size=(1, 50)), random.normal(size=(1, 40))
     both = Difference.of(2 * long, long) + Difference.of(2 * short, short)
     assert both.noise_db > -1 and both.scaled_db < -120
+
+
+def test_a_run_that_marking_changes_is_named() -> None:
+    real = {"start": Difference(1e-4, 1.0, 0.1), "end": Difference(1e-4, 1.0, 0.1)}
+    assert changed_by_marking(real, {**real, "hidden": Difference(1.0, 1.0, 1.0)}) == ""
+    words = changed_by_marking(real, {**real, "end": Difference(5e-2, 1.0, 0.2)})
+    assert words == "end is -13 dB from the reference and -40 dB in the engine"

@@ -316,6 +316,7 @@ TEST(Direction, MustBeWhatTheMemoryIs) {
 TEST(HostAccess, DeviceMemoryIsNotAddressable) {
   EXPECT_VIOLATION(
       {
+        ::setenv("CUDA_STAND_IN_DELAY", "copy:500000", 1);  // still under way, however slow the machine
         gpu::use(0);
         *gpu::memory(8) = 1;
       },
@@ -325,6 +326,7 @@ TEST(HostAccess, DeviceMemoryIsNotAddressable) {
 TEST(HostAccess, ReadBeforeTheCopyIsKnownToBeDone) {
   EXPECT_VIOLATION(
       {
+        ::setenv("CUDA_STAND_IN_DELAY", "copy:500000", 1);  // still under way, however slow the machine
         gpu::use(0);
         const cudaStream_t stream = gpu::stream();
         char* host = gpu::pinned(8);
@@ -338,6 +340,7 @@ TEST(HostAccess, ReadBeforeTheCopyIsKnownToBeDone) {
 TEST(HostAccess, WriteWhileACopyReads) {
   EXPECT_VIOLATION(
       {
+        ::setenv("CUDA_STAND_IN_DELAY", "copy:500000", 1);  // still under way, however slow the machine
         gpu::use(0);
         char* host = gpu::pinned(8);
         gpu::in(gpu::memory(8), host, 8, gpu::stream());
