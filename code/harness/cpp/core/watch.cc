@@ -100,7 +100,7 @@ void Watch::look() {
     fail({Status::kFailed, "the log folder was removed: " + output_dir_, std::strerror(errno),
           "run again, and do not remove the folder while LoadGen writes to it"});
   }
-  report(now);
+  if (phase_ != "end") report(now);  // enter() has reported the end, with counts that are gone by now
   if (stuck_s_ > 0) look_at_engine(now);
 }
 
