@@ -64,9 +64,11 @@ bin=$build/bin${sanitize:+-$sanitize}
 # another path or tool (the first line) starts from scratch; other arguments alone (the second) only reconfigure.
 cuda=$(command -v "${CUDA_HOME:-/usr/local/cuda}/bin/nvcc" nvcc | head -n 1 || true)
 tensorrt=${TENSORRT_ROOT:-$(compgen -G '/usr/include/*/NvInferRuntime.h' || true)}
-wanted="$root/code/harness/cpp $out $compiler $cmake $ninja $loadgen $json $openvino $cuda $tensorrt
+# GoogleTest decides whether the tests are built.
+gtest=$(compgen -G '/usr/include/gtest/gtest.h' || true)
+wanted="$root/code/harness/cpp $out $compiler $cmake $ninja $loadgen $json $openvino $cuda $tensorrt $gtest
 $sanitize $*"
-if [ ! -f "$out/.configured" ] || [ "$(cat "$out/.configured")" != "$wanted" ]; then
+if [ ! -f "$out/CMakeCache.txt" ] || [ "$(cat "$out/.configured" 2>/dev/null)" != "$wanted" ]; then
   [ "$(head -n 1 "$out/.configured" 2>/dev/null)" = "${wanted%%$'\n'*}" ] || rm -rf "$out"
   mkdir -p "$out"
   generator=()

@@ -26,10 +26,20 @@ namespace {
 
 struct sigaction former;
 
+// A device's own thread may hold the mutex for a moment. The faulting thread holds it only by a fault of the stand-in,
+// hence the limit.
+bool lock_soon(std::mutex& mutex) {
+  for (int turn = 0; turn < 2000; ++turn) {
+    if (mutex.try_lock()) return true;
+    ::usleep(1000);
+  }
+  return false;
+}
+
 // Names the access, then lets the process end as it would have.
 void on_fault(int number, siginfo_t* info, void* context) {
   State& all = state();
-  if (all.mutex.try_lock()) {
+  if (lock_soon(all.mutex)) {
     const Allocation* found = find(info->si_addr);
     if (found != nullptr) {
       const auto* machine = static_cast<const ucontext_t*>(context);
