@@ -37,6 +37,8 @@ space := $(empty) $(empty)
 SCRIPT = "$$PROJECT_ROOT"/scripts
 PYTHON = $(SCRIPT)/in_environment.sh
 HARNESS = $(PYTHON) -m code.main
+# For programs of the environment that are not called through PYTHON.
+CLEAN = . $(SCRIPT)/python_variables.sh
 NAMED_BENCHMARKS = --benchmarks=@BENCHMARKS
 # Data and model targets default to all benchmarks; workload targets need a selection.
 EVERY = $(if $(BENCHMARKS)$(findstring --benchmarks,$(RUN_ARGS)),$(NAMED_BENCHMARKS),--benchmarks=all)
@@ -64,7 +66,7 @@ runtime:
 	@$(SCRIPT)/environment.sh runtime
 
 # Sets of packages, each from a lock file of its own.
-PACKAGES = packages_build packages_calibration packages_debug packages_dev packages_tensorrt packages_tensorrt_rtx packages_train packages_tune
+PACKAGES = packages_build packages_calibration packages_debug packages_dev packages_tensorrt packages_tensorrt_rtx packages_train packages_tune packages_uv
 .PHONY: $(PACKAGES)
 $(PACKAGES): packages_%: runtime
 	@$(SCRIPT)/environment.sh $*
@@ -145,7 +147,7 @@ info: $(READY) ## Show versions, the detected system and the directories in use
 
 .PHONY: shell
 shell: $(READY) ## Open a shell in the Python environment
-	@cd "$$PROJECT_ROOT" && source "$$VENV/bin/activate" && exec $${SHELL:-bash} -i
+	@$(CLEAN) && cd "$$PROJECT_ROOT" && source "$$VENV/bin/activate" && exec $${SHELL:-bash} -i
 
 ##@ Systems
 
@@ -272,7 +274,7 @@ prebuild: ## Build the image, add you to it, start it and open a shell (DOCKER_D
 build_docker: ## Build the image (FLAVOUR=cpu|cuda, BASE_IMAGE)
 docker_add_user: ## Add your account to the image
 attach_docker: ## Add you to the image, then start it
-launch_docker: ## Start the container (DOCKER_ARGS, DOCKER_COMMAND, DOCKER_DETACH=1, DOCKER_NAME)
+launch_docker: ## Start the container (DOCKER_ARGS, DOCKER_COMMAND, DOCKER_DETACH=1, DOCKER_SUDO=0|1, DOCKER_NAME)
 docker_run: ## Run one command in a new container: CMD='make run RUN_ARGS="…"'
 docker_sanity: ## Check that a container starts, sees the GPUs and writes as you
 stop_docker: ## Stop the container
@@ -284,8 +286,8 @@ $(CONTAINER_TARGETS):
 	  $(MAKE) --no-print-directory -f Makefile.docker $@
 
 # On a host with an NVIDIA GPU but without TensorRT, GPU workloads run in the container, which has TensorRT.
-GPU_DEVICE ?= /dev/nvidiactl
-IN_CONTAINER ?= $(wildcard /.dockerenv /run/.containerenv)
+$(call default,GPU_DEVICE,/dev/nvidiactl)
+$(call default,IN_CONTAINER,$$(wildcard /.dockerenv /run/.containerenv))
 BELONGS_INSIDE = $(and $(wildcard $(GPU_DEVICE)),$(if $(IN_CONTAINER)$(wildcard $(subst $(space),\ ,$(VENV))/lib/python3*/site-packages/tensorrt*),,yes))
 ASKED_GOALS = $(filter run generate_engines run_harness calibrate,$(MAKECMDGOALS))
 
@@ -299,8 +301,8 @@ tell_inside:
 
 .PHONY: lint
 lint: packages_dev ## Check style, types and layers
-	@cd "$$PROJECT_ROOT" && "$$VENV"/bin/ruff check . && "$$VENV"/bin/ruff format --check . && "$$VENV"/bin/mypy
-	@cd "$$PROJECT_ROOT" && "$$VENV"/bin/lint-imports --no-logo --no-cache
+	@$(CLEAN) && cd "$$PROJECT_ROOT" && "$$VENV"/bin/ruff check . && "$$VENV"/bin/ruff format --check . && "$$VENV"/bin/mypy
+	@$(CLEAN) && cd "$$PROJECT_ROOT" && "$$VENV"/bin/lint-imports --no-logo --no-cache
 	@cd "$$PROJECT_ROOT" && find code/harness/cpp tests/benchmarks tests/cuda_stand_in -name '*.cc' -o -name '*.cu' -o -name '*.h' | xargs "$$VENV"/bin/clang-format --dry-run -Werror
 
 # clang-tidy can check the TensorRT files only where TensorRT's headers are installed.
@@ -339,8 +341,8 @@ docs: $(READY) ## Write the generated parts of documentation/
 	@$(PYTHON) -m scripts.write_docs
 
 .PHONY: lock
-lock: packages_dev ## Update the lock files from pyproject.toml
-	@$(PYTHON) -m pip install --quiet uv && cd "$$PROJECT_ROOT" && scripts/lock.sh "$$VENV/bin/uv"
+lock: packages_uv ## Update the lock files from pyproject.toml
+	@$(CLEAN) && cd "$$PROJECT_ROOT" && scripts/lock.sh "$$VENV/bin/uv"
 
 .PHONY: train_tiny_bert
 train_tiny_bert: packages_dev packages_train ## Train the tiny BERT again and export it (needs about 25 minutes)

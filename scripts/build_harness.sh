@@ -6,6 +6,7 @@
 set -euo pipefail
 
 root=$(cd "$(dirname "$0")/.." && pwd)
+. "$root/scripts/python_variables.sh"
 python=${1:?usage: scripts/build_harness.sh PYTHON [thread|address] [CMAKE_ARGS…]}
 sanitize=${2:-}
 shift $(($# < 2 ? $# : 2))

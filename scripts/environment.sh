@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # environment.sh SET: make the Python environment $VENV where there is none, and install a set of packages into it.
 #
-# SET is a lock file of requirements/ (runtime, build, calibration, debug, dev, tensorrt_rtx, tune), or tensorrt, train or export, whose packages
+# SET is a lock file of requirements/ (runtime, build, calibration, debug, dev, tensorrt_rtx, tune, uv), or tensorrt, train or export, whose packages
 # differ by machine. Nothing is done where the stamp $VENV/.SET-installed has the digest of the set's files. It is written last, after the
 # packages were seen in the environment.
 set -u
@@ -21,7 +21,7 @@ stop() { # stop STATUS WHAT WHY NEXT
 
 declare -A modules=(
   [runtime]="numpy onnx onnxruntime openvino mlperf_loadgen rich yaml" [build]="cmake ninja" [calibration]="nncf"
-  [dev]="pytest ruff mypy" [tensorrt_rtx]="tensorrt_rtx" [tune]="optuna" [debug]="polygraphy" [tensorrt]="tensorrt" [train]="torch" [export]="torch transformers"
+  [dev]="pytest ruff mypy" [tensorrt_rtx]="tensorrt_rtx" [tune]="optuna" [uv]="uv" [debug]="polygraphy" [tensorrt]="tensorrt" [train]="torch" [export]="torch transformers"
 )
 case $set in
   tensorrt | train) file=$root/requirements/$set.txt ;;
@@ -67,11 +67,16 @@ whole() { "$python" -m pip --version >/dev/null 2>&1; }
 # One whose interpreter does not start is made again. One without pip was interrupted while it was made, or is another tool's: pip is
 # added, and nothing is removed.
 heal() {
-  if "$python" -c 'import sys' 2>/dev/null; then
-    "$python" -m ensurepip --upgrade --default-pip >/dev/null 2>&1
-  else
-    create
-  fi
+  "$python" -c 'import sys' 2>/dev/null
+  case $? in
+    0) "$python" -m ensurepip --upgrade --default-pip >/dev/null 2>&1 ;;
+    126)
+      [ ! -f "$venv/pyvenv.cfg" ] ||
+        stop 4 "$python cannot be started" "$(id -un) may not run it: $(realpath -m -- "$python")" "set VENV to a path of yours"
+      create
+      ;;
+    *) create ;;
+  esac
 }
 
 installed && [ -x "$python" ] && exit 0

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # link_dirs.sh BUILD_DIR SCRATCH given|default: make build/{data,models,preprocessed_data} links into the scratch path.
-# A scratch path set by the user must exist: creating it would hide a typo or an unmounted disk.
+# A scratch path set by the user must exist: creating it would hide a typo or an unmounted disk. One that is read-only serves where it is complete.
 set -u
 build=$1 scratch=$2 origin=$3
 
@@ -16,14 +16,15 @@ if [ ! -d "$scratch" ]; then
     "it was set explicitly, so it is not created silently" "mkdir -p '$scratch', or set MLPERF_SCRATCH_PATH to the right disk"
   mkdir -p "$scratch" 2>/dev/null || fail "cannot create $scratch" "no permission to write there" "set BUILD_DIR or MLPERF_SCRATCH_PATH" 4
 fi
-[ -w "$scratch" ] || fail "cannot write to the scratch path $scratch" "it belongs to $(stat -c %U "$scratch")" \
-  "set MLPERF_SCRATCH_PATH to a folder you own" 4
+[ -r "$scratch" ] && [ -x "$scratch" ] || fail "cannot read the scratch path $scratch" "it belongs to $(stat -c %U "$scratch")" \
+  "set MLPERF_SCRATCH_PATH to a folder that you may read" 4
 mkdir -p "$build" 2>/dev/null || fail "cannot create $build" "no permission to write there" "set BUILD_DIR to a folder you own" 4
 
 scratch=$(cd "$scratch" && pwd)
 for name in data models preprocessed_data; do
   link=$build/$name
-  mkdir -p "$scratch/$name" || fail "cannot create $scratch/$name" "no permission to write there" "set MLPERF_SCRATCH_PATH" 4
+  mkdir -p "$scratch/$name" 2>/dev/null || fail "cannot create $scratch/$name" "the scratch path is read-only, and has no folder $name" \
+    "set MLPERF_SCRATCH_PATH to a folder you can write to, or complete this one from an account that can" 4
   if [ -L "$link" ]; then
     [ "$(readlink "$link")" = "$scratch/$name" ] || ln -sfn "$scratch/$name" "$link"
   elif [ -e "$link" ]; then

@@ -9,4 +9,5 @@ for extra in build calibration tune debug tensorrt-rtx; do
   "$uv" pip compile "${options[@]}" pyproject.toml --extra "$extra" -c requirements/runtime.lock \
     -o "requirements/${extra//-/_}.lock"
 done
+"$uv" pip compile "${options[@]}" requirements/uv.in -o requirements/uv.lock
 cp requirements/runtime.lock docker/common/runtime.lock

@@ -1,8 +1,14 @@
 # Sourced: clear the caller's Python and pip out of the environment, so that the project's own environment is used.
 #
-# A PYTHONPATH, a PIP_TARGET or a PYTHONHOME of another project would put other modules in front, or packages elsewhere. What tells pip
-# how to reach an index is kept.
-unset PYTHONPATH PYTHONHOME PYTHONSAFEPATH PYTHONSTARTUP PYTHONUSERBASE PYTHONINSPECT PYTHONPLATLIBDIR PYTHONEXECUTABLE PYTHONCASEOK
+# A PYTHONPATH, a PIP_TARGET or a PYTHONHOME of another project would put other modules in front, or packages elsewhere; others make an error of
+# each warning, or leave checks out. What tells pip how to reach an index is kept, and what changes only how Python prints and caches.
+for variable in ${!PYTHON@}; do
+  case $variable in
+    PYTHON3) ;; # the project's own variable
+    PYTHONUNBUFFERED | PYTHONDONTWRITEBYTECODE | PYTHONPYCACHEPREFIX | PYTHONFAULTHANDLER | PYTHONUTF8 | PYTHONIOENCODING | PYTHONHASHSEED) ;;
+    *) unset "$variable" ;;
+  esac
+done
 export PYTHONNOUSERSITE=1
 for variable in ${!PIP_@}; do
   case $variable in

@@ -13,6 +13,12 @@ ENGINE_DIR = "ENGINE_DIR"
 LINKED = ("data", "models", "preprocessed_data")
 
 
+def variable(name: str) -> str:
+    """An environment variable; '' where it is not set, or blank, which counts as unset."""
+    text = os.environ.get(name, "")
+    return text if text.strip() else ""
+
+
 def project_root() -> Path:
     """The folder with Makefile, code/ and configs/."""
     return Path(__file__).resolve().parents[2]
@@ -20,14 +26,14 @@ def project_root() -> Path:
 
 def build_dir() -> Path:
     """The folder for everything generated: $BUILD_DIR, or `build` below the project's root."""
-    given = os.environ.get("BUILD_DIR", "")
+    given = variable("BUILD_DIR")
     path = Path(given) if given else Path("build")
     return path if path.is_absolute() else project_root() / path
 
 
 def scratch_dir() -> Path:
     """The folder for large data: $MLPERF_SCRATCH_PATH, else /home/mlperf_inference_data if it exists, else build/scratch."""
-    given = os.environ.get("MLPERF_SCRATCH_PATH", "")
+    given = variable("MLPERF_SCRATCH_PATH")
     if given:
         return Path(given)
     return COMMON_SCRATCH if COMMON_SCRATCH.is_dir() else build_dir() / "scratch"
@@ -50,7 +56,7 @@ def preprocessed_dir() -> Path:
 
 def engine_dir() -> Path:
     """Built engines, addressed by a digest of their inputs: $ENGINE_DIR, or build/engines."""
-    given = os.environ.get(ENGINE_DIR, "")
+    given = variable(ENGINE_DIR)
     path = Path(given) if given else build_dir() / "engines"
     return path if path.is_absolute() else project_root() / path
 

@@ -187,10 +187,10 @@ def _from_environment(environment: Mapping[str, str]) -> tuple[dict[str, Value],
     given: dict[str, Value] = {}
     warnings = []
     for variable, name in OLDER_VARIABLES.items():
-        if environment.get(variable):
+        if environment.get(variable, "").strip():
             given[name] = Value(lookup(name).parse(environment[variable], variable), f"environment {variable}")
     for variable, text in environment.items():
-        if not variable.startswith(ENVIRONMENT_PREFIX) or variable in OTHER_VARIABLES or text == "":
+        if not variable.startswith(ENVIRONMENT_PREFIX) or variable in OTHER_VARIABLES or not text.strip():
             continue
         field = by_variable.get(variable)
         if field is None:

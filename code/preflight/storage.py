@@ -14,7 +14,8 @@ report = Reporter("storage")
 def check(subject: Subject) -> Iterator[Finding]:
     """MLPERF_SCRATCH_PATH, and the disk space that the chosen benchmarks need."""
     machine = subject.machine
-    given = machine.environ("MLPERF_SCRATCH_PATH")
+    # make exports the path that it uses, and whether it was given
+    given = machine.environ("MLPERF_SCRATCH_PATH") and machine.environ("SCRATCH_ORIGIN") != "default"
     place = machine.probe("storage", "scratch")
     if not place:
         yield report.unseen("scratch path", "not in the capture")
@@ -23,8 +24,10 @@ def check(subject: Subject) -> Iterator[Finding]:
         fix = 'mkdir -p "$MLPERF_SCRATCH_PATH"'
         yield report.error("scratch path", "MLPERF_SCRATCH_PATH names a directory that does not exist", fix)
     elif not place["writable"]:
-        fix = "export MLPERF_SCRATCH_PATH=<a directory you can write to>"
-        yield report.error("scratch path", "the scratch path is not writable", fix)
+        fix = "export MLPERF_SCRATCH_PATH=<a directory you can write to>  # or leave it, where data and models are complete"
+        yield report.warning(
+            "scratch path", "the scratch path is read-only: nothing can be downloaded or preprocessed there", fix
+        )
     elif given:
         yield report.ok("scratch path", "MLPERF_SCRATCH_PATH is set, exists and is writable")
     elif subject.detected.gpus and subject.variant == "reference":

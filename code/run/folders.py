@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from functools import cache
 from pathlib import Path
@@ -18,7 +17,7 @@ INCOMPLETE = "INCOMPLETE"
 
 def log_root(workload: Workload) -> Path:
     """The folder of this invocation's results: --log_dir, else $LOG_DIR, else build/logs/<timestamp>."""
-    given = log_dir(workload) or os.environ.get("LOG_DIR", "")
+    given = log_dir(workload) or paths.variable("LOG_DIR")
     return Path(given).absolute() if given else paths.build_dir() / "logs" / _started()
 
 

@@ -8,7 +8,6 @@ that folder. All texts are prepared before the first file is written.
 from __future__ import annotations
 
 import keyword
-import os
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
@@ -17,7 +16,7 @@ from pathlib import Path
 from code.common.constants import Benchmark, Scenario
 from code.common.errors import MissingError, UsageError, nearest
 from code.common.files import atomic_write
-from code.common.paths import project_root, shown
+from code.common.paths import project_root, shown, variable
 from code.machine.detect import DetectedSystem
 from code.systems import custom
 from code.systems.custom_files import blocks, has_non_finite, own_class, with_block, with_entry, without_block, without_entry
@@ -51,13 +50,13 @@ class Change:
 
 def list_path() -> Path:
     """Path of the `custom_list.py` to write."""
-    folder = os.environ.get(custom.DEFINITION_PATH, "")
+    folder = variable(custom.DEFINITION_PATH)
     return Path(folder) / "custom_systems" / "custom_list.py" if folder else custom.project_list()
 
 
 def config_path(benchmark: Benchmark, scenario: Scenario) -> Path:
     """Path of the `custom.py` to write for a workload."""
-    folder = os.environ.get(custom.DEFINITION_PATH, "")
+    folder = variable(custom.DEFINITION_PATH)
     root = Path(folder) / "custom_configs" if folder else project_root() / "configs"
     return root / config_folder(benchmark, scenario) / "custom.py"
 

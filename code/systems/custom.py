@@ -6,14 +6,13 @@ each, the Python file wins over the JSON one. What fails in a file costs itself 
 
 from __future__ import annotations
 
-import os
 import types
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from code.common.paths import project_root
+from code.common.paths import project_root, variable
 from code.machine.systems import SystemConfiguration
 from code.systems.custom_json import systems_of
 from code.systems.replaced import require_own_modules
@@ -41,7 +40,7 @@ def project_list() -> Path:
 def custom_files() -> tuple[list[Path], list[LoadProblem]]:
     """The files to read, in order, and a problem if the environment variable names a folder that does not exist."""
     files = [path for path in lists_in(project_list().parent) if path.is_file()]
-    folder = os.environ.get(DEFINITION_PATH, "")
+    folder = variable(DEFINITION_PATH)
     if folder:
         if not Path(folder).is_dir():
             return files, [LoadProblem(Path(folder), 0, f"{DEFINITION_PATH} names a folder that does not exist")]

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # build.sh image|user: build the image of a flavour, or the image with the caller's account in it.
 #
-# Reads from the environment: DOCKER, IMAGE, BASE, DOCKERFILE, FLAVOUR, CUDA_VER, TRT_VER, DOCKER_TARGET, DOCKER_BUILD_ARGS, NO_DOCKER_PULL,
+# Reads from the environment: DOCKER, IMAGE, BASE, BASE_DIGEST, DOCKERFILE, FLAVOUR, CUDA_VER, TRT_VER, DOCKER_TARGET, DOCKER_BUILD_ARGS, NO_DOCKER_PULL,
 # UNAME, ACCOUNT, GROUPNAME, GROUPID; PROJECT_ROOT.
 set -u
 docker=${DOCKER:-docker}
@@ -9,9 +9,14 @@ docker=${DOCKER:-docker}
 cd "$PROJECT_ROOT" || exit
 
 arguments=(--network host)
-for name in http_proxy https_proxy no_proxy HTTP_PROXY HTTPS_PROXY NO_PROXY; do
-  [ -z "${!name:-}" ] || arguments+=(--build-arg "$name=${!name}")
+# Without a value docker takes it from the environment, so that a proxy's password is in no command line.
+for name in {http,https,ftp,all,no}_proxy {HTTP,HTTPS,FTP,ALL,NO}_PROXY; do
+  [ -z "${!name:-}" ] || arguments+=(--build-arg "$name")
 done
+
+digest() { # the digest under which a registry has the base; nothing for an image made here
+  "$docker" image inspect --format '{{range .RepoDigests}}{{println .}}{{end}}' "$BASE" 2>/dev/null | grep -m 1 -o 'sha256:[0-9a-f]*'
+}
 
 image() {
   for lock in runtime; do
@@ -31,6 +36,11 @@ image() {
       }
       echo "note: the base could not be fetched; using the local copy (NO_DOCKER_PULL=1 skips the fetch)"
     }
+  fi
+  local exact
+  if exact=$(digest); then
+    [ -n "${BASE_DIGEST:-}" ] || echo "note: the base is $exact now; BASE_DIGEST=$exact builds on exactly this one again"
+    arguments+=(--label "mlperf.base=${BASE%%@*}@$exact")
   fi
   [ "$FLAVOUR" != cuda ] || arguments+=(--build-arg "TRT_VER=$TRT_VER" --build-arg "CUDA_VER=$CUDA_VER")
   [ -z "${DOCKER_TARGET:-}" ] || arguments+=(--target "$DOCKER_TARGET")

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # container.sh launch|run|sanity|stop|detached|variables|images: start containers of the image with the caller's account, and look after them.
 #
-# Reads from the environment: DOCKER, FLAVOUR, IMAGE, BASE, DOCKER_NAME, DOCKER_TAG, DOCKER_ARGS, DOCKER_COMMAND, DOCKER_DETACH, CMD,
-# HOST_VOL, CONTAINER_VOL, MLPERF_SCRATCH_PATH, MIG_CONF, NVIDIA_VISIBLE_DEVICES, HOST_HOSTNAME, UNAME, ACCOUNT, GROUPID; PROJECT_ROOT.
+# Reads from the environment: DOCKER, FLAVOUR, IMAGE, BASE, DOCKER_NAME, DOCKER_TAG, DOCKER_ARGS, DOCKER_COMMAND, DOCKER_DETACH,
+# DOCKER_SUDO, CMD, HOST_VOL, CONTAINER_VOL, MLPERF_SCRATCH_PATH, MIG_CONF, NVIDIA_VISIBLE_DEVICES, HOST_HOSTNAME, UNAME, ACCOUNT, GROUPID; PROJECT_ROOT.
 set -u
 docker=${DOCKER:-docker}
 . "$(dirname "${BASH_SOURCE[0]}")/words.sh"
@@ -23,6 +23,23 @@ detached() { # DOCKER_DETACH=1, or -d among DOCKER_ARGS, as older automation pas
   return 1
 }
 
+# Inside, only sudo needs more rights than the account has. Automation calls it through `docker exec` in a container that stays, so that
+# DOCKER_SUDO is 1 by default in the background and 0 elsewhere. Root keeps what it needs to write in another account's work tree.
+restrict() { # restrict 0|1: options of docker run that leave out, or allow, what sudo needs
+  local kept=()
+  case ${DOCKER_SUDO:-$1} in
+    1 | y | yes | true) kept=(AUDIT_WRITE CHOWN DAC_OVERRIDE FOWNER FSETID KILL SETGID SETUID) ;;
+    0 | n | no | false)
+      options+=(--security-opt no-new-privileges)
+      [ "$ACCOUNT" != 0 ] || kept=(CHOWN DAC_OVERRIDE FOWNER FSETID KILL)
+      ;;
+    *) stop_with 2 "DOCKER_SUDO is '$DOCKER_SUDO'" "it is 1 where sudo must work in the container, else 0" "set DOCKER_SUDO=0 or DOCKER_SUDO=1" ;;
+  esac
+  options+=(--cap-drop ALL)
+  local name
+  for name in "${kept[@]}"; do options+=(--cap-add "$name"); done
+}
+
 mount() { # mount SOURCE TARGET: a bind mount, also of paths with spaces, commas and colons
   printf 'type=bind,"source=%s","target=%s"' "${1//\"/\"\"}" "${2//\"/\"\"}"
 }
@@ -41,7 +58,7 @@ options=(--rm --init -e TINI_KILL_PROCESS_GROUP=1 --user "$ACCOUNT" -w "$CONTAIN
 [ -z "${MLPERF_SCRATCH_PATH:-}" ] ||
   options+=(--mount "$(mount "$MLPERF_SCRATCH_PATH" "$MLPERF_SCRATCH_PATH")" -e "MLPERF_SCRATCH_PATH=$MLPERF_SCRATCH_PATH")
 [ ! -e /etc/localtime ] || options+=(-v /etc/localtime:/etc/localtime:ro)
-for name in http_proxy https_proxy no_proxy HTTP_PROXY HTTPS_PROXY NO_PROXY; do
+for name in {http,https,ftp,all,no}_proxy {HTTP,HTTPS,FTP,ALL,NO}_PROXY; do
   [ -z "${!name:-}" ] || options+=(-e "$name")
 done
 # Docker's seccomp profile allows binding memory to a NUMA node only with this capability; not needed on one node.
@@ -63,10 +80,12 @@ fi
 
 launch() {
   if ! detached; then
+    restrict 0
     local terminal=(-it)
     [ ${#command[@]} -eq 0 ] || terminal=()
     exec "$docker" run "${terminal[@]}" --name "$DOCKER_NAME" "${options[@]}" "${more[@]}" "$IMAGE" "${command[@]}"
   fi
+  restrict 1
   [ ${#command[@]} -gt 0 ] || command=(sleep infinity)
   "$docker" run --detach --name "$DOCKER_NAME" "${options[@]}" "${more[@]}" "$IMAGE" "${command[@]}" >/dev/null || exit
   sleep 1
@@ -80,12 +99,14 @@ launch() {
 }
 
 run() {
+  restrict 0
   local terminal=()
   if [ -t 0 ] && [ -t 1 ]; then terminal=(-it); fi
   "$docker" run "${terminal[@]}" --name "$DOCKER_NAME-run-$$" "${options[@]}" "${more[@]}" "$IMAGE" bash -c "$CMD"
 }
 
 sanity() {
+  restrict 0
   local name=.docker_sanity.$$ check=true owner
   [ "$FLAVOUR" != cuda ] || check='nvidia-smi -L'
   trap 'rm -f "$HOST_VOL/.docker_sanity.$$"' EXIT
@@ -115,6 +136,9 @@ variables() {
 }
 
 images() {
+  local base
+  base=$("$docker" image inspect --format '{{index .Config.Labels "mlperf.base"}}' "$IMAGE-latest" 2>/dev/null) && [ -n "$base" ] &&
+    printf '%-22s %s\n' 'built on' "$base"
   "$docker" images --filter "reference=$IMAGE*" --format 'image                  {{.Repository}}:{{.Tag}}  {{.Size}}  {{.CreatedSince}}'
   "$docker" ps --all --filter name='^/?mlperf-inference-' --format 'container              {{.Names}}  {{.Image}}  {{.Status}}'
 }

@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.accounts import OtherAccount, other_account  # noqa: F401 a fixture
+
 
 @pytest.fixture
 def root(project: Path, tmp_path: Path) -> Path:
@@ -66,13 +68,34 @@ def test_a_folder_with_other_files_is_never_cleared(root: Path, tmp_path: Path) 
     fails(ensure(root, "runtime", home / "letter"), 2, "is not a directory")
 
 
-def test_a_folder_that_may_not_be_written_is_no_missing_package(root: Path, tmp_path: Path) -> None:
-    if os.getuid() == 0:
-        pytest.skip("root may write everywhere")
-    (tmp_path / "closed").mkdir(mode=0o555)
-    done = ensure(root, "runtime", tmp_path / "closed" / "venv")
-    fails(done, 4, "may not write in", "set VENV")
+KINDS = {
+    "a closed parent": (0o555, "may not write in", None),
+    "unreadable": (0o000, "cannot be read", ()),
+    "not listable": (0o711, "cannot be read", ("letter",)),
+    "read-only and half made": (0o555, "may not write in", ("pyvenv.cfg",)),
+    "an interpreter of another account": (0o755, "may not run it", ("pyvenv.cfg", "bin/python")),
+}
+"""Environment → the mode of its folder, what the error says, and the files in it; None where there is only its parent."""
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_environment_of_another_account_is_no_missing_package(
+    other_account: OtherAccount,  # noqa: F811
+    kind: str,
+) -> None:
+    mode, why, files = KINDS[kind]
+    venv = other_account.folder / "theirs" / "venv"
+    closed = venv.parent if files is None else venv
+    closed.mkdir(parents=True)
+    for name in files or ():
+        (venv / name).parent.mkdir(exist_ok=True)
+        (venv / name).write_text("#!/bin/false\n")
+    closed.chmod(mode)
+    done = other_account.run(str(other_account.folder / "tree" / "scripts" / "environment.sh"), "runtime", VENV=str(venv))
+    closed.chmod(0o755)
+    fails(done, 4, str(venv), why, "set VENV to a path of yours")
     assert "apt-get" not in done.stderr
+    assert all((venv / name).is_file() for name in files or ()), "nothing is removed"
 
 
 def test_a_python_that_cannot_make_one(root: Path, tmp_path: Path) -> None:

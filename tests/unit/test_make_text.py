@@ -221,3 +221,54 @@ def test_add_custom_system_calls_make(stand: Stand) -> None:
 def test_make_help_shows_ours_alone(stand: Stand) -> None:
     shown = stand.make("help").stdout
     assert "run_harness_power" not in shown and "documentation/from_other_harnesses.md" in shown
+
+
+LEAKING = (
+    *(
+        "PYTHONPATH",
+        "PYTHONHOME",
+        "PYTHONSAFEPATH",
+        "PYTHONSTARTUP",
+        "PYTHONUSERBASE",
+        "PYTHONWARNINGS",
+        "PYTHONOPTIMIZE",
+        "PYTHONVERBOSE",
+    ),
+    *("PYTHONINTMAXSTRDIGITS", "PYTHONDEVMODE", "PYTHONBREAKPOINT", "PYTHON_OF_THE_NEXT_VERSION"),
+    *("PIP_TARGET", "PIP_PREFIX", "PIP_ROOT", "PIP_REQUIRE_VIRTUALENV", "PIP_CONSTRAINT", "PIP_NO_DEPS"),
+)
+
+
+def test_no_python_variable_of_the_caller_leaks_in_but_those_for_an_index_and_for_printing(project: Path) -> None:
+    kept = {"PIP_INDEX_URL": "https://index", "PIP_CERT": "/c", "PYTHONUNBUFFERED": "1", "PYTHON3": "/usr/bin/python3"}
+    environment = {"PATH": os.environ["PATH"], **dict.fromkeys(LEAKING, "1"), **kept}
+    command = ["bash", "-c", '. "$0" && env', str(project / "scripts" / "python_variables.sh")]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    seen = dict(line.split("=", 1) for line in done.stdout.splitlines())
+    assert {name for name in seen if name.startswith(("PYTHON", "PIP_"))} == {
+        *kept,
+        *("PYTHONNOUSERSITE", "PIP_USER", "PIP_DISABLE_PIP_VERSION_CHECK"),
+    }
+    assert seen["PIP_USER"] == "0"
+
+
+def test_every_recipe_that_calls_a_python_program_clears_them(project: Path) -> None:
+    """Programs of the environment are Python, too: cmake, ruff and mypy would read the caller's modules."""
+    text = (project / "Makefile").read_text().replace("\\\n", "")
+    direct = [line for line in text.splitlines() if line.startswith("\t") and '"$$VENV' in line]
+    allowed = ("$(CLEAN)", "build_harness.sh", "clang-format", "clang-tidy", "export VENV=")
+    assert direct and not [line for line in direct if not any(word in line for word in allowed)]
+    assert '. "$root/scripts/python_variables.sh"' in (project / "scripts" / "build_harness.sh").read_text()
+
+
+def test_packages_without_digests_are_named_in_security(project: Path) -> None:
+    """What is installed without --require-hashes stands in SECURITY.md with its reason."""
+    named = (project / "SECURITY.md").read_text()
+    loose = [path.name for path in (project / "requirements").glob("*.txt")]
+    assert loose and all(f"requirements/{name}" in named for name in loose)
+    for lock in [*(project / "requirements").glob("*.lock"), *(project / "docker").rglob("*.lock")]:
+        blocks = [line for line in lock.read_text().splitlines() if line and not line.startswith((" ", "#"))]
+        assert blocks and all(line.endswith("\\") for line in blocks), f"{lock} has an entry without a digest"
+    calls = [line for path in [*project.glob("Makefile*"), *(project / "scripts").rglob("*.sh"), *(project / "docker").rglob("*")]
+             if path.is_file() for line in path.read_text().splitlines() if "pip install" in line and "-m pip" in line]  # fmt: skip
+    assert len([line for line in calls if "--require-hashes" not in line]) == 1, calls

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from code.common import jsonfile
 from code.common.files import require_regular
-from code.common.paths import build_dir
+from code.common.paths import build_dir, variable
 from code.common.typed import Shape
 from code.results import provenance
 from code.rules.benchmarks import newest_with, result_named
@@ -147,7 +147,7 @@ def _shaped(shape: Shape, content: Mapping[str, Any]) -> dict[str, Any]:
 
 def log_folder(given: str | None) -> Path:
     """The folder searched for runs: --log_dir, else $LOG_DIR, else build/logs."""
-    named = given or os.environ.get("LOG_DIR", "")
+    named = given or variable("LOG_DIR")
     return Path(named).absolute() if named else build_dir() / "logs"
 
 

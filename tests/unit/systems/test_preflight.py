@@ -165,7 +165,7 @@ ABSENT = {"exists": False, "writable": True, "free_bytes": 10**13}
         ),
         (put("files", "/sys/fs/cgroup/cpu.max", "800000 100000"), "CPU", "cores", Level.WARNING, "8 of 112"),
         (put("probes", "storage:scratch", ABSENT), "storage", "scratch path", Level.ERROR, "does not exist"),
-        (put("probes", "storage:scratch", CLOSED), "storage", "scratch path", Level.ERROR, "not writable"),
+        (put("probes", "storage:scratch", CLOSED), "storage", "scratch path", Level.WARNING, "read-only"),
         (put("probes", "storage:scratch", SMALL), "storage", "space", Level.ERROR, "1.0 GB free"),
         (put("probes", "packages", {"mlcommons-loadgen": "5.0.1"}), "LoadGen", "version", Level.ERROR, "5.0.1"),
         (put("probes", "packages", {"numpy": "2.0"}), "LoadGen", "version", Level.ERROR, "not installed"),
