@@ -19,7 +19,7 @@ include $(HERE)Makefile.const
 
 # Text of the user, passed on unexpanded.
 USER_TEXT = RUN_ARGS BENCHMARKS NAME CAPTURE DIR TO SUBMITTER DIVISION CATEGORY STATUS ROUND FROM PASSPHRASE_FILE A B \
-  SANITIZE TEST_ARGS LOG_DIR GPUCLK benchmark scenario config
+  SANITIZE TEST_ARGS LOG_DIR GPUCLK TARGET benchmark scenario config
 SCRATCH_ORIGIN := $(if $(filter command% environment%,$(origin MLPERF_SCRATCH_PATH)),given,default)
 $(call default,MLPERF_SCRATCH_PATH,$$(DEFAULT_SCRATCH))
 $(foreach name,$(USER_TEXT) BUILD_DIR VENV PYTHON3 MLPERF_SCRATCH_PATH,$(call raw,$(name)))
@@ -46,13 +46,12 @@ EVERY = $(if $(BENCHMARKS)$(findstring --benchmarks,$(RUN_ARGS)),$(NAMED_BENCHMA
 ##@ Help
 
 .PHONY: help
-help: ## Show this list
-	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} \
-	  /^[a-z][a-z_0-9]*:.*## / {printf "  %-20s %s\n", $$1, $$2}' "$$PROJECT_ROOT"/Makefile
-	@printf '\nVariables: RUN_ARGS="--benchmarks=… --scenarios=…", BENCHMARKS="bert …", MLPERF_SCRATCH_PATH, BUILD_DIR, LOG_DIR, VENV\n'
-	@printf 'Options of RUN_ARGS: documentation/commands.md, or `make options`. First try:\n'
-	@printf '  make run RUN_ARGS="--benchmarks=bert --scenarios=offline --fast"\n'
-	@printf 'Targets of other harnesses: documentation/from_other_harnesses.md\n'
+help: ## List the targets; TARGET=run shows the options of one
+	@$(SCRIPT)/help.sh "$${TARGET:-}"
+
+.PHONY: completion
+completion: ## Print how to complete targets, options, systems … with the Tab key in bash or zsh
+	@$(SCRIPT)/completion/how.sh
 
 .PHONY: options
 options: runtime ## Show every option that RUN_ARGS takes
@@ -139,7 +138,7 @@ debug_accuracy: $(READY) $(NAMED_PACKAGES) packages_debug ## Compare an engine w
 inspect_engine: $(READY) $(NAMED_PACKAGES) packages_debug ## Show the layers inside an engine (--layers lists each)
 	@$(HARNESS) --action=inspect_engine $(NAMED_BENCHMARKS) @RUN_ARGS
 
-##@ Information
+##@ Help
 
 .PHONY: info
 info: $(READY) ## Show versions, the detected system and the directories in use
@@ -197,7 +196,7 @@ remove_system: $(READY) ## Undo add_system (NAME=…)
 capture_system: $(READY) ## Record this machine's hardware for replay elsewhere (CAPTURE=file)
 	@$(HARNESS) --action=capture_system $(SYSTEM_ARGS)
 
-##@ Audits and submission (documentation/submission_guide.md)
+##@ Submission (documentation/submission_guide.md)
 
 WHO = --submitter=@SUBMITTER --division=@DIVISION --category=@CATEGORY --status=@STATUS --round=@ROUND \
   --from_tree=@FROM --passphrase_file=@PASSPHRASE_FILE

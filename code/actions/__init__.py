@@ -124,7 +124,7 @@ class EachWorkload:
                 if isinstance(error, Interrupted):
                     break
         if self.reports and not rehearsing:
-            _report(rows)
+            _report(rows, bool(request["json"]))
         return next((e.exit_status for e in errors if e.exit_status), _status_of(rows) if request["strict"] else 0)
 
 
@@ -139,9 +139,11 @@ def _undefined(request: Request) -> list[ReportRow]:
     return rows
 
 
-def _report(rows: Sequence[ReportRow]) -> None:
-    """Print the table, but for a single error, which stands above already."""
-    if rows and not (len(rows) == 1 and rows[0].error):
+def _report(rows: Sequence[ReportRow], as_json: bool) -> None:
+    """Print the table, but for a single error, which stands above already; or the rows as JSON."""
+    if as_json:
+        console.emit([row.as_json() for row in rows])
+    elif rows and not (len(rows) == 1 and rows[0].error):
         print_report(rows)
 
 
@@ -158,7 +160,11 @@ def names() -> list[str]:
 def load(name: str | None) -> Action:
     """The action called `name`; UsageError for an unknown one."""
     if not name:
-        raise UsageError("no action given", "", "use a make target (see `make help`), or add --action=run")
+        raise UsageError(
+            "no action given",
+            "a make target names the action (`make help` lists them; `python3 -m code.main --help` lists every option)",
+            'make run RUN_ARGS="--benchmarks=bert --scenarios=offline --fast"',
+        )
     name = name.replace("-", "_")
     if name not in names():
         raise unknown("action", name, names(), "--action")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -55,7 +54,7 @@ def _name(given: str | None, detected: DetectedSystem, interactive: bool) -> str
 def _show_result(name: str, change: Change, as_json: bool) -> None:
     report = result(name, change)
     if as_json:
-        console.say(json.dumps(report, indent=4))
+        console.emit(report)
         return
     if change.todo:
         rows = [tuple(line.split(": ", 1)) for line in change.todo]

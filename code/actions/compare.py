@@ -33,7 +33,7 @@ def run(context: Context) -> int:
     change = None if obstacles else comparison.change_percent(a, b)
     if request["json"]:
         content = {"a": vars(a), "b": vars(b), "change_percent": change, "obstacles": obstacles, "differences": differing}
-        console.say(json.dumps(content, indent=4, default=dict))
+        console.emit(content)
         return 0
     console.table(f"{a.benchmark} {a.scenario}", ("", a.name, b.name), _rows(a, b))
     for obstacle in obstacles:

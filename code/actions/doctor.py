@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -43,7 +42,7 @@ def examine(capture: Path | str | None = None, as_json: bool = False, benchmarks
             "counts": {level.value: counts[level] for level in Level},
             "findings": [finding.as_json() for finding in findings],
         }
-        console.say(json.dumps(content, indent=4))
+        console.emit(content)
         return status
     console.say(f"Preflight of {detected.source}")
     for finding in findings:

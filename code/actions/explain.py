@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 from code.actions import Context, EachWorkload
 from code.common import console
 from code.fields.consumer import Consumer
@@ -18,7 +16,7 @@ def run(job: Job, context: Context) -> None:
     """Print one workload's values as a table; --verbose includes unset fields."""
     workload = with_remembered(job)
     if context.request["json"]:
-        console.say(json.dumps(as_json(workload), indent=4))
+        console.emit(as_json(workload))
         return
     rows = [
         (name, shown(item.value), item.origin)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.metadata
-import json
 import platform
 
 from code.actions import Context, OncePerRequest
@@ -20,7 +19,7 @@ def run(context: Context) -> int:
     """Print a table, or JSON with --json."""
     rows = collect()
     if context.request["json"]:
-        console.say(json.dumps(dict(rows), indent=4))
+        console.emit(dict(rows))
     else:
         console.table("This installation", ("Item", "Value"), rows)
     return 0

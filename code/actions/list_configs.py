@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 from code.actions import Context, OncePerRequest
 from code.benchmarks.benchmark import definition_of
 from code.common import console
@@ -28,7 +26,7 @@ def run(context: Context) -> int:
     loaded = [file for _, _, found in files for file in found]
     entries = [(b, s, e) for b, s, found in files for file in found for e in file.entries if _wanted(request, e)]
     if request["json"]:
-        console.say(json.dumps(as_json(entries, loaded), indent=4))
+        console.emit(as_json(entries, loaded))
         return 0
     if READS.of(request)["verbose"]:
         rows = [(str(b), str(s), _system(e), e.setting.config_ver(), e.cls.__name__, e.where) for b, s, e in entries]

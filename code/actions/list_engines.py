@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 from code.actions import Context, OncePerRequest
 from code.backends import store
 from code.common import console
@@ -13,7 +11,7 @@ def run(context: Context) -> int:
     """Print a table, or JSON with --json."""
     found = store.built()
     if context.request["json"]:
-        console.say(json.dumps([{"name": e.folder.name, "bytes": e.size, **e.sidecar} for e in found], indent=4, sort_keys=True))
+        console.emit([dict(sorted({"name": e.folder.name, "bytes": e.size, **e.sidecar}.items())) for e in found])
         return 0
     if not found:
         console.say('no engines built; run `make generate_engines RUN_ARGS="--benchmarks=… --scenarios=…"`')

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from code.actions import Context, OncePerRequest
@@ -24,7 +23,7 @@ def run(context: Context) -> int:
         short = {definition_of(b).name for b in request.benchmarks()}
         found = [one for one in found if short_name(one.benchmark) in short]
     if request["json"]:
-        console.say(json.dumps([as_json(one) for one in found], indent=4))
+        console.emit([as_json(one) for one in found])
         return 0
     if not found:
         console.say(f"no runs in {paths.shown(root)}")

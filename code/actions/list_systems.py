@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 from code.actions import Context, OncePerRequest
 from code.common import console
 from code.common.errors import HarnessError
@@ -26,7 +24,7 @@ def run(context: Context) -> int:
             "systems": [as_json(system) for system in KnownSystem],
             "problems": [str(problem) for problem in KnownSystem.problems],
         }
-        console.say(json.dumps(content, indent=4))
+        console.emit(content)
         return 0
     rows = [_row(system, here, system_id) for system in KnownSystem]
     console.table("Known systems", ("Name", "System ID", "Accelerators", "Architecture", ""), rows)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 
 from code.actions import Context, OncePerRequest
@@ -30,7 +29,7 @@ def run(context: Context) -> int:
     remove(change)
     if request["json"]:
         paths = [str(path) for path in change.texts]
-        console.say(json.dumps({"name": name, "changed": paths, "remarks": change.remarks}, indent=4))
+        console.emit({"name": name, "changed": paths, "remarks": change.remarks})
         return 0
     for remark in change.remarks:
         console.warn(remark)

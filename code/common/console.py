@@ -1,12 +1,14 @@
 """Terminal output: lines, warnings, progress and tables. No other module prints.
 
-Everything here goes to standard error except tables and `say`, so that output can be piped. Colours and live bars are used on
-a terminal only; elsewhere progress is a plain line every few seconds.
+Everything here goes to standard error except tables and `say`, so that output can be piped; with --json these do too, and `emit`
+alone writes to standard output. Colours and live bars are used on a terminal only, and no colours where NO_COLOR is set; elsewhere
+progress is a plain line every few seconds.
 """
 
 from __future__ import annotations
 
 import contextlib
+import json
 import sys
 import time
 from collections.abc import Sequence
@@ -22,8 +24,31 @@ if TYPE_CHECKING:
 PLAIN_INTERVAL_S = 5.0
 
 
+class _Reader:
+    """Who reads standard output: a person, or with --json a program."""
+
+    program = False
+
+
+def for_programs(yes: bool) -> None:
+    """Whether standard output is for a program: `say` and tables then go to standard error."""
+    _Reader.program = yes
+
+
+def emit(content: object) -> None:
+    """Print a JSON document to standard output. Errors as for `say`."""
+    _print(json.dumps(content, indent=4, default=dict))
+
+
 def say(text: str) -> None:
     """Print a line to standard output. BrokenPipeError where its reader has gone, RunError where it cannot be written."""
+    if _Reader.program:
+        _to_stderr(text)
+    else:
+        _print(text)
+
+
+def _print(text: str) -> None:
     try:
         print(text, flush=True)
     except BrokenPipeError:
@@ -152,7 +177,8 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> 
         def on_broken_pipe(self) -> None:
             raise BrokenPipeError
 
-    console = Strict(width=None if sys.stdout.isatty() else 120, highlight=False)
+    to = sys.stderr if _Reader.program else sys.stdout
+    console = Strict(file=to, width=None if to.isatty() else 120, highlight=False)
     grid = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
     for name in columns:
         grid.add_column(name, overflow="fold")

@@ -10,7 +10,9 @@ from code.common.files import atomic_write
 from code.fields.accepted import ACCEPTED
 from code.fields.field import Field
 from code.fields.table import FIELDS
+from code.plan import words
 from code.plan.consumers import consumers_of
+from code.plan.make_targets import targets
 
 BEGIN = "<!-- generated: {} -->"
 END = "<!-- end of generated -->"
@@ -83,31 +85,21 @@ FIRST_TARGETS = (
 """The ten first targets, in the order of use."""
 
 
-def targets(makefile: str = "Makefile") -> dict[str, str]:
-    """Target → what it does, from the ## comments of a makefile, in its order."""
-    found = {}
-    for line in (paths.project_root() / makefile).read_text(encoding="utf-8").splitlines():
-        head, colon, text = line.partition(":")
-        if colon and "## " in text and head.replace("_", "").isalnum():
-            found[head] = text.split("## ")[1]
-    return found
-
-
 def target_table() -> str:
     """Every make target, as Markdown."""
-    return _targets(targets())
+    return _targets({name: one.text for name, one in targets().items()})
 
 
 def first_target_table() -> str:
     """The first targets, as Markdown."""
     every = targets()
-    return _targets({name: every[name] for name in FIRST_TARGETS})
+    return _targets({name: every[name].text for name in FIRST_TARGETS})
 
 
 def other_target_table() -> str:
     """The targets of other harnesses, and what does their work here, as Markdown."""
     rows = ["| your command | ours |", "| --- | --- |"]
-    return "\n".join(rows + [f"| `make {name}` | {text} |" for name, text in targets("Makefile.compat").items()])
+    return "\n".join(rows + [f"| `make {name}` | {one.text} |" for name, one in targets("Makefile.compat").items()])
 
 
 def _targets(found: Mapping[str, str]) -> str:
@@ -172,10 +164,14 @@ PARTS = {
     "documentation/from_other_harnesses.md": {"commands": other_target_table},
     "README.md": {"first targets": first_target_table},
 }
+FILES = {words.WORDS: words.text}
+"""Files that are generated as a whole."""
 
 
 def rendered(page: str) -> str:
     """A page's text with its generated parts updated."""
+    if page in FILES:
+        return FILES[page]()
     text = (paths.project_root() / page).read_text(encoding="utf-8")
     for name, make in PARTS[page].items():
         begin = BEGIN.format(name)
@@ -192,10 +188,10 @@ def rendered(page: str) -> str:
 def write_pages() -> list[Path]:
     """Update every page. Returns the pages that changed."""
     changed = []
-    for page in PARTS:
+    for page in (*PARTS, *FILES):
         path = paths.project_root() / page
         text = rendered(page)
-        if text != path.read_text(encoding="utf-8"):
+        if not path.is_file() or text != path.read_text(encoding="utf-8"):
             with atomic_write(path) as out:
                 out.write(text)
             changed.append(path)

@@ -14,6 +14,7 @@ from code.fields.accepted import TRITON
 from code.fields.field import FALSE, TRUE, Field
 from code.fields.table import FIELDS, field_table, lookup
 from code.plan import config_versions
+from code.plan.reads import READ_BY
 from code.rules.benchmarks import BENCHMARKS
 
 ENVIRONMENT_PREFIX = "MLPINF_"
@@ -21,13 +22,6 @@ OTHER_VARIABLES = ("MLPINF_CUSTOM_DEFINITION_PATH",)
 OLDER_VARIABLES = {"GPTJ_BEAM_SIZE": "num_beams", "SYSTEM_NAME": "system", "CONFIG_DIR": "config_dir"}
 """Environment variables of older harnesses → the fields they set."""
 FAST_MIN_DURATION_MS = 60_000
-READ_BY: dict[str, tuple[str, ...]] = {
-    "no_audit_verify": ("run_audit_harness",),
-    "trials": ("tune",),
-    "tune_duration": ("tune",),
-    "write": ("tune",),
-}
-"""Options of the request → the actions that read them."""
 
 
 @dataclass(frozen=True)
@@ -132,7 +126,8 @@ class Request:
         lines += config_versions.notes(self["config_ver"] or ["default"], self._parts())
         for name, actions in READ_BY.items():
             if name in self.given and self["action"] and self["action"] not in actions:
-                lines.append(f"{name} is for {' and '.join(actions)}, and {self['action']} does not read it")
+                some = " and ".join(actions) if len(actions) < 4 else f"{', '.join(actions[:3])} and others"
+                lines.append(f"{name} is for {some}, and {self['action']} does not read it")
         return lines
 
 

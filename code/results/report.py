@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import Enum
+from pathlib import Path
+from typing import Any
 
-from code.common import console
+from code.common import console, paths
 from code.common.errors import HarnessError
 from code.results.accuracy import AccuracyResult, accuracy_pass
 from code.results.loadgen_log import LoadGenLog
@@ -52,6 +55,7 @@ class ReportRow:
         reasons: why it is INVALID or FAILED.
         notes: further information that does not affect the outcome.
         error: the lines of an error, instead of reasons.
+        folder: its log folder, <logs>/<system_id>/<benchmark>/<scenario>; None if nothing was run.
     """
 
     benchmark_full: str
@@ -62,6 +66,21 @@ class ReportRow:
     reasons: tuple[Reason, ...] = ()
     notes: tuple[Reason, ...] = ()
     error: tuple[str, ...] = field(default=())
+    folder: Path | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """The row as JSON; its folder as an absolute path, in which metadata.json has the whole result."""
+        return {
+            "benchmark": self.benchmark_full,
+            "scenario": self.scenario,
+            "mode": self.mode,
+            "outcome": self.outcome.value,
+            "result": self.result,
+            "reasons": [{"what": one.what, "change": one.knob()} for one in self.reasons],
+            "notes": [{"what": one.what, "change": one.knob()} for one in self.notes],
+            "error": list(self.error),
+            "folder": str(self.folder) if self.folder else "",
+        }
 
 
 def performance_row(identity: RunIdentity, log: LoadGenLog, verdict: Verdict) -> ReportRow:
@@ -144,6 +163,19 @@ def print_report(rows: Sequence[ReportRow], title: str = "Results") -> None:
     )
     for line in explanation_lines(rows):
         console.say(line)
+    if last := last_line(rows):
+        console.say(f"\n{last}")
+
+
+def last_line(rows: Sequence[ReportRow]) -> str:
+    """Where the logs of the rows are, and the command that makes pages of them; '' where nothing was run."""
+    folders = [row.folder for row in rows if row.folder is not None]
+    if not folders:
+        return ""
+    root = folders[0].parents[2]
+    usual = paths.build_dir() / "logs"
+    command = "make report" if usual in folders[0].parents else f"make report LOG_DIR={paths.shown(root)}"
+    return f"Logs: {paths.shown(Path(os.path.commonpath(folders)))}   Report: {command}"
 
 
 def explanation_lines(rows: Sequence[ReportRow], width: int = WIDTH) -> list[str]:

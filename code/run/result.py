@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from code.common import console, paths
 from code.common.files import write_json
 from code.plan import explain
@@ -45,4 +47,4 @@ def run(job: Resolved, mode: str) -> report.ReportRow:
     metadata.write_metadata(folder, content)
     (folder / INCOMPLETE).unlink()
     console.say(f"{job.label} {mode}: {content['summary_string']}")
-    return row
+    return replace(row, folder=folder)

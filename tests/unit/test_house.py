@@ -15,7 +15,7 @@ def python(project: Path, *arguments: str, stdin: str = "") -> subprocess.Comple
     return subprocess.run([sys.executable, *arguments], cwd=project, input=stdin, capture_output=True, text=True, timeout=60)
 
 
-@pytest.mark.parametrize("page", sorted(commands_page.PARTS))
+@pytest.mark.parametrize("page", sorted([*commands_page.PARTS, *commands_page.FILES]))
 def test_generated_pages_are_up_to_date(page: str, project: Path) -> None:
     assert (project / page).read_text() == commands_page.rendered(page), "run `make docs`"
 

@@ -220,7 +220,7 @@ def test_add_custom_system_calls_make(stand: Stand) -> None:
 
 def test_make_help_shows_ours_alone(stand: Stand) -> None:
     shown = stand.make("help").stdout
-    assert "run_harness_power" not in shown and "documentation/from_other_harnesses.md" in shown
+    assert "run_harness_power" not in shown and "from_other_harnesses.md" in shown
 
 
 LEAKING = (

@@ -62,7 +62,7 @@ ROWS: tuple[Field, ...] = (
         default=10.0,
         limits=(0.1, 86400),
     ),
-    request("json", "bool", "Print JSON if the action supports it.", default=False),
+    request("json", "bool", "Print JSON to standard output, and all else to standard error.", default=False),
     request(
         "against",
         "str",
