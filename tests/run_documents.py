@@ -70,14 +70,14 @@ def engine(backend: str, options: dict[str, Any]) -> dict[str, Any]:
 
 def device(index: int, engine_: int = 0) -> dict[str, Any]:
     """One of a document's devices."""
-    return {"index": index, "name": f"device {index}", "engine": engine_, "cores": [index], "streams": 2, "threads": 0}
+    return {"index": index, "name": f"device {index}", "engine": engine_, "cores": [index], "streams": 2, "threads": 0, "pci": ""}
 
 
 def document(dataset: dict[str, Any], *engines: dict[str, Any]) -> dict[str, Any]:
     """A whole run.json with a device for each engine."""
     return copy.deepcopy(
         {
-            "schema": 3,
+            "schema": 4,
             "benchmark": "bert",
             "scenario": "Offline",
             "test_mode": "PerformanceOnly",

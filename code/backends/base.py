@@ -45,6 +45,7 @@ class EngineSpec:
         cores: processors that the calling thread is bound to; (): any.
         device: index of the device in this process.
         name: the device's name in run.json: a GPU's UUID where it is known.
+        pci: a GPU's PCI address in run.json; '': not known.
     """
 
     streams: int
@@ -54,6 +55,7 @@ class EngineSpec:
     cores: tuple[int, ...] = ()
     device: int = 0
     name: str = ""
+    pci: str = ""
 
 
 class Stream(Protocol):

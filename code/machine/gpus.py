@@ -25,6 +25,12 @@ class Device:
     index: int
     facts: Mapping[str, Any]
 
+    @property
+    def pci(self) -> str:
+        """The PCI address of its GPU in sysfs's form, '0000:3b:00.0'; '' if unknown."""
+        bus_id = self.facts.get("pci_bus_id")
+        return _sysfs_address(bus_id) if bus_id else ""
+
     def numa_node(self, nodes: Mapping[int, Sequence[int]]) -> int | None:
         """The NUMA node that this device is attached to, among `nodes` (index → CPUs)."""
         near = set(self.facts.get("cpu_affinity") or ())

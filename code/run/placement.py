@@ -41,6 +41,7 @@ class Device:
         streams: batches in flight on it.
         threads: total threads of its runtime, for CPUs; 0 lets the runtime decide.
         engine: which of the run's engines it loads, an index into the placement's kinds.
+        pci: the PCI address of a GPU, as '0000:3b:00.0'; '' if unknown.
     """
 
     index: int
@@ -51,6 +52,7 @@ class Device:
     streams: int
     threads: int = 0
     engine: int = 0
+    pci: str = ""
 
     def words(self) -> str:
         """'node 0: cores 0-31, 16 streams, 32 threads'."""
@@ -138,7 +140,7 @@ def place(workload: Workload, backend: Backend) -> Placement:
         threads = [per_stream * s or slot.compute for s, slot in zip(streams, chosen, strict=True)]
     kinds = list(dict.fromkeys(slot.kind for slot in chosen))
     devices = tuple(
-        Device(i, slot.number, slot.name, slot.kind, slot.cores, streams[i], threads[i], kinds.index(slot.kind))
+        Device(i, slot.number, slot.name, slot.kind, slot.cores, streams[i], threads[i], kinds.index(slot.kind), slot.pci)
         for i, slot in enumerate(chosen)
     )
     return Placement(

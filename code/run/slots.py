@@ -35,6 +35,7 @@ class Slot:
         cores: logical processors close to it, ascending; () for no affinity.
         compute: physical cores used for computation, for NUMA nodes.
         slice: whether it is a MIG slice.
+        pci: the PCI address of its GPU, as '0000:3b:00.0'; '' if unknown.
     """
 
     number: int
@@ -43,6 +44,7 @@ class Slot:
     cores: tuple[int, ...] = ()
     compute: int = 0
     slice: bool = False
+    pci: str = ""
 
 
 def has_accelerators(system_name: str) -> bool:
@@ -86,7 +88,7 @@ def _visible(devices: Sequence[DetectedDevice], detected: DetectedSystem) -> lis
         name = device.uuid or f"GPU {number}"
         cores = tuple(sorted(near)) if near and near != usable else ()
         kind = known_name(device.kind) or str(device.kind.name)
-        out.append(Slot(number, name, kind, cores, slice=isinstance(device.kind, MIG)))
+        out.append(Slot(number, name, kind, cores, slice=isinstance(device.kind, MIG), pci=device.pci))
     return out
 
 

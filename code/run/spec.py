@@ -68,7 +68,7 @@ def run_spec(
             for engine in engines
         ),
         devices=tuple(
-            DeviceEntry(device.index, device.name, device.engine, device.cores, device.streams, device.threads)
+            DeviceEntry(device.index, device.name, device.engine, device.cores, device.streams, device.threads, device.pci)
             for device in placement.devices
         ),
         batch=BatchSettings(

@@ -67,10 +67,10 @@ def run_json(folder: Path, scenario: str, conf: dict[str, float], **changed: Any
     (folder / "user.conf").write_text("".join(f"{name}.{scenario}.{k} = {v:.9g}\n" for k, v in conf.items()))
     usual = {"backend": "null", "folder": "", "precision": "fp32", "options": {}, "streams": 1, "threads": 0, "devices": 1}
     engine = {**usual, **changed.pop("engine", {})}
-    lanes = {"engine": 0, "cores": [], "streams": engine.pop("streams"), "threads": engine.pop("threads")}
+    lanes = {"engine": 0, "cores": [], "streams": engine.pop("streams"), "threads": engine.pop("threads"), "pci": ""}
     dataset = changed.pop("dataset", {"kind": "synthetic", "count": 10833, "lengths": lengths(), "outputs": ["s", "e"]})
     content: dict[str, Any] = {
-        "schema": 3,
+        "schema": 4,
         "benchmark": "bert",
         "scenario": scenario,
         "test_mode": "PerformanceOnly",

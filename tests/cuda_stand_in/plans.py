@@ -17,16 +17,17 @@ BERT_INPUTS = ("input_ids", "input_mask", "segment_ids")
 BERT_OUTPUTS = ("output_start_logits", "output_end_logits")
 
 
-def bert(batch: int, ends: Sequence[int], capturable: bool = True) -> str:
+def bert(batch: int, ends: Sequence[int], capturable: bool = True, outputs: str = "float32") -> str:
     """A plan with BERT's inputs and outputs, and a profile for each range of lengths.
 
     Args:
         batch: most samples.
         ends: the longest length of each profile, ascending.
         capturable: whether a call may be captured as a CUDA graph.
+        outputs: their type.
     """
     tensors = [f"tensor {name} input int64 -1 -1" for name in BERT_INPUTS]
-    tensors += [f"tensor {name} output float32 -1 -1" for name in BERT_OUTPUTS]
+    tensors += [f"tensor {name} output {outputs} -1 -1" for name in BERT_OUTPUTS]
     profiles = []
     for start, end in zip((0, *ends), ends, strict=False):
         profiles += ["profile", *(f"shape {name} 1 {start + 1} / {batch} {end} / {batch} {end}" for name in BERT_INPUTS)]
@@ -51,13 +52,14 @@ def _plan(function: str, tensors: Sequence[str], profiles: Sequence[str], captur
     return "\n".join([*head, f"capturable {'yes' if capturable else 'no'}", *tensors, *profiles, "end"]) + "\n"
 
 
-def write(folder: Path, plan: str) -> Path:
-    """An engine's folder with this plan and the part of engine.json that harnesses read."""
+def write(folder: Path, plan: str, **changed: str) -> Path:
+    """An engine's folder with this plan and the part of engine.json that harnesses read, with other details where `changed`."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "engine.plan").write_text(plan, encoding="utf-8")
     digest = sha256(folder / "engine.plan")
-    details: dict[str, Any] = {"engine": "engine.plan", "sha256": digest, "compute_capability": CAPABILITY, "gpu": "stand-in"}
-    (folder / "engine.json").write_text(json.dumps({"details": details}), encoding="utf-8")
+    capability = f"{CAPABILITY // 10}.{CAPABILITY % 10}"
+    details: dict[str, Any] = {"engine": "engine.plan", "sha256": digest, "compute_capability": capability, "gpu": "stand-in"}
+    (folder / "engine.json").write_text(json.dumps({"details": {**details, **changed}}), encoding="utf-8")
     return folder
 
 

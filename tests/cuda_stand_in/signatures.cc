@@ -92,6 +92,7 @@ SAME(IRuntime::setEngineHostCodeAllowed, void (IRuntime::*)(bool) noexcept);
 SAME(IRuntime::setMaxThreads, bool (IRuntime::*)(int32_t) noexcept);
 SAME(nvinfer1::createInferRuntime, IRuntime* (*)(nvinfer1::ILogger&) noexcept);
 SAME(nvinfer1::IPluginRegistry::loadLibrary, void* (nvinfer1::IPluginRegistry::*)(char const*) noexcept);
+SAME(getPluginRegistry, nvinfer1::IPluginRegistry* (*)() noexcept);
 SAME(ICudaEngine::getNbIOTensors, int32_t (ICudaEngine::*)() const noexcept);
 SAME(ICudaEngine::getIOTensorName, char const* (ICudaEngine::*)(int32_t) const noexcept);
 SAME(ICudaEngine::getTensorDataType, DataType (ICudaEngine::*)(char const*) const noexcept);

@@ -7,7 +7,8 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -126,11 +127,13 @@ def volumes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 
 
 def device(number: int, streams: int) -> DeviceEntry:
+    """One of the stand-in's devices (tests/cuda_stand_in/runtime/environment.cc), with its address as NVML would write it."""
     cores = sorted(os.sched_getaffinity(0))
-    return DeviceEntry(number, f"GPU-57a4d140-0000-0000-0000-{number:012d}", 0, (cores[number % len(cores)],), streams, 0)
+    name, pci = f"GPU-57a4d140-0000-0000-0000-{number:012d}", f"00000000:{16 + number:02X}:00.0"
+    return DeviceEntry(number, name, 0, (cores[number % len(cores)],), streams, 0, pci)
 
 
-def run(
+def start(
     harness: Path,
     folder: Path,
     engine: Path,
@@ -140,8 +143,9 @@ def run(
     environment: Mapping[str, str] | None = None,
     mode: str = "AccuracyOnly",
     streams: int = 2,
-) -> list[dict[str, Any]]:
-    """One run; the stand-in's report of each device. Fails where the process does, with what it printed."""
+    devices: Sequence[DeviceEntry] = (),
+) -> subprocess.CompletedProcess[str]:
+    """One run, by default on all devices."""
     folder.mkdir(exist_ok=True)
     benchmark = "bert" if dataset["kind"] == "sequence" else "3d-unet"
     conf = {"performance_sample_count_override": dataset["count"], "min_duration": 500, **SETTINGS[scenario]}
@@ -154,7 +158,7 @@ def run(
         user_conf=str(folder / "user.conf"),
         audit_conf="",
         engines=(EngineEntry("tensorrt", str(engine), "fp16", options),),
-        devices=tuple(device(number, streams) for number in range(DEVICES)),
+        devices=tuple(devices) or tuple(device(number, streams) for number in range(DEVICES)),
         batch=BatchSettings(8 if benchmark == "bert" else 2, 0.0, 0.0625),
         dataset=of_benchmark(dataset),
         log=LogSettings(copy_summary_to_stdout=False),
@@ -168,7 +172,12 @@ def run(
         "TSAN_OPTIONS": f"suppressions={Path(__file__).parents[2] / 'code/harness/cpp/tests/loadgen.tsan'}",
     }
     command = [str(harness), str(folder / "run.json")]
-    done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, **own, **(environment or {})}, timeout=600)
+    return subprocess.run(command, capture_output=True, text=True, env={**os.environ, **own, **(environment or {})}, timeout=600)
+
+
+def run(harness: Path, folder: Path, *arguments: Any, **more: Any) -> list[dict[str, Any]]:
+    """`start`; the stand-in's report of each device. Fails where the process does, with what it printed."""
+    done = start(harness, folder, *arguments, **more)
     assert done.returncode == 0 and "Sanitizer" not in done.stderr, f"{done.stdout[-2000:]}\n{done.stderr[-8000:]}"
     report: list[dict[str, Any]] = json.loads((folder / "stand_in.json").read_text())
     return report
@@ -215,6 +224,62 @@ def test_unet3d_on_eight_devices(harness: Path, volumes: dict[str, Any], tmp_pat
     engine = plans.write(tmp_path / "engine", plans.unet(4, ROI))
     run(harness, tmp_path / "run", engine, volumes, "Offline", TensorRtOptions())
     expect_voxels(tmp_path / "run", volumes)
+
+
+def test_devices_share_runtime_plan_and_plugins_and_say_where_they_are(
+    harness: Path, sequences: dict[str, Any], tmp_path: Path
+) -> None:
+    engine = plans.write(tmp_path / "engine", plans.bert(8, (384,)))
+    plugin = str(harness.parents[1] / "stand_in" / "libcuda.so.1")
+    options = TensorRtOptions(plugin_libs=(plugin,))
+    report = run(harness, tmp_path / "run", engine, sequences, "Offline", options, streams=1)
+    for call in ("createInferRuntime", "loadLibrary"):
+        assert sum(row["counts"].get(call, 0) for row in report) == 1, call
+    done = start(harness, tmp_path / "run", engine, sequences, "Offline", options, devices=[device(0, 1), device(1, 1)])
+    assert "device 1: stand-in for a GPU, GPU-57a4d140-0000-0000-0000-000000000001, PCI 0000:11:00.0" in done.stdout
+
+
+def swapped(first: DeviceEntry, second: DeviceEntry, *fields: str) -> list[DeviceEntry]:
+    """Both, but for these fields, which are the other's."""
+    return [replace(a, **{field: getattr(b, field) for field in fields}) for a, b in ((first, second), (second, first))]
+
+
+REFUSED: dict[str, tuple[dict[str, Any], int, str]] = {
+    "a damaged plan": ({"sha256": "0" * 64}, 4, "is damaged"),
+    "no plan": ({"engine": "other.plan"}, 3, "no engine at"),
+    "another GPU's engine": ({"compute_capability": "8.0", "gpu": "A100"}, 4, "is for compute capability 8.0 (A100)"),
+    "hardware compatibility with later GPUs of this capability": (
+        {"compute_capability": "8.0", "hardware_compatibility": "same_compute_capability"},
+        4,
+        "is for compute capability 8.0",
+    ),
+    "another device by UUID": ({"devices": swapped(device(0, 1), device(1, 1), "name", "pci")}, 4, "is not GPU-57a4d140"),
+    "another device by address": ({"devices": swapped(device(0, 1), device(1, 1), "pci")}, 4, "at 00000000:1"),
+    "a plugin library that is absent": ({"plugin_libs": ("/nowhere/libplugin.so",)}, 3, "libplugin.so does not exist"),
+    "a plugin library that is none": ({"plugin_libs": (__file__,)}, 4, "cannot load the plugin library"),
+    **{
+        f"outputs in {dtype}": ({"outputs": dtype}, 4, f"'output_start_logits', which is {dtype}")
+        for dtype in ("bfloat16", "bool", "uint8", "fp8")
+    },
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_what_an_engine_is_refused_for(case: str, harness: Path, sequences: dict[str, Any], tmp_path: Path) -> None:
+    given, status, words = REFUSED[case]
+    changed = {key: value for key, value in given.items() if isinstance(value, str) and key != "outputs"}
+    engine = plans.write(tmp_path / "engine", plans.bert(8, (384,), outputs=given.get("outputs", "float32")), **changed)
+    options = TensorRtOptions(plugin_libs=given.get("plugin_libs", ()))
+    devices = given.get("devices", [device(0, 1)])
+    done = start(harness, tmp_path / "run", engine, sequences, "Offline", options, devices=devices)
+    assert done.returncode == status and words in done.stderr, done.stderr
+
+
+def test_an_engine_for_ampere_and_later_runs_on_a_later_gpu(harness: Path, sequences: dict[str, Any], tmp_path: Path) -> None:
+    details = {"compute_capability": "8.0", "hardware_compatibility": "ampere_plus"}
+    engine = plans.write(tmp_path / "engine", plans.bert(8, (384,)), **details)
+    run(harness, tmp_path / "run", engine, sequences, "Offline", TensorRtOptions(), devices=[device(0, 1)])
+    expect_tokens(tmp_path / "run", sequences)
 
 
 @pytest.mark.full

@@ -94,7 +94,7 @@ def test_the_reader_and_the_schema_agree_at_every_depth(name: str, schema: Any) 
         (("batch", "padding"), 2, "batch.padding is 2 | it must be from 0 to 1"),
         (("scenario",), "Ofline", "scenario is 'Ofline' | did you mean 'Offline'?"),
         (("seeds", "qsl_seed"), 1, "unknown key seeds.qsl_seed | the nearest known key is seeds.qsl_rng_seed"),
-        (("schema",), 2, "has schema 2 | this harness reads schema 3"),
+        (("schema",), 2, "has schema 2 | this harness reads schema 4"),
     ],
 )
 def test_an_error_names_the_path_and_what_is_near(path: tuple[Any, ...], value: Any, words: str) -> None:
@@ -170,11 +170,13 @@ def test_what_a_workload_writes_is_of_the_schema(tmp_path: Path, schema: Any) ->
 
 
 def test_the_devices_are_those_of_the_placement(tmp_path: Path) -> None:
-    placed = Placement((Device(0, 1, "node 1", "a", (4, 5), 2, 2, 0), Device(1, 0, "node 0", "b", (0,), 1, 1, 1)), 8)
+    placed = Placement(
+        (Device(0, 1, "node 1", "a", (4, 5), 2, 2, 0, "0000:3b:00.0"), Device(1, 0, "node 0", "b", (0,), 1, 1, 1)), 8
+    )
     spec = spec_of(tmp_path, "offline", placement=placed)
     assert [asdict(device) for device in spec.devices] == [
-        {"index": 0, "name": "node 1", "engine": 0, "cores": (4, 5), "streams": 2, "threads": 2},
-        {"index": 1, "name": "node 0", "engine": 1, "cores": (0,), "streams": 1, "threads": 1},
+        {"index": 0, "name": "node 1", "engine": 0, "cores": (4, 5), "streams": 2, "threads": 2, "pci": "0000:3b:00.0"},
+        {"index": 1, "name": "node 0", "engine": 1, "cores": (0,), "streams": 1, "threads": 1, "pci": ""},
     ]
     assert [Path(engine.folder).name for engine in spec.engines] == ["engine-0", "engine-1"] and spec.batch.max_samples == 8
 

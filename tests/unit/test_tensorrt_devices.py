@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import uuid
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,8 @@ import pytest
 
 from code.backends.base import EngineSpec
 from code.backends.tensorrt import runner
+from code.backends.tensorrt.chosen import runs_on
+from code.backends.tensorrt.cuda import Found
 from code.backends.tensorrt.sdk import TENSORRT
 from code.common.errors import RunError
 from code.common.files import sha256, write_json
@@ -41,8 +44,8 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def load(folder: Path, device: int, name: str = "") -> Any:
-    return runner.load(TENSORRT, folder, EngineSpec(1, 0, "fp16", device=device, name=name or name_of(device)))
+def load(folder: Path, device: int, name: str = "", pci: str = "") -> Any:
+    return runner.load(TENSORRT, folder, EngineSpec(1, 0, "fp16", device=device, name=name or name_of(device), pci=pci))
 
 
 def on_a_thread(work: Any) -> Any:
@@ -83,8 +86,32 @@ def test_a_device_other_than_the_chosen_one_is_refused_by_uuid(machine: Machine,
 
 def test_a_name_that_is_no_uuid_says_nothing_about_the_device(machine: Machine, folder: Path) -> None:
     load(folder, 3, "GPU 3")
-    load(folder, 4, "MIG-" + str(UUIDS[0]))
+    load(folder, 4, "MIG-" + str(UUIDS[0]), "0000:3f:00.0")
     assert machine.engines == [3, 4]
+
+
+def test_a_device_other_than_the_chosen_one_is_refused_by_its_address(machine: Machine, folder: Path) -> None:
+    with pytest.raises(RunError, match=r"device 2 of this process is not MIG-1 at 0000:3b:00\.0") as caught:
+        load(folder, 2, "MIG-1", "0000:3b:00.0")
+    assert "0000:3d:00.0" in caught.value.why and machine.engines == []
+
+
+@pytest.mark.parametrize(("level", "runs"), [("ampere_plus", True), ("same_compute_capability", False), (None, False)])
+def test_hardware_compatibility_is_for_later_gpus(level: str | None, runs: bool) -> None:
+    found = Found("H100", "", "0000:3b:00.0", 90)
+    assert runs_on(found, {"compute_capability": "8.0", "hardware_compatibility": level}) == runs
+    assert not runs_on(replace(found, compute=75), {"compute_capability": "8.0", "hardware_compatibility": level})
+
+
+def test_a_tensor_type_that_numpy_lacks_is_named(machine: Machine, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = load(folder, 0)
+
+    def none(kind: Any) -> Any:
+        raise TypeError("Could not resolve TensorRT datatype to an equivalent numpy datatype.")
+
+    monkeypatch.setattr(engine._module, "nptype", none)
+    with pytest.raises(RunError, match="the harness cannot pass the engine's tensor 'x'"):
+        engine.stream()
 
 
 def test_every_device_is_checked_not_only_the_first(machine: Machine, folder: Path) -> None:

@@ -110,6 +110,7 @@ def build(flavour: Flavour, model: Path, values: Mapping[str, Any], folder: Path
         "sha256": hashlib.sha256(data).hexdigest(),
         "compute_capability": target.capability,
         "gpu": target.gpu,
+        "hardware_compatibility": options.hardware_compatibility,
         "inputs": [_tensor(parsed.network.get_input(i)) for i in range(parsed.network.num_inputs)],
         "outputs": [_tensor(parsed.network.get_output(i)) for i in range(parsed.network.num_outputs)],
         "profiles": _profile_shapes(parsed.network, profiles),

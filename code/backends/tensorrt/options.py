@@ -100,7 +100,7 @@ def load_options(values: Mapping[str, Any]) -> TensorRtOptions:
         start_from_device=bool(cpp.get("start_from_device")),
         sliding_window_on_device=None if windows is None else bool(windows),
         version_compatible=bool(run.get("version_compatible") or cpp.get("version_compatible")),
-        plugin_libs=tuple(str(file) for file in plugin_files(run.get("plugin_libs") or ())),
+        plugin_libs=tuple(str(file.resolve()) for file in plugin_files(run.get("plugin_libs") or ())),
     )
 
 

@@ -48,7 +48,7 @@ def load(flavour: Flavour, folder: Path, spec: EngineSpec) -> TrtEngine:
     require_gpu(folder, details)
     options = spec.options if isinstance(spec.options, TensorRtOptions) else TensorRtOptions()
     cuda = open_device(spec.device)
-    require_chosen(spec.device, cuda.found(), spec.name, folder, details)
+    require_chosen(spec.device, cuda.found(), spec.name, spec.pci, folder, details)
     stat = plan.stat()
     with cuda.current():
         shared = _shared(flavour, options.plugin_libs, options.version_compatible)
@@ -213,7 +213,7 @@ class TrtStream:
         self._stream = cuda.stream()
         self._handle = cuda.handle(self._stream)
         self._names = list(inputs)
-        self._dtypes = {n: np.dtype(module.nptype(engine.get_tensor_dtype(n))) for n in (*inputs, *outputs)}
+        self._dtypes = {n: _dtype(module, engine, n) for n in (*inputs, *outputs)}
         self._spans = [
             {n: _least_and_most(engine.get_tensor_profile_shape(n, index)) for n in inputs}
             for index in range(engine.num_optimization_profiles)
@@ -279,6 +279,20 @@ class TrtStream:
             raise RunError(f"TensorRT cannot switch to profile {index}", self._messages.last(), REBUILD)
         self._cuda.synchronise(self._stream)
         self._profile = index
+
+
+def _dtype(module: Any, engine: trt.ICudaEngine, name: str) -> np.dtype[Any]:
+    """A tensor's numpy type; RunError for a type that numpy does not have."""
+    kind = engine.get_tensor_dtype(name)
+    try:
+        found: np.dtype[Any] = np.dtype(module.nptype(kind))
+    except TypeError as error:
+        raise RunError(
+            f"the harness cannot pass the engine's tensor '{name}', which is {getattr(kind, 'name', kind)}",
+            "numpy has no such type; layers between inputs and outputs may have any",
+            f"cast this tensor in the ONNX graph, then {REBUILD}",
+        ) from error
+    return found
 
 
 def _least_and_most(spans: Sequence[trt.Dims]) -> tuple[Shape, Shape]:

@@ -133,7 +133,9 @@ def _load(spec: RunSpec, entry: DeviceEntry) -> Engine:
 def engine_spec(spec: RunSpec, entry: DeviceEntry) -> EngineSpec:
     """The call that loads a device's engine."""
     engine = spec.engine_of(entry)
-    return EngineSpec(entry.streams, entry.threads, engine.precision, engine.options, entry.cores, entry.index, entry.name)
+    return EngineSpec(
+        entry.streams, entry.threads, engine.precision, engine.options, entry.cores, entry.index, entry.name, entry.pci
+    )
 
 
 def on_all(devices: Iterable[Device], work: Callable[[Device], Any]) -> None:

@@ -1,4 +1,4 @@
-"""run.json, schema 3: everything that one harness process needs, in either language."""
+"""run.json, schema 4: everything that one harness process needs, in either language."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from code.harness.schema.datasets import DATASETS, DatasetSpec, Name
 from code.harness.schema.options import OPTIONS, NoOptions, Options
 from code.harness.schema.reader import NEXT_STEP, OneOf, Range, Reader, Size
 
-SCHEMA = 3
+SCHEMA = 4
 
 
 @dataclass(frozen=True)
@@ -45,6 +45,7 @@ class DeviceEntry:
         cores: processors that its threads are bound to; []: those of its NUMA node where the machine reports it, else any.
         streams: batches in flight on it.
         threads: total runtime threads; 0: the runtime decides.
+        pci: a GPU's PCI address as NVML knows it, such as '0000:3b:00.0'; '': not known.
     """
 
     index: Annotated[int, Range(0, 4095)]
@@ -53,6 +54,7 @@ class DeviceEntry:
     cores: tuple[Annotated[int, Range(0, 65535)], ...]
     streams: Annotated[int, Range(1, 4096)]
     threads: Annotated[int, Range(0, 65536)]
+    pci: str = ""
 
 
 @dataclass(frozen=True)
@@ -144,7 +146,7 @@ class RunSpec:
     watchdog_s: Annotated[float, Range(0, 1e6)] = 120.0
     expects: Expectations = Expectations()
     record: Mapping[str, Any] = field(default_factory=dict)
-    schema: Literal[3] = 3
+    schema: Literal[4] = 4
 
     @property
     def lanes(self) -> int:

@@ -24,25 +24,6 @@ bool is_same(const Dims& a, const Dims& b) {
   return a.nbDims == b.nbDims && std::equal(a.d, a.d + std::max(a.nbDims, 0), b.d);
 }
 
-// A context is not thread-safe: two calls at once abort, whatever they would have met.
-class Alone {
- public:
-  Alone(std::atomic<bool>& busy, const char* call) : busy_(busy) {
-    if (busy_.exchange(true)) {
-      violation("thread", std::string(call) + " is called while another thread uses the same execution context");
-    }
-  }
-  ~Alone() { busy_ = false; }
-  Alone(const Alone&) = delete;
-  Alone& operator=(const Alone&) = delete;
-  Alone(Alone&&) = delete;
-  Alone& operator=(Alone&&) = delete;
-
- private:
-  Unseen unseen_;
-  std::atomic<bool>& busy_;
-};
-
 void check_device(const char* call, int own) {
   const int device = current_device(call);
   if (device == own) return;
@@ -60,7 +41,7 @@ ContextBody::ContextBody(EngineBody& engine, nvinfer1::ExecutionContextAllocatio
 }
 
 ContextBody::~ContextBody() noexcept {
-  const Alone alone(busy_, "~IExecutionContext");
+  const Alone alone(busy_, "~IExecutionContext", "execution context");
   check_device("~IExecutionContext", engine_.device_);
   if (!is_idle(state_, 1)) {
     violation("order", "an IExecutionContext is destroyed while its work may still run: synchronise first");
@@ -76,7 +57,7 @@ bool ContextBody::refuse(const std::string& why) const {
 }
 
 void ContextBody::setDeviceMemoryV2(void* memory, int64_t size) noexcept {
-  const Alone alone(busy_, "setDeviceMemoryV2");
+  const Alone alone(busy_, "setDeviceMemoryV2", "execution context");
   if (strategy_ != nvinfer1::ExecutionContextAllocationStrategy::kUSER_MANAGED) {
     static_cast<void>(refuse("setDeviceMemoryV2: the context allocates its own memory"));
     return;
@@ -94,12 +75,12 @@ size_t ContextBody::scratch_bytes() const {
 }
 
 size_t ContextBody::updateDeviceMemorySizeForShapes() noexcept {
-  const Alone alone(busy_, "updateDeviceMemorySizeForShapes");
+  const Alone alone(busy_, "updateDeviceMemorySizeForShapes", "execution context");
   return missing().empty() ? scratch_bytes() : 0;
 }
 
 bool ContextBody::setOptimizationProfileAsync(int32_t profile, cudaStream_t stream) noexcept {
-  const Alone alone(busy_, "setOptimizationProfileAsync");
+  const Alone alone(busy_, "setOptimizationProfileAsync", "execution context");
   check_device("setOptimizationProfileAsync", engine_.device_);
   if (profile < 0 || profile >= engine_.getNbOptimizationProfiles()) {
     return refuse("setOptimizationProfileAsync: there is no profile " + std::to_string(profile));
@@ -116,7 +97,7 @@ bool ContextBody::setOptimizationProfileAsync(int32_t profile, cudaStream_t stre
 }
 
 bool ContextBody::setInputShape(char const* name, Dims const& dims) noexcept {
-  const Alone alone(busy_, "setInputShape");
+  const Alone alone(busy_, "setInputShape", "execution context");
   const PlanTensor* tensor = engine_.plan_.tensor(name);
   if (tensor == nullptr || !tensor->is_input) return refuse(std::string("setInputShape: no input '") + name + "'");
   const Dims least = engine_.getProfileShape(name, profile_, OptProfileSelector::kMIN);
@@ -134,7 +115,7 @@ bool ContextBody::setInputShape(char const* name, Dims const& dims) noexcept {
 }
 
 Dims ContextBody::getTensorShape(char const* name) const noexcept {
-  const Alone alone(busy_, "getTensorShape");
+  const Alone alone(busy_, "getTensorShape", "execution context");
   const PlanTensor* tensor = engine_.plan_.tensor(name);
   if (tensor == nullptr) return none();
   const auto found = shapes_.find(tensor->is_input ? tensor->name : engine_.plan_.first_input().name);
@@ -143,7 +124,7 @@ Dims ContextBody::getTensorShape(char const* name) const noexcept {
 }
 
 bool ContextBody::setTensorAddress(char const* name, void* data) noexcept {
-  const Alone alone(busy_, "setTensorAddress");
+  const Alone alone(busy_, "setTensorAddress", "execution context");
   const PlanTensor* tensor = engine_.plan_.tensor(name);
   if (tensor == nullptr) return refuse(std::string("setTensorAddress: no tensor '") + name + "'");
   if (reinterpret_cast<uintptr_t>(data) % kAlignment != 0) {
@@ -154,7 +135,7 @@ bool ContextBody::setTensorAddress(char const* name, void* data) noexcept {
 }
 
 void const* ContextBody::getTensorAddress(char const* name) const noexcept {
-  const Alone alone(busy_, "getTensorAddress");
+  const Alone alone(busy_, "getTensorAddress", "execution context");
   const auto found = addresses_.find(name);
   return found == addresses_.end() ? nullptr : found->second;
 }
@@ -170,7 +151,7 @@ bool ContextBody::setOutputTensorAddress(char const* name, void* data) noexcept 
 }
 
 int32_t ContextBody::inferShapes(int32_t most, char const** names) noexcept {
-  const Alone alone(busy_, "inferShapes");
+  const Alone alone(busy_, "inferShapes", "execution context");
   if (most < 0 || (names == nullptr && most != 0)) return -1;
   int32_t out = 0;
   for (const auto& tensor : engine_.plan_.tensors) {
@@ -182,7 +163,7 @@ int32_t ContextBody::inferShapes(int32_t most, char const** names) noexcept {
 }
 
 bool ContextBody::setInputConsumedEvent(cudaEvent_t event) noexcept {
-  const Alone alone(busy_, "setInputConsumedEvent");
+  const Alone alone(busy_, "setInputConsumedEvent", "execution context");
   consumed_ = event;
   return true;
 }
@@ -216,7 +197,7 @@ bool ContextBody::may_capture(cudaStream_t stream) {
 }
 
 bool ContextBody::enqueueV3(cudaStream_t stream) noexcept {
-  const Alone alone(busy_, "enqueueV3");
+  const Alone alone(busy_, "enqueueV3", "execution context");
   check_device("enqueueV3", engine_.device_);
   const std::string lacking = missing();
   if (!lacking.empty()) return refuse("enqueueV3: it needs " + lacking);

@@ -2,6 +2,7 @@
 #include <dlfcn.h>
 
 #include <algorithm>
+#include <mutex>
 #include <utility>
 
 #include "objects.h"
@@ -13,6 +14,11 @@ namespace {
 using nvinfer1::Dims;
 
 constexpr size_t kStateBytes = 256;
+
+// The logger of the process while it has a runtime.
+std::mutex registering;
+nvinfer1::ILogger* registered = nullptr;
+int runtimes = 0;
 
 struct EngineObject final : nvinfer1::ICudaEngine {
   EngineObject(RuntimeBody& runtime, Plan plan, int device, void* weights)
@@ -39,12 +45,20 @@ struct RuntimeObject final : nvinfer1::IRuntime {
   explicit RuntimeObject(nvinfer1::ILogger& logger) : body(logger) {
     mImpl = &body;
     born("runtime", this, 0);
+    const std::lock_guard<std::mutex> lock(registering);
+    if (registered != nullptr && registered != &logger) {
+      violation("logger", "createInferRuntime with a second logger while the first is in use: TensorRT ignores it");
+    }
+    registered = &logger;
+    ++runtimes;
   }
   ~RuntimeObject() noexcept override {
     if (body.engines_ != 0) {
       violation("lifetime", "an IRuntime is destroyed before " + std::to_string(body.engines_) + " of its engines");
     }
     gone("runtime", this);
+    const std::lock_guard<std::mutex> lock(registering);
+    if (--runtimes == 0) registered = nullptr;
   }
   RuntimeBody body;
 };
@@ -66,12 +80,24 @@ std::string capability_here(int device) {
 }  // namespace
 
 void Log::error(const std::string& text) const {
+  nvinfer1::ILogger* logger = logger_;
+  if (logger == nullptr) {
+    const std::lock_guard<std::mutex> lock(registering);
+    logger = registered;
+  }
   const Seen seen;
-  logger_->log(nvinfer1::ILogger::Severity::kERROR, text.c_str());
+  if (logger != nullptr) logger->log(nvinfer1::ILogger::Severity::kERROR, text.c_str());
+}
+
+Alone::Alone(std::atomic<bool>& busy, const char* call, const char* object) : busy_(busy) {
+  if (busy_.exchange(true)) {
+    violation("thread", std::string(call) + " is called while another thread uses the same " + object);
+  }
 }
 
 void* Registry::loadLibrary(char const* path) noexcept {
   const Unseen unseen;
+  count(0, "loadLibrary");
   void* handle = ::dlopen(path, RTLD_NOW | RTLD_LOCAL);
   if (handle == nullptr) {
     const char* why = ::dlerror();
@@ -85,7 +111,7 @@ void Registry::deregisterLibrary(void* handle) noexcept {
 }
 
 nvinfer1::ICudaEngine* RuntimeBody::deserializeCudaEngine(void const* blob, size_t size) noexcept {
-  const Unseen unseen;
+  const Alone alone(busy_, "deserializeCudaEngine", "runtime");
   const int device = current_device("deserializeCudaEngine");
   const auto refuse = [&](const std::string& why) {
     log_.error("IRuntime::deserializeCudaEngine: " + why);
@@ -210,7 +236,15 @@ extern "C" __attribute__((visibility("default"))) void* createInferRuntime_INTER
                                                                                     int32_t version) noexcept {
   const stand_in::Unseen unseen;
   if (logger == nullptr || version != getInferLibVersion()) return nullptr;
+  // It initialises CUDA, on the calling thread's device.
+  static_cast<void>(stand_in::current_device("createInferRuntime"));
   return static_cast<nvinfer1::IRuntime*>(new stand_in::RuntimeObject(*static_cast<nvinfer1::ILogger*>(logger)));
+}
+
+extern "C" __attribute__((visibility("default"))) nvinfer1::IPluginRegistry* getPluginRegistry() noexcept {
+  static const stand_in::Log log;
+  static stand_in::Registry registry(log);
+  return &registry;
 }
 
 extern "C" __attribute__((visibility("default"))) int32_t getInferLibVersion() noexcept {

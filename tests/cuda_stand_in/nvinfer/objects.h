@@ -12,15 +12,32 @@
 
 namespace stand_in {
 
-// Sends an error to the program's logger, as TensorRT does of a call that it refuses.
+// Sends an error to the program's logger, as TensorRT does of a call that it refuses. Without a logger of its own, to
+// the one that the process registered first, if any.
 class Log {
  public:
+  Log() = default;
   explicit Log(nvinfer1::ILogger& logger) : logger_(&logger) {}
   void error(const std::string& text) const;
   [[nodiscard]] nvinfer1::ILogger* logger() const { return logger_; }
 
  private:
-  nvinfer1::ILogger* logger_;
+  nvinfer1::ILogger* logger_ = nullptr;
+};
+
+// A call of an object that TensorRT does not document as thread-safe: two at once abort, whatever they would have met.
+class Alone {
+ public:
+  Alone(std::atomic<bool>& busy, const char* call, const char* object);
+  ~Alone() { busy_ = false; }
+  Alone(const Alone&) = delete;
+  Alone& operator=(const Alone&) = delete;
+  Alone(Alone&&) = delete;
+  Alone& operator=(Alone&&) = delete;
+
+ private:
+  Unseen unseen_;
+  std::atomic<bool>& busy_;
 };
 
 class Registry final : public RegistryBase {
@@ -50,6 +67,7 @@ class RuntimeBody final : public RuntimeBase {
  private:
   Registry registry_;
   bool host_code_ = false;
+  std::atomic<bool> busy_{false};
 };
 
 class EngineBody final : public EngineBase {

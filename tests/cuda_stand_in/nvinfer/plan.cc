@@ -11,10 +11,10 @@ using nvinfer1::DataType;
 using nvinfer1::Dims;
 
 const std::map<std::string, DataType>& types() {
-  static const std::map<std::string, DataType> all = {{"float32", DataType::kFLOAT}, {"float16", DataType::kHALF},
-                                                      {"int8", DataType::kINT8},     {"int32", DataType::kINT32},
-                                                      {"int64", DataType::kINT64},   {"bool", DataType::kBOOL},
-                                                      {"bfloat16", DataType::kBF16}};
+  static const std::map<std::string, DataType> all = {
+      {"float32", DataType::kFLOAT}, {"float16", DataType::kHALF}, {"int8", DataType::kINT8},
+      {"int32", DataType::kINT32},   {"int64", DataType::kINT64},  {"bool", DataType::kBOOL},
+      {"bfloat16", DataType::kBF16}, {"uint8", DataType::kUINT8},  {"fp8", DataType::kFP8}};
   return all;
 }
 

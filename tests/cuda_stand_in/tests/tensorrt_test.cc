@@ -281,6 +281,54 @@ TEST(Context, IsNotForTwoThreadsAtOnce) {
       "thread", "is called while another thread uses the same execution context");
 }
 
+TEST(Runtime, IsNotForTwoThreadsAtOnce) {
+  EXPECT_VIOLATION(
+      {
+        Loaded loaded(0);
+        const auto load = [&] {
+          gpu::use(0);
+          while (true) {
+            const std::unique_ptr<nvinfer1::ICudaEngine> engine(
+                loaded.runtime->deserializeCudaEngine(kPlan, std::strlen(kPlan)));
+          }
+        };
+        std::thread other(load);
+        load();
+      },
+      "thread", "deserializeCudaEngine is called while another thread uses the same runtime");
+}
+
+TEST(Runtime, NeedsADevice) {
+  EXPECT_VIOLATION(
+      {
+        Logger logger;
+        static_cast<void>(nvinfer1::createInferRuntime(logger));
+      },
+      "unchosen-device", "createInferRuntime");
+}
+
+TEST(Runtime, ShareOneLogger) {
+  EXPECT_VIOLATION(
+      {
+        Loaded loaded(0);
+        Logger other;
+        static_cast<void>(nvinfer1::createInferRuntime(other));
+      },
+      "logger", "createInferRuntime with a second logger");
+  EXPECT_CLEAN({
+    Loaded loaded(0);
+    const std::unique_ptr<nvinfer1::IRuntime> other(nvinfer1::createInferRuntime(loaded.logger));
+  });
+}
+
+TEST(TensorRt, ThePluginRegistryIsOfTheProcess) {
+  gpu::use(0);
+  Logger logger;
+  const std::unique_ptr<nvinfer1::IRuntime> runtime(nvinfer1::createInferRuntime(logger));
+  EXPECT_EQ(getPluginRegistry()->loadLibrary("/nowhere/libplugin.so"), nullptr);
+  EXPECT_NE(logger.last().find("/nowhere/libplugin.so"), std::string::npos);
+}
+
 TEST(Context, SwitchingProfilesIsOrderedWithComputing) {
   EXPECT_VIOLATION(
       {

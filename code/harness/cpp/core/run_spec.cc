@@ -38,6 +38,7 @@ DeviceSpec read_device(Reader in, const RunSpec& run) {
   DeviceSpec out;
   out.index = static_cast<int>(in.whole("index", 0, 4095));
   out.name = in.text("name");
+  out.pci = in.text("pci", 0);
   out.engine = static_cast<size_t>(in.whole("engine", 0, 4095));
   for (const int64_t core : in.wholes("cores", 0, 65535, {})) out.cores.push_back(static_cast<int>(core));
   out.streams = static_cast<int>(in.whole("streams", 1, 4096));

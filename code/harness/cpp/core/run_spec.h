@@ -12,7 +12,7 @@
 
 namespace harness {
 
-constexpr int kSchema = 3;
+constexpr int kSchema = 4;
 
 class Dataset;       // core/dataset.h
 class EngineLoader;  // core/engine.h
@@ -28,6 +28,7 @@ struct EngineSpec {
 struct DeviceSpec {
   int index = 0;  // unique within the process
   std::string name;
+  std::string pci;    // a GPU's address, such as "0000:3b:00.0"; "": not known
   size_t engine = 0;  // index into `engines`
   std::vector<int> cores;
   int streams = 1;

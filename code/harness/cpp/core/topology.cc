@@ -55,17 +55,22 @@ std::vector<int> parse_cpu_list(const std::string& text) {
   return out;
 }
 
-std::vector<std::vector<int>> numa_nodes(const std::string& root) {
+std::vector<int> usable_of(const std::vector<int>& cores) {
   const std::vector<int> usable = usable_cores();
+  std::vector<int> out;
+  std::copy_if(cores.begin(), cores.end(), std::back_inserter(out),
+               [&](int core) { return std::find(usable.begin(), usable.end(), core) != usable.end(); });
+  return out;
+}
+
+std::vector<std::vector<int>> numa_nodes(const std::string& root) {
   std::vector<std::vector<int>> out;
   for (const int node : parse_cpu_list(first_line(root + "/online"))) {
-    const auto cores = parse_cpu_list(first_line(root + "/node" + std::to_string(node) + "/cpulist"));
-    std::vector<int> both;
-    std::copy_if(cores.begin(), cores.end(), std::back_inserter(both),
-                 [&](int core) { return std::find(usable.begin(), usable.end(), core) != usable.end(); });
+    const std::vector<int> cores = parse_cpu_list(first_line(root + "/node" + std::to_string(node) + "/cpulist"));
+    const std::vector<int> both = usable_of(cores);
     if (!both.empty()) out.push_back(both);
   }
-  if (out.empty()) out.push_back(usable);
+  if (out.empty()) out.push_back(usable_cores());
   return out;
 }
 

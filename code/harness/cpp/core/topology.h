@@ -16,6 +16,9 @@ std::vector<std::vector<int>> numa_nodes(const std::string& root = "/sys/devices
 // The processors local to a PCI device such as "0000:17:00.0"; empty when sysfs does not list them.
 std::vector<int> cores_near_pci(const std::string& address, const std::string& root = "/sys/bus/pci/devices");
 
+// Those of `cores` that this process may run on.
+std::vector<int> usable_of(const std::vector<int>& cores);
+
 // Binds the calling thread to `cores`; an empty list, or one the kernel rejects, leaves it unbound.
 void bind_thread(const std::vector<int>& cores);
 

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <cctype>
+#include <iostream>
 #include <string>
 
 #include "core/error.h"
@@ -15,6 +16,20 @@ namespace harness::cuda {
 namespace {
 
 constexpr const char* kDoctor = "run `make doctor` to check the driver and the GPU's memory";
+constexpr const char* kWholeGpu =
+    "GPU-";  // how the UUID of a whole GPU begins; CUDA and NVML name MIG slices differently
+
+std::string lower(std::string text) {
+  std::transform(text.begin(), text.end(), text.begin(), [](unsigned char c) { return std::tolower(c); });
+  return text;
+}
+
+// "0000:3b:00.0" of NVML's "00000000:3B:00.0".
+std::string short_address(const std::string& address) {
+  const size_t domain = address.find(':');
+  const bool is_long = domain != std::string::npos && domain > 4;
+  return lower(is_long ? address.substr(domain - 4) : address);
+}
 
 }  // namespace
 
@@ -42,12 +57,44 @@ void use(int device) {
   check(cudaSetDevice(device), "cudaSetDevice");
 }
 
+Facts facts_of(int device) {
+  cudaDeviceProp found{};
+  check(cudaGetDeviceProperties(&found, device), "cudaGetDeviceProperties");
+  std::array<char, 32> address{};
+  check(cudaDeviceGetPCIBusId(address.data(), static_cast<int>(address.size()), device), "cudaDeviceGetPCIBusId");
+  Facts out;
+  out.name = found.name;
+  out.uuid = "GPU-";
+  for (size_t i = 0; i < sizeof found.uuid.bytes; ++i) {
+    const auto byte = static_cast<unsigned char>(found.uuid.bytes[i]);
+    if (i == 4 || i == 6 || i == 8 || i == 10) out.uuid += '-';
+    out.uuid += "0123456789abcdef"[byte >> 4];
+    out.uuid += "0123456789abcdef"[byte & 15];
+  }
+  out.pci = lower(address.data());
+  out.major = found.major;
+  out.minor = found.minor;
+  return out;
+}
+
+void require_chosen(int device, const Facts& facts, const std::string& name, const std::string& pci) {
+  std::cout << "device " + std::to_string(device) + ": " + facts.name + ", " + facts.uuid + ", PCI " + facts.pci +
+                   ", compute capability " + std::to_string(facts.major) + "." + std::to_string(facts.minor) + "\n"
+            << std::flush;
+  const bool other_uuid = name.rfind(kWholeGpu, 0) == 0 && lower(name) != lower(facts.uuid);
+  const bool other_place = !pci.empty() && short_address(pci) != short_address(facts.pci);
+  if (!other_uuid && !other_place) return;
+  throw Error(
+      Status::kFailed,
+      "device " + std::to_string(device) + " of this process is not " + name + (pci.empty() ? "" : " at " + pci),
+      "it is " + facts.uuid + " (" + facts.name + ", " + facts.pci + ")",
+      "CUDA_VISIBLE_DEVICES must list the devices of run.json in their order; run through `make run_harness`");
+}
+
 std::vector<int> near_cores(int device) {
   std::array<char, 32> address{};
   if (cudaDeviceGetPCIBusId(address.data(), static_cast<int>(address.size()), device) != cudaSuccess) return {};
-  std::string text = address.data();
-  std::transform(text.begin(), text.end(), text.begin(), [](unsigned char c) { return std::tolower(c); });
-  return cores_near_pci(text);
+  return usable_of(cores_near_pci(lower(address.data())));
 }
 
 StreamHandle make_stream() {

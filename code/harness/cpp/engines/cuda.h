@@ -17,10 +17,26 @@ void check(cudaError_t code, const char* doing);
 // time, so that a binary built with CUDA starts on any machine.
 void require_device(int device);
 
+// A device as CUDA describes it; no context is made for it.
+struct Facts {
+  std::string name;
+  std::string uuid;  // "GPU-…", as NVML writes it
+  std::string pci;   // "0000:3b:00.0"
+  int major = 0;     // compute capability
+  int minor = 0;
+};
+
+Facts facts_of(int device);
+
+// Prints where the device is. Throws Error (kFailed) for another device than the chosen one: CUDA numbers devices in
+// the order of CUDA_VISIBLE_DEVICES, NVML in its own.
+//   name, pci: of run.json; a name that is no UUID of a whole GPU does not tell which GPU it is, and "" no address.
+void require_chosen(int device, const Facts& facts, const std::string& name, const std::string& pci);
+
 // Makes `device` current for the calling thread.
 void use(int device);
 
-// The processors local to a device, from its PCI address.
+// The processors local to a device that this process may use, from its PCI address.
 std::vector<int> near_cores(int device);
 
 // An owned handle of type T, destroyed by `Destroy`.

@@ -3,10 +3,9 @@
 #include <NvInferRuntime.h>
 
 #include <algorithm>
-#include <fstream>
-#include <iterator>
+#include <map>
 #include <memory>
-#include <nlohmann/json.hpp>
+#include <mutex>
 #include <string>
 #include <utility>
 #include <vector>
@@ -15,6 +14,8 @@
 #include "engines/cuda.h"
 #include "engines/engines.h"
 #include "engines/tensorrt_options.h"
+#include "engines/tensorrt_plan.h"
+#include "engines/tensorrt_runtime.h"
 #include "engines/tensorrt_stream.h"
 
 namespace harness {
@@ -29,6 +30,17 @@ constexpr bool kHasWindowKernels = false;
 
 constexpr const char* kAgain = "rebuild it: make generate_engines RUN_ARGS='… --force_build'";
 
+const char* name_of(nvinfer1::DataType type) {
+  using nvinfer1::DataType;
+  static const std::map<DataType, const char*> kNames = {{DataType::kFLOAT, "float32"}, {DataType::kHALF, "float16"},
+                                                         {DataType::kBF16, "bfloat16"}, {DataType::kFP8, "fp8"},
+                                                         {DataType::kINT8, "int8"},     {DataType::kUINT8, "uint8"},
+                                                         {DataType::kINT32, "int32"},   {DataType::kINT64, "int64"},
+                                                         {DataType::kBOOL, "bool"},     {DataType::kINT4, "int4"}};
+  const auto found = kNames.find(type);
+  return found == kNames.end() ? "an unknown type" : found->second;
+}
+
 DType dtype_of(nvinfer1::DataType type, const std::string& name) {
   switch (type) {
     case nvinfer1::DataType::kFLOAT:
@@ -42,50 +54,33 @@ DType dtype_of(nvinfer1::DataType type, const std::string& name) {
     case nvinfer1::DataType::kINT64:
       return DType::kInt64;
     default:
-      throw Error(Status::kFailed, "the engine's tensor '" + name + "' has a type that the harness does not support",
-                  "", kAgain);
+      throw Error(Status::kFailed,
+                  "the harness cannot pass the engine's tensor '" + name + "', which is " + name_of(type),
+                  "inputs and outputs are float32, float16, int8, int32 or int64; layers between may have any type",
+                  "cast this tensor in the ONNX graph, then rebuild: make generate_engines RUN_ARGS='… --force_build'");
   }
-}
-
-std::string plan_of(const std::string& folder) {
-  std::ifstream in(folder + "/engine.json");
-  if (!in)
-    throw Error(Status::kMissing, "no engine in " + folder, "", "run `make generate_engines` with the same RUN_ARGS");
-  try {
-    return folder + "/" + nlohmann::json::parse(in).at("details").at("engine").get<std::string>();
-  } catch (const nlohmann::json::exception& error) {
-    throw Error(Status::kFailed, "cannot read engine.json in " + folder, error.what(), kAgain);
-  }
-}
-
-std::vector<char> read_whole(const std::string& path) {
-  std::ifstream in(path, std::ios::binary);
-  if (!in)
-    throw Error(Status::kMissing, "no engine at " + path, "", "run `make generate_engines` with the same RUN_ARGS");
-  return {std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
 }
 
 class TrtEngine : public Engine {
  public:
-  TrtEngine(const EngineSpec& spec, const DeviceSpec& device, const TrtOptions& options)
+  TrtEngine(const EngineSpec& spec, const DeviceSpec& device, const TrtOptions& options, const TrtPlan& plan)
       : keep_on_device_(options.start_from_device) {
     shared_.device = device.index;
     shared_.graphs = options.use_graphs;
     shared_.graphs_max_length = options.graphs_max_length;
     shared_.windows_on_device = options.windows_on_device.value_or(true);
     cuda::require_device(shared_.device);
+    const cuda::Facts facts = cuda::facts_of(shared_.device);
+    cuda::require_chosen(shared_.device, facts, device.name, device.pci);
+    require_compatible(plan.details(), facts, spec.folder);
     cuda::use(shared_.device);
-    const std::vector<char> plan = read_whole(plan_of(spec.folder));
-    shared_.runtime.reset(nvinfer1::createInferRuntime(shared_.messages));
-    if (shared_.runtime != nullptr) {
-      load_plugins(options.plugin_libs);
-      // A version-compatible plan contains code; loading it was requested by the config.
-      if (options.version_compatible) shared_.runtime->setEngineHostCodeAllowed(true);
-      shared_.engine.reset(shared_.runtime->deserializeCudaEngine(plan.data(), plan.size()));
-    }
+    shared_.runtime = TrtRuntime::shared();
+    shared_.runtime->load_plugins(options.plugin_libs);
+    // A version-compatible plan contains code; loading it was requested by the config.
+    shared_.engine = shared_.runtime->deserialise(plan.data(), plan.size(), options.version_compatible);
     if (shared_.engine == nullptr) {
-      throw Error(Status::kFailed, "TensorRT cannot load the engine in " + spec.folder, shared_.messages.last(),
-                  kAgain);
+      throw Error(Status::kFailed, "TensorRT cannot load the engine in " + spec.folder,
+                  shared_.runtime->messages().last(), kAgain);
     }
     find_tensors();
     measure();
@@ -116,12 +111,14 @@ class TrtEngine : public Engine {
   }
 
  private:
-  void load_plugins(const std::vector<std::string>& files) {
-    for (const auto& file : files) {
-      if (shared_.runtime->getPluginRegistry().loadLibrary(file.c_str()) != nullptr) continue;
-      throw Error(Status::kFailed, "cannot load the plugin library " + file, shared_.messages.last(),
-                  "build it for the installed TensorRT version, or remove it from --plugin_libs");
-    }
+  void require_compatible(const TrtDetails& details, const cuda::Facts& facts, const std::string& folder) const {
+    if (details.runs_on(facts.major, facts.minor)) return;
+    throw Error(
+        Status::kFailed,
+        "the engine in " + folder + " is for compute capability " + details.capability + " (" + details.gpu + ")",
+        "device " + std::to_string(shared_.device) + " is " + facts.name + " (" + facts.pci + ") with " +
+            std::to_string(facts.major) + "." + std::to_string(facts.minor),
+        "build one for this system: make generate_engines with its own --system, or without --system");
   }
 
   void find_tensors() {
@@ -140,7 +137,8 @@ class TrtEngine : public Engine {
     const std::unique_ptr<nvinfer1::IExecutionContext> context(
         shared_.engine->createExecutionContext(nvinfer1::ExecutionContextAllocationStrategy::kUSER_MANAGED));
     if (context == nullptr)
-      throw Error(Status::kFailed, "TensorRT cannot create an execution context", shared_.messages.last(), kAgain);
+      throw Error(Status::kFailed, "TensorRT cannot create an execution context", shared_.runtime->messages().last(),
+                  kAgain);
     const auto stream = cuda::make_stream();
     const auto grow = [](TrtTensor& tensor, const nvinfer1::Dims& dims) {
       size_t items = 1;
@@ -149,7 +147,7 @@ class TrtEngine : public Engine {
     };
     for (int profile = 0; profile < shared_.engine->getNbOptimizationProfiles(); ++profile) {
       if (!context->setOptimizationProfileAsync(profile, stream.get())) {
-        throw Error(Status::kFailed, "TensorRT cannot switch profiles", shared_.messages.last(), kAgain);
+        throw Error(Status::kFailed, "TensorRT cannot switch profiles", shared_.runtime->messages().last(), kAgain);
       }
       for (auto& input : shared_.inputs) {
         const auto most =
@@ -179,7 +177,7 @@ class TrtLoader : public EngineLoader {
                   "nvcc, the CUDA compiler, was not found or did not work at build time",
                   "set CUDA_HOME and run `make build`, or run with --sliding_window_on_device=false");
     }
-    return std::make_unique<TrtEngine>(spec, device, options_);
+    return std::make_unique<TrtEngine>(spec, device, options_, plan_of(spec));
   }
 
   [[nodiscard]] std::string explain() const override {
@@ -190,7 +188,16 @@ class TrtLoader : public EngineLoader {
   }
 
  private:
+  // Mapped and checked by the first device, used by all.
+  const TrtPlan& plan_of(const EngineSpec& spec) const {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    if (plan_ == nullptr) plan_ = std::make_unique<TrtPlan>(spec.folder);
+    return *plan_;
+  }
+
   TrtOptions options_;
+  mutable std::mutex mutex_;
+  mutable std::unique_ptr<TrtPlan> plan_;
 };
 
 }  // namespace

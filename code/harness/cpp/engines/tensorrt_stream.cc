@@ -30,27 +30,12 @@ Shape shape_of(const nvinfer1::Dims& dims) {
 
 }  // namespace
 
-void TrtMessages::log(Severity severity, const char* text) noexcept {
-  if (severity > Severity::kERROR) return;
-  try {
-    const std::lock_guard<std::mutex> lock(mutex_);
-    last_ = text;
-  } catch (...) {  // exceptions must not propagate into TensorRT; drop the message when out of memory
-    return;
-  }
-}
-
-std::string TrtMessages::last() {
-  const std::lock_guard<std::mutex> lock(mutex_);
-  return last_;
-}
-
 TrtStream::TrtStream(TrtShared& shared) : shared_(shared) {
   cuda::use(shared_.device);
   context_.reset(shared_.engine->createExecutionContext());
   if (context_ == nullptr) {
-    throw Error(Status::kFailed, "not enough GPU memory for another execution context", shared_.messages.last(),
-                "lower gpu_inference_streams or gpu_batch_size");
+    throw Error(Status::kFailed, "not enough GPU memory for another execution context",
+                shared_.runtime->messages().last(), "lower gpu_inference_streams or gpu_batch_size");
   }
   copy_in_ = cuda::make_stream();
   compute_ = cuda::make_stream();
@@ -302,7 +287,7 @@ size_t TrtStream::answered() const {
 }
 
 void TrtStream::refuse(const std::string& what) {
-  throw Error(Status::kFailed, what, shared_.messages.last(), kAgain);
+  throw Error(Status::kFailed, what, shared_.runtime->messages().last(), kAgain);
 }
 
 }  // namespace harness

@@ -7,7 +7,6 @@
 #include <cstdint>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <utility>
 #include <vector>
@@ -15,22 +14,12 @@
 #include "core/engine.h"
 #include "core/window_device.h"
 #include "engines/cuda.h"
+#include "engines/tensorrt_runtime.h"
 #ifdef HARNESS_CUDA_KERNELS
 #include "engines/cuda_windows.h"
 #endif
 
 namespace harness {
-
-// Collects TensorRT's messages; the last error becomes the `why` of an Error.
-class TrtMessages : public nvinfer1::ILogger {
- public:
-  void log(Severity severity, const char* text) noexcept override;
-  [[nodiscard]] std::string last();
-
- private:
-  std::mutex mutex_;
-  std::string last_;
-};
 
 struct TrtTensor {
   std::string name;
@@ -44,8 +33,7 @@ struct TrtTensor {
 // State shared by the lanes of one engine.
 struct TrtShared {
   int device = 0;
-  TrtMessages messages;
-  std::unique_ptr<nvinfer1::IRuntime> runtime;
+  std::shared_ptr<TrtRuntime> runtime;  // outlives the engine
   std::unique_ptr<nvinfer1::ICudaEngine> engine;
   std::vector<TrtTensor> inputs;
   std::vector<TrtTensor> outputs;

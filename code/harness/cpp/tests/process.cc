@@ -68,7 +68,7 @@ json usual_run(const std::string& folder, const std::string& scenario,
   for (const auto& [key, value] : settings) conf << "bert." << scenario << '.' << key << " = " << value << "\n";
   write_text(folder + "/user.conf", conf.str());
   return {
-      {"schema", 3},
+      {"schema", 4},
       {"benchmark", "bert"},
       {"scenario", scenario},
       {"test_mode", "PerformanceOnly"},
@@ -94,9 +94,10 @@ json usual_run(const std::string& folder, const std::string& scenario,
 }
 
 json device(int index, int streams, const std::vector<int>& cores) {
-  return {{"index", index},     {"name", "node " + std::to_string(index)},
-          {"engine", 0},        {"cores", cores},
-          {"streams", streams}, {"threads", 0}};
+  return {{"index", index}, {"name", "node " + std::to_string(index)},
+          {"pci", ""},      {"engine", 0},
+          {"cores", cores}, {"streams", streams},
+          {"threads", 0}};
 }
 
 json table(double microseconds_per_sample) {

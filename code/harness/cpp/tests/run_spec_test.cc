@@ -116,7 +116,7 @@ TEST(RunSpec, RefusesAnUnknownKeyAndNamesTheNearest) {
 TEST(RunSpec, RefusesOtherTypesAndValues) {
   const std::vector<std::pair<json::json_pointer, json>> changes = {
       {json::json_pointer("/schema"), 2},
-      {json::json_pointer("/schema"), "3"},
+      {json::json_pointer("/schema"), "4"},
       {json::json_pointer("/scenario"), "Ofline"},
       {json::json_pointer("/engines"), json::array()},
       {json::json_pointer("/engines/0/options"), nullptr},

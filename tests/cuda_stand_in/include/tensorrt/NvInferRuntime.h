@@ -209,6 +209,7 @@ class IExecutionContext {
 
 extern "C" void* createInferRuntime_INTERNAL(void* logger, int32_t version) noexcept;
 extern "C" int32_t getInferLibVersion() noexcept;
+extern "C" nvinfer1::IPluginRegistry* getPluginRegistry() noexcept;
 
 namespace nvinfer1 {
 
