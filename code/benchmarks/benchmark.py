@@ -14,11 +14,14 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 from code.common.constants import AccuracyTarget, Benchmark, Scenario
 from code.common.errors import UsageError
 from code.fields.consumer import Consumer
-from code.rules.benchmark_facts import BenchmarkFacts
+from code.rules.benchmark_facts import BenchmarkFacts, PublishedFile
 from code.rules.benchmarks import BENCHMARKS
 
 if TYPE_CHECKING:
     from code.results.accuracy import AccuracyResult
+
+
+Downloads = tuple[PublishedFile, ...]
 
 
 class BenchmarkDefinition(Protocol):
@@ -60,6 +63,10 @@ class BenchmarkDefinition(Protocol):
 
     def download_data(self, variant: str) -> None:
         """Download (reference) or generate (tiny) the data set. MissingError with manual steps on failure."""
+
+    def downloads(self, variant: str) -> Downloads:
+        """The published files that download_data and download_model of a variant fetch, in order; () where there are none."""
+        return ()
 
     def import_data(self, source: Path) -> None:
         """Convert a user's file, given by the field `facts.import_field`, into the data set."""

@@ -94,7 +94,7 @@ def files(benchmark: str) -> list[dict[str, Any]]:
 
     "digest" is "same" or "differs" if the digest is known or was recorded at download, else "none".
     """
-    from code.common.download_record import recorded
+    from code.common.download.record import recorded
     from code.common.files import sha256
     from code.rules.benchmarks import facts_of
 

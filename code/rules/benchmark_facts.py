@@ -96,13 +96,15 @@ class PublishedFile:
 
     Args:
         path: its location below the build folder.
-        url: its download URL; '' for a folder filled by several downloads.
+        url: its newest download URL; '' for a folder filled by several downloads.
+        also: older or other URLs, asked in this order if the first does not give it.
         label: readable name.
         kind: the make target that fetches it: 'data' for download_data, 'model' for download_model.
         size: bytes, where known.
         sha256: its digest, if known; otherwise that of the first download is recorded.
         md5: the digest published by MLCommons or Zenodo, if they give no other.
         megabytes: approximate size, for messages.
+        licence: the licence that its publisher states, and an account if one is needed.
     """
 
     path: str
@@ -113,6 +115,18 @@ class PublishedFile:
     sha256: str | None = None
     md5: str | None = None
     megabytes: int = 0
+    also: tuple[str, ...] = ()
+    licence: str = ""
+
+    @property
+    def urls(self) -> tuple[str, ...]:
+        """Every source, in the order in which they are asked."""
+        return (self.url, *self.also) if self.url else self.also
+
+    @property
+    def about(self) -> int:
+        """Its size in bytes, approximate where it is not pinned."""
+        return self.size or self.megabytes * 10**6
 
 
 @dataclass(frozen=True)

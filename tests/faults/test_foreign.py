@@ -493,7 +493,7 @@ def test_a_submission_file_that_is_none(content: bytes, tmp_path: Path) -> None:
     "text", ["", "zz", "a" * 64 + "  f\n# size=" + "9" * 5000 + " mtime_ns=1\n", "\0" * 99], ids=lambda t: t[:4]
 )
 def test_a_damaged_record_of_a_download_is_made_anew(text: str, tmp_path: Path) -> None:
-    from code.common import download_record
+    from code.common.download import record as download_record
 
     (tmp_path / "f").write_text("content")
     download_record.record_path(tmp_path / "f").write_text(text)

@@ -331,10 +331,12 @@ def test_the_reference_data_set_comes_from_its_published_place(
     server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("BUILD_DIR", str(tmp_path / "build"))
-    published = PublishedFile("data/squad/dev-v1.1.json", server.url, "a data set", size=len(BODY))
+    body = b'{"data": []}'
+    server.script = [whole(body)]
+    published = PublishedFile("data/squad/dev-v1.1.json", server.url, "a data set", size=len(body))
     monkeypatch.setattr(data.facts, "DEV_SET", published)
     data.download_data("reference")
-    assert (tmp_path / "build/data/squad/dev-v1.1.json").read_bytes() == BODY
+    assert (tmp_path / "build/data/squad/dev-v1.1.json").read_bytes() == body
     (tmp_path / "build/data/squad/dev-v1.1.json").write_bytes(b"damaged")
     with pytest.raises(MissingError, match="dev-v1"):
         data.download_data("reference")

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from code.benchmarks.benchmark import BenchmarkDefinition
+from code.benchmarks.benchmark import BenchmarkDefinition, Downloads
 from code.benchmarks.bert import data, facts
 from code.benchmarks.bert.data import Sources
 from code.common import console, paths
@@ -34,6 +34,10 @@ class Bert(BenchmarkDefinition):
     def download_data(self, variant: str) -> None:
         """The SQuAD dev set, fetched or generated."""
         data.download_data(variant)
+
+    def downloads(self, variant: str) -> Downloads:
+        """The data set, the vocabulary and both models."""
+        return (facts.DEV_SET, *data.MODEL_FILES) if variant == "reference" else ()
 
     def download_model(self, variant: str) -> None:
         """The ONNX model and the vocabulary."""

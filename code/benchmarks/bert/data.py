@@ -10,12 +10,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from code.benchmarks import files
 from code.benchmarks.bert import facts, tiny
-from code.common import download, paths
+from code.common import paths
 from code.common.errors import MissingError, unknown
-from code.rules.benchmark_facts import PublishedFile
 
 VARIANTS = ("reference", "tiny")
+MODEL_FILES = (facts.VOCABULARY, facts.MODEL, facts.MODEL_INT8)
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ class Sources:
 def sources(variant: str) -> Sources:
     """Paths of a variant's files, which need not exist. Raises UsageError for an unknown variant."""
     if variant == "reference":
-        return Sources(_place(facts.DEV_SET), _place(facts.VOCABULARY), _place(facts.MODEL))
+        return Sources(files.place(facts.DEV_SET), files.place(facts.VOCABULARY), files.place(facts.MODEL))
     if variant == "tiny":
         # The name carries the generator's digest, so that a changed generator never reuses older data.
         dev = paths.data_dir() / "squad-tiny" / f"dev-v1.1-{tiny.generator_digest()}.json"
@@ -58,7 +59,7 @@ def download_data(variant: str) -> None:
     """
     wanted = sources(variant).squad_json
     if variant == "reference":
-        _fetch(facts.DEV_SET)
+        files.fetch(facts.DEV_SET)
     elif not wanted.is_file():
         tiny.generate_dev(wanted)
 
@@ -71,8 +72,8 @@ def download_model(variant: str) -> None:
         RunError: the disk is full or not writable.
     """
     if variant == "reference":
-        for file in (facts.VOCABULARY, facts.MODEL, facts.MODEL_INT8):
-            _fetch(file)
+        for file in MODEL_FILES:
+            files.fetch(file)
         return
     wanted = sources(variant)
     for path in (wanted.vocab, wanted.model):
@@ -113,23 +114,3 @@ def preprocess_data(
         return False
     preprocess(inputs.squad_json, inputs.vocab, out, workers=workers, progress=progress)
     return True
-
-
-def _place(file: PublishedFile) -> Path:
-    return paths.build_dir() / file.path
-
-
-def _fetch(file: PublishedFile) -> None:
-    target = _place(file)
-    download.fetch(
-        file.url,
-        target,
-        sha256=file.sha256,
-        md5=file.md5,
-        size=file.size,
-        label=file.label,
-        manual_steps=(
-            f"on a machine with network access, run `curl -L -o {target.name} '{file.url}'` (about {file.megabytes:,} MB), "
-            f"copy the file to {target}, then run the same command again"
-        ),
-    )

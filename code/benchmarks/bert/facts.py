@@ -40,7 +40,9 @@ DEV_SET = PublishedFile(
     "SQuAD v1.1 dev set",
     size=4_854_279,
     sha256="95aa6a52d5d6a735563366753ca50492a658031da74f301ac5238b03966972c9",
+    md5="3e85deb501d4e538b6bc56f786231552",
     megabytes=5,
+    licence="CC BY-SA 4.0",
 )
 MODEL = PublishedFile(
     "models/bert/bert_large_v1_1.onnx",
@@ -49,6 +51,7 @@ MODEL = PublishedFile(
     md5="819b25b19cd8e59080c10892689750ca",
     kind="model",
     megabytes=1340,
+    licence="see its record at Zenodo",
 )
 MODEL_INT8 = PublishedFile(
     "models/bert/bert_large_v1_1_fake_quant.onnx",
@@ -57,6 +60,7 @@ MODEL_INT8 = PublishedFile(
     md5="45f88ffb2915362242703c85c38ec2d4",
     kind="model",
     megabytes=1340,
+    licence="see its record at Zenodo",
 )
 VOCABULARY = PublishedFile(
     "models/bert/vocab.txt",
@@ -64,8 +68,11 @@ VOCABULARY = PublishedFile(
     "BERT's uncased vocabulary",
     size=231_508,
     sha256="07eced375cec144d27c900241f3e339478dec958f92fddbc551f295c992038a3",
+    md5="64800d5d8528ce344256daf115d4965e",
     kind="model",
     megabytes=1,
+    also=("https://zenodo.org/record/3733868/files/vocab.txt?download=1",),
+    licence="Apache-2.0",
 )
 
 _EDGE_ONLY = {EDGE: (SINGLE, OFFLINE), BOTH: (SINGLE, OFFLINE)}

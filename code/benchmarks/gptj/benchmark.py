@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from code.backends.generators.text import TextDefinition
-from code.benchmarks.benchmark import BenchmarkDefinition
+from code.benchmarks.benchmark import BenchmarkDefinition, Downloads
 from code.benchmarks.gptj import data, facts, generation, inputs, scores
 from code.benchmarks.gptj.checkpoint import Checkpoint, open_checkpoint
 from code.common import console
@@ -32,6 +32,10 @@ class GptJ(BenchmarkDefinition, TextDefinition):
     def import_data(self, source: Path) -> None:
         """Make the reference's cnn_eval.json from a local file (--cnndm_source)."""
         data.import_data(source)
+
+    def downloads(self, variant: str) -> Downloads:
+        """The data set, the sentence model, the calibration list and the checkpoint."""
+        return (facts.DATA, facts.PUNKT, facts.CALIBRATION, facts.MODEL) if variant == "reference" else ()
 
     def download_model(self, variant: str) -> None:
         """The checkpoint and its vocabulary."""

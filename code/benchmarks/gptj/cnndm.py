@@ -15,13 +15,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from code.benchmarks.gptj.facts import HUB_NAME, HUB_VERSION
 from code.benchmarks.gptj.prompt import INSTRUCTION
 from code.common import jsonfile
 from code.common.errors import MissingError, UsageError, nearest
 from code.common.files import atomic_write
 
 ARTICLE, HIGHLIGHTS = "article", "highlights"
-HUB_NAME, HUB_VERSION, SPLIT = "cnn_dailymail", "3.0.0", "validation"
+SPLIT = "validation"
 
 
 @dataclass(frozen=True)

@@ -1,29 +1,24 @@
 """Locations and downloads of GPT-J's data, vocabulary and models.
 
-The reference variant's model is downloaded from MLPerf's server (24 GB), its data set through the `datasets` package or
+The reference variant's model is downloaded from MLCommons' storage (24 GB, fetching.py), its data set through the `datasets` package or
 read from a local file. The tiny variant's model is part of the repository, and its data set is generated.
 """
 
 from __future__ import annotations
 
 import hashlib
-import shutil
 import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from code.benchmarks.gptj import bpe, cnndm, facts, sentences, tiny
-from code.benchmarks.gptj.checkpoint import open_checkpoint
+from code.benchmarks import files
+from code.benchmarks.gptj import cnndm, facts, fetching, sentences, tiny
 from code.common import console, download, paths
 from code.common.errors import MissingError, RunError, UsageError, unknown
 from code.common.files import atomic_directory
 
 VARIANTS = ("reference", "tiny")
-PUNKT_URL = "https://raw.githubusercontent.com/nltk/nltk_data/gh-pages/packages/tokenizers/punkt_tab.zip"
-CALIBRATION_URL = "https://raw.githubusercontent.com/mlcommons/inference/v4.1/calibration/CNNDailyMail/calibration-list.txt"
-CALIBRATION_LIST = "cnn-daily-mail/calibration-list.txt"
-UNPACKED_GB = 48
-"""Disk space in GB for the archive and for the checkpoint unpacked beside it."""
 
 
 @dataclass(frozen=True)
@@ -94,81 +89,40 @@ def download_data(variant: str) -> None:
             tiny.generate_eval(wanted)
         return
     if not wanted.is_file():
-        cnndm.write(cnndm.from_hub(), wanted)
+        if download.mirror.digest(facts.DATA_PATH):
+            files.fetch(facts.DATA)
+        else:
+            cnndm.write(cnndm.from_hub(), wanted)
     fetch_punkt()
-    target = paths.data_dir() / CALIBRATION_LIST
-    steps = f"copy calibration/CNNDailyMail/calibration-list.txt of MLCommons Inference v4.1 to {target}"
-    download.fetch(CALIBRATION_URL, target, label="GPT-J's calibration list", manual_steps=steps)
+    files.fetch(facts.CALIBRATION)
 
 
 def fetch_punkt() -> None:
     """Install NLTK's English sentence model below build/data/nltk_data if it is missing."""
     if sentences.have_punkt():
         return
-    folder = sentences.model_folder().parents[1]
-    archive = folder / "punkt_tab.zip"
-    steps = f"download {PUNKT_URL} on a machine with network access, copy it to {archive} and run the same command again"
-    if not archive.is_file():
-        download.fetch(PUNKT_URL, archive, label="NLTK's sentence model", manual_steps=steps)
+    archive = files.fetch(facts.PUNKT)
     try:
-        with zipfile.ZipFile(archive) as packed, atomic_directory(folder / "punkt_tab") as made:
+        with zipfile.ZipFile(archive) as packed, atomic_directory(archive.with_suffix("")) as made:
             for name in packed.namelist():
                 if name.startswith("punkt_tab/english/") and not name.endswith("/"):
                     target = made / "english" / Path(name).name
                     target.parent.mkdir(exist_ok=True)
                     target.write_bytes(packed.read(name))
-    except zipfile.BadZipFile as error:
-        raise RunError(f"{archive} is damaged", str(error), f"remove it; {steps}") from error
+            if not (made / "english" / "collocations.tab").is_file():
+                raise zipfile.BadZipFile("it has no English model")
+    except (zipfile.BadZipFile, zlib.error) as error:
+        raise RunError(f"{archive} is damaged", str(error), f"remove it; {files.by_hand(facts.PUNKT)}") from error
 
 
 def download_model(variant: str) -> None:
-    """Download and unpack the fine-tuned checkpoint; for the tiny variant, check that the committed one is complete.
+    """Download the fine-tuned checkpoint; for the tiny variant, check that the committed one is complete.
 
     Raises:
         MissingError: it is not available; the error gives the manual steps.
         RunError: the disk is full, too small or not writable.
     """
     wanted = sources(variant)
-    if variant == "tiny":
-        open_checkpoint(wanted.model)
-        bpe.find(wanted.vocabulary)
-        return
-    if not wanted.model.is_dir():
-        _fetch_checkpoint(wanted.model)
-    open_checkpoint(wanted.model)
-    bpe.find(wanted.vocabulary)
-
-
-def _fetch_checkpoint(target: Path) -> None:
-    archive = target.parent / "gptj6b.zip"
-    steps = (
-        f"on a machine with network access, download {facts.MODEL_URL} (about 24 GB), unpack it, and copy its folder checkpoint-final to "
-        f"{target}"
-    )
-    if not archive.is_file():
-        _require_space(target.parent, UNPACKED_GB)
-        download.fetch(facts.MODEL_URL, archive, label="GPT-J 6B, fine-tuned", manual_steps=steps)
-    try:
-        with zipfile.ZipFile(archive) as packed, atomic_directory(target) as folder:
-            members = [m for m in packed.infolist() if "checkpoint-final/" in m.filename and not m.is_dir()]
-            if not members:
-                raise zipfile.BadZipFile("it contains no folder checkpoint-final")
-            with console.Progress("unpacking GPT-J", sum(m.file_size for m in members), "B") as progress:
-                for member in members:
-                    with packed.open(member) as source, (folder / Path(member.filename).name).open("wb") as out:
-                        shutil.copyfileobj(source, out, 1 << 22)
-                    progress.advance(member.file_size)
-    except zipfile.BadZipFile as error:
-        raise RunError(f"{archive} is damaged", str(error), f"remove it and run the same command again; or {steps}") from error
-    archive.unlink()
-
-
-def _require_space(folder: Path, gigabytes: float) -> None:
-    existing = next(place for place in (folder, *folder.parents) if place.exists())
-    free = shutil.disk_usage(existing).free / 1e9
-    if free < gigabytes:
-        raise RunError(
-            f"not enough space for GPT-J's checkpoint in {folder}",
-            f"archive and checkpoint need {gigabytes:g} GB during unpacking, but {free:.1f} GB are free",
-            "free some space, or set MLPERF_SCRATCH_PATH to a larger disk",
-        )
+    if variant == "reference":
+        fetching.fetch_checkpoint(wanted.model)
+    fetching.require_checkpoint(wanted.model)

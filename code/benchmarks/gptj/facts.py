@@ -33,8 +33,50 @@ END_TOKEN = 50_256  # of GPT-2's BPE
 ARCHITECTURE = "gptj"
 
 MODEL_PATH = "models/GPTJ-6B/checkpoint-final"
-MODEL_URL = "https://cloud.mlcommons.org/index.php/s/QAZ2oM94MkFtbQx/download"  # gptj6b.zip
+MODEL_METADATA = "https://inference.mlcommons-storage.org/metadata/gpt-j-model-checkpoint.uri"  # of MLCommons' R2 downloader
 DATA_PATH = "data/cnn-daily-mail/cnn_eval.json"
+# The older archive: MLCommons reports it as broken (inference#1609) and incomplete (#1674), so it comes second.
+ARCHIVE = PublishedFile(
+    "models/GPTJ-6B/gptj6b.zip",
+    "https://cloud.mlcommons.org/index.php/s/QAZ2oM94MkFtbQx/download",
+    "GPT-J 6B, fine-tuned (archive)",
+    size=24_329_181_450,
+    md5="e677e28aaf03da84584bb3073b7ee315",
+    kind="model",
+    megabytes=24_330,
+    licence="Apache-2.0",
+)
+MODEL = PublishedFile(
+    MODEL_PATH, MODEL_METADATA, "GPT-J 6B, fine-tuned", kind="model", megabytes=24_330, also=(ARCHIVE.url,), licence="Apache-2.0"
+)
+HUB_NAME, HUB_VERSION = "abisee/cnn_dailymail", "3.0.0"
+DATA = PublishedFile(
+    DATA_PATH,
+    f"https://huggingface.co/datasets/{HUB_NAME}",
+    f"CNN/DailyMail {HUB_VERSION}, validation split",
+    megabytes=60,
+    licence="Apache-2.0 (its data card)",
+)
+_NLTK = "https://raw.githubusercontent.com/nltk/nltk_data/{ref}/packages/tokenizers/punkt_tab.zip"
+PUNKT = PublishedFile(
+    "data/nltk_data/tokenizers/punkt_tab.zip",
+    _NLTK.format(ref="550b6625bcef1f2abff2ff770a5a0d272c9c6b2a"),
+    "NLTK's sentence model",
+    size=4_319_076,
+    sha256="e57f64187974277726a3417ca6f181ec5403676c717672eef6a748a7b20e0106",
+    megabytes=5,
+    also=(_NLTK.format(ref="gh-pages"),),
+    licence="MIT",
+)
+CALIBRATION = PublishedFile(
+    "data/cnn-daily-mail/calibration-list.txt",
+    "https://raw.githubusercontent.com/mlcommons/inference/v4.1/calibration/CNNDailyMail/calibration-list.txt",
+    "GPT-J's calibration list",
+    size=41_000,
+    sha256="4de1bc2bcf345ba8fc118788455dfaf2e09530fd9ed4daedf2b15661324ad9a7",
+    also=("https://raw.githubusercontent.com/mlcommons/inference/master/calibration/CNNDailyMail/calibration-list.txt",),
+    licence="Apache-2.0",
+)
 
 _SERVED = {DATACENTER: (SERVER, OFFLINE), EDGE: (SINGLE, OFFLINE), BOTH: (SINGLE, OFFLINE, SERVER)}
 _SERVER_LATENCY_NS = SERVER_LATENCY_MS * 1_000_000
@@ -65,10 +107,7 @@ FACTS = BenchmarkFacts(
         "reference": Space(data=GB // 5, model=48 * GB, preprocessed=GB // 5, engines=25 * GB),
         "tiny": Space(data=GB // 20, model=GB // 50, preprocessed=GB // 10, engines=GB // 20),
     },
-    files=(
-        PublishedFile(DATA_PATH, label="CNN/DailyMail 3.0.0, validation split"),
-        PublishedFile(MODEL_PATH, MODEL_URL, "GPT-J 6B, fine-tuned", kind="model"),
-    ),
+    files=(DATA, MODEL),
     whole_passes=True,
     lone_sample=36.0,
     lone_seconds=1.0,

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from code.benchmarks.benchmark import BenchmarkDefinition
+from code.benchmarks.benchmark import BenchmarkDefinition, Downloads
 from code.benchmarks.unet3d import data, facts, tiny
 from code.common import paths
 from code.common.constants import AccuracyTarget
@@ -48,6 +48,10 @@ class UNet3D(BenchmarkDefinition):
     def download_data(self, variant: str) -> None:
         """KiTS19's cases, fetched or generated."""
         data.download_data(variant)
+
+    def downloads(self, variant: str) -> Downloads:
+        """The cases, the reference's checksums and the model."""
+        return data.downloads(variant)
 
     def download_model(self, variant: str) -> None:
         """The ONNX model."""

@@ -1,7 +1,7 @@
 """Where 3D-UNet's cases and models are, and how they get there.
 
-The reference variant's volumes are downloaded from where KiTS19's authors publish them: labels are in their Git repository, images on
-a server of theirs. Of its 300 cases the 62 that MLPerf uses are fetched. The tiny variant's model is part of the repository, and
+The reference variant's volumes are downloaded from where KiTS19's authors publish them: labels are in their Git repository, images in
+a data set at Hugging Face. Of its 300 cases the 62 that MLPerf uses are fetched. The tiny variant's model is part of the repository, and
 its cases are generated.
 """
 
@@ -14,11 +14,13 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from code.benchmarks.unet3d import facts, tiny
+from code.benchmarks import files
+from code.benchmarks.unet3d import facts, published, tiny
 from code.benchmarks.unet3d.manifest import Case
 from code.common import console, download, paths
 from code.common.errors import HarnessError, MissingError, RunError, unknown
 from code.common.files import atomic_directory
+from code.rules.benchmark_facts import PublishedFile
 
 VARIANTS = ("reference", "tiny")
 STREAMS = 4
@@ -80,7 +82,7 @@ def cases_of(path: Path, segmentation: str) -> list[Case]:
 
 
 def download_data(variant: str) -> None:
-    """Download the KiTS19 cases that MLPerf uses, or generate the tiny ones; existing files are only checked.
+    """Download the KiTS19 cases that MLPerf uses and the reference's checksums, or generate the tiny ones; existing files are only checked.
 
     Raises:
         MissingError: they cannot be downloaded; the error gives the manual steps.
@@ -93,19 +95,16 @@ def download_data(variant: str) -> None:
 
             cases.generate(folder)
         return
-    fetch_cases(folder, [*facts.EVALUATION_CASES, *facts.CALIBRATION_CASES])
+    fetch_cases([*facts.EVALUATION_CASES, *facts.CALIBRATION_CASES])
+    for file in published.CHECKSUMS:
+        files.fetch(file)
 
 
 def download_model(variant: str) -> None:
     """Fetch the ONNX model; of the tiny variant, check that the repository's own is there. MissingError when it is not available."""
     model = sources(variant).model
     if variant == "reference":
-        download.fetch(
-            facts.MODEL.url,
-            model,
-            label=facts.MODEL.label,
-            manual_steps=_by_hand(facts.MODEL.url, model, f"about {facts.MODEL.megabytes:,} MB"),
-        )
+        files.fetch(facts.MODEL)
     elif not model.is_file():
         raise MissingError(
             f"the tiny model's {model.name} does not exist: {model}",
@@ -114,43 +113,42 @@ def download_model(variant: str) -> None:
         )
 
 
-def fetch_cases(
-    folder: Path,
-    names: Sequence[str],
-    *,
-    imaging_url: str = facts.IMAGING_URL,
-    segmentation_url: str = facts.SEGMENTATION_URL,
-    patience: download.Patience | None = None,
-) -> None:
-    """Download cases into a folder in KiTS19's layout, several files at a time; MLPerf's copies are made from their originals.
+def downloads(variant: str) -> tuple[PublishedFile, ...]:
+    """The cases, the reference's checksums and the model; () for the tiny variant."""
+    if variant != "reference":
+        return ()
+    return (*case_files([*facts.EVALUATION_CASES, *facts.CALIBRATION_CASES]), *published.CHECKSUMS, facts.MODEL)
+
+
+def case_files(names: Sequence[str]) -> list[PublishedFile]:
+    """The published files of cases; MLPerf's copies have none of their own."""
+    return [file for name in names if name not in facts.COPIES for file in published.case_files(name)]
+
+
+def fetch_cases(names: Sequence[str], patience: download.Patience | None = None) -> None:
+    """Download the cases of the reference, several files at a time; MLPerf's copies are made from their originals.
 
     Raises MissingError, RunError: the error of `code.common.download.fetch` for the first file that failed, after the others are done.
     """
-    originals = [name for name in names if name not in facts.COPIES]
-    files = []
-    for name in originals:
-        number = int(name.removeprefix("case_"))
-        files.append((segmentation_url.format(case=name, number=number), folder / name / facts.SEGMENTATION, f"{name} labels"))
-        files.append((imaging_url.format(case=name, number=number), folder / name / facts.IMAGING, f"{name} image"))
-    _require_space(folder, files)
+    folder = sources("reference").cases
+    wanted = case_files(names)
+    _require_space(folder, wanted)
     stop = threading.Event()
 
-    def one(url: str, target: Path, label: str) -> HarnessError | None:
+    def one(file: PublishedFile) -> HarnessError | None:
         if stop.is_set():
             return None
         try:
-            download.fetch(url, target, label=label, manual_steps=_steps(folder), patience=patience)
-        except RunError as error:
-            stop.set()  # a full disk, not this one file
+            files.fetch(file, _steps(folder), patience)
+        except (RunError, download.OfflineError) as error:
+            stop.set()  # a full disk or no network, not this one file
             return error
         except MissingError as error:
-            if "cannot be reached" in error.why:
-                stop.set()
             return error
         return None
 
     with ThreadPoolExecutor(STREAMS) as pool:
-        failed = [error for error in pool.map(lambda file: one(*file), files) if error is not None]
+        failed = [error for error in pool.map(one, wanted) if error is not None]
     if failed:
         raise failed[0]
     for copy, original in facts.COPIES.items():
@@ -161,16 +159,9 @@ def fetch_cases(
                     shutil.copyfile(folder / original / file, out / file)
 
 
-def _require_space(folder: Path, files: Sequence[tuple[str, Path, str]]) -> None:
+def _require_space(folder: Path, wanted: Sequence[PublishedFile]) -> None:
     """Check before downloading that the remaining files fit on the disk."""
-    lacking = sum(1 for _, target, _ in files if not target.is_file()) / max(1, len(files))
-    needed = (
-        facts.DATA_MEGABYTES
-        * 2**20
-        * lacking
-        * len(files)
-        / (2 * (len(facts.EVALUATION_CASES) + len(facts.CALIBRATION_CASES) - 1))
-    )
+    needed = sum(file.about for file in wanted if not files.place(file).is_file())
     place = next(p for p in (folder, *folder.parents) if p.exists())
     free = shutil.disk_usage(place).free
     if free < needed:
@@ -183,14 +174,8 @@ def _require_space(folder: Path, files: Sequence[tuple[str, Path, str]]) -> None
 
 def _steps(folder: Path) -> str:
     return (
-        f"on a machine with network access, run `git clone {facts.DATA_SOURCE} && cd kits19 && pip install -r requirements.txt && "
-        f"python -m starter_code.get_imaging` (30 GB), copy its data/case_* folders to {folder}, "
-        "copy case_00185 there as case_00400, then run the same command again"
-    )
-
-
-def _by_hand(url: str, target: Path, size: str) -> str:
-    return (
-        f"on a machine with network access, run `curl -L -o {target.name} '{url}'` ({size}), copy the file to {target}, "
-        "then run the same command again"
+        f"on a machine with network access, run `git clone {published.DATA_SOURCE} && cd kits19 && "
+        f"git checkout {published.DATA_COMMIT[:12]} && "
+        "pip install -r requirements.txt && python -m starter_code.get_imaging` (30 GB), copy its data/case_* folders to "
+        f"{folder}, copy case_00185 there as case_00400, then run the same command again; a site without a network sets MLPERF_MIRROR"
     )

@@ -58,18 +58,16 @@ CALIBRATION_CASES = tuple(case_name(number) for number in _CALIBRATION)
 
 DATA_PATH = "data/KiTS19/kits19/data"  # case_XXXXX/{imaging,segmentation}.nii.gz
 IMAGING, SEGMENTATION = "imaging.nii.gz", "segmentation.nii.gz"
-DATA_SOURCE = "https://github.com/neheller/kits19"
-IMAGING_URL = "https://kits19.sfo2.digitaloceanspaces.com/master_{number:05d}.nii.gz"
-SEGMENTATION_URL = "https://raw.githubusercontent.com/neheller/kits19/master/data/{case}/segmentation.nii.gz"
-DATA_MEGABYTES = 7_500  # approximate size of the 62 volumes that MLPerf uses of KiTS19's 300 (30 GB)
 
 
 MODEL = PublishedFile(
     "models/3d-unet-kits19/3dUNetKiTS19.onnx",
     "https://zenodo.org/record/5597155/files/3dunet_kits19_128x128x128_dynbatch.onnx?download=1",
     "3D U-Net for KiTS19, fp32",
+    md5="82f0618fde78f9839e7c712274019b4a",
     kind="model",
     megabytes=124,
+    licence="see its record at Zenodo",
 )
 
 _REQUIRED = {DATACENTER: (OFFLINE,), EDGE: (SINGLE, OFFLINE), BOTH: (SINGLE, OFFLINE)}

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from code.actions import doctor
-from code.common.download_record import write_record
+from code.common.download.record import write_record
 from code.common.files import sha256
 from code.machine import probes
 from code.machine.detect import DetectedSystem, detect

@@ -1,0 +1,60 @@
+"""MLCommons' metadata of files in its R2 storage: which files a model or data set has, where, and their digests.
+
+`<name>.uri` holds the URL of a folder, and `<name>.md5` beside it a line of digest and path for each of its files. Source of the
+format: the script mlc-r2-downloader.sh of mlcommons/r2-downloader.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from urllib.parse import quote, urlsplit
+
+from code.common.download.fetch import fetch
+from code.common.download.patience import Patience
+from code.common.errors import MissingError
+
+SUFFIX = ".uri"
+_LIMIT = 1 << 24
+_LINE = re.compile(r"(?P<md5>[0-9a-f]{32})\s+\*?(?:\./)?(?P<path>\S.*)")
+
+
+@dataclass(frozen=True)
+class Listed:
+    """One file: its path below the folder, its digest and its URL."""
+
+    path: str
+    md5: str
+    url: str
+
+
+def read_metadata(url: str, folder: Path, *, label: str, manual_steps: str, patience: Patience | None = None) -> list[Listed]:
+    """The files that the metadata at `url` lists; both metadata files are kept in `folder`.
+
+    Raises:
+        MissingError: they cannot be fetched, or do not list files.
+    """
+    uri, sums = folder / urlsplit(url).path.rpartition("/")[2], url.removesuffix(SUFFIX) + ".md5"
+    for source, target in ((url, uri), (sums, uri.with_suffix(".md5"))):
+        fetch(source, target, label=f"{label}: list of files", manual_steps=manual_steps, limit=_LIMIT, patience=patience)
+    base = uri.read_text(encoding="utf-8").strip()
+    lines = [line.strip() for line in uri.with_suffix(".md5").read_text(encoding="utf-8").splitlines()]
+    found = [_LINE.fullmatch(line) for line in lines if line]
+    listed = [Listed(m["path"], m["md5"], f"{base.rstrip('/')}/{quote(m['path'])}") for m in found if m is not None]
+    why = "" if found and len(listed) == len(found) else "its list is not one of digests and paths"
+    why = why or _untrusted(base, url, [file.path for file in listed])
+    if why:
+        uri.unlink()
+        uri.with_suffix(".md5").unlink()
+        raise MissingError(f"the metadata of {label} at {url} cannot be used", why, manual_steps)
+    return listed
+
+
+def _untrusted(base: str, url: str, listed: Sequence[str]) -> str:
+    """Why the folder or the paths that metadata names must not be used; '' if they may."""
+    if urlsplit(base)[:2] != urlsplit(url)[:2]:
+        return f"its folder is {base[:200]!r}, which is not on the same server"
+    outside = next((path for path in listed if PurePosixPath(path).is_absolute() or ".." in PurePosixPath(path).parts), None)
+    return "" if outside is None else f"it lists a path outside its folder: {outside!r}"
