@@ -192,6 +192,10 @@ add_system: $(READY) ## Add this machine (NAME=…, CAPTURE=file, YES=1) with co
 remove_system: $(READY) ## Undo add_system (NAME=…)
 	@$(HARNESS) --action=remove_system $(SYSTEM_ARGS)
 
+.PHONY: describe_systems
+describe_systems: $(READY) ## Write systems/*.json of the known systems that have configs; what you filled in is kept
+	@$(PYTHON) -m scripts.write_systems
+
 .PHONY: capture_system
 capture_system: $(READY) ## Record this machine's hardware for replay elsewhere (CAPTURE=file)
 	@$(HARNESS) --action=capture_system $(SYSTEM_ARGS)

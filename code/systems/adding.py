@@ -183,7 +183,8 @@ def plan_removal(name: str) -> Change:
             text = _text(path)
             if text is not None and name in blocks(text):
                 change.texts[path] = without_block(text, name)
-    _plan_removal_of_description(change, description_path(name))
+    if name not in KnownSystem or KnownSystem[name].custom:
+        _plan_removal_of_description(change, description_path(name))
     if not change.texts:
         raise _nothing_added(name)
     return change

@@ -13,6 +13,7 @@ from code.submission.stage.identity import FILE_NAME, Identity
 from code.systems.data.description_fields import HINTS
 from code.systems.description import TODO, describe, description_path, read_description, unfinished
 from code.systems.matching import match
+from code.systems.system_list import KnownSystem
 
 
 def compose(one: Candidate, identity: Identity) -> dict[str, Any]:
@@ -58,16 +59,18 @@ def _example(line: str) -> str:
 
 
 def _base(one: Candidate) -> dict[str, Any]:
-    """The description before submission.toml applies: the tree's own file, systems/<id>.json, or this machine as detected."""
+    """The description before submission.toml applies: the tree's own file, or systems/<id>.json; what that leaves empty, as detected."""
     if "system" in one.tree_files:
         return read_description(one.tree_files["system"])
     run = one.performance_run
     assert run is not None
-    for name in (one.system, run.system_id):
-        if (path := description_path(name)).is_file():
-            return read_description(path)
+    written = _written(one.system, run.system_id)
+    if written is not None and not unfinished(written):
+        return written
     detected = detect()
     if match(detected).system_id != run.system_id:
+        if written is not None:
+            return written
         raise UsageError(
             f"no description of system {run.system_id}",
             f"{description_path(run.system_id)} does not exist, and the result was made on another machine",
@@ -76,7 +79,17 @@ def _base(one: Candidate) -> dict[str, Any]:
     content = describe(detected, one.system)
     runtime = next((f"{key[: -len('_version')]} {value}" for key, value in run.metadata.items() if _is_runtime(key)), "")
     content["framework"] = content.get("framework") or runtime
-    return content
+    # What somebody wrote goes before what was detected.
+    return {**content, **{name: value for name, value in (written or {}).items() if value not in ("", None)}}
+
+
+def _written(*names: str) -> dict[str, Any] | None:
+    """The first of systems/<name>.json, also of the known system that has the name as its system ID; None where there is none."""
+    known = [system.name for system in KnownSystem if system.value.system_id in names]
+    for name in (*names, *known):
+        if (path := description_path(name)).is_file():
+            return read_description(path)
+    return None
 
 
 def _is_runtime(key: str) -> bool:
