@@ -37,6 +37,7 @@ MADE_BY_OTHERS = (
 )
 """Paths of the project that a user or another harness makes."""
 OF_TOOLS = (
+    *("build-arg", "init", "userns", "build-context"),
     *("privileged", "require-hashes", "gpus", "tool", "user", "no-deps", "index-url", "find-links", "network", "rm", "help"),
     *("version", "all-files", "upgrade", "ipc", "device", "group-add", "ulimit", "volume", "detach", "quiet", "dport", "pull"),
     *(
