@@ -1,7 +1,8 @@
-"""Reading of .npy files that may be damaged or something else."""
+"""Reading of .npy and .npz files that may be damaged or something else."""
 
 from __future__ import annotations
 
+import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -11,6 +12,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 MAGIC = b"\x93NUMPY"
+ARCHIVE_LIMIT = 2**30
+"""Bytes that the arrays of an .npz file may inflate to."""
 
 
 def read(path: Path, mmap_mode: Literal["r"] | None = None) -> NDArray[Any]:
@@ -22,16 +25,42 @@ def read(path: Path, mmap_mode: Literal["r"] | None = None) -> NDArray[Any]:
     """
     import numpy as np
 
-    if not path.is_file() and path.exists():
-        raise DamagedError("it is not a regular file")
-    with path.open("rb") as source:
-        if source.read(len(MAGIC)) != MAGIC:
-            raise DamagedError("it does not start with the .npy magic number")
+    _require(path, MAGIC, ".npy")
     try:
         array: NDArray[Any] = np.load(path, mmap_mode=mmap_mode, allow_pickle=False)
         return array
     except OSError:
         raise
     except Exception as error:  # numpy evaluates the header as a Python expression: it fails in many ways
-        words = str(error).strip().splitlines()
-        raise DamagedError(words[0] if words else type(error).__name__) from error
+        raise _damaged(error) from error
+
+
+def read_archive(path: Path) -> dict[str, NDArray[Any]]:
+    """The arrays in an .npz file, by name; errors as for `read`."""
+    import numpy as np
+
+    _require(path, b"PK", ".npz")
+    try:
+        with zipfile.ZipFile(path) as archive:
+            size = sum(one.file_size for one in archive.infolist())
+        if size > ARCHIVE_LIMIT:
+            raise DamagedError(f"its arrays have {size} bytes, more than {ARCHIVE_LIMIT}")
+        with np.load(path, allow_pickle=False) as arrays:
+            return {name: arrays[name] for name in arrays.files}
+    except (OSError, DamagedError):
+        raise
+    except Exception as error:  # a damaged member fails as the archive, the stream or the header does
+        raise _damaged(error) from error
+
+
+def _require(path: Path, magic: bytes, kind: str) -> None:
+    if not path.is_file() and path.exists():
+        raise DamagedError("it is not a regular file")
+    with path.open("rb") as source:
+        if source.read(len(magic)) != magic:
+            raise DamagedError(f"it does not start with the {kind} magic number")
+
+
+def _damaged(error: Exception) -> DamagedError:
+    words = str(error).strip().splitlines()
+    return DamagedError(words[0] if words else type(error).__name__)

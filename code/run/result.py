@@ -8,7 +8,7 @@ from code.common import console, paths
 from code.common.files import write_json
 from code.plan import explain
 from code.results import devices, metadata, provenance, report
-from code.run import preparation, spec_fields
+from code.run import preparation, spec_fields, telemetry
 from code.run.folders import INCOMPLETE, log_root, new_log_folder
 from code.run.identity import run_identity
 from code.run.judgement import judged
@@ -42,6 +42,9 @@ def run(job: Resolved, mode: str) -> report.ReportRow:
         content["devices"] = [device.as_json() for device in of_devices]
     if state is not None:
         content["machine"] = state.as_json()
+    seen = telemetry.described(folder, log, of_devices, f"{job.label} {mode}")
+    if seen is not None:
+        content["telemetry"] = seen
     if not spec_fields.log_settings(workload)["enable_trace"]:
         (folder / "mlperf_log_trace.json").unlink(missing_ok=True)  # LoadGen leaves an empty one
     metadata.write_metadata(folder, content)

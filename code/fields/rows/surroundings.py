@@ -25,6 +25,13 @@ ROWS: tuple[Field, ...] = (
     row(LOG, "disable_log_copy_summary_to_stdout", "bool", "Do not copy LoadGen's summary to stdout.txt."),
     row(LOG, "logfile_prefix_with_datetime", "bool", "Prefix LoadGen's file names with date and time."),
     row(LOG, "logfile_suffix", "str", "Suffix of LoadGen's file names."),
+    row(
+        LOG,
+        "telemetry",
+        "bool",
+        "Record load, clocks, power, temperature and throttling of the machine during each test into telemetry.npz.",
+        default=True,
+    ),
     # ── power and clocks ────────────────────────────────────────────────────────────
     row(POWER, "power_limit", "int", "GPU power limit.", unit="W", limits=(0, 100000)),
     row(POWER, "cpu_freq", "int", "CPU clock.", unit="kHz", limits=HERTZ),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,8 @@ from code.results.page.measured import Floats, Latencies
 SIZE_INCHES = (4.2, 2.6)
 SHOWN_IN_S_FROM_MS = 10_000
 INK, LINE, FILL, MARK, GRID = "#22303c", "#0b6e99", "#8fc1d9", "#b3261e", "#dfe5ea"
+PARTS = ("#8fc1d9", "#b3261e", "#e0a100")
+LEGEND_LIMIT = 8
 STYLE = {
     "svg.fonttype": "none",
     "svg.hashsalt": "report",
@@ -135,3 +137,32 @@ def sample_lengths(lengths: NDArray[np.int64]) -> str:
         axes.set_ylabel("samples")
 
     return _drawn("lengths", draw)
+
+
+def stacked(name: str, seconds: Floats, parts: Mapping[str, Floats], label: str) -> str:
+    """Parts of a whole over time in s, one on the other."""
+
+    def draw(axes: Any, _: Any) -> None:
+        axes.stackplot(seconds, *parts.values(), labels=list(parts), colors=PARTS[: len(parts)], linewidth=0)
+        _timed(axes, label)
+        axes.set_ylim(bottom=0)
+
+    return _drawn(name, draw)
+
+
+def lines(name: str, tracks: Mapping[str, tuple[Floats, Floats]], label: str) -> str:
+    """Readings over time in s, a line for each track."""
+
+    def draw(axes: Any, _: Any) -> None:
+        for track, (seconds, values) in tracks.items():
+            axes.plot(seconds, values, linewidth=1.1, label=track)
+        _timed(axes, label)
+
+    return _drawn(name, draw)
+
+
+def _timed(axes: Any, label: str) -> None:
+    axes.set_xlabel("time (s)")
+    axes.set_ylabel(label)
+    if len(axes.get_legend_handles_labels()[1]) <= LEGEND_LIMIT:
+        axes.legend(fontsize=7, frameon=False, ncols=3, loc="lower center", bbox_to_anchor=(0.5, 1.0))

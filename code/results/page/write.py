@@ -14,7 +14,7 @@ from code.common.files import atomic_write
 from code.machine.systems import intervals
 from code.results import loadgen_log, machine
 from code.results.loadgen_log import LoadGenLog
-from code.results.page import charts, measured
+from code.results.page import charts, measured, tracks
 from code.results.page.style import CSS
 from code.rules.metrics import METRICS
 
@@ -205,6 +205,7 @@ def _charts(run: RunPage, log: LoadGenLog) -> str:
         figures.append(
             _figure("lengths", "Sample lengths", charts.sample_lengths(lengths), f"{len(lengths):,} samples of the data set")
         )
+    figures += [_figure(*one) for one in tracks.drawn(run.folder, log)]
     missing = "" if recorded is not None else '<p class="soft">This run recorded no batches: no timeline available.</p>'
     return f'<div class="charts">{"".join(figures)}</div>{missing}'
 
@@ -268,6 +269,8 @@ def _system(run: RunPage) -> str:
     state = machine.of_json(metadata["machine"]) if isinstance(metadata.get("machine"), dict) else None
     if state is not None:
         rows.append(("Other work during the run", state.words()))
+    if isinstance(metadata.get("telemetry"), dict):
+        rows += tracks.rows(metadata["telemetry"])
     rows += [
         ("Commit", run.provenance.get("commit") or "not recorded"),
         ("Command", " ".join(run.provenance.get("arguments", []))),

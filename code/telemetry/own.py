@@ -1,0 +1,72 @@
+"""What the run itself uses of the machine: processor time, by processor, and memory of this process and its children."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import psutil
+
+from code.telemetry.source import SLOW_S, Source, Watched
+
+SEARCH_EVERY = 5
+"""Readings between two searches for new child processes, which read the state of every process of the machine."""
+PROCESSOR, USER, SYSTEM = 36, 11, 12
+"""Fields of /proc/<pid>/task/<tid>/stat after the name, from 0 (proc(5): 39, 14 and 15)."""
+
+
+@dataclass
+class _Own:
+    watched: Watched
+    processes: list[psutil.Process] = field(default_factory=list)
+    readings: int = 0
+    seen: dict[tuple[int, int], float] = field(default_factory=dict)
+    by_process: dict[int, float] = field(default_factory=dict)
+    by_cpu: dict[int, float] = field(default_factory=dict)
+
+    def read(self) -> Sequence[float]:
+        if len(self.processes) < 2 or self.readings % SEARCH_EVERY == 0:
+            self.processes = self.tree()
+        self.readings += 1
+        memory = 0.0
+        for process in list(self.processes):
+            try:
+                times, resident = process.cpu_times(), process.memory_info().rss
+            except psutil.Error:
+                self.processes.remove(process)
+                continue
+            self.by_process[process.pid] = max(self.by_process.get(process.pid, 0.0), times.user + times.system)
+            memory += resident
+            self.threads(process.pid)
+        return [sum(self.by_process.values()), memory, *(self.by_cpu.get(cpu, 0.0) for cpu in self.watched.cpus)]
+
+    def tree(self) -> list[psutil.Process]:
+        try:
+            own = psutil.Process(self.watched.process)
+            return [own, *own.children(recursive=True)]
+        except psutil.Error:
+            return []
+
+    def threads(self, pid: int) -> None:
+        """Give what each thread used since the last reading to the processor that it ran on last."""
+        folder = self.watched.root / "proc" / str(pid) / "task"
+        try:
+            names = [path.name for path in folder.iterdir() if path.name.isdigit()]
+        except OSError:
+            return
+        per_second = os.sysconf("SC_CLK_TCK")
+        for name in names:
+            words = (self.watched.text(f"/proc/{pid}/task/{name}/stat") or "").rpartition(")")[2].split()
+            if len(words) <= PROCESSOR:
+                continue
+            used = (int(words[USER]) + int(words[SYSTEM])) / per_second
+            cpu, key = int(words[PROCESSOR]), (pid, int(name))
+            self.by_cpu[cpu] = self.by_cpu.get(cpu, 0.0) + max(0.0, used - self.seen.get(key, 0.0))
+            self.seen[key] = used
+
+
+def own(watched: Watched) -> list[Source]:
+    """Processor time and resident memory of the process and its descendants."""
+    columns = ("cpu_s_total", "resident_bytes", *(f"cpu{cpu}_s_total" for cpu in watched.cpus))
+    return [Source("own", columns, _Own(watched).read, SLOW_S)]

@@ -1,0 +1,125 @@
+"""Samples sources in a thread of its own and keeps the readings as columns."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from array import array
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from code.common.files import atomic_write
+from code.telemetry import gpus, own, processors
+from code.telemetry.source import Opener, Source, Watched
+
+FILE = "telemetry.npz"
+BUDGET = 0.004
+"""Share of one core that sampling may take: beyond it, readings are taken less often."""
+ROWS = 36_000
+"""Readings of a source that are kept: an hour at 10 Hz. Beyond it every second one is dropped, and they are taken half as often."""
+OPENERS: tuple[Opener, ...] = (
+    processors.usage,
+    processors.clocks,
+    processors.system,
+    processors.numa,
+    processors.energy,
+    own.own,
+    gpus.gpus,
+)
+
+
+class Track:
+    """The readings of one source."""
+
+    def __init__(self, source: Source) -> None:
+        self.source, self.period_s, self.due, self.cost_s = source, source.period_s, 0.0, 0.0
+        self.times, self.values = array("d"), array("d")
+
+    def take(self, at: float) -> None:
+        """One reading.
+
+        Args:
+            at: the time since the epoch, in s.
+        """
+        begin = time.thread_time()
+        values = self.source.read()
+        self.times.append(at)
+        self.values.extend(values)
+        if len(self.times) >= ROWS:
+            self._thin()
+        spent = time.thread_time() - begin
+        self.cost_s = spent if not self.cost_s else 0.9 * self.cost_s + 0.1 * spent
+
+    def rows(self) -> NDArray[np.float64]:
+        """float64 [readings, columns]."""
+        return np.array(self.values, dtype=np.float64).reshape(len(self.times), len(self.source.columns))
+
+    def _thin(self) -> None:
+        times, values = array("d", self.times[::2]), array("d", self.rows()[::2].ravel().tobytes())
+        self.times, self.values, self.period_s = times, values, 2 * self.period_s
+
+
+class Recorder:
+    """Samples sources between `start` and `stop`. Times are of the system clock at the start, carried on by the monotonic clock."""
+
+    def __init__(self, sources: Sequence[Source]) -> None:
+        self.tracks = [Track(source) for source in sources]
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="telemetry", daemon=True)
+
+    def start(self) -> None:
+        """Take the first readings and go on in the background."""
+        self._epoch, self._origin = time.time(), time.monotonic()
+        self._round(0.0)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Take the last readings."""
+        self._ended.set()
+        self._thread.join()
+        for track in self.tracks:
+            track.due = 0.0
+        self._round(time.monotonic() - self._origin)
+        for track in self.tracks:
+            track.source.close()
+
+    def columns(self) -> Mapping[str, NDArray[np.float64]]:
+        """'<source>/t' in s since the epoch, and '<source>/<column>'."""
+        found: dict[str, NDArray[np.float64]] = {}
+        for track in self.tracks:
+            rows = track.rows()
+            found[f"{track.source.name}/t"] = np.array(track.times, dtype=np.float64)
+            found.update({f"{track.source.name}/{name}": rows[:, place] for place, name in enumerate(track.source.columns)})
+        return found
+
+    def _run(self) -> None:
+        while not self._ended.wait(max(0.001, self._origin + min(track.due for track in self.tracks) - time.monotonic())):
+            self._round(time.monotonic() - self._origin)
+
+    def _round(self, now: float) -> None:
+        for track in self.tracks:
+            if track.due <= now:
+                track.take(self._epoch + now)
+                track.due = now + self._interval(track)
+
+    def _interval(self, track: Track) -> float:
+        """Seconds to the next reading, so that all sources together stay within the budget."""
+        share = sum(other.cost_s / other.period_s for other in self.tracks)
+        return track.period_s * max(1.0, share / BUDGET)
+
+
+@contextlib.contextmanager
+def recorded(folder: Path, watched: Watched) -> Iterator[None]:
+    """Record during the block into `folder`/telemetry.npz, which also a block that fails leaves behind, whole."""
+    recorder = Recorder([source for opener in OPENERS for source in opener(watched)])
+    recorder.start()
+    try:
+        yield
+    finally:
+        recorder.stop()
+        with atomic_write(folder / FILE, "wb") as out:
+            np.savez_compressed(out, **dict(recorder.columns()))  # type: ignore[arg-type]  # its allow_pickle hides in the names
