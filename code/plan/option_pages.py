@@ -11,6 +11,7 @@ from code.fields.accepted import ACCEPTED
 from code.fields.field import Field
 from code.fields.table import FIELDS
 from code.plan import words
+from code.plan.benchmark_pages import benchmark_table
 from code.plan.consumers import consumers_of
 from code.plan.make_targets import targets
 
@@ -162,6 +163,7 @@ PARTS = {
     "documentation/commands.md": {"targets": target_table, "options": option_table},
     "documentation/fields.md": {"fields": field_tables, "accepted": accepted_table},
     "documentation/from_other_harnesses.md": {"commands": other_target_table},
+    "documentation/benchmarks.md": {"benchmarks": benchmark_table},
     "README.md": {"first targets": first_target_table},
 }
 FILES = {words.WORDS: words.text}

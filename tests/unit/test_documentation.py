@@ -14,6 +14,7 @@ from code.common.errors import HarnessError, UsageError
 from code.fields.table import lookup
 from code.main import main
 from code.plan.make_targets import targets
+from code.plan.reads import REHEARSED
 from code.plan.request import parse
 from tests.unit.pages import ROOT, Command, Page, is_placeholder, pages, words
 
@@ -32,12 +33,18 @@ FOLDERS = (
     ".github/",
 )
 MADE_BY_OTHERS = (
+    *(
+        "code/common/systems/system_list.py",
+        "code/common/systems/known_hardware.py",
+        "code/bert/tensorrt",
+        "code/3d-unet/tensorrt",
+    ),
     *("configs/bert/Offline/custom.py", "code/common/systems/custom_list.py", "code/common/systems/custom_list.json"),
     *("code/llama", "docker/Dockerfile.automation"),
 )
 """Paths of the project that a user or another harness makes."""
 OF_TOOLS = (
-    *("build-arg", "init", "userns", "build-context"),
+    *("cpus", "cpuset-cpus", "memory", "build-arg", "init", "userns", "build-context"),
     *("privileged", "require-hashes", "gpus", "tool", "user", "no-deps", "index-url", "find-links", "network", "rm", "help"),
     *("version", "all-files", "upgrade", "ipc", "device", "group-add", "ulimit", "volume", "detach", "quiet", "dport", "pull"),
     *(
@@ -181,6 +188,8 @@ def test_every_command_exists_with_its_options(name: str) -> None:
 def test_every_option_that_a_page_names_exists(name: str) -> None:
     unknown = []
     for line, text in PAGES[name].spans():
+        if text in rows_of_others():
+            continue  # theirs
         for word in re.findall(r"(?:^|(?<=[\s,\"']))--[A-Za-z][\w-]*", text):
             option = option_of_page(word)
             try:
@@ -228,6 +237,35 @@ def cheap() -> list[list[str]]:
 def test_cheap_commands_of_the_pages_run(line: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main(line) == 0, capsys.readouterr().err
     assert capsys.readouterr().out
+
+
+# ── from other harnesses ──────────────────────────────────────────────────────────────────────────
+
+
+def rows_of_others() -> dict[str, str]:
+    """Each row of the tables of other harnesses: theirs → ours."""
+    text = PAGES["documentation/from_other_harnesses.md"].text
+    found: dict[str, str] = {}
+    for table in re.findall(r"<!-- rows: [\w ]+ -->\n(.*?)<!-- end of rows -->", text, re.DOTALL):
+        for line in table.splitlines()[2:]:
+            theirs, ours = line.strip("| ").split(" | ")
+            found[theirs.strip("`")] = ours.strip("`")
+    return found
+
+
+@pytest.mark.parametrize("theirs", rows_of_others())
+def test_each_row_for_other_harnesses_is_true(theirs: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """A path exists, a command resolves, and one that plans workloads is planned on this machine, option by option."""
+    ours = rows_of_others()[theirs]
+    given = words(ours) or []
+    if given[0] not in ("make", "python3"):
+        assert is_placeholder(ours) or ours in MADE_BY_OTHERS or (ROOT / ours).exists()
+        return
+    assert not problem_with(Command(theirs, ours))
+    action = targets()[given[1]].action if given[0] == "make" else ""
+    options = next((word.partition("=")[2] for word in given if word.startswith("RUN_ARGS=")), "")
+    if action in REHEARSED and action not in ("tune", "run_audit_harness", "explain"):
+        assert main([f"--action={action}", "--dry_run", *(words(options) or [])]) == 0, capsys.readouterr().err
 
 
 def test_the_walk_sees_what_is_wrong(tmp_path: Path) -> None:
