@@ -169,8 +169,9 @@ def parse(arguments: Sequence[str], environment: Mapping[str, str] = os.environ)
     """Parse the command line and environment. UsageError for an unknown option or value."""
     given, warnings = _from_environment(environment)
     given.update(_from_command_line(arguments))
-    if given.get("fast", Value(False, "")).value:
-        given.setdefault("min_duration", Value(FAST_MIN_DURATION_MS, "command line --fast"))
+    fast = given.get("fast", Value(False, ""))
+    if fast.value:
+        given.setdefault("min_duration", Value(FAST_MIN_DURATION_MS, fast.origin))
     if given.get("use_triton", Value(False, "")).value:
         del given["use_triton"]
         warnings.append(f"use_triton is not used: {TRITON}")

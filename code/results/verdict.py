@@ -56,11 +56,12 @@ class Verdict:
         return "; ".join(reason.what for reason in self.departures)
 
 
-def judge(log: LoadGenLog, departures: tuple[Reason, ...] = ()) -> Verdict:
+def judge(log: LoadGenLog, departures: tuple[Reason, ...] = (), lengthen: str = "") -> Verdict:
     """Judge one run.
 
     Args:
         departures: its settings that are not the benchmark's own rule (code/results/departures.py).
+        lengthen: what to do for a run of ten minutes, such as 'leave out --fast'.
 
     Raises:
         RunError: the log ends before LoadGen's settings, so the scenario is unknown.
@@ -74,7 +75,7 @@ def judge(log: LoadGenLog, departures: tuple[Reason, ...] = ()) -> Verdict:
     return Verdict(
         valid=valid,
         reasons=() if valid else reasons,
-        notes=(*departures, *_notes(log, minimum_ms)),
+        notes=(*departures, *_notes(log, minimum_ms, lengthen)),
         ten_minutes_met=performance and minimum_ms >= TEN_MINUTES_MS and bool(log.get("result_min_duration_met", False)),
         early_stopping_met=log.get("early_stopping_met"),
         departures=departures,
@@ -99,12 +100,12 @@ def _accuracy_reasons(log: LoadGenLog) -> Iterator[Reason]:
     yield from error_reasons(log)
 
 
-def _notes(log: LoadGenLog, minimum_ms: int) -> Iterator[Reason]:
+def _notes(log: LoadGenLog, minimum_ms: int, lengthen: str) -> Iterator[Reason]:
     if log.has_performance and minimum_ms < TEN_MINUTES_MS:
         yield Reason(
             f"the minimum duration was {seconds(minimum_ms / 1e3)}; a closed-division result needs 10 minutes",
             "min_duration",
-            f"{TEN_MINUTES_MS} (leave out --fast)",
+            f"{TEN_MINUTES_MS}" + (f" ({lengthen})" if lengthen else ""),
         )
     if log.audited:
         yield Reason(

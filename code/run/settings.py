@@ -10,6 +10,7 @@ from typing import Any
 
 from code.fields.consumer import Consumer
 from code.fields.table import FIELDS
+from code.plan.workload import Workload
 from code.rules.benchmarks import newest_with
 from code.rules.rounds import Round, round_named
 
@@ -63,6 +64,19 @@ def _in_loadgen_units(name: str, unit: str, value: Any) -> int | float:
     if isinstance(value, bool):
         return int(value)
     return value  # type: ignore[no-any-return]
+
+
+def lengthen(workload: Workload) -> str:
+    """What to do for a run of the duration that the rules ask for, by what made it shorter: 'leave out --fast'."""
+    read = READS.of(workload)
+    name = "test_query_count" if read.get("test_query_count") else "min_duration"
+    where, _, what = workload.origin(name).partition(" ")
+    origins = {
+        "command": f"leave out {what.rpartition(' ')[2]}",
+        "environment": f"unset {what}",
+        "config": f"change it at {what}",
+    }
+    return origins.get(where, "" if where == "default" else f"change it at {workload.origin(name)}")
 
 
 def conf_text(model: str, scenario: str, conf: Mapping[str, int | float]) -> str:

@@ -18,6 +18,7 @@ from code.run import job as jobs
 from code.run import observers
 from code.run.job import Job
 from code.run.observers import Test, observed
+from code.run.settings import lengthen
 
 
 def planned(*words: str) -> Workload:
@@ -158,3 +159,26 @@ def test_a_gpu_system_on_a_machine_without_gpus_is_named_before_data_or_a_model(
     text = printed.out + printed.err
     assert "this machine is not ND_H100_v5" in text and "8 × H100" in text and "tensorrt" in text and "--dry_run" in text
     assert "model" not in text and "data set" not in text
+
+
+@pytest.mark.parametrize(
+    ("words", "environment", "step"),
+    [
+        (("--fast",), {}, "leave out --fast"),
+        (("--min_duration=2000",), {}, "leave out --min_duration"),
+        (("--fast", "--min_duration=2000"), {}, "leave out --min_duration"),
+        (("--test_query_count=70",), {}, "leave out --test_query_count"),
+        ((), {"MLPINF_MIN_DURATION": "2000"}, "unset MLPINF_MIN_DURATION"),
+        ((), {"MLPINF_FAST": "1"}, "unset MLPINF_FAST"),
+        ((), {}, ""),
+    ],
+)
+def test_a_short_run_names_what_made_it_short(words: tuple[str, ...], environment: dict[str, str], step: str) -> None:
+    given = ["--action=run", "--benchmarks=bert", "--scenarios=offline", "--system=A100_SXM4_40GBx8", *words]
+    assert lengthen(build(parse(given, environment))[0][0]) == step
+
+
+def test_a_short_run_of_a_users_conf_names_its_line(tmp_path: Path) -> None:
+    conf = tmp_path / "user.conf"
+    conf.write_text("\n*.Offline.min_duration = 2000\n")
+    assert lengthen(planned(f"--user_conf_path={conf}")) == f"change it at {conf}:2"
