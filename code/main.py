@@ -20,7 +20,7 @@ from code.common import console
 from code.common.errors import HarnessError, Interrupted, UsageError
 from code.common.paths import ENGINE_DIR
 from code.common.signals import SIGNALS
-from code.plan.reads import JSON
+from code.plan.reads import prints_json
 from code.plan.request import parse
 from code.plan.selection import use_configs
 
@@ -45,7 +45,7 @@ def main(arguments: Sequence[str]) -> int:
             console.say(usage(actions.names()))
             return 0
         request = parse(arguments)
-        console.for_programs(bool(request["json"]) and request["action"] in JSON)
+        console.for_programs(bool(request["json"]) and prints_json(request["action"], bool(request["dry_run"])))
         for warning in request.warnings:
             console.warn(warning)
         use_configs(request)

@@ -77,12 +77,24 @@ if [ ! -f "$out/CMakeCache.txt" ] || [ "$(cat "$out/.configured" 2>/dev/null)" !
   extra=()
   [ "$openvino" != "-" ] && extra+=("-DOpenVINO_DIR=$openvino")
   log=$out/configure.log
+  echo "Configuring the C++ harness …" >&2
   CXX=$compiler "$cmake" -S "$root/code/harness/cpp" -B "$out" "${generator[@]}" -DLOADGEN_DIR="$loadgen" \
     -DNLOHMANN_JSON_DIR="$json" -DSANITIZE="$sanitize" "${extra[@]}" "$@" >"$log" 2>&1 ||
     stop 4 "CMake cannot configure the C++ harness" "$(grep -A2 'CMake Error' "$log" | tail -1 | sed 's/^ *//')" "read $log"
   printf '%s' "$wanted" >"$out/.configured"
 fi
 log=$out/build.log
+
+# A line every few seconds. What sleeps has none of this script's streams, so that it holds no pipe open after the end.
+(
+  while sleep "${PROGRESS_EVERY:-5}" </dev/null >/dev/null 2>&1; do
+    step=$(tail -n 1 "$log" 2>/dev/null | sed -n 's/^\[\([0-9]*\)\/\([0-9]*\)\].*/\1 of \2 steps, /p')
+    echo "Compiling the C++ harness: ${step}$SECONDS s elapsed" >&2
+  done
+) &
+reporter=$!
+trap 'kill "$reporter" 2>/dev/null || true' EXIT
+: >"$log"
 "$cmake" --build "$out" --parallel "$(nproc)" >"$log" 2>&1 ||
   stop 4 "the C++ harness does not compile" "$(grep -m1 -E 'error|Error' "$log" || tail -1 "$log")" "read $log"
 mkdir -p "$bin"

@@ -10,7 +10,7 @@ import importlib
 import pkgutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol, cast
+from typing import Any, Protocol, cast
 
 from code.benchmarks.benchmark import BenchmarkDefinition, definition_of
 from code.common import console
@@ -90,16 +90,19 @@ class EachWorkload:
     Args:
         run: called with each job; the rows it returns are reported at the end.
         reports: whether to print a table of its rows, errors included, at the end.
+        as_json: what to print of each job instead, where --json is given: one JSON list with an entry for each workload.
     """
 
     run: Verb
     reports: bool = False
+    as_json: Callable[[Job, Context], dict[str, Any]] | None = None
 
     def perform(self, context: Context) -> int:
         """Call it for every workload. Returns the first failure's exit status; with --strict, 5 for an INVALID or FAILED result."""
         request = context.request
-        rehearsing = bool(request["dry_run"])
-        verb = cast(EachWorkload, load("dry_run")).run if rehearsing else self.run
+        action = cast(EachWorkload, load("dry_run")) if request["dry_run"] else self
+        entries: list[dict[str, Any]] = []
+        verb = action._collecting(entries) if request["json"] else action.run
         workloads, unplanned = build(request)
         rows = _undefined(request)
         errors: list[HarnessError] = []
@@ -108,6 +111,7 @@ class EachWorkload:
             console.fail(error.lines())
             rows.append(error_row(name, scenario, request["action"], error))
             errors.append(error)
+            entries.append({"benchmark_full": name, "scenario": scenario, "error": error.lines()})
 
         for missed in unplanned:
             name, scenario = missed.label.rsplit(" ", 1)
@@ -123,9 +127,28 @@ class EachWorkload:
                 failed(workload.full_name, str(workload.scenario), error)
                 if isinstance(error, Interrupted):
                     break
-        if self.reports and not rehearsing:
-            _report(rows, bool(request["json"]))
+        action._report(rows, entries, bool(request["json"]))
         return next((e.exit_status for e in errors if e.exit_status), _status_of(rows) if request["strict"] else 0)
+
+    def _report(self, rows: Sequence[ReportRow], entries: list[dict[str, Any]], as_json: bool) -> None:
+        """Print the JSON, or where the action reports its rows the table: but for a single error, which stands above already."""
+        if as_json and self.as_json is not None:
+            console.emit(entries)
+        elif as_json and self.reports:
+            console.emit([row.as_json() for row in rows])
+        elif self.reports and rows and not (len(rows) == 1 and rows[0].error):
+            print_report(rows)
+
+    def _collecting(self, entries: list[dict[str, Any]]) -> Verb:
+        """The verb that collects JSON; the usual one where the action has none."""
+        as_json = self.as_json
+        if as_json is None:
+            return self.run
+
+        def collect(job: Job, context: Context) -> None:
+            entries.append(as_json(job, context))
+
+        return collect
 
 
 def _undefined(request: Request) -> list[ReportRow]:
@@ -137,14 +160,6 @@ def _undefined(request: Request) -> list[ReportRow]:
         console.warn(f"{definition.name} {scenario} is not defined, and left out: {why}")
         rows.append(undefined_row(definition.name, str(scenario), str(request["action"]), why))
     return rows
-
-
-def _report(rows: Sequence[ReportRow], as_json: bool) -> None:
-    """Print the table, but for a single error, which stands above already; or the rows as JSON."""
-    if as_json:
-        console.emit([row.as_json() for row in rows])
-    elif rows and not (len(rows) == 1 and rows[0].error):
-        print_report(rows)
 
 
 def _status_of(rows: Sequence[ReportRow]) -> int:

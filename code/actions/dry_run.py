@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+from typing import Any
+
 from code.actions import Context, EachWorkload
 from code.common import console
 from code.common.errors import HarnessError, MissingError
+from code.plan.explain import as_json
+from code.plan.workload import Workload
 from code.run.job import Job
 from code.run.measured import probed_fields
 from code.run.preparation import with_remembered
@@ -23,8 +28,7 @@ def run(job: Job, context: Context) -> None:
     console.say(f"  engine   {_engine(job)}")
     for number, device in enumerate(job.placement.devices):
         console.say(f"  {'devices ' if not number else '        '} {device.words()}")
-    settled = {name: None if name in open_values else value for name, value in workload.plain().items()}
-    conf = user_conf(str(workload.scenario), settled, _count(job), definition.samples, definition.whole_passes)
+    conf = _conf(job, workload)
     lines = conf_text(definition.name, str(workload.scenario), conf).splitlines()[1:] or ["LoadGen's defaults"]
     console.say("  LoadGen  " + "\n           ".join(lines))
     for name, value in open_values.items():
@@ -32,6 +36,32 @@ def run(job: Job, context: Context) -> None:
     for name in sorted(remembered):
         console.say(f"           {name} = {workload[name]:,.6g}: {workload.origin(name).rpartition(': ')[2]}")
     job.warn_unused()
+
+
+def _json(job: Job, _context: Context) -> dict[str, Any]:
+    workload = with_remembered(job)
+    engine: dict[str, Any] = {"key": None, "built": False}
+    try:
+        engine = {"key": job.engines.first.folder.name, "built": job.engines.first.exists}
+    except MissingError as error:
+        engine["why"] = error.what
+    job.warn_unused()
+    return {
+        **as_json(workload),
+        "engine": engine,
+        "devices": [asdict(device) for device in job.placement.devices],
+        "loadgen": _conf(job, workload),
+        "measured_at_the_first_run": {
+            name: f"{v.value.factor:g} × {v.value.what}" for name, v in probed_fields(workload).items()
+        },
+    }
+
+
+def _conf(job: Job, workload: Workload) -> dict[str, int | float]:
+    """user.conf without the values that are measured at the first run."""
+    open_values = probed_fields(workload)
+    settled = {name: None if name in open_values else value for name, value in workload.plain().items()}
+    return user_conf(str(workload.scenario), settled, _count(job), job.definition.samples, job.definition.whole_passes)
 
 
 def _engine(job: Job) -> str:
@@ -48,4 +78,4 @@ def _count(job: Job) -> int:
         return job.definition.samples
 
 
-ACTION = EachWorkload(run)
+ACTION = EachWorkload(run, as_json=_json)

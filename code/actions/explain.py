@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from code.actions import Context, EachWorkload
 from code.common import console
 from code.fields.consumer import Consumer
@@ -15,9 +17,6 @@ READS = Consumer("make explain", ("verbose",))
 def run(job: Job, context: Context) -> None:
     """Print one workload's values as a table; --verbose includes unset fields."""
     workload = with_remembered(job)
-    if context.request["json"]:
-        console.emit(as_json(workload))
-        return
     rows = [
         (name, shown(item.value), item.origin)
         for name, item in sorted(workload.values.items())
@@ -34,4 +33,8 @@ def run(job: Job, context: Context) -> None:
         console.warn(note)
 
 
-ACTION = EachWorkload(run)
+def _json(job: Job, _context: Context) -> dict[str, Any]:
+    return as_json(with_remembered(job))
+
+
+ACTION = EachWorkload(run, as_json=_json)

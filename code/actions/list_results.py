@@ -8,6 +8,7 @@ from code.actions import Context, OncePerRequest
 from code.benchmarks.benchmark import definition_of
 from code.common import console, paths
 from code.rules.benchmarks import short_name
+from code.rules.metrics import METRICS
 from code.submission.stage import runs
 from code.submission.stage.runs import ACCURACY, Run
 
@@ -16,7 +17,8 @@ def run(context: Context) -> int:
     """Print the runs, or JSON with --json."""
     request = context.request
     root = runs.log_folder(request["log_dir"])
-    found, damaged = runs.scan(root)
+    complete, damaged = runs.scan(root)
+    found = runs.newest_first([*complete, *runs.unfinished(root)])
     for folder, reason in damaged:
         console.warn(f"{paths.shown(folder)} is left out: {reason}")
     if request["benchmarks"]:
@@ -50,11 +52,22 @@ def result(one: Run) -> str:
     if one.mode == ACCURACY:
         entries = one.metadata.get("accuracy") or []
         return ", ".join(f"{entry['name']} {entry['value']:.3f}" for entry in entries)
-    from code.rules.metrics import METRICS
+    metric = METRICS.get(one.scenario)
+    measured = one.metadata.get(metric.key) if metric else None
+    return metric.shown(float(measured)) if metric and isinstance(measured, (int, float)) else "-"
 
-    metric = METRICS[one.scenario]
-    value = one.metadata.get(metric.key)
-    return metric.shown(float(value)) if isinstance(value, (int, float)) else "-"
+
+def value(one: Run) -> dict[str, Any]:
+    """The result as numbers: {"value", "unit"} and, for a latency, its "percentile"; {"accuracy": [{"name", "value"}]} for scores."""
+    if one.mode == ACCURACY:
+        return {"accuracy": [{"name": e["name"], "value": e["value"]} for e in one.metadata.get("accuracy") or []]}
+    metric = METRICS.get(one.scenario)
+    measured = one.metadata.get(metric.key) if metric else None
+    if metric is None or not isinstance(measured, (int, float)):
+        return {"value": None, "unit": None}
+    unit, _, percentile = metric.unit.partition(" (")
+    out: dict[str, Any] = {"value": float(measured) * metric.scale, "unit": unit}
+    return {**out, "percentile": float(percentile.split()[0])} if percentile else out
 
 
 def verdict(one: Run) -> str:
@@ -81,6 +94,7 @@ def as_json(one: Run) -> dict[str, Any]:
         "mode": one.mode,
         "complete": one.complete,
         "result": result(one),
+        **value(one),
         "verdict": verdict(one),
         "engine": one.engine,
     }

@@ -8,6 +8,7 @@ progress is a plain line every few seconds.
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import sys
 import time
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from rich.progress import TaskID
 
 PLAIN_INTERVAL_S = 5.0
+UNLIMITED = 1 << 20
+"""Columns of a table that goes to a file or a pipe."""
 
 
 class _Reader:
@@ -105,6 +108,7 @@ class Progress:
         self.unit = unit
         self.done = 0.0
         self.note = ""
+        self._left = ""
         self._start = time.monotonic()
         self._last_line = self._start
         self._live: RichProgress | None = None
@@ -114,19 +118,18 @@ class Progress:
         self._start = self._last_line = time.monotonic()
         if sys.stderr.isatty():
             from rich.console import Console
-            from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+            from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
             self._live = Progress(
                 TextColumn("{task.description}"),
                 BarColumn(bar_width=24),
                 TextColumn("{task.fields[counts]}"),
                 TimeElapsedColumn(),
-                TextColumn("left"),
-                TimeRemainingColumn(),
+                TextColumn("{task.fields[left]}"),
                 console=Console(stderr=True),
                 transient=True,
             )
-            self._task = self._live.add_task(self.label, total=self.total, counts="")
+            self._task = self._live.add_task(self.label, total=self.total, counts="", left="")
             self._live.start()
         return self
 
@@ -139,19 +142,29 @@ class Progress:
         """Advance by `units`."""
         self.update(self.done + units)
 
-    def update(self, done: float, note: str = "") -> None:
-        """Set the progress to `done` units; `note` is shown after the counts."""
+    def update(self, done: float, note: str = "", left_s: float | None = None) -> None:
+        """Set the progress to `done` units.
+
+        Args:
+            note: shown after the counts.
+            left_s: the seconds that are left, where units differ in what they take; None: by the units.
+        """
         self.done = done
         self.note = note or self.note
-        if self._live is not None and self._task is not None:
-            self._live.update(self._task, completed=done, total=self.total, counts=self._counts())
-            return
         now = time.monotonic()
+        if left_s is None and self.total and 0 < done <= self.total:
+            left_s = (now - self._start) * (self.total - done) / done
+        self._left = f"about {duration(left_s)} left" if left_s else ""
+        if self._live is not None and self._task is not None:
+            self._live.update(self._task, completed=done, total=self.total, counts=self._counts(), left=self._left)
+            return
         if now - self._last_line >= PLAIN_INTERVAL_S:
             self._last_line = now
             _to_stderr(self._line(now - self._start))
 
     def _counts(self) -> str:
+        if not self.unit and self.total is None:
+            return self.note
         scale, unit = (1e6, "MB") if self.unit == "B" else (1.0, self.unit)
         done = f"{self.done / scale:,.0f}"
         text = f"{done}/{self.total / scale:,.0f} {unit}" if self.total else f"{done} {unit}"
@@ -159,13 +172,11 @@ class Progress:
 
     def _line(self, elapsed: float) -> str:
         text = f"{self.label}: {self._counts()}, {duration(elapsed)} elapsed"
-        if self.total and 0 < self.done <= self.total:
-            text += f", about {duration(elapsed * (self.total - self.done) / self.done)} left"
-        return text
+        return f"{text}, {self._left}" if self._left else text
 
 
 def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
-    """Print a table that fits the terminal (120 columns without one). Errors as for `say`."""
+    """Print a table: folded to fit a terminal, a row a line without one, whatever its width. Errors as for `say`."""
     from rich import box
     from rich.console import Console
     from rich.table import Table
@@ -178,14 +189,18 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> 
             raise BrokenPipeError
 
     to = sys.stderr if _Reader.program else sys.stdout
-    console = Strict(file=to, width=None if to.isatty() else 120, highlight=False)
-    grid = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    terminal = to.isatty()
+    text = io.StringIO()
+    console = Strict(file=to, highlight=False) if terminal else Strict(file=text, width=UNLIMITED, color_system=None)
+    grid = Table(title=title if terminal else None, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
     for name in columns:
         grid.add_column(name, overflow="fold")
     for row in rows:
         grid.add_row(*(cell if isinstance(cell, Text) else Text(str(cell)) for cell in row))
     try:
         console.print(grid)
+        if not terminal:
+            print("\n".join([title, *(line.rstrip() for line in text.getvalue().splitlines())]), file=to, flush=True)
     except BrokenPipeError:
         raise
     except OSError as error:

@@ -80,6 +80,15 @@ FIELDS_READ_BY: Mapping[str, tuple[str, ...]] = {
 """Config field → the actions that read it although they plan nothing."""
 
 
+def prints_json(action: str | None, rehearsed: bool) -> bool:
+    """Whether an action prints JSON where --json is given.
+
+    Args:
+        rehearsed: with --dry_run.
+    """
+    return action in JSON or (rehearsed and action in REHEARSED)
+
+
 def reads(action: str, field: Field) -> bool:
     """Whether an action reads an option. No action reads one that this harness ignores."""
     if field.name in ACCEPTED or field.class_only or field.placed:
@@ -96,4 +105,4 @@ def options_of(action: str) -> list[Field]:
     return sorted(found, key=lambda field: (not field.request, field.name not in READ_BY))
 
 
-__all__ = ["FIELDS_READ_BY", "JSON", "PLANNING", "READ_BY", "READ_BY_AS_WELL", "options_of", "reads"]
+__all__ = ["FIELDS_READ_BY", "JSON", "PLANNING", "READ_BY", "READ_BY_AS_WELL", "options_of", "prints_json", "reads"]

@@ -14,7 +14,7 @@ from code.fields.accepted import TRITON
 from code.fields.field import FALSE, TRUE, Field
 from code.fields.table import FIELDS, field_table, lookup
 from code.plan import config_versions
-from code.plan.reads import READ_BY
+from code.plan.reads import READ_BY, prints_json
 from code.rules.benchmarks import BENCHMARKS
 
 ENVIRONMENT_PREFIX = "MLPINF_"
@@ -125,6 +125,8 @@ class Request:
         lines = [f"{error.what}: {error.why}" for error in others if supported]
         lines += config_versions.notes(self["config_ver"] or ["default"], self._parts())
         for name, actions in READ_BY.items():
+            if name == "json" and prints_json(self["action"], bool(self["dry_run"])):
+                continue
             if name in self.given and self["action"] and self["action"] not in actions:
                 some = " and ".join(actions) if len(actions) < 4 else f"{', '.join(actions[:3])} and others"
                 lines.append(f"{name} is for {some}, and {self['action']} does not read it")

@@ -57,6 +57,19 @@ CONFIDENCE = 0.99
 """Of early stopping's estimate (MLPerf Inference rules, early stopping criterion)."""
 
 
+def queries_for_estimate(percentile: float) -> int:
+    """Queries from which LoadGen estimates a latency by early stopping, the slowest left out: the least n for which at most one late
+    query of n shows the percentile with CONFIDENCE.
+
+    Args:
+        percentile: as a share; 0.9 needs 64 queries, 0.99 needs 662.
+    """
+    count = 1
+    while percentile ** (count - 1) * (percentile + count * (1 - percentile)) > 1 - CONFIDENCE:
+        count += 1
+    return count
+
+
 def queries_without_late(percentile: float) -> int:
     """Queries that early stopping needs where none is late: n with percentile ** n <= 1 - CONFIDENCE.
 

@@ -15,6 +15,7 @@ from code.common.errors import HarnessError, Interrupted, MissingError, RunError
 from code.harness.python.progress import PIPE_VARIABLE
 from code.harness.python.watch import PATIENCE
 from code.harness.schema.run_spec import RunSpec
+from code.run.forecast import Forecast, forecast, remaining_s
 from code.run.language import binary
 from code.run.placement import environment_of
 from code.run.places import THIS_MACHINE, Place, Process
@@ -37,18 +38,20 @@ def harness_command(language: str) -> list[str]:
     return [str(binary())]
 
 
-def run(spec: RunSpec, label: str, language: str, place: Place = THIS_MACHINE) -> None:
+def run(spec: RunSpec, label: str, language: str, place: Place = THIS_MACHINE, needed: Forecast | None = None) -> None:
     """One LoadGen test. Raises the error that the process reports, or what its end means.
 
     Args:
         place: where it runs.
+        needed: what LoadGen waits for; None: by its own defaults.
     """
     folder = Path(spec.output_dir)
+    waited = needed or forecast(spec, {})
     run_file = folder / RUN_FILE
     spec.write(run_file)
     with (folder / STDOUT_FILE).open("wb") as stdout, console.Progress(label, None, "samples") as bar:
         command = [*harness_command(language), str(run_file)]
-        _process(place, spec, command, stdout, lambda line: _show(bar, spec, line))
+        _process(place, spec, command, stdout, lambda line: _show(bar, spec, waited, line))
 
 
 def probe(spec: RunSpec, label: str, language: str, folder: Path, place: Place = THIS_MACHINE) -> dict[str, float]:
@@ -60,12 +63,12 @@ def probe(spec: RunSpec, label: str, language: str, folder: Path, place: Place =
 
         def take(line: Mapping[str, Any]) -> None:
             answer.update(line.get("probe", {}))
-            bar.update(0)
+            bar.update(0, PREPARING.get(str(line.get("phase")), "measuring"))
 
         command = [*harness_command(language), "--probe", str(run_file)]
         _process(place, spec, command, stdout, take)
     if not answer:
-        raise RunError("the probe returned no result", "", f"see {folder / 'probe.txt'}")
+        raise RunError("the probe returned no result", "", f"see {paths.shown(folder / 'probe.txt')}")
     return answer
 
 
@@ -164,8 +167,8 @@ def _end(child: Process) -> None:
         child.wait()
 
 
-def _show(bar: console.Progress, spec: RunSpec, line: Mapping[str, Any]) -> None:
-    """Progress in samples for Offline and accuracy runs, in seconds for the others."""
+def _show(bar: console.Progress, spec: RunSpec, needed: Forecast, line: Mapping[str, Any]) -> None:
+    """Progress in samples, of the query in Offline and of the data set in accuracy runs, with the time that is left."""
     phase = line.get("phase")
     if phase in PREPARING:
         bar.update(0, PREPARING[str(phase)])
@@ -175,13 +178,9 @@ def _show(bar: console.Progress, spec: RunSpec, line: Mapping[str, Any]) -> None
     completed, issued, elapsed = float(line["completed"]), float(line["issued"]), float(line["elapsed_s"])
     per_second = completed / elapsed if elapsed > 0 else 0.0
     rate = f"{per_second:{',.0f' if per_second >= 100 else '.3g'}} samples/s" if per_second else "waiting for the first answer"
-    least_s = spec.expects.min_duration_ms / 1000
+    left = remaining_s(spec, needed, line)
     if spec.test_mode == "AccuracyOnly":
         bar.total = float(spec.dataset.count)
-        bar.update(completed, rate)
-    elif spec.scenario == "Offline" or least_s == 0:
-        bar.total = issued or None
-        bar.update(completed, rate)
     else:
-        bar.unit, bar.total = "s", least_s if elapsed < least_s else None
-        bar.update(elapsed, rate if elapsed < least_s else f"{rate}, until LoadGen has enough queries")
+        bar.total = (issued or None) if spec.scenario == "Offline" else None
+    bar.update(completed, f"{rate}, until LoadGen has enough queries" if left == 0 and bar.total is None else rate, left)

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from code.common import console
-from code.common.errors import MissingError, UsageError
+from code.common import console, paths
+from code.common.errors import Interrupted, MissingError, UsageError
 from code.common.files import atomic_write
 from code.harness.schema.run_spec import RunSpec
 from code.results import loadgen_log, settings_check
 from code.results.loadgen_log import LoadGenLog
 from code.results.machine import MachineState
 from code.run import launch
+from code.run.forecast import forecast
 from code.run.observers import Test, observed
 from code.run.resolved import Resolved
 from code.run.settings import conf_text, user_conf
@@ -34,8 +36,11 @@ def run(job: Resolved, mode: str, folder: Path, label: str) -> LoadGenLog:
     conf = _settings(job)
     with atomic_write(folder / "user.conf") as out:
         out.write(conf_text(job.definition.name, scenario, conf))
+    spec = _spec(job, mode, folder, conf)
+    needed = forecast(spec, conf)
+    console.say(f"{label}: {needed.words()}")
     with observed(Test(job.workload, mode, folder, job.placement, job.backend.computes)):
-        launch.run(_spec(job, mode, folder, conf), label, job.language.language)
+        launch.run(spec, label, job.language.language, needed=needed)
     log = loadgen_log.read_detail(folder / "mlperf_log_detail.txt")
     settings_check.require_settings(conf, log, scenario=scenario, mode=mode)
     return log
@@ -44,20 +49,32 @@ def run(job: Resolved, mode: str, folder: Path, label: str) -> LoadGenLog:
 def probe(job: Resolved, label: str) -> tuple[dict[str, float], MachineState]:
     """What the harness measures of the engine (samples_per_second, latency_ns, query_latency_ns), and the machine's state meanwhile.
 
-    Raises what the engine raises.
+    Raises what the engine raises. What the process printed is kept where it fails, because errors name the file.
     """
     devices = [device.name for device in job.placement.devices] if job.backend.computes else []
-    with tempfile.TemporaryDirectory() as scratch:
-        spec = _spec(job, "PerformanceOnly", Path(scratch), {})
+    parent = paths.build_dir() / "probes"
+    parent.mkdir(parents=True, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(prefix=f"{job.workload.full_name}-{job.workload.scenario}-", dir=parent))
+    spec = _spec(job, "PerformanceOnly", folder, {})
+    try:
         with watched(devices, label, shares(job.workload)) as seen:
-            found = launch.probe(spec, label, job.language.language, Path(scratch))
+            found = launch.probe(spec, label, job.language.language, folder)
+    except (Interrupted, KeyboardInterrupt):
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    shutil.rmtree(folder, ignore_errors=True)
     return found, seen.state
 
 
 def probe_for_open_values(job: Resolved) -> tuple[dict[str, float], MachineState]:
     """The same, announced: a config leaves values to a measurement."""
-    console.say(f"{job.label}: measuring this machine for values that its config leaves open")
-    return probe(job, f"{job.label} probe")
+    steps = "full batches, then single samples, for some seconds"
+    console.say(f"{job.label}: measuring this machine for values that its config leaves open: {steps}")
+    found, state = probe(job, f"{job.label} probe")
+    rate, latency = found.get("samples_per_second"), found.get("latency_ns")
+    if rate and latency:
+        console.say(f"{job.label}: measured {rate:,.4g} samples/s in full batches, {latency / 1e6:,.4g} ms for a single sample")
+    return found, state
 
 
 def _settings(job: Resolved) -> dict[str, int | float]:

@@ -120,7 +120,7 @@ def test_json_is_all_of_standard_output(capsys: pytest.CaptureFixture[str]) -> N
         console.for_programs(False)
     shown = capsys.readouterr()
     assert json.loads(shown.out) == {"a": 1}
-    assert "a line for people" in shown.err and " A " in shown.err
+    assert "a line for people" in shown.err and " A\n" in shown.err
 
 
 def row(folder: Path) -> ReportRow:

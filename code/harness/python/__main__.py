@@ -95,7 +95,7 @@ def _run(spec: RunSpec, loaded: Any, pipe: ProgressPipe, watch: Watch) -> None:
             fail(RunError("LoadGen stopped", str(error), "see mlperf_log_detail.txt in the log folder"))
         ended.set()
 
-    watch.enter("run", loaded, lambda: (sut.counts.issued, sut.counts.completed))
+    watch.enter("run", loaded, lambda: sut.counts)
     start = time.monotonic()
     thread = threading.Thread(target=test, name="loadgen", daemon=True)
     thread.start()

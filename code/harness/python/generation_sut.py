@@ -11,6 +11,7 @@ import threading
 import time
 from array import array
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -28,6 +29,21 @@ def in_order(indices: Sequence[int], lengths: NDArray[np.int32], segments: int) 
     parts = np.array_split(np.arange(len(indices)), max(1, segments))
     wanted = np.asarray(indices, dtype=np.int64)
     return np.concatenate([part[np.argsort(-lengths[wanted[part]], kind="stable")] for part in parts]).astype(np.int64)
+
+
+@dataclass
+class Generated(Counts):
+    """Work of text generation: the tokens of prompts and of texts, of which unfinished requests are expected to have the mean."""
+
+    tokens: int = 0
+
+    @property
+    def share(self) -> float:
+        """The share of all tokens that is done, 0 to 1; 0 where it is not known."""
+        if not self.due or not self.completed:
+            return 0.0
+        expected = self.tokens / self.completed * self.issued
+        return min(1.0, (self.done + self.tokens) / (self.due + expected))
 
 
 class GenerationSut:
@@ -56,7 +72,7 @@ class GenerationSut:
         watchdog_s: float = 0.0,
         segments: int = 1,
     ) -> None:
-        self.counts = Counts()
+        self.counts = Generated()
         self.tokens = 0
         """Tokens generated so far, without prompts."""
         self.usage = Usage()
@@ -86,6 +102,8 @@ class GenerationSut:
             if self.counts.issued == self.counts.completed:
                 self._last_sign = now
             self.counts.issued += len(ids)
+            if self._segments:
+                self.counts.due += float(self._dataset.lengths[np.asarray(indices)].sum(dtype=np.float64))
             numbers = range(self._next, self._next + len(ids))
             self._next += len(ids)
             for number, position in zip(numbers, order.tolist(), strict=True):
@@ -126,6 +144,7 @@ class GenerationSut:
                         firsts.append((identity, event.tokens[:1]))
                     self._reported.discard(event.request)
                     del self._requests[event.request]
+                    self.counts.done += float(self._dataset.lengths[index])
                     self.log.extend((issued, now, 1.0, float(self._dataset.lengths[index])))
                 else:
                     self._reported.add(event.request)
@@ -140,6 +159,7 @@ class GenerationSut:
             self._last_sign = now
             self._complete([self._respond(i, t.ctypes.data, t.nbytes, len(t)) for i, t in finished])
             self.tokens += sum(len(t) for _, t in finished)
+            self.counts.tokens = self.tokens
             self.counts.completed += len(finished)
 
     def _watch(self) -> None:

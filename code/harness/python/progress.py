@@ -1,7 +1,8 @@
 """Progress and fatal errors as JSON lines on a pipe to the launcher.
 
 {"phase": "load" | "probe" | "warmup" | "run" | "end", "issued": n, "completed": n, "elapsed_s": s}, {"probe": {…}} or
-{"error": {"what", "why", "next_step", "status"}}.
+{"error": {"what", "why", "next_step", "status"}}. "work" beside "completed" is the share of the work that is done, 0 to 1, where samples
+differ in length.
 """
 
 from __future__ import annotations

@@ -15,6 +15,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from code.common.errors import HarnessError, RunError
 from code.harness.python.batcher import ArrivalQueue, Batch, by_length
 from code.harness.python.datasets import Dataset
@@ -23,10 +25,21 @@ from code.harness.python.devices import Lane, bind_thread, on_device
 
 @dataclass
 class Counts:
-    """Progress snapshot for the console: samples issued and completed."""
+    """Progress snapshot for the console: samples issued and completed, and the same in work where that is known.
+
+    Work is in the data set's own unit, such as tokens: Offline answers the longest samples first, so that a share of the samples says
+    little about the time that is left.
+    """
 
     issued: int = 0
     completed: int = 0
+    due: float = 0.0
+    done: float = 0.0
+
+    @property
+    def share(self) -> float:
+        """The share of the work that is done, 0 to 1; 0 where it is not known."""
+        return min(1.0, self.done / self.due) if self.due else 0.0
 
 
 class Sut:
@@ -87,6 +100,7 @@ class Sut:
             for batch in by_length(ids, indices, self._dataset.lengths, self._limit, self._padding):
                 self._answer(self.lanes[0], batch)
         elif self._sorted:
+            self.counts.due += float(self._dataset.lengths[np.asarray(indices)].sum(dtype=np.float64))
             with self._ready:
                 self._work = by_length(ids, indices, self._dataset.lengths, self._limit, self._padding)
                 self._ready.notify_all()
@@ -152,5 +166,7 @@ class Sut:
             self.counts.completed += len(batch.ids)
             lane.samples += len(batch.ids)
             lane.batches += 1
-            longest = float(self._dataset.lengths[batch.indices].max())
+            lengths = self._dataset.lengths[batch.indices]
+            self.counts.done += float(lengths.sum(dtype=np.float64))
+            longest = float(lengths.max())
             self.batches.extend((begin, time.monotonic(), float(len(batch.ids)), longest))

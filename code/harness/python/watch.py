@@ -15,6 +15,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -45,6 +46,31 @@ class Watched(Protocol):
         """State of each lane, for the error message."""
 
 
+class Counted(Protocol):
+    """How far a test is."""
+
+    @property
+    def issued(self) -> int:
+        """Samples that LoadGen issued."""
+
+    @property
+    def completed(self) -> int:
+        """Samples that were answered."""
+
+    @property
+    def share(self) -> float:
+        """The share of the work that is done, 0 to 1; 0 where it is not known."""
+
+
+@dataclass(frozen=True)
+class Nothing:
+    """Before a test."""
+
+    issued: int = 0
+    completed: int = 0
+    share: float = 0.0
+
+
 class Watch:
     """The watchdog of one process.
 
@@ -60,7 +86,7 @@ class Watch:
         self._stuck_s = stuck_s
         self._folder: Path | None = None
         self._watched: Watched | None = None
-        self._counts: Callable[[], tuple[int, int]] = lambda: (0, 0)
+        self._counts: Callable[[], Counted] = Nothing
         self._phase = "start"
         self._began = self._moved = time.monotonic()
         self._answers = 0
@@ -81,12 +107,12 @@ class Watch:
         with self._lock:
             self._stuck_s, self._folder = stuck_s, folder
 
-    def enter(self, phase: str, watched: Watched | None = None, counts: Callable[[], tuple[int, int]] | None = None) -> None:
+    def enter(self, phase: str, watched: Watched | None = None, counts: Callable[[], Counted] | None = None) -> None:
         """Begin a phase: 'load', 'probe', 'warmup', 'run' or 'end'.
 
         Args:
             watched: what is observed in it; None: only the duration of loading.
-            counts: gives the samples issued and completed.
+            counts: gives the samples issued and completed, and the share of the work that is done.
         """
         with self._lock:
             self._phase, self._watched = phase, watched
@@ -149,8 +175,9 @@ class Watch:
         )
 
     def _report(self, now: float) -> None:
-        issued, completed = self._counts()
-        self._pipe.send(phase=self._phase, issued=issued, completed=completed, elapsed_s=now - self._began)
+        counts = self._counts()
+        known = {"work": counts.share} if counts.share else {}
+        self._pipe.send(phase=self._phase, issued=counts.issued, completed=counts.completed, elapsed_s=now - self._began, **known)
 
 
 def _leave_to_the_watch(_number: int, _frame: Any) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -130,6 +131,8 @@ class Run:
 
     def missing(self) -> list[str]:
         """What is missing for it to be complete; [] for a complete run."""
+        if (self.folder / INCOMPLETE).exists() and not (self.folder / METADATA).exists():
+            return [f"{INCOMPLETE} marker: the run has not finished, or failed"]
         out = [f"{INCOMPLETE} marker: the run has not finished, or failed"] if (self.folder / INCOMPLETE).exists() else []
         out += [f"{METADATA} is damaged: {misfit}" for misfit in self.misfits]
         return out + [f"no {name}" for name in self.wanted if not (self.folder / name).is_file()]
@@ -194,7 +197,37 @@ def scan(root: Path) -> tuple[list[Run], list[tuple[Path, str]]]:
     read = [(folder, _read_run(folder)) for folder in folders]
     runs = [run for _, run in read if isinstance(run, Run)]
     damaged = sorted((folder, reason) for folder, reason in read if isinstance(reason, str))
-    return sorted(runs, key=lambda run: (run.started, str(run.folder)), reverse=True), damaged
+    return newest_first(runs), damaged
+
+
+def unfinished(root: Path) -> list[Run]:
+    """Runs below `root` that have logs and no metadata.json yet, newest first: they go on, were interrupted, or failed."""
+    found = []
+    for path, _, files in os.walk(root):
+        if INCOMPLETE not in files or METADATA in files:
+            continue
+        folder = Path(path)
+        try:
+            marked = (folder / INCOMPLETE).stat().st_mtime
+        except FileNotFoundError:  # it is finished meanwhile
+            continue
+        asked = str(provenance.read(folder).get("mode"))
+        system_id, benchmark, scenario = (*("-", "-", "-"), *folder.parts)[-3:]
+        known = {
+            "system_name": system_id,
+            "system_id": system_id,
+            "benchmark_full": benchmark,
+            "scenario": scenario.split(".")[0],
+        }
+        mode = asked if asked in (PERFORMANCE, ACCURACY) else "-"
+        begun = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(marked))
+        found.append(Run(folder, {**known, "test_mode": mode}, started(folder) or begun))
+    return newest_first(found)
+
+
+def newest_first(found: Iterable[Run]) -> list[Run]:
+    """Runs by the time of their start."""
+    return sorted(found, key=lambda run: (run.started, str(run.folder)), reverse=True)
 
 
 def for_round(runs: Iterable[Run], round_: Round | None) -> list[Run]:

@@ -1,5 +1,6 @@
 #include "core/lane.h"
 
+#include <algorithm>
 #include <string>
 #include <utility>
 
@@ -56,6 +57,7 @@ int64_t Lane::finish(const Batch& batch, int64_t started) {
   complete_(answers_.responses.data(), answers_.responses.size());
   add(state_.completed, static_cast<uint64_t>(batch.size()));
   add(state_.batches, uint64_t{1});
+  add(state_.work, static_cast<uint64_t>(batch.size()) * static_cast<uint64_t>(std::max<int32_t>(batch.longest, 0)));
   state_.in_flight.store(state_.in_flight.load(std::memory_order_relaxed) - static_cast<uint32_t>(batch.size()),
                          std::memory_order_relaxed);
   const int64_t now = now_ns();

@@ -26,6 +26,7 @@ using Complete = std::function<void(mlperf::QuerySampleResponse*, size_t)>;
 struct alignas(64) LaneState {
   std::atomic<uint64_t> completed{0};
   std::atomic<uint64_t> batches{0};
+  std::atomic<uint64_t> work{0};       // samples times the longest sample of their batch
   std::atomic<uint64_t> calls{0};      // engine calls beyond one per batch
   std::atomic<int64_t> busy_ns{0};     // time with batches in the engine, without warm-up
   std::atomic<int64_t> busy_since{0};  // start of the current engine call, ns; 0: none

@@ -141,6 +141,7 @@ void Watch::report(int64_t now) {
                          {"issued", issued},
                          {"completed", completed},
                          {"elapsed_s", static_cast<double>(now - phase_began_) / 1e9}};
+  if (watched_ != nullptr && watched_->work_share() > 0) line["work"] = watched_->work_share();
   if (completed > 0 && now > first_issued_) {
     line["rate"] = static_cast<double>(completed) * 1e9 / static_cast<double>(now - first_issued_);
   }

@@ -21,6 +21,9 @@ class Watched {
 
   [[nodiscard]] virtual uint64_t issued() const = 0;
   [[nodiscard]] virtual uint64_t completed() const = 0;
+  // The share of the issued work that is done, 0 to 1; 0 where it is not known. Long samples are answered first, so
+  // that a share of the samples says little about the time that is left.
+  [[nodiscard]] virtual double work_share() const { return 0; }
   // A count that grows with every engine answer, including those in the middle of a sample.
   [[nodiscard]] virtual uint64_t answers() const = 0;
   // The latency percentile at `share` (0 to 1), in ns; 0 where unknown.

@@ -15,6 +15,12 @@ uint64_t Sut::completed() const {
   return out;
 }
 
+uint64_t Sut::work() const {
+  uint64_t out = 0;
+  for (size_t i = 0; i < lanes_.size(); ++i) out += lanes_.lane(i).state().work.load(std::memory_order_relaxed);
+  return out;
+}
+
 uint64_t Sut::answers() const {
   uint64_t out = completed();
   for (size_t i = 0; i < lanes_.size(); ++i) out += lanes_.lane(i).state().calls.load(std::memory_order_relaxed);

@@ -33,6 +33,8 @@ class Sut : public Watched {
   [[nodiscard]] uint64_t issued() const override { return issued_.load(std::memory_order_relaxed); }
   [[nodiscard]] uint64_t completed() const override;
   [[nodiscard]] uint64_t answers() const override;
+  // Samples times the longest sample of their batch, of all answered batches.
+  [[nodiscard]] uint64_t work() const;
   [[nodiscard]] double latency_ns(double share) const override;
   [[nodiscard]] int64_t longest_busy_ns(int64_t now) const override;
   [[nodiscard]] std::string describe(int64_t now) const override;
