@@ -22,9 +22,9 @@ USER_TEXT = RUN_ARGS BENCHMARKS NAME CAPTURE DIR TO SUBMITTER DIVISION CATEGORY 
   SANITIZE TEST_ARGS LOG_DIR GPUCLK TARGET benchmark scenario config
 SCRATCH_ORIGIN := $(if $(filter command% environment%,$(origin MLPERF_SCRATCH_PATH)),given,default)
 $(call default,MLPERF_SCRATCH_PATH,$$(DEFAULT_SCRATCH))
-$(foreach name,$(USER_TEXT) BUILD_DIR VENV PYTHON3 MLPERF_SCRATCH_PATH,$(call raw,$(name)))
-$(foreach name,$(USER_TEXT),$(if $(value $(name)),$(eval export $(name))))
-$(foreach name,BUILD_DIR VENV MLPERF_SCRATCH_PATH,$(call absolute,$(name)))
+$(foreach name,$(USER_TEXT) BUILD_DIR VENV PYTHON3 MLPERF_SCRATCH_PATH MLPERF_MIRROR WHEELHOUSE,$(call raw,$(name)))
+$(foreach name,$(USER_TEXT) MLPERF_MIRROR WHEELHOUSE,$(if $(value $(name)),$(eval export $(name))))
+$(foreach name,BUILD_DIR VENV MLPERF_SCRATCH_PATH $(if $(WHEELHOUSE),WHEELHOUSE),$(call absolute,$(name)))
 export PROJECT_ROOT BUILD_DIR VENV PYTHON3 MLPERF_SCRATCH_PATH SCRATCH_ORIGIN
 
 # Under sudo in one of the images every command runs as the account that called sudo, so that no file becomes root's.
@@ -70,6 +70,10 @@ PACKAGES = packages_build packages_calibration packages_debug packages_dev packa
 $(PACKAGES): packages_%: runtime
 	@$(SCRIPT)/environment.sh $*
 
+.PHONY: wheelhouse
+wheelhouse: runtime ## Download the packages for machines without a network, which use WHEELHOUSE=… (TO=…, SETS="runtime dev")
+	@$(SCRIPT)/wheelhouse.sh "$$VENV/bin/python" "$${TO:-}" $(SETS)
+
 .PHONY: calibration
 calibration: packages_calibration ## Install what int8 and fp8 need (NNCF)
 
@@ -99,6 +103,14 @@ download_model: $(READY) ## Download the models (tiny: part of the repository)
 .PHONY: preprocess_data
 preprocess_data: $(READY) ## Preprocess the data sets into arrays that the harness memory-maps
 	@$(HARNESS) --action=preprocess_data $(EVERY) @RUN_ARGS
+
+.PHONY: verify_data
+verify_data: $(READY) ## Check all reference data, models and arrays that are there; list what is missing
+	@$(HARNESS) --action=verify_data $(EVERY) @RUN_ARGS
+
+.PHONY: export_mirror
+export_mirror: $(READY) ## Copy the reference files to a folder for MLPERF_MIRROR (TO=…)
+	@$(HARNESS) --action=export_mirror $(EVERY) --to=@TO @RUN_ARGS
 
 .PHONY: build
 build: packages_build link_dirs ## Build the C++ harness; later runs use it (SANITIZE=thread|address)

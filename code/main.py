@@ -28,7 +28,7 @@ INTERRUPTED_STATUS = 130
 MAKE_VARIABLES = frozenset(
     (
         *("A", "B", "BENCHMARKS", "CAPTURE", "CATEGORY", "DIVISION", "FROM", "NAME", "PASSPHRASE_FILE", "ROUND", "STATUS"),
-        *("SUBMITTER", "benchmark", "scenario", "config"),
+        *("SUBMITTER", "TO", "benchmark", "scenario", "config"),
     )
 )
 """Variables of make that are the value of one option."""

@@ -80,6 +80,8 @@ heal() {
 }
 
 installed && [ -x "$python" ] && exit 0
+[ -z "${WHEELHOUSE:-}" ] || [ -d "$WHEELHOUSE" ] ||
+  stop 2 "WHEELHOUSE names $WHEELHOUSE, which is not a directory" "packages are installed from there" "correct or unset WHEELHOUSE"
 whole || heal
 whole || stop 4 "the Python environment $venv does not work" "it has no pip, and none can be added" \
   "remove $venv, then run the same command again"
@@ -89,6 +91,10 @@ failed() { # failed NEXT
   stop 3 "the packages of ${file#"$root"/} could not be installed" "see the lines above" "$1"
 }
 again="check the network or pip's index settings, then run the same command again"
+if [ -n "${WHEELHOUSE:-}" ]; then
+  again="the wheelhouse $WHEELHOUSE is for $(cat "$WHEELHOUSE/MADE_FOR" 2>/dev/null || echo 'an unknown machine'), and this is "
+  again+="$("$python" --version 2>&1) on $(uname -m): make one that fits with \`make wheelhouse TO=…\`"
+fi
 echo "Installing the Python packages of ${file#"$root"/} (once) …"
 case $set in
   tensorrt | train | export)

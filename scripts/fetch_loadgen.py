@@ -1,5 +1,7 @@
 """Fetch LoadGen's sources: `python scripts/fetch_loadgen.py OUT` leaves them in the folder OUT and prints it.
 
+With `--archive OUT` it leaves the archive there.
+
 The version and its digests are those of requirements/runtime.lock; pip downloads the source archive and checks it. A folder that is
 already there and is of that version is left alone.
 """
@@ -27,6 +29,30 @@ def pinned(lock: Path) -> str:
     return found[0]
 
 
+def download(scratch: Path, requirement: str) -> Path:
+    """Download the source archive into `scratch`, checked by pip."""
+    wanted = scratch / "requirement.txt"
+    wanted.write_text(requirement + "\n", encoding="utf-8")
+    command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps"]
+    command += ["--no-binary", PACKAGE, "--require-hashes", "--dest", str(scratch), "-r", str(wanted)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    archives = list(scratch.glob("*.tar.gz"))
+    if done.returncode != 0 or len(archives) != 1:
+        why = (done.stderr.strip().splitlines() or ["it gave no archive"])[-1]
+        raise SystemExit(
+            f"error: pip cannot fetch the sources of {PACKAGE}\n  why:  {why}\n"
+            "  next: check the network or pip's index settings, then run the same command again"
+        )
+    return archives[0]
+
+
+def keep_archive(out: Path) -> Path:
+    """Put the source archive into the folder `out`."""
+    with tempfile.TemporaryDirectory(dir=out, prefix=".loadgen-") as scratch:
+        archive = download(Path(scratch), pinned(LOCK))
+        return archive.rename(out / archive.name)
+
+
 def fetch(out: Path) -> None:
     """Download, check and unpack beside `out`, then rename."""
     requirement = pinned(LOCK)
@@ -35,20 +61,9 @@ def fetch(out: Path) -> None:
         return
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=out.parent, prefix=".loadgen-") as scratch:
-        wanted = Path(scratch) / "requirement.txt"
-        wanted.write_text(requirement + "\n", encoding="utf-8")
-        command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps"]
-        command += ["--no-binary", PACKAGE, "--require-hashes", "--dest", scratch, "-r", str(wanted)]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        archives = list(Path(scratch).glob("*.tar.gz"))
-        if done.returncode != 0 or len(archives) != 1:
-            why = (done.stderr.strip().splitlines() or ["it gave no archive"])[-1]
-            raise SystemExit(
-                f"error: pip cannot fetch the sources of {PACKAGE}\n  why:  {why}\n"
-                "  next: check the network or pip's index settings, then run the same command again"
-            )
+        fetched = download(Path(scratch), requirement)
         unpacked = Path(scratch) / "unpacked"
-        with tarfile.open(archives[0]) as archive:
+        with tarfile.open(fetched) as archive:
             # The digest is checked; the filter, where this Python has it, still keeps every member inside the folder.
             if hasattr(tarfile, "data_filter"):
                 archive.extractall(unpacked, filter="data")
@@ -62,7 +77,10 @@ def fetch(out: Path) -> None:
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 2:
-        raise SystemExit("usage: python scripts/fetch_loadgen.py OUT")
-    fetch(Path(sys.argv[1]).absolute())
-    print(Path(sys.argv[1]).absolute())
+    if len(sys.argv) == 3 and sys.argv[1] == "--archive":
+        print(keep_archive(Path(sys.argv[2]).absolute()))
+    elif len(sys.argv) == 2:
+        fetch(Path(sys.argv[1]).absolute())
+        print(Path(sys.argv[1]).absolute())
+    else:
+        raise SystemExit("usage: python scripts/fetch_loadgen.py [--archive] OUT")

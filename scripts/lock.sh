@@ -9,5 +9,7 @@ for extra in build calibration tune debug tensorrt-rtx; do
   "$uv" pip compile "${options[@]}" pyproject.toml --extra "$extra" -c requirements/runtime.lock \
     -o "requirements/${extra//-/_}.lock"
 done
-"$uv" pip compile "${options[@]}" requirements/uv.in -o requirements/uv.lock
+for tool in uv builders; do
+  "$uv" pip compile "${options[@]}" "requirements/$tool.in" -o "requirements/$tool.lock"
+done
 cp requirements/runtime.lock docker/common/runtime.lock

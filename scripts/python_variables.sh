@@ -19,3 +19,7 @@ for variable in ${!PIP_@}; do
 done
 # Goes before `user = true` of a pip.conf.
 export PIP_USER=0 PIP_DISABLE_PIP_VERSION_CHECK=1
+# A wheelhouse (`make wheelhouse`) instead of an index.
+if [ -n "${WHEELHOUSE:-}" ]; then
+  export PIP_NO_INDEX=1 PIP_FIND_LINKS="file://${WHEELHOUSE// /%20}"
+fi

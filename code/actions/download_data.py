@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from code.actions import Context, EachBenchmark
+from code.benchmarks.announce import announce
 from code.benchmarks.benchmark import BenchmarkDefinition
 
 
@@ -15,6 +16,7 @@ def run(definition: BenchmarkDefinition, context: Context) -> None:
         definition.import_data(Path(source))
         return
     for variant in variants(context):
+        announce(definition.name, [file for file in definition.downloads(variant) if file.kind == "data"])
         definition.download_data(variant)
 
 

@@ -7,10 +7,11 @@ Code that needs only the facts uses code/rules/benchmarks.py, which imports noth
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
+from code.benchmarks import verify
 from code.common.constants import AccuracyTarget, Benchmark, Scenario
 from code.common.errors import UsageError
 from code.fields.consumer import Consumer
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from code.results.accuracy import AccuracyResult
 
 
+Check = verify.Check
 Downloads = tuple[PublishedFile, ...]
 
 
@@ -67,6 +69,19 @@ class BenchmarkDefinition(Protocol):
     def downloads(self, variant: str) -> Downloads:
         """The published files that download_data and download_model of a variant fetch, in order; () where there are none."""
         return ()
+
+    def beside(self, variant: str) -> Downloads:
+        """Files that a download leaves beside the published ones, and that a mirror has as well."""
+        return ()
+
+    def verify(self, values: Mapping[str, Any]) -> Iterator[Check]:
+        """Check the reference's files and arrays that are there, and name those that are not.
+
+        Args:
+            values: the defaults of all fields and the request's options.
+        """
+        for file in self.downloads("reference"):
+            yield verify.check_file(self.name, file)
 
     def import_data(self, source: Path) -> None:
         """Convert a user's file, given by the field `facts.import_field`, into the data set."""

@@ -41,12 +41,14 @@ READ_BY: Mapping[str, tuple[str, ...]] = {
     "b": ("compare",),
     "anyway": ("compare",),
     "report_dir": ("report",),
+    "to": ("export_mirror",),
 }
 """Option → the actions that read it; another action warns that it does not."""
 READ_BY_AS_WELL: Mapping[str, tuple[str, ...]] = {
     "action": (),
     "benchmarks": (
         *(*PLANNING, *STAGES, "download_data", "download_model", "preprocess_data", "doctor", "list_configs", "list_results"),
+        *("verify_data", "export_mirror"),
         *("report", "reproduce", "add_system", "clean_engines"),
     ),
     "scenarios": (*PLANNING, "stage_results", "add_system"),
@@ -74,6 +76,7 @@ READ_BY_AS_WELL: Mapping[str, tuple[str, ...]] = {
 FIELDS_READ_BY: Mapping[str, tuple[str, ...]] = {
     "model_variant": ("download_data", "download_model", "preprocess_data", "doctor", "add_system"),
     "backend": ("clean_engines",),
+    "preprocessed_data_dir": ("preprocess_data", "verify_data"),
     "log_dir": ("list_results", "report", "stage_results"),
     "round": WHO,
 }

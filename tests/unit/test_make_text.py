@@ -256,9 +256,10 @@ def test_every_recipe_that_calls_a_python_program_clears_them(project: Path) -> 
     """Programs of the environment are Python, too: cmake, ruff and mypy would read the caller's modules."""
     text = (project / "Makefile").read_text().replace("\\\n", "")
     direct = [line for line in text.splitlines() if line.startswith("\t") and '"$$VENV' in line]
-    allowed = ("$(CLEAN)", "build_harness.sh", "clang-format", "clang-tidy", "export VENV=")
+    allowed = ("$(CLEAN)", "build_harness.sh", "wheelhouse.sh", "clang-format", "clang-tidy", "export VENV=")
     assert direct and not [line for line in direct if not any(word in line for word in allowed)]
-    assert '. "$root/scripts/python_variables.sh"' in (project / "scripts" / "build_harness.sh").read_text()
+    for script in ("build_harness.sh", "wheelhouse.sh"):
+        assert '. "$root/scripts/python_variables.sh"' in (project / "scripts" / script).read_text()
 
 
 def test_packages_without_digests_are_named_in_security(project: Path) -> None:
@@ -272,3 +273,16 @@ def test_packages_without_digests_are_named_in_security(project: Path) -> None:
     calls = [line for path in [*project.glob("Makefile*"), *(project / "scripts").rglob("*.sh"), *(project / "docker").rglob("*")]
              if path.is_file() for line in path.read_text().splitlines() if "pip install" in line and "-m pip" in line]  # fmt: skip
     assert len([line for line in calls if "--require-hashes" not in line]) == 1, calls
+
+
+def test_a_wheelhouse_is_asked_instead_of_an_index(project: Path, tmp_path: Path) -> None:
+    command = ["bash", "-c", '. "$0" && echo "$PIP_NO_INDEX $PIP_FIND_LINKS"', str(project / "scripts" / "python_variables.sh")]
+    environment = {"PATH": os.environ["PATH"], "WHEELHOUSE": "/media/a disk/wheels"}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout == "1 file:///media/a%20disk/wheels\n"
+    environment |= {"WHEELHOUSE": str(tmp_path / "absent"), "VENV": str(tmp_path / "venv")}
+    done = subprocess.run(
+        [project / "scripts/environment.sh", "runtime"], env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2 and "WHEELHOUSE names" in done.stderr
+    assert not (tmp_path / "venv").exists()

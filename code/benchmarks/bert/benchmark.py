@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from code.benchmarks.benchmark import BenchmarkDefinition, Downloads
-from code.benchmarks.bert import data, facts
+from code.benchmarks.benchmark import BenchmarkDefinition, Check, Downloads
+from code.benchmarks.bert import checks, data, facts
 from code.benchmarks.bert.data import Sources
 from code.common import console, paths
 from code.common.constants import AccuracyTarget
@@ -38,6 +38,11 @@ class Bert(BenchmarkDefinition):
     def downloads(self, variant: str) -> Downloads:
         """The data set, the vocabulary and both models."""
         return (facts.DEV_SET, *data.MODEL_FILES) if variant == "reference" else ()
+
+    def verify(self, values: Mapping[str, Any]) -> Iterator[Check]:
+        """The files, the number of questions, and the arrays against their manifest."""
+        yield from super().verify(values)
+        yield from checks.arrays(data.sources("reference"), self._preprocessed({**values, "data_path": None, "vocab_path": None}))
 
     def download_model(self, variant: str) -> None:
         """The ONNX model and the vocabulary."""

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from code.backends.generators.text import TextDefinition
-from code.benchmarks.benchmark import BenchmarkDefinition, Downloads
-from code.benchmarks.gptj import data, facts, generation, inputs, scores
+from code.benchmarks.benchmark import BenchmarkDefinition, Check, Downloads
+from code.benchmarks.gptj import checks, data, facts, generation, inputs, scores
 from code.benchmarks.gptj.checkpoint import Checkpoint, open_checkpoint
 from code.common import console
 from code.common.constants import AccuracyTarget
@@ -36,6 +36,14 @@ class GptJ(BenchmarkDefinition, TextDefinition):
     def downloads(self, variant: str) -> Downloads:
         """The data set, the sentence model, the calibration list and the checkpoint."""
         return (facts.DATA, facts.PUNKT, facts.CALIBRATION, facts.MODEL) if variant == "reference" else ()
+
+    def beside(self, variant: str) -> Downloads:
+        """MLCommons' list of the checkpoint's files."""
+        return facts.METADATA if variant == "reference" else ()
+
+    def verify(self, values: Mapping[str, Any]) -> Iterator[Check]:
+        """The data set and its count, the sentence model, the checkpoint's files, and the prompts."""
+        yield from checks.everything({**values, "model_path": None, "data_path": None, "vocab_path": None, "cnndm_source": None})
 
     def download_model(self, variant: str) -> None:
         """The checkpoint and its vocabulary."""

@@ -49,6 +49,10 @@ ARCHIVE = PublishedFile(
 MODEL = PublishedFile(
     MODEL_PATH, MODEL_METADATA, "GPT-J 6B, fine-tuned", kind="model", megabytes=24_330, also=(ARCHIVE.url,), licence="Apache-2.0"
 )
+METADATA = tuple(
+    PublishedFile(f"models/GPTJ-6B/gpt-j-model-checkpoint.{ending}", label="", kind="model") for ending in ("uri", "md5")
+)
+"""What is kept of MLCommons' metadata beside the checkpoint."""
 HUB_NAME, HUB_VERSION = "abisee/cnn_dailymail", "3.0.0"
 DATA = PublishedFile(
     DATA_PATH,

@@ -139,13 +139,27 @@ def _keep(old: Path, new: Path, md5: str | None) -> None:
     """Take a file of an incomplete checkpoint over if it is the listed one."""
     if md5 is None or new.exists() or not old.is_file():
         return
-    digest = hashlib.md5(usedforsecurity=False)
-    with old.open("rb") as source:
-        while block := source.read(1 << 22):
-            digest.update(block)
-    if digest.hexdigest() == md5:
+    if md5_of(old) == md5:
         with contextlib.suppress(OSError):
             os.link(old, new)
+
+
+def md5_of(path: Path) -> str:
+    """The MD5 of a file, in hex."""
+    digest = hashlib.md5(usedforsecurity=False)
+    with path.open("rb") as source:
+        while block := source.read(1 << 22):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def listed_digests(path: Path) -> dict[str, str]:
+    """Name → MD5 of the checkpoint's files in MLCommons' list; {} where it is not there."""
+    try:
+        found = download.parse_list(path.read_text(encoding="utf-8"), "")
+    except (OSError, UnicodeDecodeError):
+        return {}
+    return {Path(file.path).name: file.md5 for file in _of_checkpoint(found)}
 
 
 def _from_archive(target: Path, patience: download.Patience | None) -> None:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from code.benchmarks.benchmark import BenchmarkDefinition, Downloads
+from code.benchmarks.benchmark import BenchmarkDefinition, Check, Downloads
 from code.benchmarks.unet3d import data, facts, tiny
 from code.common import paths
 from code.common.constants import AccuracyTarget
@@ -52,6 +52,11 @@ class UNet3D(BenchmarkDefinition):
     def downloads(self, variant: str) -> Downloads:
         """The cases, the reference's checksums and the model."""
         return data.downloads(variant)
+
+    def verify(self, values: Mapping[str, Any]) -> Iterator[Check]:
+        """The files, and the preprocessed cases against their records and the reference's checksums."""
+        yield from super().verify(values)
+        yield from data.check_arrays(self._preprocessed({**values, "data_path": None, "unet3d_label_map": None}))
 
     def download_model(self, variant: str) -> None:
         """The ONNX model."""

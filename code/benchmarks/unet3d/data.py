@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import shutil
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +17,7 @@ from pathlib import Path
 from code.benchmarks import files
 from code.benchmarks.unet3d import facts, published, tiny
 from code.benchmarks.unet3d.manifest import Case
+from code.benchmarks.verify import Check
 from code.common import console, download, paths
 from code.common.errors import HarnessError, MissingError, RunError, unknown
 from code.common.files import atomic_directory
@@ -118,6 +119,13 @@ def downloads(variant: str) -> tuple[PublishedFile, ...]:
     if variant != "reference":
         return ()
     return (*case_files([*facts.EVALUATION_CASES, *facts.CALIBRATION_CASES]), *published.CHECKSUMS, facts.MODEL)
+
+
+def check_arrays(folder: Path) -> Iterator[Check]:
+    """The checks of the preprocessed cases; see `code.benchmarks.unet3d.checks.arrays`."""
+    from code.benchmarks.unet3d import checks
+
+    return checks.arrays(folder)
 
 
 def case_files(names: Sequence[str]) -> list[PublishedFile]:

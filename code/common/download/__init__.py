@@ -5,7 +5,8 @@
 
 from code.common.download import mirror
 from code.common.download.fetch import OfflineError, fetch
-from code.common.download.metadata import Listed, read_metadata
+from code.common.download.metadata import Listed, parse_list, read_metadata
 from code.common.download.patience import Patience
+from code.common.download.rate import Rate, measure
 
-__all__ = ["Listed", "OfflineError", "Patience", "fetch", "mirror", "read_metadata"]
+__all__ = ["Listed", "OfflineError", "Patience", "Rate", "fetch", "measure", "mirror", "parse_list", "read_metadata"]

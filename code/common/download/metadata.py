@@ -40,16 +40,21 @@ def read_metadata(url: str, folder: Path, *, label: str, manual_steps: str, pati
     for source, target in ((url, uri), (sums, uri.with_suffix(".md5"))):
         fetch(source, target, label=f"{label}: list of files", manual_steps=manual_steps, limit=_LIMIT, patience=patience)
     base = uri.read_text(encoding="utf-8").strip()
-    lines = [line.strip() for line in uri.with_suffix(".md5").read_text(encoding="utf-8").splitlines()]
-    found = [_LINE.fullmatch(line) for line in lines if line]
-    listed = [Listed(m["path"], m["md5"], f"{base.rstrip('/')}/{quote(m['path'])}") for m in found if m is not None]
-    why = "" if found and len(listed) == len(found) else "its list is not one of digests and paths"
+    listed = parse_list(uri.with_suffix(".md5").read_text(encoding="utf-8"), base)
+    why = "" if listed else "its list is not one of digests and paths"
     why = why or _untrusted(base, url, [file.path for file in listed])
     if why:
         uri.unlink()
         uri.with_suffix(".md5").unlink()
         raise MissingError(f"the metadata of {label} at {url} cannot be used", why, manual_steps)
     return listed
+
+
+def parse_list(text: str, base: str) -> list[Listed]:
+    """The files of a list of digests and paths below the URL `base`; [] for a text that is not one."""
+    found = [_LINE.fullmatch(line.strip()) for line in text.splitlines() if line.strip()]
+    listed = [Listed(m["path"], m["md5"], f"{base.rstrip('/')}/{quote(m['path'])}") for m in found if m is not None]
+    return listed if len(listed) == len(found) else []
 
 
 def _untrusted(base: str, url: str, listed: Sequence[str]) -> str:

@@ -51,9 +51,10 @@ def sources(name: str) -> list[str]:
             )
         return [f"{given.rstrip('/')}/{quote(name)}"] if name else []
     folder = Path(given)
-    if not folder.is_dir():
-        raise UsageError(f"{VARIABLE} names {given}, which is not a directory", "", f"correct or unset {VARIABLE}")
-    return [str(folder.absolute() / name)] if name else []
+    if not folder.is_absolute() or not folder.is_dir():
+        why = "it is not a directory" if folder.is_absolute() else "a folder is named by its path from the root"
+        raise UsageError(f"{VARIABLE} names {given}", why, f"correct or unset {VARIABLE}")
+    return [str(folder / name)] if name else []
 
 
 def digest(name: str) -> str | None:

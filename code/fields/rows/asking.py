@@ -49,6 +49,7 @@ ROWS: tuple[Field, ...] = (
     request("strict", "bool", "Exit 5 when a result is INVALID or its accuracy fails.", default=False),
     request("name", "str", "Name of the system to add or remove."),
     request("capture", "str", "Machine capture to use instead of this machine (capture_system: the file to write)."),
+    request("to", "str", "export_mirror: the folder to write."),
     request("yes", "bool", "Do not ask for confirmation.", default=False),
     request("write", "bool", "tune: write the values into the config class.", default=False),
     request(
