@@ -31,6 +31,7 @@ from code.common.constants import (
     CPUArchitecture,
     HarnessType,
     Memory,
+    ModelOpt,
     PowerSetting,
     Precision,
     Scenario,
@@ -55,6 +56,7 @@ __all__ = [
     "KnownSystem",
     "List",
     "Memory",
+    "ModelOpt",
     "Optional",
     "PowerSetting",
     "Precision",
@@ -138,19 +140,20 @@ class ConfigRegistry:
         harness_type: HarnessType = HarnessType.Custom,
         accuracy_target: AccuracyTarget = AccuracyTarget.k_99,
         power_setting: PowerSetting = PowerSetting.MaxP,
-        suffix: str = "",
+        suffix: str | ModelOpt = "",
     ) -> Callable[[C], C]:
         """Class decorator: this class is the config of its system for that harness, accuracy target and power setting.
 
         Args:
-            suffix: tells variants of one workload apart.
+            suffix: tells variants of one workload apart. Round v4.1 names how the model was changed instead.
         """
+        variant = suffix.suffix if isinstance(suffix, ModelOpt) else str(suffix or "")
         setting = WorkloadSetting(harness_type, accuracy_target, power_setting)
         caller = sys._getframe(1)
         file, line = caller.f_code.co_filename, caller.f_lineno
 
         def store(config: C) -> C:
-            cls.entries.append(Registered(config, setting, file, line, config.__module__, str(suffix or "")))
+            cls.entries.append(Registered(config, setting, file, line, config.__module__, variant))
             return config
 
         return store

@@ -26,6 +26,7 @@ def fields_of(cls: type) -> dict[str, tuple[Any, type]]:
     """The fields of a config class, including inherited ones: name → (value, the class that sets it).
 
     Methods, private names and nested classes are not fields, unless they have a field's name: `precision = int` is an error.
+    Placeholders of a template set nothing (`placeholders`).
     """
     out: dict[str, tuple[Any, type]] = {}
     for base in reversed(cls.__mro__):
@@ -33,10 +34,25 @@ def fields_of(cls: type) -> dict[str, tuple[Any, type]]:
             continue
         for name, value in vars(base).items():
             other = isinstance(value, (type, staticmethod, classmethod, property)) or callable(value)
-            if name.startswith("_") or (other and name not in field_table()):
+            if name.startswith("_") or (other and name not in field_table()) or _is_placeholder(base, name, value):
                 continue
             out[name] = (value, base)
     return out
+
+
+def placeholders(cls: type) -> list[tuple[str, type]]:
+    """(name, the class that has it) of each line of a template that was not filled in, as `precision: str = ''`."""
+    return [(name, base) for base in cls.__mro__ for name, value in vars(base).items() if _is_placeholder(base, name, value)]
+
+
+def _is_placeholder(owner: type, name: str, value: Any) -> bool:
+    """Whether an annotated line has the empty value of its type where the field takes none; a target of 0 is an error of its own."""
+    option = field_table().get(name)
+    if option is None or name not in vars(owner).get("__annotations__", {}) or isinstance(value, bool):
+        return False
+    if value == 0 and option.limits is not None:
+        return not option.limits[0] <= 0 <= option.limits[1]
+    return value in ("", {}, [])
 
 
 def system_of(entry: Registered) -> str:

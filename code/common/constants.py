@@ -152,6 +152,8 @@ class HarnessType(AliasedNameEnum):
     Triton = AliasedName("triton")
     TritonUnified = AliasedName("triton_unified", ("triton-unified",))
     HeteroMIG = AliasedName("hetero")
+    LON_Node = AliasedName("lon_node")
+    SUT_Node = AliasedName("sut_node")
 
 
 @unique
@@ -171,6 +173,25 @@ class PowerSetting(AliasedNameEnum):
 
     MaxP = AliasedName("MaxP")
     MaxQ = AliasedName("MaxQ")
+
+
+@unique
+class ModelOpt(AliasedNameEnum):
+    """How a model was changed for the open division, as configs of round v4.1 name it. Each but NoOpt is a variant of a config."""
+
+    NoOpt = AliasedName("NoOpt")
+    Sparse = AliasedName("Sparse")
+    HeadPruned = AliasedName("HeadPruned")
+    DepthPruned = AliasedName("DepthPruned")
+    DepthPrunedMedusa = AliasedName("DepthPrunedMedusa")
+    DeepCache = AliasedName("DeepCache")
+    DeepCachePruned = AliasedName("DeepCachePruned")
+    LCM = AliasedName("LCM")
+
+    @property
+    def suffix(self) -> str:
+        """The variant that a config registered with it is: '' for NoOpt."""
+        return "" if self is ModelOpt.NoOpt else self.name
 
 
 @unique
@@ -347,8 +368,8 @@ class WorkloadSetting:
     def config_ver(self) -> str:
         """The `--config_ver` name of this setting."""
         words = []
-        if self.harness_type in (HarnessType.Triton, HarnessType.TritonUnified, HarnessType.HeteroMIG):
-            words.append({"hetero": "hetero"}.get(self.harness_type.valstr, str(self.harness_type.valstr)))
+        if self.harness_type not in (HarnessType.Custom, HarnessType.LWIS):
+            words.append(str(self.harness_type.valstr))
         if self.accuracy_target is AccuracyTarget.k_99_9:
             words.append("high_accuracy")
         if self.power_setting is PowerSetting.MaxQ:
@@ -358,8 +379,9 @@ class WorkloadSetting:
 
 ALL_SETTINGS = tuple(
     WorkloadSetting(h, a, p)
-    for h in (HarnessType.Custom, HarnessType.LWIS, HarnessType.Triton, HarnessType.TritonUnified, HarnessType.HeteroMIG)
+    for h in HarnessType
+    if h not in (HarnessType.LON_Node, HarnessType.SUT_Node)
     for a in AccuracyTarget
     for p in PowerSetting
 )
-"""Every setting that a config class can be registered for."""
+"""Every setting that a config class can be registered for, except the nodes of the network division."""

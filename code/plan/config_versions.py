@@ -27,12 +27,13 @@ WORDS: dict[str, Part | None] = {
     "custom": HarnessType.Custom,
     "lwis": HarnessType.LWIS,
     "lon_node": None,
+    "sut_node": None,
 }
 """Word of a version → the part of the setting that it selects; None for one that selects nothing."""
 OWN = (HarnessType.Custom, HarnessType.LWIS)
 """Harness types that mean this project's harness; a version does not tell them apart."""
 TARGETS = {target.value: target for target in AccuracyTarget}
-LEFT_OUT = {"lon_node": "it names a node of the network division, which this harness does not run in"}
+LEFT_OUT = dict.fromkeys(("lon_node", "sut_node"), "it names a node of the network division, which this harness does not run in")
 
 
 @dataclass(frozen=True)
@@ -180,4 +181,4 @@ def _longest() -> list[str]:
 
 
 def _names() -> list[str]:
-    return [*dict.fromkeys(setting.config_ver() for setting in ALL_SETTINGS), "lon_node", "all"]
+    return [*dict.fromkeys(setting.config_ver() for setting in ALL_SETTINGS), *LEFT_OUT, "all"]

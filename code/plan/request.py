@@ -22,6 +22,9 @@ OTHER_VARIABLES = ("MLPINF_CUSTOM_DEFINITION_PATH",)
 OLDER_VARIABLES = {"GPTJ_BEAM_SIZE": "num_beams", "SYSTEM_NAME": "system", "CONFIG_DIR": "config_dir"}
 """Environment variables of older harnesses → the fields they set."""
 FAST_MIN_DURATION_MS = 60_000
+INTERACTIVE = "interactive"
+"""A scenario of later rounds, Server with tighter latencies, that only benchmarks of other harnesses have."""
+NO_INTERACTIVE = f"it is Server with tighter latencies, which none of {', '.join(sorted(BENCHMARKS))} has"
 
 
 @dataclass(frozen=True)
@@ -102,7 +105,10 @@ class Request:
         if not words or [w.lower() for w in words] == ["all"]:
             return []
         found = []
-        for word in words:
+        named = [word for word in words if word.lower() != INTERACTIVE]
+        if not named:
+            raise UsageError(f"{words[0]} is not a scenario of a benchmark here", NO_INTERACTIVE, "choose another", "--scenarios")
+        for word in named:
             scenario = Scenario.get_match(word)
             if scenario is None:
                 raise unknown("scenario", word, Scenario.spellings(), "--scenarios")
@@ -123,6 +129,7 @@ class Request:
         """What of the request this harness does not act on, a line each with the reason."""
         supported, others = sorted_out(self["benchmarks"] or [])
         lines = [f"{error.what}: {error.why}" for error in others if supported]
+        lines += [f"{word} is left out: {NO_INTERACTIVE}" for word in self["scenarios"] or () if word.lower() == INTERACTIVE]
         lines += config_versions.notes(self["config_ver"] or ["default"], self._parts())
         for name, actions in READ_BY.items():
             if name == "json" and prints_json(self["action"], bool(self["dry_run"])):

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from code.common.constants import Benchmark, Scenario, WorkloadSetting
+from code.common.constants import ALL_SETTINGS, Benchmark, Scenario, WorkloadSetting
 from code.common.errors import HarnessError, MissingError, UsageError, nearest
 from code.machine.detect import DetectedSystem, detect
 from code.plan.request import Request
@@ -89,14 +89,26 @@ def _named(name: str, request: Request, detected: DetectedSystem) -> SystemChoic
     if known is not None:
         system_id = match(detected).system_id if known.name.startswith("CPU_") else known.system_id
         return SystemChoice(known.name, system_id, detected, (), (name, known.name, known.system_id))
-    if folder is None:
-        raise _unknown_system(name, request)
-    described = described_system(folder)
+    named = _class_for(name, request) if folder is None else None
+    own = folder or (system_of(named) if named else name)
+    described = described_system(own) if folder or named else None
+    if described is None and folder is None:
+        raise _unknown_system(name, request, named)
     if described is None:
-        return SystemChoice(folder, folder, detected, (), (name, folder))
+        return SystemChoice(own, own, detected, (), (name, own))
     KnownSystem.define(described)
-    note = f"{folder} is taken for {described.accelerators} x {described.accelerator}, by its name"
-    return SystemChoice(folder, folder, detected, (note,), (name, folder))
+    note = f"{own} is taken for {described.accelerators} x {described.accelerator}, by its name"
+    return SystemChoice(own, own, detected, (note,), (name, own))
+
+
+def _class_for(name: str, request: Request) -> Registered | None:
+    """A config class of the requested workloads whose system, which nobody defined, is of that name."""
+    wanted = folded(name)
+    for benchmark in request.benchmarks():
+        for scenario in request.scenarios(benchmark):
+            for entry in (e for file in load(benchmark, scenario) for e in file.entries if folded(system_of(e)) == wanted):
+                return entry
+    return None
 
 
 def _folder(name: str) -> str | None:
@@ -118,21 +130,19 @@ def _machine(request: Request) -> DetectedSystem:
     return detect(request["capture"])
 
 
-def _unknown_system(name: str, request: Request) -> UsageError:
-    """The error for an undefined system, which a config class may still name."""
+def _unknown_system(name: str, request: Request, named: Registered | None) -> UsageError:
+    """The error for an undefined system whose name tells no accelerators. `named` is a config class for it."""
     near = nearest(name, [*KnownSystem.names(), *folder_names()])
     why = f"the nearest known system is {near!r}" if near else "no known system has a similar name"
     if KnownSystem.problems:
         why += f"; and some lists of systems could not be read: {KnownSystem.problems[0]}"
-    for benchmark in request.benchmarks():
-        for scenario in request.scenarios(benchmark):
-            for entry in (e for file in load(benchmark, scenario) for e in file.entries if system_of(e) == name):
-                return UsageError(
-                    f"config class {entry.cls.__name__} is for an undefined system, {name!r}",
-                    why,
-                    f"run `make add_system NAME={name}` on that machine, or correct the name (see `make list_systems`)",
-                    place_of_field(entry.cls, "system"),
-                )
+    if named is not None:
+        return UsageError(
+            f"config class {named.cls.__name__} is for an undefined system, {name!r}",
+            why,
+            f"run `make add_system NAME={name}` on that machine, or correct the name (see `make list_systems`)",
+            place_of_field(named.cls, "system"),
+        )
     where = request.given["system"].origin.removeprefix("command line ")
     return UsageError(
         f"unknown system {name!r}", why, "run `make list_systems`, or add this one with `make add_system NAME=…`", where
@@ -246,7 +256,8 @@ def no_config(benchmark: Benchmark, scenario: Scenario, choice: SystemChoice, se
         )
     entries = [entry for file in files for entry in file.entries]
     wanted = {folded(name) for name in choice.names}
-    here = sorted({e.setting.config_ver() for e in entries if e.folder or folded(system_of(e)) in wanted})
+    named = [e for e in entries if e.folder or folded(system_of(e)) in wanted]
+    here = sorted({e.setting.config_ver() for e in named if e.setting in ALL_SETTINGS})
     if here:
         return UsageError(
             f"{choice.name} has no {setting.config_ver()!r} config for {benchmark} {scenario}",

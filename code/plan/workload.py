@@ -18,10 +18,16 @@ from code.plan.request import Request, Value
 from code.plan.selection import SystemChoice, no_config, not_loaded, resolve_system, select, use_configs
 from code.rules.benchmarks import every_facts
 from configs.configuration import Detected, Registered
-from configs.inspection import CLASS_ONLY, checked, fields_of, misplaced, place_of
+from configs.inspection import CLASS_ONLY, checked, fields_of, misplaced, place_of, placeholders
 
 HARNESS_TYPES = (HarnessType.Custom, HarnessType.LWIS)
 """Supported harness types; both mean this project's harness."""
+OTHER_HARNESSES = {
+    HarnessType.HeteroMIG: "the heterogeneous MIG harness",
+    HarnessType.LON_Node: "the two nodes of the network division",
+    HarnessType.SUT_Node: "the two nodes of the network division",
+}
+"""Harness type → what its configs need; Triton's are not listed."""
 
 TEXT, TEXT_BACKEND = "text", "tensorrt_llm"
 """The family of benchmarks that generate text, and the backend of configs that name none, as those of other harnesses do."""
@@ -158,9 +164,18 @@ def _planned(
     values = named(values, benchmark, scenario, choice.name, config)
     if other := config_versions.instead(alternatives[0], config.setting, choice.name):
         remarks.append(f"{definition_of(benchmark).full_name(alternatives[0].accuracy_target)} {scenario}: {other}")
-    left = (*flags.leftover(values), *not_loaded(benchmark, scenario, choice, config))
+    left = (*_not_filled_in(config), *flags.leftover(values), *not_loaded(benchmark, scenario, choice, config))
     notes = (*choice.notes, *found.notes, *remarks, *left)
     return Workload(benchmark, scenario, config.setting, choice.name, choice.system_id, choice.detected, config, values, notes)
+
+
+def _not_filled_in(config: Registered) -> list[str]:
+    """A line on the placeholders of a class that was made from a template; none where it has none."""
+    found = [(name, owner) for name, owner in placeholders(config.cls) if name in field_table()]
+    if not found:
+        return []
+    names = ", ".join(dict.fromkeys(name for name, _ in found))
+    return [f"{place_of(found[0][1], found[0][0])}: placeholders of a template are not set: {names}"]
 
 
 def named(
@@ -213,10 +228,9 @@ def _require_harness(config: Registered) -> None:
 
 
 def _no_triton(config: Registered, why: str) -> MissingError:
-    kind = config.setting.harness_type
-    server = "the heterogeneous MIG harness" if kind is HarnessType.HeteroMIG else "Triton Inference Server"
+    needed = OTHER_HARNESSES.get(config.setting.harness_type, "Triton Inference Server")
     return MissingError(
-        f"config class {config.cls.__name__} needs {server}, which is not supported",
+        f"config class {config.cls.__name__} needs {needed}, which is not supported",
         f"{why}; supported: {', '.join(t.name for t in HARNESS_TYPES)}",
         "choose the system's default config (leave --config_ver out), or use the harness this one was written for",
         config.where,

@@ -11,6 +11,9 @@ from code.systems.known_hardware import KnownGPU
 from code.systems.system_list import KnownSystem, System
 
 COUNT = re.compile(r"x(\d+)(?=$|-)")
+COUNT_BEFORE = re.compile(r"(?:^|-)(\d+)x(?=[a-z])")
+"""'4xh100', as some write it."""
+MEMORY = re.compile(r"\d+gb")
 FORMS = ("sxm", "pcie", "nvl")
 FORM = re.compile(r"(sxm\d?|pcie|nvl|cts|\d+gb)")
 SUFFIXES = re.compile(r"(-(trt|trtllm|dc|dynamo|\d+))+$")
@@ -44,13 +47,11 @@ def described_system(folder: str) -> System | None:
     It has the folder's name, which results are filed under. None for a name without a known accelerator and a count.
     """
     text = folded(folder)
-    counts = COUNT.findall(text)
-    gpu = _accelerator(text)
+    counts = COUNT.findall(text) or COUNT_BEFORE.findall(text)
+    gpu = _accelerator(COUNT_BEFORE.sub("-", text))
     if gpu is None or not counts or not 0 < int(counts[-1]) <= 1024:
         return None
-    like = next((system for system in KnownSystem if system.accelerator == gpu), None)
-    if like is None:
-        return None
+    like = next((system for system in KnownSystem if system.accelerator == gpu), KnownSystem.placeholder(folder))
     layout = AcceleratorConfiguration({KnownGPU[gpu].value: int(counts[-1])})
     value = replace(like.value, accelerator_conf=layout, system_id=folder)
     return System(folder, value, accelerator=gpu, origin="a folder of configs")
@@ -64,7 +65,8 @@ def _accelerator(text: str) -> str | None:
             continue
         agreeing = sum(re.search(rf"{detail}(?![a-z0-9]*[a-z])", text) is not None or detail in text for detail in details)
         clash = any(form in text and form not in "".join(details) for form in FORMS if form != "nvl" or "nvl72" not in text)
-        rank = (len(model), agreeing - 2 * clash, name)
+        other = any(MEMORY.fullmatch(detail) and MEMORY.search(text) and detail not in text for detail in details)
+        rank = (len(model), agreeing - 2 * clash - 2 * other, name)
         if best is None or rank[:2] > best[:2]:
             best = rank
     return best[2] if best else None

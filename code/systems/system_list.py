@@ -156,10 +156,11 @@ class SystemCatalogue(Catalogue[System]):
         if name.startswith("_") or name in self._all():
             return super().__getattr__(name)
         if name not in self._undefined:
-            self._undefined[name] = self._placeholder(name)
+            self._undefined[name] = self.placeholder(name)
         return self._undefined[name]
 
-    def _placeholder(self, name: str) -> System:
+    def placeholder(self, name: str) -> System:
+        """A system of that name on any processor, without accelerators; its `undefined` is the message for the name."""
         anything = CPUConfiguration({MATCH_ANY: MATCH_ANY})
         configuration = SystemConfiguration(anything, MATCH_ANY, AcceleratorConfiguration({}), MATCH_ANY, name)
         like = nearest(name, self._all())

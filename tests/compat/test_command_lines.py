@@ -20,6 +20,16 @@ SYSTEM = "--system=H100_SXM_80GBx8"
 COMMON = (
     "--test_mode=PerformanceOnly --gpu_copy_streams=2 --gpu_inference_streams=2 --workspace_size=5368709120 --no_audit_verify"
 )
+EVERY = (
+    f"{COMMON} --precision=int8 --input_format=linear --performance_sample_count=64 --use_graphs --use_deque_limit "
+    "--deque_timeout_usec=100 --use_cuda_thread_per_device --run_infer_on_copy_streams --start_from_device --end_on_device "
+    "--dla_batch_size=1 --dla_copy_streams=1 --dla_inference_streams=1 --max_dlas=0 --audio_batch_size=256 --disable_encoder_plugin "
+    "--disable_beta1_smallk --graphs_max_seqlen=200 --num_issue_query_threads=2 --soft_drop=0.99 --use_small_tile_gemm_plugin "
+    "--audio_buffer_num_lines=512 --use_fp8 --enable_sort --sdxl_batcher_time_limit True --num_sort_segments=2 --devices=0 "
+    "--embedding_weights_on_gpu_part=0.7 --num_warmups=20 --skip_postprocess"
+)
+"""Every option that a workflow tool may append, whatever the benchmark."""
+AUDIT = "--action=run_audit_harness --audit_attempts=1 --no_audit_verify"
 BERT = f"--benchmarks=bert {COMMON} --gpu_batch_size=64 --use_graphs=true --graphs_max_seqlen=240 --use_small_tile_gemm_plugin"
 GPTJ = f"--benchmarks=gptj {COMMON} --gpu_batch_size=32 --use_fp8 --enable_sort --num_sort_segments=2 --skip_postprocess"
 UNET = f"--benchmarks=3d-unet {COMMON} --gpu_batch_size=8 --start_from_device --end_on_device --input_format=linear"
@@ -71,6 +81,25 @@ LINES = {
     "3d-unet cloud automation": (
         "--benchmarks=3d-unet --scenarios=Offline,Server,SingleStream --config_ver=default --test_mode=AccuracyOnly --fast"
     ),
+    "bert, every option": f"--benchmarks=bert --scenarios=server --server_target_qps=90 --gpu_batch_size=bert:64 {EVERY}",
+    "gptj, every option": f"--benchmarks=gptj --scenarios=offline --offline_expected_qps=9 --gpu_batch_size=gptj:14 {EVERY}",
+    "3d-unet, every option": f"--benchmarks=3d-unet --scenarios=singlestream --gpu_batch_size=3d-unet:8 {EVERY}",
+    "bert, every option, node of a network": (
+        f"--benchmarks=bert --scenarios=offline --use_triton  --config_ver=lon_node_maxq_high_accuracy_triton {EVERY}"
+    ),
+    "gptj, flags by component": (
+        "--benchmarks=gptj --scenarios=offline --trtllm_build_flags=tensor_parallelism:1,pipeline_parallelism:1 "
+        "--trtllm_checkpoint_flags=kv_cache_dtype:fp8 --precision=float16 --gpu_batch_size=gptj:8 --no_audit_verify"
+    ),
+    "bert calibrate, every option": f"--action=calibrate --benchmarks=bert --scenarios=offline {EVERY}",
+    "bert generate_engines, every option": f"--action=generate_engines --benchmarks=bert --scenarios=multistream {EVERY}",
+    "gptj audit, TEST06": f"{AUDIT} --audit_test=TEST06 --benchmarks=gptj --scenarios=server {EVERY}",
+    "3d-unet audit, TEST04": f"{AUDIT} --audit_test=TEST04 --benchmarks=3d-unet --scenarios=offline {EVERY}",
+    "bert audit, TEST01": f"{AUDIT} --audit_test=TEST01 --benchmarks=bert --scenarios=singlestream {EVERY}",
+    "bert, words of older rounds": (
+        f"--scenarios=offline {BERT} --num_samples=100 --engine_file=x.plan --openvino_version=f2f281e6 --split_threshold=500 "
+        "--gpu_engine_batch_size=64 --dla_engine_batch_size=1 --use_inflight_batching --use_rnnt_triton --configs=x --model_opt=NoOpt"
+    ),
     "audit": "--action=run_audit_harness --benchmarks=bert --scenarios=offline --audit_test=TEST01 --server_target_qps_adj_factor=0.92",
 }
 
@@ -112,6 +141,16 @@ def test_an_impossible_pair_costs_itself_alone(capsys: pytest.CaptureFixture[str
     status, out, err = planned("--benchmarks=bert,3d-unet --scenarios=offline,server", capsys)
     assert status == 0 and out.count("\n  LoadGen  ") == 3
     assert "3d-unet Server is not defined, and left out: MLPerf defines Offline, SingleStream for 3d-unet" in err
+
+
+def test_a_scenario_of_other_benchmarks_costs_itself_alone(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.argv", ["code.main"])
+    status, out, err = planned("--benchmarks=bert --scenarios=Offline,Interactive", capsys)
+    assert status == 0 and out.count("\n  LoadGen  ") == 1 and "Interactive is left out: it is Server with tighter" in err
+    status, out, err = planned("--benchmarks=bert --scenarios=interactive", capsys)
+    assert status == 2 and "interactive is not a scenario of a benchmark here" in err and out == ""
 
 
 def test_nothing_but_impossible_pairs_is_an_error(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:

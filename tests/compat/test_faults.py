@@ -55,14 +55,24 @@ def test_a_file_in_another_encoding_is_told(drop_in: DropIn) -> None:
 
 
 def test_a_system_that_nobody_defined_costs_its_class_alone(drop_in: DropIn) -> None:
-    path = drop_in.bert_offline(config("Rack", "system = KnownSystem.L40S_x4", "offline_expected_qps = 900") + GOOD)
+    path = drop_in.bert_offline(config("Rack", "system = KnownSystem.Rack_L40S", "offline_expected_qps = 900") + GOOD)
     assert drop_in.names() == ["Rack", "L4x1"]
     assert drop_in.one("--system=L4x1")["offline_expected_qps"] == 900
     with pytest.raises(UsageError) as caught:
-        drop_in.plan("--system=L40S_x4")
-    assert "L40S_x4" in caught.value.what and "L40Sx4" in caught.value.why
-    assert "make add_system NAME=L40S_x4" in caught.value.next_step
+        drop_in.plan("--system=Rack_L40S")
+    assert "Rack_L40S" in caught.value.what
+    assert "make add_system NAME=Rack_L40S" in caught.value.next_step
     assert caught.value.where == f"{path}:{START + 2}"
+
+
+def test_a_system_that_nobody_defined_and_whose_name_tells_its_accelerators_plans(drop_in: DropIn) -> None:
+    drop_in.bert_offline(config("Rack", "system = KnownSystem.Vendor9_A40x3", "offline_expected_qps = 900") + GOOD)
+    workload = drop_in.one("--system=vendor9_a40x3")
+    assert workload["offline_expected_qps"] == 900 and workload.system_id == "Vendor9_A40x3"
+    assert "Vendor9_A40x3 is taken for 3 x A40, by its name" in workload.notes
+    with pytest.raises(UsageError) as caught:
+        drop_in.plan("--system=Vendor9_A40x4")
+    assert "unknown system" in caught.value.what, "no class is for it"
 
 
 def test_a_base_class_that_is_missing_costs_what_is_built_on_it(drop_in: DropIn) -> None:
@@ -169,6 +179,25 @@ def test_a_stub_with_a_zero_for_a_target_is_refused(drop_in: DropIn) -> None:
     error = drop_in.refusal("--system=L4x1")
     assert "offline_expected_qps is 0" in error.what and error.where == f"{path}:{START + 3}"
     assert drop_in.one("--system=L4x1", "--offline_expected_qps=900")["offline_expected_qps"] == 900
+
+
+def test_what_a_template_leaves_empty_is_not_set(drop_in: DropIn) -> None:
+    """As scripts that add systems write it: every field with an annotation and the empty value of its type."""
+    lines = ("precision: str = ''", "gpu_batch_size: Dict = {}", "bert_opt_seqlen: int = 0", "graph_specs: str = ''")
+    more = ("use_graphs: bool = False", "offline_expected_qps: float = 4000")
+    path = drop_in.bert_offline(
+        config("Parent", "system = KnownSystem.L40x1", "gpu_batch_size = {'bert': 48}", "offline_expected_qps = 3")
+        + config("L4x1", "system = KnownSystem.L4x1", *lines, *more, base="Parent")
+        + config("L4x2", "system = KnownSystem.L4x2", "precision = ''", "offline_expected_qps = 9")
+    )
+    workload = drop_in.one("--system=L4x1")
+    assert workload["gpu_batch_size"] == {"bert": 48}, "the parent's value holds"
+    assert (workload["precision"], workload["use_graphs"], workload["offline_expected_qps"]) == ("int8", False, 4000)
+    (note,) = [note for note in workload.notes if "placeholders of a template" in note]
+    assert note.startswith(f"{path}:{START + 10}: ") and note.endswith(
+        ": precision, gpu_batch_size, bert_opt_seqlen, graph_specs"
+    )
+    assert "precision cannot be ''" in drop_in.refusal("--system=L4x2").what, "without an annotation it was written by hand"
 
 
 def test_a_second_class_for_a_workload_cites_both_lines(drop_in: DropIn) -> None:

@@ -150,7 +150,7 @@ def test_the_star_import_gives_the_languages_names() -> None:
         "Dict",
     ):
         assert name in names
-    assert {h.name for h in names["HarnessType"]} == {"LWIS", "Custom", "Triton", "TritonUnified", "HeteroMIG"}
+    assert {h.name for h in names["HarnessType"]} == {"LWIS", "Custom", "Triton", "TritonUnified", "HeteroMIG", "LON_Node", "SUT_Node"}
 
 
 def test_every_harness_type_and_power_setting_loads(drop_in: DropIn) -> None:
@@ -162,7 +162,7 @@ def test_every_harness_type_and_power_setting_loads(drop_in: DropIn) -> None:
             body += "    offline_expected_qps = 400\n    power_limit = 60\n\n\n"
     drop_in.bert_offline(body)
     (file,) = drop_in.load()
-    assert file.problems == () and len(file.entries) == 10
+    assert file.problems == () and len(file.entries) == 14
     assert all(faults(entry) == [] for entry in file.entries)
     assert drop_in.one("--system=T4x1", "--config_ver=maxq").config.cls.__name__ == "T4_Custom_MaxQ"
     workloads, errors = drop_in.plan("--system=T4x1", "--config_ver=all")
@@ -183,6 +183,30 @@ def test_selecting_a_harness_that_is_not_here_says_what_is_missing(
     error = drop_in.refusal("--system=L4x1", f"--config_ver={version}")
     assert error.exit_status == 3 and word in error.what and "Custom" in error.why
     assert error.where.startswith(f"{path}:")
+
+
+@pytest.mark.parametrize("harness", ["LON_Node", "SUT_Node"])
+def test_nodes_of_the_network_division_load(drop_in: DropIn, harness: str) -> None:
+    register = f"@ConfigRegistry.register(HarnessType.{harness}, AccuracyTarget.k_99, PowerSetting.MaxP)\n"
+    body = "class Node(OfflineGPUBaseConfig):\n    system = KnownSystem.L4x1\n    offline_expected_qps = 900\n    tcp_port = '7000'\n"
+    drop_in.bert_offline(register + body)
+    (file,) = drop_in.load()
+    assert file.problems == () and len(file.entries) == 1
+    error = drop_in.refusal("--system=L4x1", "--config_ver=default")
+    assert "L4x1 has no config for bert Offline" in error.what
+    assert "lon_node" not in f"{error.why} {error.next_step}", "no version selects it"
+
+
+def test_a_changed_model_is_a_variant(drop_in: DropIn) -> None:
+    """Round v4.1's open division registers with a fourth argument for how the model was changed."""
+    register = "@ConfigRegistry.register(HarnessType.Custom, AccuracyTarget.k_99, PowerSetting.MaxP, ModelOpt.{})\n"
+    body = "class L4x1_{}(OfflineGPUBaseConfig):\n    system = KnownSystem.L4x1\n    offline_expected_qps = {}\n\n\n"
+    names = ("NoOpt", "Sparse", "DepthPruned")
+    drop_in.bert_offline("".join(register.format(name) + body.format(name, rate) for rate, name in enumerate(names, 1)))
+    (file,) = drop_in.load()
+    assert file.problems == () and [entry.suffix for entry in file.entries] == ["", "Sparse", "DepthPruned"]
+    assert drop_in.one("--system=L4x1")["offline_expected_qps"] == 1
+    assert drop_in.one("--system=L4x1", "--config_suffix=sparse")["offline_expected_qps"] == 2
 
 
 def test_use_triton_on_the_harness_that_is_here_is_no_secret(drop_in: DropIn) -> None:

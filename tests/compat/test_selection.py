@@ -55,6 +55,9 @@ def test_what_names_no_system_is_none() -> None:
         ("R570-L4-PCIE-24GBx4", "L4", 4),
         ("vXE9680_H200-SXM-141GBx8", "H200_SXM_141GB", 8),
         ("DL380_H100_PCIe_80GBx2", "H100_PCIe_80GB", 2),
+        ("R760xa_H100NVL_PCIe_94GBx4", "H100_NVL", 4),
+        ("ESC4000A_E12_4XH100", "H100_SXM_80GB", 4),
+        ("NF5468M6_A40x8", "A40", 8),
     ],
 )
 def test_a_folders_name_tells_its_accelerators(folder: str, gpu: str, count: int) -> None:

@@ -22,7 +22,7 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = [pytest.mark.e2e, pytest.mark.container, pytest.mark.timeout(1000)]
+pytestmark = [pytest.mark.e2e, pytest.mark.container, pytest.mark.timeout(2400)]
 ACCOUNT = "mlperf-e2e"
 ARCH = os.uname().machine
 MORE_RUN_ARGS = os.environ.get("MLPERF_TEST_RUN_ARGS", "")
@@ -53,7 +53,7 @@ class Host:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=900,
+            timeout=1800,
             **account,
         )  # type: ignore[call-overload]
         print("$", *command, f"-> {done.returncode}", done.stdout, done.stderr, sep="\n")

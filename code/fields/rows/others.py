@@ -24,16 +24,17 @@ OF_BENCHMARKS: dict[str, tuple[str, ...]] = {
         *("compress_categorical_inputs", "enable_interleaved_top_mlp", "output_padding_granularity", "sample_partition_path"),
         *("embedding_weights_on_gpu_part", "embeddings_path", "embeddings_precision", "bot_mlp_precision", "top_mlp_precision"),
         *("final_linear_precision", "interaction_op_precision", "num_staging_threads", "num_staging_batches"),
-        *("max_pairs_per_staging_thread", "gpu_num_bundles", "check_contiguity", "qsl_numa_override"),
+        *("max_pairs_per_staging_thread", "gpu_num_bundles", "check_contiguity", "qsl_numa_override", "split_threshold"),
+        *("bot_mlp_precision_override", "final_linear_precision_override"),
     ),
-    "resnet50": ("gpu_res2res3_loop_count", "dla_loop_count"),
+    "resnet50": ("gpu_res2res3_loop_count", "dla_loop_count", "use_plugin_conv1x1_instead_of_smallk"),
     "resnet50 and retinanet": ("disable_beta1_smallk",),
     "retinanet": ("nms_type", "use_nmsopt"),
     "rgat": ("rgat_buffer_size",),
     "rnnt": (
         *("audio_batch_size", "audio_buffer_num_lines", "audio_fp16_input", "dali_batches_issue_ahead", "dali_pipeline_depth"),
         *("disable_encoder_plugin", "max_seq_length", "nobatch_sorting", "noenable_audio_processing", "nopipelined_execution"),
-        *("nouse_copy_kernel",),
+        *("nouse_copy_kernel", "use_rnnt_triton"),
     ),
     "stable-diffusion-xl": ("batcher_time_limit", "sdxl_batcher_time_limit", "use_native_instance_norm"),
     "wan22-a14b": (
@@ -69,13 +70,13 @@ REASONS: dict[str, tuple[str, ...]] = {
         *("triton_num_models_per_server", "triton_num_servers", "triton_server_urls", "triton_skip_server_spawn"),
         *("triton_verbose_frontend",),
     ),
-    "it sets Jetson hardware, which this harness does not run on": ("gpu_only", "no_gpu", "device_types"),
+    "it sets Jetson hardware, which this harness does not run on": ("gpu_only", "no_gpu", "device_types", "dla_engine_batch_size"),
     "it compiles for AWS Inferentia, which this harness has no backend for": (
         *("inferentia_compiled_model_batch_size", "inferentia_compiled_model_framework", "inferentia_neuron_core_count"),
         *("inferentia_request_batch_size", "inferentia_threads_per_core", "use_inferentia"),
     ),
     "it configures the OpenVINO backend of NVIDIA's harness; here cpu_batch_size and cpu_inference_streams do": (
-        *("batch_size", "model_name", "num_instances", "ov_parameters", "use_cpu"),
+        *("batch_size", "model_name", "num_instances", "openvino_version", "ov_parameters", "use_cpu"),
     ),
     "it quantises by TensorRT Model Optimizer; here `make calibrate` writes the quantised graph": (
         *("fp8_quant_model_path", "llm_quantizer_outdir", "quantizer_lib_path_override", "quantizer_outdir"),
@@ -104,6 +105,12 @@ REASONS: dict[str, tuple[str, ...]] = {
         *("power", "enable_power_meter", "use_power_meter"),
     ),
     "results are written below log_dir": ("results_dir",),
+    "engines are searched in engine_dir by what made them": ("engine_file",),
+    "an engine is built for gpu_batch_size": ("gpu_engine_batch_size",),
+    "an accuracy run scores the whole data set; test_query_count shortens a run": ("num_samples",),
+    "config files are searched in config_dir; --system and --config_ver choose among them": ("configs",),
+    "TensorRT-LLM batches requests in flight by itself": ("use_inflight_batching",),
+    "a config that is registered for a changed model is a variant, which --config_suffix chooses": ("model_opt",),
 }
 """Why an option is not used → the options."""
 

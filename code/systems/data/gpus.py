@@ -93,6 +93,7 @@ GPUS: dict[str, GPURow] = {
         ("24 GiB",), 350.0, ("2204", "2230"), 86, 936, 284, "GDDR6X",
     ),
     "A10": GPURow(("A10", "NVIDIA A10"), ("24 GiB",), 150.0, ("2236",), 86, 600, 250, "GDDR6"),
+    "A40": GPURow(("A40", "NVIDIA A40"), ("45 GiB",), 300.0, ("2235",), 86, 696, 299, "GDDR6"),
     "A30": GPURow(("A30", "NVIDIA A30"), ("24 GiB",), 165.0, ("20B7",), 80, 933, 330, "HBM2"),
     "A2": GPURow(("A2", "NVIDIA A2"), ("15 GiB",), 60.0, ("25B6",), 86, 200, 36, "GDDR6"),
     "DRIVE_A100_PCIE": GPURow(

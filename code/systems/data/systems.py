@@ -70,6 +70,7 @@ FAMILIES: tuple[Family, ...] = (
     Family("H100_PCIe_80GBx{}", "H100-PCIe-80GBx{}", EPYC, "H100_PCIe_80GB", (1, 2, 4, 8), "100 GiB"),
     Family("H100_PCIe_80GB_ARMx{}", "H100-PCIe-80GB_aarch64x{}", ALTRA, "H100_PCIe_80GB", (1, 2, 4, 8), "100 GiB"),
     # A100 on PCIe
+    Family("NC96ads_A100_v4", "NC96ads_A100_v4", ANY_X86, "A100_PCIe_80GB", (4,), "800 GiB", platform="azure"),
     Family("A100_PCIe_40GB_ARMx{}", "A100-PCIe_aarch64x{}", ALTRA, "A100_PCIe_40GB", (1, 2, 4), "30 GiB"),
     Family("A100_PCIe_80GBx{}", "A100-PCIe-80GBx{}", X86, "A100_PCIe_80GB", (1, 8), "30 GiB"),
     Family("A100_PCIe_80GB_ARMx{}", "A100-PCIe-80GB_aarch64x{}", ALTRA, "A100_PCIe_80GB", (1, 2, 4), "30 GiB"),
