@@ -34,6 +34,8 @@ from scripts.config_trees import Tree, find_trees
 
 SECONDS = 20.0
 """How long one file may take."""
+START = 60.0
+"""Seconds that a process may take before it begins its first file: its imports are no file's."""
 KEPT = ("PATH", "LANG", "LANGUAGE", "TZ", "LD_LIBRARY_PATH", "TMPDIR", "SYSTEMROOT")
 """Environment variables that config files may see; those that begin with LC_ are kept too."""
 LINES = {"classes": "class files", "EXPORTS": "EXPORTS files", "endpoint": "endpoint files", "": "other files"}
@@ -151,7 +153,7 @@ def _watch(process: subprocess.Popen[bytes], out: Path, seconds: float) -> bool:
         now = out.stat().st_size
         if now != size:
             size, since = now, time.monotonic()
-        elif time.monotonic() - since > seconds:
+        elif time.monotonic() - since > (seconds if size else max(seconds, START)):
             return True
     return False
 

@@ -242,6 +242,13 @@ def problems(files: Sequence[LoadedFile]) -> list[ConfigProblem]:
     return [problem for file in files for problem in file.problems]
 
 
+def _versions_of(choice: SystemChoice, entries: Sequence[Registered]) -> list[str]:
+    """The config versions that a system has among `entries`, and that can be asked for."""
+    wanted = {folded(name) for name in choice.names}
+    own = [entry for entry in entries if entry.folder or folded(system_of(entry)) in wanted]
+    return sorted({entry.setting.config_ver() for entry in own if entry.setting in ALL_SETTINGS})
+
+
 def no_config(benchmark: Benchmark, scenario: Scenario, choice: SystemChoice, setting: WorkloadSetting) -> HarnessError:
     """The error for a workload without a config: a file that failed, versions that exist, or the nearest system."""
     own = load_folders(benchmark, scenario, lambda folder: any(same_system(folder, name) for name in choice.names))
@@ -255,9 +262,7 @@ def no_config(benchmark: Benchmark, scenario: Scenario, choice: SystemChoice, se
             broken[0].where,
         )
     entries = [entry for file in files for entry in file.entries]
-    wanted = {folded(name) for name in choice.names}
-    named = [e for e in entries if e.folder or folded(system_of(e)) in wanted]
-    here = sorted({e.setting.config_ver() for e in named if e.setting in ALL_SETTINGS})
+    here = _versions_of(choice, entries)
     if here:
         return UsageError(
             f"{choice.name} has no {setting.config_ver()!r} config for {benchmark} {scenario}",

@@ -63,13 +63,18 @@ def _accelerator(text: str) -> str | None:
     for name, model, details in _models():
         if not re.search(rf"(?<![a-z0-9]){model}(?=$|-|x\d|sxm|pcie|nvl|\d+gb)", text):
             continue
-        agreeing = sum(re.search(rf"{detail}(?![a-z0-9]*[a-z])", text) is not None or detail in text for detail in details)
-        clash = any(form in text and form not in "".join(details) for form in FORMS if form != "nvl" or "nvl72" not in text)
-        other = any(MEMORY.fullmatch(detail) and MEMORY.search(text) and detail not in text for detail in details)
-        rank = (len(model), agreeing - 2 * clash - 2 * other, name)
+        rank = (len(model), _agreement(text, details), name)
         if best is None or rank[:2] > best[:2]:
             best = rank
     return best[2] if best else None
+
+
+def _agreement(text: str, details: tuple[str, ...]) -> int:
+    """How well a GPU's form and memory fit a folded name: each that it names counts, each that it contradicts counts double against."""
+    agreeing = sum(re.search(rf"{detail}(?![a-z0-9]*[a-z])", text) is not None or detail in text for detail in details)
+    forms = any(form in text and form not in "".join(details) for form in FORMS if form != "nvl" or "nvl72" not in text)
+    memory = any(MEMORY.fullmatch(detail) and MEMORY.search(text) and detail not in text for detail in details)
+    return agreeing - 2 * forms - 2 * memory
 
 
 @cache

@@ -203,7 +203,9 @@ def test_what_a_version_gives_up_is_said(capsys: pytest.CaptureFixture[str], mon
 def test_an_option_for_another_action_is_named(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.argv", ["code.main"])
     _, _, err = planned("--benchmarks=bert --scenarios=offline --no_audit_verify --trials=3", capsys)
-    assert "no_audit_verify is for run_audit_harness, and run does not read it" in err and "trials is for tune" in err
+    assert (
+        "no_audit_verify is for run_audit_harness and submission, and run does not read it" in err and "trials is for tune" in err
+    )
 
 
 def test_every_word_of_other_harnesses_is_a_field_with_a_reason() -> None:

@@ -150,7 +150,15 @@ def test_the_star_import_gives_the_languages_names() -> None:
         "Dict",
     ):
         assert name in names
-    assert {h.name for h in names["HarnessType"]} == {"LWIS", "Custom", "Triton", "TritonUnified", "HeteroMIG", "LON_Node", "SUT_Node"}
+    assert {h.name for h in names["HarnessType"]} == {
+        "LWIS",
+        "Custom",
+        "Triton",
+        "TritonUnified",
+        "HeteroMIG",
+        "LON_Node",
+        "SUT_Node",
+    }
 
 
 def test_every_harness_type_and_power_setting_loads(drop_in: DropIn) -> None:

@@ -70,7 +70,12 @@ REASONS: dict[str, tuple[str, ...]] = {
         *("triton_num_models_per_server", "triton_num_servers", "triton_server_urls", "triton_skip_server_spawn"),
         *("triton_verbose_frontend",),
     ),
-    "it sets Jetson hardware, which this harness does not run on": ("gpu_only", "no_gpu", "device_types", "dla_engine_batch_size"),
+    "it sets Jetson hardware, which this harness does not run on": (
+        "gpu_only",
+        "no_gpu",
+        "device_types",
+        "dla_engine_batch_size",
+    ),
     "it compiles for AWS Inferentia, which this harness has no backend for": (
         *("inferentia_compiled_model_batch_size", "inferentia_compiled_model_framework", "inferentia_neuron_core_count"),
         *("inferentia_request_batch_size", "inferentia_threads_per_core", "use_inferentia"),
