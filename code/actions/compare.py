@@ -31,15 +31,23 @@ def run(context: Context) -> int:
         )
     differing = comparison.differences(a, b)
     change = None if obstacles else comparison.change_percent(a, b)
+    noise = comparison.noise(a, b)
     if request["json"]:
-        content = {"a": vars(a), "b": vars(b), "change_percent": change, "obstacles": obstacles, "differences": differing}
+        content = {
+            "a": vars(a),
+            "b": vars(b),
+            "change_percent": change,
+            "obstacles": obstacles,
+            "differences": differing,
+            "noise": noise,
+        }
         console.emit(content)
         return 0
     console.table(f"{a.benchmark} {a.scenario}", ("", a.name, b.name), _rows(a, b))
     for obstacle in obstacles:
         console.say(f"not comparable: {obstacle}")
     if change is not None:
-        console.say(in_words(a, change))
+        console.say(in_words(a, change) + (f": {noise}" if noise else ""))
     if a.config and b.config:
         shown = [(name, _text(x), _text(y)) for name, x, y in differing]
         console.table("Differences in config", ("Field", "A", "B"), shown or [("none", "", "")])

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from code.actions import Context, EachWorkload
-from code.common import paths
+from code.common import console, jsonfile, paths
+from code.results.metadata import METADATA_NAME
 from code.results.report import ReportRow
+from code.results.spread import Spread
+from code.rules.metrics import METRICS
 from code.run import audit_config
 from code.run.folders import log_root
 from code.run.job import Job
@@ -19,7 +23,18 @@ def run(job: Job, context: Context) -> list[ReportRow]:
     audit_config.refuse_leftover(paths.project_root(), Path.cwd(), log_root(job.workload))
     job.prepare()
     asked = str(job.workload["test_mode"])
-    return [job.run(mode) for mode in MODES.get(asked, (asked,))]
+    rows = [job.run(mode) for _ in range(int(context.request["repeat"])) for mode in MODES.get(asked, (asked,))]
+    _say_spread(job, rows)
+    return rows
+
+
+def _say_spread(job: Job, rows: Sequence[ReportRow]) -> None:
+    metric = METRICS[str(job.workload.scenario)]
+    folders = [row.folder for row in rows if row.folder is not None and row.mode == "PerformanceOnly"]
+    found = [jsonfile.object_or_empty(folder / METADATA_NAME).get(metric.key) for folder in folders]
+    values = tuple(float(value) for value in found if isinstance(value, (int, float)))
+    if len(values) > 1:
+        console.say(f"{job.label}: {Spread(values).words(metric)}")
 
 
 ACTION = EachWorkload(run, reports=True)

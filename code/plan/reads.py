@@ -25,6 +25,7 @@ JSON = (
 READ_BY: Mapping[str, tuple[str, ...]] = {
     "json": JSON,
     "force_build": ("run", "generate_engines", "submission"),
+    "repeat": ("run", "run_harness"),
     "write": ("tune",),
     "trials": ("tune",),
     "tune_duration": ("tune",),

@@ -42,6 +42,13 @@ ROWS: tuple[Field, ...] = (
     ),
     request("fast", "bool", "A minimum duration of 60 s instead of 600 s.", default=False, aliases=("test_run",)),
     request(
+        "repeat",
+        "int",
+        "run, run_harness: run each test this many times, and say how far the results spread.",
+        default=1,
+        limits=(1, 1000),
+    ),
+    request(
         "test_query_count", "int", "A short run of this many queries; its result is for the open division only.", limits=SOME
     ),
     request("force_build", "bool", "Rebuild engines that already exist.", default=False),

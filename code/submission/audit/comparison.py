@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from code.common.errors import UsageError, nearest
+from code.results import spread
 from code.rules.benchmarks import short_name
 from code.rules.metrics import METRICS
 from code.submission.stage import runs
@@ -36,6 +37,7 @@ class Side:
         model: 'the reference model', 'the tiny model', …, with its digest where it is the user's own.
         precision: 'fp16'; '' where unknown.
         devices: 'processors', 'accelerators' or 'simulated'.
+        repeats: values in `unit` of this run and of those beside it with the same config.
     """
 
     name: str
@@ -52,6 +54,7 @@ class Side:
     model: str = ""
     precision: str = ""
     devices: str = ""
+    repeats: tuple[float, ...] = ()
 
     @property
     def per_accelerator(self) -> float | None:
@@ -90,7 +93,23 @@ def of_run(run: Run) -> Side:
         model=_model(run),
         precision=str(run.metadata.get("precision") or ""),
         devices=_devices(run),
+        repeats=_repeats(run),
     )
+
+
+def _repeats(run: Run) -> tuple[float, ...]:
+    """The results of a run and of the complete runs beside it of the same workload, mode, config and engine."""
+    metric = METRICS[run.scenario]
+    beside = [runs.read_run(folder) for folder in sorted(run.folder.parent.iterdir()) if folder.is_dir()]
+    same = [
+        one
+        for one in beside
+        if one is not None
+        and (one.key, one.mode, one.config, one.spec.get("record")) == (run.key, run.mode, run.config, run.spec.get("record"))
+        and one.complete
+    ]
+    found = [one.metadata.get(metric.key) for one in same]
+    return tuple(float(value) * metric.scale for value in found if isinstance(value, (int, float)))
 
 
 def _model(run: Run) -> str:
@@ -176,6 +195,12 @@ def read_pair(a: str, b: str) -> tuple[Side, Side]:
             "compare runs of the same benchmark and scenario",
         )
     return first, second
+
+
+def noise(a: Side, b: Side) -> str:
+    """Whether the difference is more than what repeated runs differ by, in words; '' where a side is no run."""
+    values = [[value / side.accelerators if side.higher_is_better else value for value in side.repeats] for side in (a, b)]
+    return spread.verdict(*values) if all(values) else ""
 
 
 def differences(a: Side, b: Side) -> list[tuple[str, Any, Any]]:

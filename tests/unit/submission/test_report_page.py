@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from html.parser import HTMLParser
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from code import main
 from code.actions import list_results
 from code.common.errors import UsageError
 from code.results.loadgen_log import read_detail
@@ -150,6 +152,27 @@ def test_two_runs_are_compared_with_their_differences(logs: Path) -> None:
     path.write_text(json.dumps(content))
     a, b = comparison.read_pair(str(ours), str(theirs))
     assert comparison.differences(a, b) == [("precision", "fp32", "bf16")]
+
+
+def test_repeated_runs_tell_a_difference_from_noise(logs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    first = made.run_folder(logs, "Offline")
+    values = {}
+    for root, factor in (("one", 1.0), ("two", 1.5)):
+        values[root] = [factor * 100, factor * 101, factor * 99]
+        for number, value in enumerate(values[root], start=1):
+            folder = logs / root / made.SYSTEM_ID / "bert-99" / ("Offline" if number == 1 else f"Offline.{number}")
+            shutil.copytree(first, folder)
+            made.sealed(folder, result_samples_per_second=value)
+    other = logs / "one" / made.SYSTEM_ID / "bert-99" / "Offline.4"  # of another config: no repetition
+    shutil.copytree(first, other)
+    content = json.loads((other / "run.json").read_text())
+    content["record"] = {**content["record"], "precision": "bf16"}
+    (other / "run.json").write_text(json.dumps(content))
+    folders = [str(logs / root / made.SYSTEM_ID / "bert-99" / "Offline") for root in values]
+    a, b = comparison.read_pair(*folders)
+    assert sorted(a.repeats) == sorted(values["one"]) and sorted(b.repeats) == sorted(values["two"])
+    assert main.main(["--action=compare", f"--a={folders[0]}", f"--b={folders[1]}"]) == 0
+    assert "more than the noise of 3 and 3 runs" in capsys.readouterr().out.replace("\n", " ")
 
 
 def test_a_run_is_compared_with_a_public_result_per_accelerator(logs: Path) -> None:
