@@ -92,8 +92,8 @@ def endpoint_files(roots: list[Path], benchmark: Benchmark, scenario: Scenario) 
 def read(file: EndpointFile) -> tuple[Registered | None, list[str], ExportFault | None]:
     """(the config, remarks on what is not used, the fault of a file that cannot be read)."""
     try:
-        node = yaml.compose(file.path.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
-        content = yaml.safe_load(file.path.read_text(encoding="utf-8"))
+        node = yaml.compose(file.path.read_text(encoding="utf-8-sig"), Loader=yaml.SafeLoader)
+        content = yaml.safe_load(file.path.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError, yaml.YAMLError) as error:
         mark = getattr(error, "problem_mark", None)
         reason = str(getattr(error, "problem", None) or error).splitlines()[0]

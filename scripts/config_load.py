@@ -183,7 +183,7 @@ def _module_name(tree: Tree, path: Path) -> str:
         scenario = SCENARIOS[path.parent.name.lower()]
         package = f"configs.{path.parents[1].name}.{scenario}"
         return package if path.name == "__init__.py" else f"{package}.custom"
-    text = f"{path.name} {path.read_text(encoding='utf-8', errors='replace')}"
+    text = f"{path.name} {path.read_text(encoding='utf-8-sig', errors='replace')}"
     benchmarks = [
         b.valstr for b in Benchmark if re.search(rf"Benchmark\.{b.name}\b|(configs\.|['\"]){re.escape(b.valstr)}\b", text)
     ]

@@ -38,7 +38,7 @@ def read_file(tree: Tree, file: TreeFile) -> dict[str, Any]:
     report["notes"] = [NOT_EVALUATED]
     try:
         if file.layout == ENDPOINT:
-            yaml.compose(file.path.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
+            yaml.compose(file.path.read_text(encoding="utf-8-sig"), Loader=yaml.SafeLoader)
             report["classes"] = 1
             return report
         module = ast.parse(file.path.read_bytes(), str(file.path))

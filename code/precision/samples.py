@@ -107,7 +107,7 @@ def _listed(definition: BenchmarkDefinition, values: Mapping[str, Any], count: i
         return None, ""
     file = Path(given) if given else Path(str(usual))
     try:
-        lines = require_regular(file).read_text(encoding="utf-8", errors="replace").splitlines()
+        lines = require_regular(file).read_text(encoding="utf-8-sig", errors="replace").splitlines()
     except OSError as error:
         raise MissingError(
             f"the list of calibration samples {file} does not exist",

@@ -8,6 +8,7 @@ accuracy and then the performance part.
 from __future__ import annotations
 
 import re
+from codecs import BOM_UTF8
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -251,7 +252,7 @@ def read_detail(path: Path) -> LoadGenLog:
             "LoadGen was killed or the disk was full before it wrote the first line",
             "check free disk space, then run the workload again",
         )
-    lines = raw.split(b"\n")
+    lines = raw.removeprefix(BOM_UTF8).split(b"\n")
     if not lines[-1]:
         lines.pop()
     entries: list[LogEntry] = []

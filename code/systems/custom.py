@@ -95,7 +95,7 @@ def read_custom_list(path: Path) -> tuple[dict[str, SystemConfiguration], list[L
 
 def _read_json(path: Path) -> tuple[dict[str, SystemConfiguration], list[LoadProblem]]:
     try:
-        systems, met = systems_of(path.read_text(encoding="utf-8"))
+        systems, met = systems_of(path.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError, RecursionError) as error:
         return {}, [LoadProblem(path, getattr(error, "lineno", 0), f"not valid JSON: {error}")]
     return systems, [LoadProblem(path, line, message) for line, message in met]

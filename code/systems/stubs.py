@@ -62,7 +62,7 @@ def base_class(benchmark: Benchmark, scenario: Scenario, gpu: bool) -> str | Non
 
 def _classes(path: Path) -> list[str]:
     try:
-        tree = ast.parse(path.read_text(encoding="utf-8"))
+        tree = ast.parse(path.read_bytes())
     except (OSError, SyntaxError):
         return []
     return [node.name for node in tree.body if isinstance(node, ast.ClassDef)]

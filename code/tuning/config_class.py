@@ -54,7 +54,7 @@ def write_class(workload: Workload, values: Mapping[str, Any]) -> Path:
             f"the config at {workload.config.where} is an entry of EXPORTS",
             "paste the entries, or leave --write out",
         )
-    text = path.read_text(encoding="utf-8")
+    text = path.read_text(encoding="utf-8-sig")
     lines = text.splitlines(keepends=True)
     node = _class_at(ast.parse(text), workload.config.cls.__name__, workload.config.line)
     if node is None:

@@ -89,7 +89,7 @@ class PreprocessedSquad:
     def _text(self, name: str) -> str:
         path = self.folder / name
         try:
-            return path.read_text(encoding="utf-8")
+            return path.read_text(encoding="utf-8-sig")
         except (OSError, UnicodeDecodeError) as error:
             raise manifests.missing(path, str(error)) from error
 

@@ -65,7 +65,7 @@ def read(path: Path) -> Squad:
 
 def _json(path: Path) -> Any:
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
     except OSError as error:
         raise MissingError(
             f"cannot read the SQuAD file {path}",

@@ -43,7 +43,7 @@ def read(path: Path) -> Vocabulary:
     path = Path(path)
     ids: dict[str, int] = {}
     try:
-        with path.open(encoding="utf-8") as source:
+        with path.open(encoding="utf-8-sig") as source:
             for number, line in enumerate(source):
                 piece = line.rstrip("\n")
                 if not piece:

@@ -116,7 +116,7 @@ def _row(path: Path, line: int, row: Mapping[str, Any]) -> Sample:
 
 def _csv(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
     csv.field_size_limit(min(sys.maxsize, 2**31 - 1))
-    with path.open(encoding="utf-8", newline="") as source:
+    with path.open(encoding="utf-8-sig", newline="") as source:
         reader = csv.DictReader(source)
         line = 1
         for row in reader:
@@ -125,7 +125,7 @@ def _csv(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
 
 
 def _json(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
-    text = path.read_text(encoding="utf-8")
+    text = path.read_text(encoding="utf-8-sig")
     try:
         if text.lstrip().startswith("["):
             rows = [(number, row) for number, row in enumerate(jsonfile.parse(text), 1)]

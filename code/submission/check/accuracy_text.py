@@ -19,7 +19,7 @@ PATTERNS: dict[str, re.Pattern[str]] = {
 
 def scores(path: Path, metrics: tuple[str, ...]) -> dict[str, float | None]:
     """Metric → score in accuracy.txt, None if missing."""
-    text = path.read_text(encoding="utf-8", errors="replace")
+    text = path.read_text(encoding="utf-8-sig", errors="replace")
     found = {name: PATTERNS[name].search(text) for name in metrics}
     return {name: _number(hit.group(1)) if hit else None for name, hit in found.items()}
 
@@ -34,11 +34,11 @@ def _number(text: str) -> float | None:
 
 def resolution(path: Path, metric: str) -> float:
     """Rounding error of a metric's score: half a unit of its last digit, 0 if the metric is missing."""
-    found = PATTERNS[metric].search(path.read_text(encoding="utf-8", errors="replace"))
+    found = PATTERNS[metric].search(path.read_text(encoding="utf-8-sig", errors="replace"))
     return 0.5 * 10.0 ** -len(found.group(1).partition(".")[2]) if found else 0.0
 
 
 def hash_of(path: Path) -> str:
     """The hash in accuracy.txt; '' if there is none."""
-    found = HASH.search(path.read_text(encoding="utf-8", errors="replace"))
+    found = HASH.search(path.read_text(encoding="utf-8-sig", errors="replace"))
     return found.group(1) if found else ""

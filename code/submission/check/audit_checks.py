@@ -79,7 +79,7 @@ def _verdicts(folder: Path, claim: Claim, test: str, step: str) -> Iterator[Find
 
 
 def _says(path: Path, groups: tuple[tuple[str, ...], ...]) -> bool:
-    lines = {line.strip() for line in path.read_text(encoding="utf-8", errors="replace").splitlines()}
+    lines = {line.strip() for line in path.read_text(encoding="utf-8-sig", errors="replace").splitlines()}
     return all(lines & set(group) for group in groups)
 
 

@@ -151,7 +151,7 @@ def _phases(session: Session) -> Iterator[str]:
 def window(folder: Path) -> tuple[datetime, datetime]:
     """Begin and end of a LoadGen test, in UTC, as the first `power_begin` and `power_end` of its detail log have them."""
     found: dict[str, datetime] = {}
-    with (folder / "mlperf_log_detail.txt").open(encoding="utf-8", errors="replace") as lines:
+    with (folder / "mlperf_log_detail.txt").open(encoding="utf-8-sig", errors="replace") as lines:
         for line in lines:
             for key in ("power_begin", "power_end"):
                 stamp = _TIME.search(line) if key not in found and key in line.lower() else None
@@ -171,7 +171,7 @@ def watts(folder: Path) -> list[float]:
     """The power samples of a test in W: those above zero between its begin and its end."""
     begin, end = window(folder)
     out = []
-    with (folder / layout.POWER_LOG).open(encoding="utf-8", errors="replace") as lines:
+    with (folder / layout.POWER_LOG).open(encoding="utf-8-sig", errors="replace") as lines:
         for line in lines:
             cells = line.split(",")
             if line.startswith("Time") and begin < _moment(cells[_STAMP]) < end and float(cells[_WATTS]) > 0:
@@ -197,7 +197,7 @@ def _samples(session: Session) -> Iterator[str]:
 def _analyzer(session: Session) -> Iterator[str]:
     """ptd_logs.txt: the uncertainty is checked from before the ranging run on, errors occur only during it."""
     mark = f": Go with mark '{session.both('session_name')[1]}_ranging'"
-    text = (session.folder / "power" / "ptd_logs.txt").read_text(encoding="utf-8", errors="replace").splitlines()
+    text = (session.folder / "power" / "ptd_logs.txt").read_text(encoding="utf-8-sig", errors="replace").splitlines()
     lines = [(found.group(), line) for line in text if (found := _TIME.match(line))]
     start = next((stamp for stamp, line in lines if line[len(stamp) :].strip() == mark), None)
     if start is None:

@@ -111,7 +111,7 @@ class Disagreement:
 def disagreements(summary: Path, log: LoadGenLog) -> Iterator[Disagreement]:
     """Every value of the summary that the detail log contradicts."""
     subject = ""
-    for number, text in enumerate(summary.read_text(encoding="utf-8", errors="replace").splitlines(), start=1):
+    for number, text in enumerate(summary.read_text(encoding="utf-8-sig", errors="replace").splitlines(), start=1):
         label, colon, value = (part.strip() for part in text.partition(":"))
         heading = _STOPPING.match(label)
         if heading:
@@ -127,7 +127,7 @@ def disagreements(summary: Path, log: LoadGenLog) -> Iterator[Disagreement]:
 
 def has_result(summary: Path) -> bool:
     """Whether the file is a performance summary with a verdict."""
-    return any(line.startswith("Result is") for line in summary.read_text(encoding="utf-8", errors="replace").splitlines())
+    return any(line.startswith("Result is") for line in summary.read_text(encoding="utf-8-sig", errors="replace").splitlines())
 
 
 def _keys(label: str) -> tuple[str, ...]:

@@ -89,7 +89,7 @@ def _nameplate(path: Path, round_: Round) -> Iterator[Finding]:
     if not path.is_file():
         return
     try:
-        yaml.safe_load(path.read_text(encoding="utf-8"))
+        yaml.safe_load(path.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError, yaml.YAMLError) as error:
         first = str(error).splitlines()[0]
         yield Finding(path, f"not valid YAML: {first}", "fix it, or remove it", check="system", own=not round_.nameplate)

@@ -130,7 +130,7 @@ def _classes(path: Path) -> dict[str, _Class]:
 
 def _parsed(path: Path) -> ast.Module | None:
     try:
-        return ast.parse(path.read_text(encoding="utf-8"))
+        return ast.parse(path.read_bytes())
     except (OSError, SyntaxError, ValueError):
         return None
 

@@ -171,7 +171,7 @@ def _conf(path: Path, place: Place) -> dict[str, str]:
 
 
 def _lines(path: Path) -> Iterator[re.Match[str]]:
-    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+    for line in path.read_text(encoding="utf-8-sig", errors="replace").splitlines():
         hit = KEY.match(line)
         if hit:
             yield hit
