@@ -31,10 +31,21 @@ def locks() -> Iterator[None]:
             os.environ["HARNESS_LOCK_DIR"] = before
 
 
+def reference_folder() -> Path:
+    """The folder of real data, models and facts that some tests compare with: MLPERF_TEST_DATA, else `shared` beside the project."""
+    return Path(os.environ.get("MLPERF_TEST_DATA") or ROOT.parent / "shared")
+
+
+REFERENCE_ABSENT = (
+    "no reference data: MLPERF_TEST_DATA names no folder with facts/, data/ and models/, which the project may not publish "
+    "(README.md, 'Tests that skip')"
+)
+
+
 @pytest.fixture(scope="session")
 def shared() -> Path:
-    """The folder of real data and models beside the project; tests that need it skip where it is absent."""
-    folder = ROOT.parent / "shared"
+    """The folder of reference data; tests that need it skip where it is absent."""
+    folder = reference_folder()
     if not (folder / "facts").is_dir():
-        pytest.skip(f"no real data and models at {folder}")
+        pytest.skip(REFERENCE_ABSENT)
     return folder

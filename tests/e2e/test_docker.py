@@ -1,7 +1,7 @@
 """Automation's way through the containers, against a real daemon and as an ordinary user.
 
-Uses the machine's own Docker where this account may; as root it starts a throw-away daemon with `with-docker.sh` of the shared tools,
-whose `debian:bookworm-slim` is made on the spot. Skips with the reason where neither works. The runs take the 60 seconds of `--fast`;
+Uses the machine's own Docker where this account may; as root it starts a throw-away daemon with a `tools/with-docker.sh` of the reference
+data, whose `debian:bookworm-slim` is made on the spot. Skips with the reason where neither works. The runs take the 60 seconds of `--fast`;
 MLPERF_TEST_RUN_ARGS="--min_duration=2000" shortens them on a busy machine.
 """
 
@@ -21,6 +21,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+
+from tests.conftest import reference_folder
 
 pytestmark = [pytest.mark.e2e, pytest.mark.container, pytest.mark.timeout(2400)]
 ACCOUNT = "mlperf-e2e"
@@ -113,9 +115,9 @@ def daemon(project: Path) -> Iterator[dict[str, str]]:
     if usable_daemon():
         yield keep
         return
-    script = project.parent / "shared" / "tools" / "with-docker.sh"
+    script = reference_folder() / "tools" / "with-docker.sh"
     if os.getuid() != 0 or not script.is_file():
-        pytest.skip("no Docker daemon answers this account, and none can be started (that needs root and the shared tools)")
+        pytest.skip("no Docker daemon answers this account (README.md, 'Tests that skip')")
     with tempfile.TemporaryDirectory() as folder:
         ready = Path(folder) / "ready"
         os.mkfifo(ready)

@@ -160,3 +160,14 @@ def test_variants_lie_below_the_build_folder(tmp_path: Path, monkeypatch: pytest
     assert data.sources("reference").cases == paths.build_dir() / "data/KiTS19/kits19/data"
     assert data.sources("reference").model == paths.build_dir() / "models/3d-unet-kits19/3dUNetKiTS19.onnx"
     assert data.sources("tiny").cases.parent == tmp_path / "data"
+
+
+def test_a_copy_that_nobody_made_is_read_from_its_original(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ("case_00003", "case_00185"):
+        (tmp_path / name).mkdir()
+    assert data.case_in(tmp_path, "case_00400").imaging == tmp_path / "case_00185" / facts.IMAGING
+    data.tell_of_copies([data.case_in(tmp_path, name) for name in CASES])
+    assert capsys.readouterr().out == "3d-unet: case_00400 is MLPerf's copy of case_00185, from which it is read\n"
+    (tmp_path / "case_00400").mkdir()
+    assert data.case_in(tmp_path, "case_00400").segmentation == tmp_path / "case_00400" / facts.SEGMENTATION
+    assert data.case_in(tmp_path, "case_00003").imaging == tmp_path / "case_00003" / facts.IMAGING

@@ -75,6 +75,7 @@ class UNet3D(BenchmarkDefinition):
         cases, out = self._cases(values), self._preprocessed(values)
         windows, classes = self._windows(values), label_map(read["unet3d_label_map"])
         if not preprocess.is_current(cases, out, windows, classes):
+            data.tell_of_copies(cases)
             preprocess.preprocess(cases, out, windows, classes=classes)
 
     def model(self, values: Mapping[str, Any]) -> Path:

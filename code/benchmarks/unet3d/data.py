@@ -52,8 +52,17 @@ def evaluation_cases(folder: Path) -> list[Case]:
 
 
 def case_in(folder: Path, name: str) -> Case:
-    """A case of a folder in KiTS19's layout."""
-    return Case(name, folder / name / facts.IMAGING, folder / name / facts.SEGMENTATION)
+    """A case of a folder in KiTS19's layout. A copy that MLPerf adds is read from its original where nobody made it."""
+    original = facts.COPIES.get(name, name)
+    source = folder / (name if (folder / name).is_dir() else original)
+    return Case(name, source / facts.IMAGING, source / facts.SEGMENTATION)
+
+
+def tell_of_copies(cases: Sequence[Case]) -> None:
+    """Print which cases are read from their originals."""
+    for case in cases:
+        if facts.COPIES.get(case.name) == case.imaging.parent.name:
+            console.say(f"3d-unet: {case.name} is MLPerf's copy of {case.imaging.parent.name}, from which it is read")
 
 
 def cases_of(path: Path, segmentation: str) -> list[Case]:

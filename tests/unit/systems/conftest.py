@@ -15,6 +15,7 @@ from code.machine.detect import DetectedSystem
 from code.machine.sources import CapturedMachine
 from code.systems import custom, description
 from code.systems.system_list import KnownSystem
+from tests.conftest import REFERENCE_ABSENT, reference_folder
 
 CAPTURES = Path(__file__).resolve().parents[2] / "captures"
 NAMES = sorted(path.stem for path in CAPTURES.glob("*.json"))
@@ -43,10 +44,10 @@ def machine() -> Callable[..., DetectedSystem]:
 
 @pytest.fixture
 def facts() -> dict[str, Any]:
-    """The facts about public systems that lie beside the project."""
-    path = Path(__file__).resolve().parents[4] / "shared" / "facts" / "systems.json"
+    """The facts about public systems among the reference data."""
+    path = reference_folder() / "facts" / "systems.json"
     if not path.is_file():
-        pytest.skip("../shared/facts/systems.json is not here")
+        pytest.skip(REFERENCE_ABSENT)
     content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     return content
 

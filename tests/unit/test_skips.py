@@ -1,0 +1,62 @@
+"""Every test that skips says why, and README.md says what unlocks it."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+CALLS = ("skip", "importorskip", "skipif")
+
+
+def skips(project: Path) -> Iterator[tuple[str, ast.Call]]:
+    """(file:line, call) of every call that can skip a test."""
+    for path in sorted((project / "tests").rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_bytes())):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in CALLS:
+                yield f"{path.relative_to(project)}:{node.lineno}", node
+
+
+@pytest.fixture(scope="module")
+def section(project: Path) -> str:
+    text = (project / "README.md").read_text(encoding="utf-8")
+    return text[text.index("## Tests that skip") : text.index("## Licence")]
+
+
+def test_a_package_that_unlocks_tests_is_named(project: Path, section: str) -> None:
+    always = (project / "requirements" / "dev.lock").read_text(encoding="utf-8").lower()
+    named: dict[str, str] = {}
+    for place, call in skips(project):
+        if call.func.attr == "importorskip" and isinstance(call.args[0], ast.Constant):  # type: ignore[attr-defined]
+            named.setdefault(str(call.args[0].value).split(".")[0], place)
+    aliases = {"mlperf_loadgen": "mlcommons-loadgen", "pynvml": "nvidia-ml-py"}
+    unknown = {
+        name: place
+        for name, place in named.items()
+        if f"`{name}`" not in section and not re.search(rf"^{re.escape(aliases.get(name, name))}==", always, re.MULTILINE)
+    }
+    assert named and not unknown, "README.md, 'Tests that skip', has no row for these"
+
+
+def test_no_test_skips_for_something_that_only_its_author_has(project: Path) -> None:
+    for place, call in skips(project):
+        text = ast.unparse(call)
+        assert "../shared" not in text and "shared tools" not in text, place
+
+
+def test_what_the_section_names_exists(project: Path, section: str) -> None:
+    targets = set(re.findall(r"`make ([a-z_]+)`", section))
+    makefile = (project / "Makefile").read_text(encoding="utf-8")
+    assert all(re.search(rf"\b{target}\b", makefile) for target in targets)
+    assert "MLPERF_TEST_DATA" in (project / "tests" / "conftest.py").read_text(encoding="utf-8")
+
+
+def test_a_folder_that_outsiders_lack_is_explained(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    from tests.conftest import REFERENCE_ABSENT, reference_folder
+
+    monkeypatch.setenv("MLPERF_TEST_DATA", str(tmp_path))
+    assert reference_folder() == tmp_path
+    assert "README.md" in REFERENCE_ABSENT and "MLPERF_TEST_DATA" in REFERENCE_ABSENT
