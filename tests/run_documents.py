@@ -45,6 +45,9 @@ PROMPTS = {
 TENSORRT = {
     "use_graphs": True,
     "graphs_max_seqlen": 240,
+    "graphs_max_memory": 2048,
+    "gpu_copy_streams": 2,
+    "use_spin_wait": True,
     "start_from_device": False,
     "sliding_window_on_device": None,
     "version_compatible": False,

@@ -13,7 +13,7 @@ JETSON = "it sets Jetson hardware, which this harness does not run on"
 TRITON = "it configures Triton Inference Server, which this harness does not start"
 GEMM_PLUGIN = "it configures a GEMM plugin of NVIDIA's harness; graphs that use the plugin load with plugin_libs"
 LWIS = "it tunes the thread layout of NVIDIA's LWIS harness; here one thread drives each stream"
-ONE_STREAM = "copies and kernels of a batch share the CUDA stream of that batch"
+OWN_STREAM = "computing has a CUDA stream of its own"
 FROM_GRAPH = "the ONNX graph defines it"
 CLOCKS = "this harness does not change power limits or clocks; set them before the run"
 PREPROCESSED = "inputs come from preprocessed_data_dir, where `make preprocess_data` writes them"
@@ -28,8 +28,7 @@ ACCEPTED: dict[str, str] = {
     # LoadGen
     "performance_sample_count": "the data set defines it; performance_sample_count_override changes how many samples LoadGen draws from",
     # batches, streams and devices
-    "gpu_copy_streams": ONE_STREAM,
-    "run_infer_on_copy_streams": ONE_STREAM,
+    "run_infer_on_copy_streams": OWN_STREAM,
     "coalesced_tensor": "each input is one memory-mapped array already",
     "end_on_device": "outputs are copied to host memory, where LoadGen reads them",
     "use_direct_host_access": "inputs are copied to device memory",
@@ -38,14 +37,13 @@ ACCEPTED: dict[str, str] = {
     "use_cuda_thread_per_device": LWIS,
     "complete_threads": LWIS,
     "use_same_context": "each stream has its own execution context",
-    "use_spin_wait": "threads sleep while they wait for the device",
     "use_jemalloc": "the harness uses the allocator of the system, or the one that LD_PRELOAD names",
     # engine
     "active_sms": "TensorRT has no such switch; use MIG or MPS to run on a part of a GPU",
     "energy_aware_kernels": "TensorRT has no such switch; set a power limit before the run",
     "gemm_plugin_fairshare_cache_size": GEMM_PLUGIN,
     "use_small_tile_gemm_plugin": GEMM_PLUGIN,
-    "graph_specs": "CUDA graphs are captured for the shapes that a run meets; graphs_max_seqlen bounds them",
+    "graph_specs": "CUDA graphs are captured for the shapes that warm-up meets; graphs_max_seqlen and graphs_max_memory bound them",
     "cache_file": "scales are in the quantised ONNX graph, which `make calibrate` writes",
     # 3D-UNet
     "slice_overlap_patch_kernel_cg_impl": "it chooses between kernels of NVIDIA's harness",

@@ -144,6 +144,7 @@ def start(
     mode: str = "AccuracyOnly",
     streams: int = 2,
     devices: Sequence[DeviceEntry] = (),
+    warmup_s: float = 0.2,
 ) -> subprocess.CompletedProcess[str]:
     """One run, by default on all devices."""
     folder.mkdir(exist_ok=True)
@@ -162,7 +163,7 @@ def start(
         batch=BatchSettings(8 if benchmark == "bert" else 2, 0.0, 0.0625),
         dataset=of_benchmark(dataset),
         log=LogSettings(copy_summary_to_stdout=False),
-        warmup_s=0.2,
+        warmup_s=warmup_s,
     )
     spec.write(folder / "run.json")
     own = {
@@ -282,6 +283,74 @@ def test_an_engine_for_ampere_and_later_runs_on_a_later_gpu(harness: Path, seque
     expect_tokens(tmp_path / "run", sequences)
 
 
+def graphs_of(report: Sequence[Mapping[str, Any]]) -> list[int]:
+    return [row["counts"].get("graphs", 0) for row in report if row["context"]]
+
+
+@pytest.mark.parametrize("scenario", ["Offline", "Server"])
+def test_graphs_are_captured_while_warming_up_and_within_their_memory(
+    scenario: str, harness: Path, sequences: dict[str, Any], tmp_path: Path
+) -> None:
+    engine = plans.write(tmp_path / "engine", plans.bert(8, (128, 384)))
+    two = [device(0, 2), device(1, 1)]
+    for name, options, warmup_s, least, most in (
+        ("plenty", TensorRtOptions(use_graphs=True), 20.0, 100, 2 * 2 * 24 * 6),
+        ("a budget", TensorRtOptions(use_graphs=True, graphs_max_memory=40), 20.0, 10, 20),
+        ("short ones", TensorRtOptions(use_graphs=True, graphs_max_seqlen=128), 20.0, 10, 2 * 2 * 8 * 6),
+        ("no warm-up", TensorRtOptions(use_graphs=True), 0.0, 0, 0),
+    ):
+        folder = tmp_path / name
+        report = run(harness, folder, engine, sequences, scenario, options, devices=two, warmup_s=warmup_s)
+        assert all(least <= count <= most for count in graphs_of(report)), (name, graphs_of(report))
+        expect_tokens(folder, sequences)
+
+
+def test_a_network_that_cannot_be_captured_is_tried_once(harness: Path, sequences: dict[str, Any], tmp_path: Path) -> None:
+    engine = plans.write(tmp_path / "engine", plans.bert(8, (384,), capturable=False))
+    options = TensorRtOptions(use_graphs=True)
+    report = run(harness, tmp_path / "run", engine, sequences, "Offline", options, devices=[device(0, 2)])
+    assert report[0]["counts"]["cudaStreamBeginCapture"] == 1 and graphs_of(report) == [0]
+    expect_tokens(tmp_path / "run", sequences)
+
+
+def test_each_profile_has_a_context_and_none_is_switched_by_a_batch(
+    harness: Path, sequences: dict[str, Any], tmp_path: Path
+) -> None:
+    engine = plans.write(tmp_path / "engine", plans.bert(8, (64, 128, 384)))
+    report = run(harness, tmp_path / "run", engine, sequences, "Offline", TensorRtOptions(), devices=[device(0, 2)])
+    # Of each lane and profile one; and a context that tells the outputs' sizes in each profile.
+    assert report[0]["counts"]["createExecutionContext"] == 2 * 3 + 1
+    # The report counts the call, and the work that it queues.
+    assert report[0]["counts"]["setOptimizationProfileAsync"] == 2 * (2 * 3 + 3)
+    expect_tokens(tmp_path / "run", sequences)
+
+
+@pytest.mark.parametrize("spins", [False, True])
+def test_the_host_waits_asleep_or_spinning(spins: bool, harness: Path, sequences: dict[str, Any], tmp_path: Path) -> None:
+    engine = plans.write(tmp_path / "engine", plans.bert(8, (384,)))
+    options = TensorRtOptions(use_spin_wait=spins)
+    report = run(harness, tmp_path / "run", engine, sequences, "SingleStream", options, devices=[device(0, 1)])
+    assert ("waits spinning" in report[0]["counts"], "waits asleep" in report[0]["counts"]) == (spins, not spins)
+
+
+@pytest.mark.parametrize("copies", [1, 3])
+def test_more_batches_in_flight_have_the_same_answers(
+    copies: int, harness: Path, sequences: dict[str, Any], volumes: dict[str, Any], tmp_path: Path
+) -> None:
+    two, options = [device(0, 2), device(1, 1)], TensorRtOptions(gpu_copy_streams=copies)
+    times = {"CUDA_STAND_IN_DELAY": "copy:50,kernel:20,enqueue:500", "CUDA_STAND_IN_JITTER": "2"}
+    engine = plans.write(tmp_path / "bert", plans.bert(8, (384,)))
+    for scenario in ("Offline", "Server", "MultiStream"):
+        run(harness, tmp_path / scenario, engine, sequences, scenario, options, times, devices=two)
+        expect_tokens(tmp_path / scenario, sequences)
+    engine = plans.write(tmp_path / "unet", plans.unet(4, ROI))
+    for on_device in (True, False):
+        folder, windows = tmp_path / f"unet-{on_device}", replace(options, sliding_window_on_device=on_device)
+        report = run(harness, folder, engine, volumes, "Offline", windows, times, devices=two)
+        assert ("cudaHostRegister" in report[0]["counts"]) == on_device
+        expect_voxels(folder, volumes)
+
+
 @pytest.mark.full
 @pytest.mark.parametrize("scenario", SCENARIOS)
 def test_bert_is_valid_in_every_scenario(scenario: str, each_harness: Path, sequences: dict[str, Any], tmp_path: Path) -> None:
@@ -290,7 +359,7 @@ def test_bert_is_valid_in_every_scenario(scenario: str, each_harness: Path, sequ
     times = {"CUDA_STAND_IN_DELAY": "copy:50,kernel:20,enqueue:500,graph:400", "CUDA_STAND_IN_JITTER": "2"}
     for name, options in {
         "plain": TensorRtOptions(),
-        "all": TensorRtOptions(use_graphs=True, start_from_device=True),
+        "all": TensorRtOptions(use_graphs=True, start_from_device=True, gpu_copy_streams=2, use_spin_wait=True),
     }.items():
         folder = tmp_path / name
         report = run(each_harness, folder, engine, sequences, scenario, options, times, "PerformanceOnly")

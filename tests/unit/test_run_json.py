@@ -196,9 +196,16 @@ def test_options_are_the_fields_of_their_names(tmp_path: Path) -> None:
     library = tmp_path / "a.so"
     library.touch()
     values = {"use_graphs": True, "graphs_max_seqlen": None, "sliding_window_on_device": False, "plugin_libs": [str(library)]}
-    assert backend("tensorrt").options(values, tmp_path) == TensorRtOptions(
-        use_graphs=True, sliding_window_on_device=False, plugin_libs=(str(library),)
+    more = {"graphs_max_memory": 2048, "gpu_copy_streams": 3, "use_spin_wait": True}
+    assert backend("tensorrt").options({**values, **more}, tmp_path) == TensorRtOptions(
+        use_graphs=True,
+        graphs_max_memory=2048,
+        gpu_copy_streams=3,
+        use_spin_wait=True,
+        sliding_window_on_device=False,
+        plugin_libs=(str(library),),
     )
+    assert backend("tensorrt").options({}, tmp_path) == TensorRtOptions()
     assert backend("openvino").options(values, tmp_path) == NoOptions()
 
 

@@ -35,14 +35,26 @@ RTX_RUNTIME = Consumer("TensorRT-RTX runtime", ("use_graphs",), backends=(TENSOR
 """TensorRT-RTX's runtime captures graphs itself, with either harness."""
 CPP_ENGINE = Consumer(
     "TensorRT engine of the C++ harness",
-    ("graphs_max_seqlen", "sliding_window_on_device", "start_from_device", "use_graphs", "version_compatible"),
+    (
+        "gpu_copy_streams",
+        "graphs_max_memory",
+        "graphs_max_seqlen",
+        "sliding_window_on_device",
+        "start_from_device",
+        "use_graphs",
+        "use_spin_wait",
+        "version_compatible",
+    ),
     backends=BOTH,
     languages=("cpp",),
     notes={
+        "gpu_copy_streams": "has one batch in flight on each stream",
+        "graphs_max_memory": "does not capture graphs",
         "graphs_max_seqlen": "does not capture graphs by length",
         "sliding_window_on_device": "cuts and accumulates windows on the CPU",
         "start_from_device": "copies every batch from host memory",
         "use_graphs": "launches kernels one by one",
+        "use_spin_wait": "waits as the driver chooses",
     },
 )
 
@@ -97,6 +109,9 @@ def load_options(values: Mapping[str, Any]) -> TensorRtOptions:
     return TensorRtOptions(
         use_graphs=bool(cpp.get("use_graphs") or RTX_RUNTIME.of(values).get("use_graphs")),
         graphs_max_seqlen=int(cpp.get("graphs_max_seqlen") or 0),
+        graphs_max_memory=int(cpp.get("graphs_max_memory") or 0),
+        gpu_copy_streams=int(cpp.get("gpu_copy_streams") or 1),
+        use_spin_wait=bool(cpp.get("use_spin_wait")),
         start_from_device=bool(cpp.get("start_from_device")),
         sliding_window_on_device=None if windows is None else bool(windows),
         version_compatible=bool(run.get("version_compatible") or cpp.get("version_compatible")),

@@ -309,7 +309,13 @@ ROWS: tuple[Field, ...] = (
     row(BATCHES, "cpu_threads_per_stream", "int", "Threads of one CPU stream; 0: cores divided by streams.", limits=THREADS),
     row(BATCHES, "gpu_batch_size", "batch", "Maximum batch size on a GPU.", limits=BATCH),
     row(BATCHES, "gpu_inference_streams", "int", "Inference streams per GPU.", limits=THREADS),
-    row(BATCHES, "gpu_copy_streams", "int", "Copy streams per GPU.", limits=THREADS),
+    row(
+        BATCHES,
+        "gpu_copy_streams",
+        "int",
+        "Batches of a stream that are copied, or wait, while another one computes.",
+        limits=THREADS,
+    ),
     row(BATCHES, "deque_timeout_usec", "int", "Maximum time a Server batch waits to fill.", unit="µs", limits=MICROSECONDS),
     row(
         BATCHES,
@@ -347,7 +353,7 @@ ROWS: tuple[Field, ...] = (
     row(BATCHES, "use_batcher_thread_per_device", "bool", "One batcher thread for each device."),
     row(BATCHES, "use_cuda_thread_per_device", "bool", "One launching thread for each device."),
     row(BATCHES, "use_same_context", "bool", "All streams share one execution context."),
-    row(BATCHES, "use_spin_wait", "bool", "Spin while waiting for the device."),
+    row(BATCHES, "use_spin_wait", "bool", "Keep a core busy while waiting for the device, which wakes sooner."),
     row(BATCHES, "complete_threads", "int", "Threads that pass responses to LoadGen.", limits=THREADS),
     row(BATCHES, "numa_config", "str", "Devices and cores of each NUMA node, as '0:0-31&1:32-63'."),
     row(

@@ -23,8 +23,11 @@ class TensorRtOptions:
     """TensorRT and TensorRT for RTX.
 
     Args:
-        use_graphs: launch through captured CUDA graphs.
+        use_graphs: launch through CUDA graphs, captured while warming up.
         graphs_max_seqlen: longest batch that graphs are captured for; 0: any.
+        graphs_max_memory: device memory for graphs, MiB; 0: an eighth of what is free.
+        gpu_copy_streams: batches of a stream that are copied, or wait, while another one computes.
+        use_spin_wait: keep a core busy while waiting for the device, which wakes sooner.
         start_from_device: copy the inputs' whole arrays to the device before the run.
         sliding_window_on_device: cut and sum windows on the GPU; null: if the harness has the kernels.
         version_compatible: the engine contains code, which the run may execute.
@@ -33,6 +36,9 @@ class TensorRtOptions:
 
     use_graphs: bool = False
     graphs_max_seqlen: Annotated[int, Range(0, 1 << 20)] = 0
+    graphs_max_memory: Annotated[int, Range(0, 1 << 24)] = 0
+    gpu_copy_streams: Annotated[int, Range(1, 4095)] = 1
+    use_spin_wait: bool = False
     start_from_device: bool = False
     sliding_window_on_device: bool | None = None
     version_compatible: bool = False

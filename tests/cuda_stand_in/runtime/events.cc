@@ -81,6 +81,7 @@ cudaError_t cudaEventCreateWithFlags(cudaEvent_t* event, unsigned int flags) {
   auto made = std::make_unique<Event>();
   made->device = call.device().index;
   made->timing = (flags & cudaEventDisableTiming) == 0;
+  made->sleeps = (flags & cudaEventBlockingSync) != 0;
   *event = reinterpret_cast<cudaEvent_t>(made.get());
   stand_in::state().events[*event] = std::move(made);
   return cudaSuccess;
@@ -138,6 +139,7 @@ cudaError_t cudaEventSynchronize(cudaEvent_t handle) {
   const std::shared_ptr<Mark> mark = [&] {
     Event& event = stand_in::own_event(call, handle);
     static_cast<void>(stand_in::recorded(call, event));
+    ++call.device().counts[event.sleeps ? "waits asleep" : "waits spinning"];
     return event.mark;
   }();
   stand_in::refuse_in_capture(call.name());

@@ -129,6 +129,7 @@ struct Stream {
 struct Event {
   int device = 0;
   bool timing = true;
+  bool sleeps = false;  // made with cudaEventBlockingSync
   bool alive = true;
   std::shared_ptr<Mark> mark;  // nullptr: never recorded
 };

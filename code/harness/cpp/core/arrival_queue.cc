@@ -60,8 +60,10 @@ void ArrivalQueue::classify() {
 void ArrivalQueue::put(const uintptr_t* ids, const uint32_t* samples, size_t count, int64_t now) {
   int64_t added = 0;
   bool wake = false;
+  bool wake_busy = false;
   {
     const std::lock_guard<std::mutex> lock(mutex_);
+    const bool was_empty = waiting_.load(std::memory_order_relaxed) == 0;
     for (size_t i = 0; i < count; ++i) {
       const int32_t length = lengths_[samples[i]];
       const auto place = std::min(static_cast<size_t>(length), class_of_length_.size() - 1);
@@ -73,20 +75,30 @@ void ArrivalQueue::put(const uintptr_t* ids, const uint32_t* samples, size_t cou
     waiting_.store(waiting_.load(std::memory_order_relaxed) + count, std::memory_order_relaxed);
     const bool full = waiting_.load(std::memory_order_relaxed) - late_count_ >= policy_.limit;
     wake = filling_ > 0 ? full : idle_ > 0 && !polled_;
+    // A queue that was empty has a deadline now.
+    wake_busy = busy_ > 0 && (full || (policy_.bound_ns > 0 && was_empty));
   }
   if (wake) changed_.notify_one();
+  if (wake_busy) busy_changed_.notify_one();
 }
 
 void ArrivalQueue::flush() {
   const std::lock_guard<std::mutex> lock(mutex_);
   flushed_ = true;
   changed_.notify_all();
+  busy_changed_.notify_all();
 }
 
 void ArrivalQueue::close() {
   const std::lock_guard<std::mutex> lock(mutex_);
   closed_ = true;
   changed_.notify_all();
+  busy_changed_.notify_all();
+}
+
+void ArrivalQueue::idle() {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  if (busy_ > 0) busy_changed_.notify_all();
 }
 
 size_t ArrivalQueue::oldest_class() const {
@@ -103,13 +115,30 @@ int64_t ArrivalQueue::expected_ns(size_t samples, int32_t longest) const {
 }
 
 int64_t ArrivalQueue::close_at(const Query& oldest) const {
-  int64_t at = oldest.arrived + policy_.timeout_ns;
-  if (policy_.bound_ns > 0) {
-    const int64_t expected = expected_ns(policy_.limit, lengths_[oldest.sample]);
-    const auto service = static_cast<int64_t>(kSafety * static_cast<double>(expected));
-    at = std::min(at, oldest.arrived + policy_.bound_ns - service);
+  const int64_t at = oldest.arrived + policy_.timeout_ns;
+  return policy_.bound_ns > 0 ? std::min(at, deadline(oldest)) : at;
+}
+
+int64_t ArrivalQueue::deadline(const Query& oldest) const {
+  const int64_t expected = expected_ns(policy_.limit, lengths_[oldest.sample]);
+  return oldest.arrived + policy_.bound_ns - static_cast<int64_t>(kSafety * static_cast<double>(expected));
+}
+
+bool ArrivalQueue::waits_for_more(std::unique_lock<std::mutex>& lock, const Asks& asks) {
+  if (policy_.timeout_ns > 0 || !asks.waits || hurried() || !asks.is_busy()) return false;
+  if (waiting_.load(std::memory_order_relaxed) - late_count_ >= policy_.limit) return false;
+  const size_t first = oldest_class();
+  const bool bound = policy_.bound_ns > 0 && first < classes_.size();
+  const int64_t until = bound ? deadline(classes_[first].front()) : 0;
+  if (bound && now_ns() >= until) return false;
+  ++busy_;
+  if (bound) {
+    busy_changed_.wait_until(lock, at_ns(until));
+  } else {
+    busy_changed_.wait(lock);
   }
-  return at;
+  --busy_;
+  return true;
 }
 
 void ArrivalQueue::put_off_hopeless(int64_t now) {
@@ -129,15 +158,16 @@ void ArrivalQueue::put_off_hopeless(int64_t now) {
   }
 }
 
-Taken ArrivalQueue::take(Batch& batch, bool wait) {
+Taken ArrivalQueue::take(Batch& batch, const Asks& asks) {
   batch.clear();
   std::unique_lock<std::mutex> lock(mutex_);
   int empty_polls = 0;
   while (true) {
+    if (waits_for_more(lock, asks)) continue;
     const size_t waiting = waiting_.load(std::memory_order_relaxed);
     if (waiting == 0) {
       if (closed_) return Taken::kClosed;
-      if (!wait) return Taken::kNothing;
+      if (!asks.waits) return Taken::kNothing;
       // One lane at a time polls the empty queue for a while, then sleeps; the others sleep until woken.
       if (empty_polls++ < kEmptyPolls && !polled_) {
         polled_ = true;
@@ -169,7 +199,7 @@ Taken ArrivalQueue::take(Batch& batch, bool wait) {
       cut(batch, first);
       break;
     }
-    if (!wait) return Taken::kNothing;
+    if (!asks.waits) return Taken::kNothing;
     sleep(lock, until);
   }
   waiting_.store(waiting_.load(std::memory_order_relaxed) - batch.size(), std::memory_order_relaxed);

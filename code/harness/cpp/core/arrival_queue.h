@@ -24,6 +24,7 @@ struct QueuePolicy {
 
 // One device's queue. A batch closes when it is full, after the timeout, or at the latest time at which the oldest
 // query can still meet its target latency, whichever is first. It holds the oldest query and others of similar length.
+// Without a timeout, a lane that computes nothing takes what is queued, and one that computes waits for a full batch.
 class ArrivalQueue : public BatchSource {
  public:
   // `lengths` must outlive the object.
@@ -36,8 +37,9 @@ class ArrivalQueue : public BatchSource {
   // Nothing more will arrive; `take` returns kClosed once the queue is empty.
   void close();
 
-  Taken take(Batch& batch, bool wait) override;
+  Taken take(Batch& batch, const Asks& asks) override;
   void answered(const Batch& batch, int64_t service_ns) override;
+  void idle() override;
 
   // Sum of the lengths of all queries that are queued or being computed; the load balancer's measure.
   [[nodiscard]] int64_t load() const { return load_.load(std::memory_order_relaxed); }
@@ -68,6 +70,10 @@ class ArrivalQueue : public BatchSource {
   void classify();
   [[nodiscard]] size_t oldest_class() const;
   [[nodiscard]] int64_t close_at(const Query& oldest) const;
+  // The latest time at which a batch with this query can start and still meet the target latency.
+  [[nodiscard]] int64_t deadline(const Query& oldest) const;
+  // Whether a lane that computes keeps waiting for a full batch; sleeps if so.
+  bool waits_for_more(std::unique_lock<std::mutex>& lock, const Asks& asks);
   [[nodiscard]] int64_t expected_ns(size_t samples, int32_t longest) const;
   void put_off_hopeless(int64_t now);
   void cut(Batch& batch, size_t first);
@@ -84,6 +90,8 @@ class ArrivalQueue : public BatchSource {
   uint64_t arrived_count_ = 0;
   mutable std::mutex mutex_;
   std::condition_variable changed_;
+  std::condition_variable busy_changed_;
+  size_t busy_ = 0;      // lanes asleep that compute and want a full batch
   size_t idle_ = 0;      // lanes asleep because the queue is empty
   size_t filling_ = 0;   // lanes asleep while a batch fills
   bool polled_ = false;  // a lane polls, so arrivals need not wake one

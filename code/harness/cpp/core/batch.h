@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <vector>
@@ -14,6 +15,7 @@ struct Batch {
   std::vector<uint32_t> samples;  // indices into the data set
   std::vector<int64_t> arrived;   // issue time of each, ns; empty unless latencies are tracked
   int32_t longest = 0;            // greatest length among them
+  size_t turn = 0;                // tells batches apart that are in flight on a lane: below the stream's depth
 
   [[nodiscard]] size_t size() const { return ids.size(); }
 
@@ -34,6 +36,17 @@ struct Batch {
 // Result of asking for a batch: a batch, nothing at the moment, or closed for the rest of the run.
 enum class Taken { kBatch, kNothing, kClosed };
 
+// How a lane asks for a batch.
+struct Asks {
+  // NOLINTNEXTLINE(google-explicit-constructor): `true` and `false` say whether it waits
+  Asks(bool waiting, const std::atomic<size_t>* calls = nullptr) : waits(waiting), in_flight(calls) {}
+  bool waits;  // until there is a batch or the source closes
+  // Batches that the lane is computing: while there are any, one more need not start until it is full. nullptr: none.
+  const std::atomic<size_t>* in_flight;
+
+  [[nodiscard]] bool is_busy() const { return in_flight != nullptr && in_flight->load(std::memory_order_acquire) > 0; }
+};
+
 // Source of a lane's batches.
 class BatchSource {
  public:
@@ -44,10 +57,12 @@ class BatchSource {
   BatchSource(BatchSource&&) = delete;
   BatchSource& operator=(BatchSource&&) = delete;
 
-  // Fills `batch`. With `wait`, blocks until there is one or the source closes. Thread-safe.
-  virtual Taken take(Batch& batch, bool wait) = 0;
+  // Fills `batch`. Thread-safe.
+  virtual Taken take(Batch& batch, const Asks& asks) = 0;
   // Reports that a batch taken from here was answered; `service_ns` is its time in the engine.
   virtual void answered(const Batch& /*batch*/, int64_t /*service_ns*/) {}
+  // Reports that a lane which may be asking for a batch computes nothing any more.
+  virtual void idle() {}
 };
 
 }  // namespace harness

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "core/call_gate.h"
 #include "core/run_spec.h"
 
 namespace harness {
@@ -49,8 +50,9 @@ struct Work {
   size_t length = 0;  // of the longest, in the data set's own unit
 };
 
-// One lane's stream of an engine. Not thread-safe: one thread owns it. For each call: `input` for every input, then
-// `enqueue`; later `wait` for the oldest call in flight, then `output`. Errors are thrown as std::exception.
+// One lane's stream of an engine. For each call: `input` for every input, then `enqueue`; later `wait` for the oldest
+// call in flight, then `output`. One thread owns it; where it `splits`, one thread may submit (`input`, `enqueue`)
+// while another completes (`wait`, `output`), and its gate keeps them apart. Errors are thrown as std::exception.
 class Stream {
  public:
   Stream() = default;
@@ -60,8 +62,15 @@ class Stream {
   Stream(Stream&&) = delete;
   Stream& operator=(Stream&&) = delete;
 
-  // Most calls in flight: 1 where `enqueue` computes, 2 where copies and computation overlap.
+  // Most calls in flight: 1 where `enqueue` computes, more where copies and computation overlap.
   [[nodiscard]] virtual size_t depth() const { return 1; }
+  // Whether one thread may submit calls while another completes them.
+  [[nodiscard]] virtual bool splits() const { return false; }
+  // Whether calls may be followed by preparation for their shape, such as the capture of a CUDA graph: on while warming
+  // up, off in a test.
+  virtual void learn(bool /*on*/) {}
+  // What it learned, for the log; "": nothing.
+  [[nodiscard]] virtual std::string learned() const { return ""; }
   // Host memory for input `index` of the next call, of that shape; owned by the stream, valid until `enqueue`.
   virtual void* input(size_t index, const Shape& shape) = 0;
   // Whether the engine holds that input's array (Engine::keep), so that `rows` can select from it without a copy.
@@ -78,6 +87,12 @@ class Stream {
   virtual Output output(size_t index) = 0;
   // Samples that call answered. Fewer than requested is an engine fault.
   [[nodiscard]] virtual size_t answered() const = 0;
+  // Time on the device of the call that was waited for, ns, without waiting for earlier calls; 0: not measured.
+  [[nodiscard]] virtual int64_t service_ns() const { return 0; }
+  [[nodiscard]] CallGate& gate() { return gate_; }
+
+ private:
+  CallGate gate_;
 };
 
 // A loaded engine on one device.
@@ -100,6 +115,8 @@ class Engine {
   [[nodiscard]] virtual bool keeps() const { return false; }
   // Offers an input's whole array, in the input's type, before the first call; an engine that `keeps` copies it.
   virtual void keep(size_t /*input*/, const void* /*data*/, size_t /*rows*/, size_t /*row_bytes*/) {}
+  // Offers host memory that calls copy from, so that it may be page-locked for as long as the engine exists.
+  virtual void lock(const void* /*data*/, size_t /*bytes*/) {}
   // Processors closest to this device, for the threads that drive it; empty: no preference.
   [[nodiscard]] virtual std::vector<int> near_cores() const { return {}; }
 };

@@ -33,11 +33,17 @@ Lane::Lane(const Dataset& dataset, std::unique_ptr<Stream> stream, size_t device
   };
 }
 
-int64_t Lane::start(const Batch& batch) {
+int64_t Lane::begin(const Batch& batch) {
   const int64_t now = now_ns();
-  if (under_way_++ == 0) engaged_ = now;
+  const std::lock_guard<std::mutex> lock(mutex_);
+  if (under_way_.fetch_add(1, std::memory_order_release) == 0) engaged_ = now;
+  state_.in_flight.fetch_add(static_cast<uint32_t>(batch.size()), std::memory_order_relaxed);
+  return now;
+}
+
+int64_t Lane::start(const Batch& batch) {
+  const int64_t now = begin(batch);
   state_.busy_since.store(now, std::memory_order_relaxed);
-  add(state_.in_flight, static_cast<uint32_t>(batch.size()));
   dataset_.enqueue(batch, *stream_);
   state_.busy_since.store(0, std::memory_order_relaxed);
   return now;
@@ -47,7 +53,6 @@ int64_t Lane::finish(const Batch& batch, int64_t started) {
   state_.busy_since.store(now_ns(), std::memory_order_relaxed);
   dataset_.collect(batch, *stream_, answers_);
   state_.busy_since.store(0, std::memory_order_relaxed);
-  if (--under_way_ == 0) add(state_.busy_ns, now_ns() - engaged_);
   if (answers_.responses.size() != batch.size()) {
     throw Error(Status::kFailed,
                 "the engine answered " + std::to_string(answers_.responses.size()) + " of " +
@@ -58,23 +63,44 @@ int64_t Lane::finish(const Batch& batch, int64_t started) {
   add(state_.completed, static_cast<uint64_t>(batch.size()));
   add(state_.batches, uint64_t{1});
   add(state_.work, static_cast<uint64_t>(batch.size()) * static_cast<uint64_t>(std::max<int32_t>(batch.longest, 0)));
-  state_.in_flight.store(state_.in_flight.load(std::memory_order_relaxed) - static_cast<uint32_t>(batch.size()),
-                         std::memory_order_relaxed);
+  state_.in_flight.fetch_sub(static_cast<uint32_t>(batch.size()), std::memory_order_relaxed);
   const int64_t now = now_ns();
   for (const int64_t arrived : batch.arrived) state_.latencies.add(now - arrived);
   log_.add({started, now, static_cast<uint32_t>(batch.size()), batch.longest});
   return now;
 }
 
+int64_t Lane::service(int64_t started, int64_t now) {
+  const int64_t measured = stream_->service_ns();
+  const int64_t out = measured > 0 ? measured : now - std::max(started, finished_);
+  finished_ = now;
+  return out;
+}
+
+bool Lane::release(int64_t now) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  const bool last = under_way_.fetch_sub(1, std::memory_order_release) == 1;
+  if (last) add(state_.busy_ns, now - engaged_);
+  changed_.notify_all();
+  return last;
+}
+
 void Lane::answer(const Batch& batch) {
-  finish(batch, start(batch));
+  release(finish(batch, start(batch)));
 }
 
 void Lane::warm_up(const Batch& batch) {
-  state_.busy_since.store(now_ns(), std::memory_order_relaxed);
-  dataset_.enqueue(batch, *stream_);
-  dataset_.collect(batch, *stream_, answers_);
-  state_.busy_since.store(0, std::memory_order_relaxed);
+  for (size_t i = 0; i < slots_.size(); ++i) {
+    state_.busy_since.store(now_ns(), std::memory_order_relaxed);
+    dataset_.enqueue(batch, *stream_);
+    dataset_.collect(batch, *stream_, answers_);
+    state_.busy_since.store(0, std::memory_order_relaxed);
+  }
+}
+
+std::string Lane::learn(bool on) {
+  stream_->learn(on);
+  return stream_->learned();
 }
 
 void Lane::serve(BatchSource& source) {
@@ -96,9 +122,50 @@ void Lane::serve(BatchSource& source) {
       continue;
     }
     const int64_t now = finish(slots_[oldest], started_[oldest]);
-    source.answered(slots_[oldest], now - started_[oldest]);
+    source.answered(slots_[oldest], service(started_[oldest], now));
+    release(now);
     oldest = (oldest + 1) % depth;
     --under_way;
+  }
+}
+
+void Lane::submit(BatchSource& source) {
+  const size_t depth = slots_.size();
+  size_t next = 0;
+  while (true) {
+    {
+      std::unique_lock<std::mutex> lock(mutex_);
+      changed_.wait(lock, [&] { return under_way_.load(std::memory_order_relaxed) < depth; });
+    }
+    const Taken taken = source.take(slots_[next], {true, &under_way_});
+    if (taken == Taken::kClosed) break;
+    if (taken != Taken::kBatch) continue;
+    stream_->gate().open(depth);
+    slots_[next].turn = next;
+    started_[next] = now_ns();
+    begin(slots_[next]);
+    // From here on the other thread collects it, even while this one still feeds the engine.
+    changed_.notify_all();
+    dataset_.enqueue(slots_[next], *stream_);
+    next = (next + 1) % depth;
+  }
+  const std::lock_guard<std::mutex> lock(mutex_);
+  closed_ = true;
+  changed_.notify_all();
+}
+
+void Lane::complete(BatchSource& source) {
+  size_t oldest = 0;
+  while (true) {
+    {
+      std::unique_lock<std::mutex> lock(mutex_);
+      changed_.wait(lock, [&] { return under_way_.load(std::memory_order_relaxed) > 0 || closed_; });
+      if (under_way_.load(std::memory_order_relaxed) == 0) return;
+    }
+    const int64_t now = finish(slots_[oldest], started_[oldest]);
+    source.answered(slots_[oldest], service(started_[oldest], now));
+    if (release(now)) source.idle();
+    oldest = (oldest + 1) % slots_.size();
   }
 }
 

@@ -1,11 +1,14 @@
-// A lane: one stream on one device plus the thread that drives it. Takes batches, completes their samples.
+// A lane: one stream on one device plus what drives it: one thread, or, where the stream splits, one that submits
+// batches and one that completes their samples, so that a batch which fills while another computes is sent at once.
 #pragma once
 
 #include <atomic>
+#include <condition_variable>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <vector>
 
@@ -22,7 +25,7 @@ namespace harness {
 // LoadGen's QuerySamplesComplete, which copies the responses before it returns.
 using Complete = std::function<void(mlperf::QuerySampleResponse*, size_t)>;
 
-// Counters of one lane for progress reports. Written by the lane's thread, read by any.
+// Counters of one lane for progress reports. Each has one writer at a time; any thread may read.
 struct alignas(64) LaneState {
   std::atomic<uint64_t> completed{0};
   std::atomic<uint64_t> batches{0};
@@ -42,10 +45,16 @@ class Lane {
   // Computes one batch on the calling thread and completes it. Throws what the engine throws, and Error (kFailed) for a
   // batch that was answered only in part.
   void answer(const Batch& batch);
-  // Computes a batch without completing it.
+  // Computes a batch without completing it, as often as calls may be in flight: each has buffers of its own.
   void warm_up(const Batch& batch);
+  // Whether the stream may prepare for the shapes that it meets. Returns what it has learned so far.
+  std::string learn(bool on);
   // Answers batches of `source` until it closes, with as many in flight as the stream allows.
   void serve(BatchSource& source);
+  // The same on two threads where the stream splits: one submits, one completes. Both return when the source closes.
+  [[nodiscard]] bool splits() const { return stream_->splits(); }
+  void submit(BatchSource& source);
+  void complete(BatchSource& source);
 
   [[nodiscard]] const LaneState& state() const { return state_; }
   [[nodiscard]] size_t device() const { return device_; }
@@ -53,9 +62,15 @@ class Lane {
   [[nodiscard]] const BatchLog& log() const { return log_; }
 
  private:
-  // Start and completion of the batch, ns.
+  // Accounts for a batch that starts now; returns the time, ns.
+  int64_t begin(const Batch& batch);
+  // Computes it, and completes its samples. Returns the time, ns.
   int64_t start(const Batch& batch);
   int64_t finish(const Batch& batch, int64_t started);
+  // Frees the slot of a batch that was finished at `now`. Returns whether no batch is in flight.
+  bool release(int64_t now);
+  // Time in the engine of the batch that was finished at `now`, without waiting for earlier ones.
+  int64_t service(int64_t started, int64_t now);
 
   const Dataset& dataset_;
   std::unique_ptr<Stream> stream_;
@@ -64,8 +79,13 @@ class Lane {
   Answers answers_;
   std::vector<Batch> slots_;
   std::vector<int64_t> started_;
-  size_t under_way_ = 0;  // batches
-  int64_t engaged_ = 0;   // when the oldest of them was enqueued, ns
+  // Guards `engaged_` and `closed_`, and makes `under_way_` change in order, where two threads drive the lane.
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::atomic<size_t> under_way_{0};  // batches
+  int64_t engaged_ = 0;               // when the oldest of them was enqueued, ns
+  bool closed_ = false;               // the source has no more batches
+  int64_t finished_ = 0;              // when the last batch was, ns; of the completing thread
   BatchLog log_;
   LaneState state_;
 };

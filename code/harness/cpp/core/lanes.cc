@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <exception>
+#include <iostream>
 #include <map>
+#include <mutex>
 #include <thread>
 #include <utility>
 
@@ -70,23 +72,46 @@ void Lanes::run_all(const std::function<void(Lane&)>& work) {
   for (auto& thread : threads) thread.join();
 }
 
+std::vector<size_t> usual_sizes(size_t limit) {
+  std::vector<size_t> out;
+  for (size_t size = 1; size < limit; size *= 2) {
+    out.push_back(size);
+    if (size > 1 && size + size / 2 < limit) out.push_back(size + size / 2);
+  }
+  out.push_back(limit);
+  return out;
+}
+
 void Lanes::warm_up(const Dataset& dataset, size_t limit, double seconds) {
   const std::vector<int32_t>& lengths = dataset.lengths();
   std::map<size_t, uint32_t> sample_of_length;  // key: padded length
   for (size_t i = 0; i < dataset.count(); ++i)
     sample_of_length.emplace(dataset.computed(lengths[i]), static_cast<uint32_t>(i));
+  // What a run meets most comes first: full batches and single samples.
+  std::vector<size_t> sizes = {limit};
+  for (const size_t size : usual_sizes(limit)) {
+    if (size != limit) sizes.push_back(size);
+  }
+  const size_t shapes = sizes.size() * sample_of_length.size();
   const int64_t end = now_ns() + static_cast<int64_t>(seconds * 1e9);
+  std::mutex printing;
   run_all([&](Lane& lane) {
+    static_cast<void>(lane.learn(true));
     Batch batch;
-    for (const size_t size : {limit, size_t{1}}) {
-      for (auto at = sample_of_length.rbegin(); at != sample_of_length.rend(); ++at) {
+    size_t met = 0;
+    for (const size_t size : sizes) {
+      for (auto at = sample_of_length.rbegin(); at != sample_of_length.rend() && now_ns() <= end; ++at) {
         batch.clear();
         for (size_t i = 0; i < size; ++i) batch.add(0, at->second, lengths[at->second]);
         lane.warm_up(batch);
-        if (now_ns() > end) return;
+        ++met;
       }
-      if (limit == 1) return;
     }
+    const std::string learned = lane.learn(false);
+    const std::lock_guard<std::mutex> lock(printing);
+    std::cout << "warm-up: a lane of device " + specs_[lane.device()].name + " met " + std::to_string(met) + " of " +
+                     std::to_string(shapes) + " shapes" + (learned.empty() ? "" : "; " + learned) + "\n"
+              << std::flush;
   });
 }
 

@@ -32,8 +32,8 @@ class Lanes {
   // Calls `work(lane)` on each lane's own thread, bound near its device, and returns when all have ended. An error ends
   // the process.
   void run_all(const std::function<void(Lane&)>& work);
-  // Computes batches of each length in the data set, longest first, for at most `seconds`, so that first-use costs fall
-  // outside the test.
+  // Computes batches of each length in the data set and of each usual size, full ones and longest first, for at most
+  // `seconds`, so that first-use costs fall outside the test. Prints how many shapes each lane met.
   void warm_up(const Dataset& dataset, size_t limit, double seconds);
 
  private:
@@ -42,6 +42,10 @@ class Lanes {
   std::vector<std::vector<int>> cores_;
   std::vector<std::unique_ptr<Lane>> lanes_;
 };
+
+// Batch sizes that are prepared for: 1, 2, 3, 4, 6, 8, 12, … and `limit`. Each is at most half as large again as the
+// one before.
+std::vector<size_t> usual_sizes(size_t limit);
 
 // Body of a lane's thread: exact timers, bound to `cores`. An exception ends in `fail` with an error that names the
 // device.

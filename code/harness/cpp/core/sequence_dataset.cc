@@ -144,6 +144,7 @@ void SequenceDataset::offer(const Input& input, Engine& engine) {
 
 void SequenceDataset::enqueue(const Batch& batch, Stream& stream) const {
   const size_t longest = computed(batch.longest);
+  stream.gate().enter();
   if (computes_) {
     const Shape shape{{batch.size(), longest}, 2};
     for (const auto& input : inputs_) {
@@ -155,6 +156,7 @@ void SequenceDataset::enqueue(const Batch& batch, Stream& stream) const {
     }
   }
   stream.enqueue({batch.size(), longest});
+  stream.gate().submitted();
 }
 
 void SequenceDataset::fill(const Input& input, const Batch& batch, void* into) const {
@@ -170,12 +172,14 @@ void SequenceDataset::fill(const Input& input, const Batch& batch, void* into) c
 }
 
 void SequenceDataset::collect(const Batch& batch, Stream& stream, Answers& answers) const {
+  stream.gate().await();
   stream.wait();
-  if (!computes_) {
+  if (computes_) {
+    interleave(batch, stream, answers);
+  } else {
     answer_zeros(batch, lengths_, output_names_.size(), stream.answered(), answers);
-    return;
   }
-  interleave(batch, stream, answers);
+  stream.gate().leave();
 }
 
 void SequenceDataset::interleave(const Batch& batch, Stream& stream, Answers& answers) const {

@@ -95,7 +95,7 @@ void SortedWork::put(const mlperf::QuerySample* samples, size_t count) {
   wait_until_taken();
 }
 
-Taken SortedWork::take(Batch& batch, bool wait) {
+Taken SortedWork::take(Batch& batch, const Asks& asks) {
   batch.clear();
   Window* window = nullptr;
   size_t number = 0;
@@ -109,7 +109,7 @@ Taken SortedWork::take(Batch& batch, bool wait) {
       }
       if (window->next < window->batches) break;
       if (closed_) return Taken::kClosed;
-      if (!wait) return Taken::kNothing;
+      if (!asks.waits) return Taken::kNothing;
       ++sleeping_;
       offered_.wait(lock);
       --sleeping_;

@@ -35,7 +35,7 @@ class SortedWork : public BatchSource {
   void offer(const mlperf::QuerySample* samples, size_t count);
   void wait_until_taken();
 
-  Taken take(Batch& batch, bool wait) override;
+  Taken take(Batch& batch, const Asks& asks) override;
   // Nothing more will come; `take` returns kClosed.
   void close();
   // Samples offered but not yet taken.

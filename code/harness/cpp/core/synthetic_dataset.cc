@@ -39,12 +39,16 @@ void SyntheticDataset::bind(Engine& engine) {
 }
 
 void SyntheticDataset::enqueue(const Batch& batch, Stream& stream) const {
+  stream.gate().enter();
   stream.enqueue({batch.size(), static_cast<size_t>(batch.longest)});
+  stream.gate().submitted();
 }
 
 void SyntheticDataset::collect(const Batch& batch, Stream& stream, Answers& answers) const {
+  stream.gate().await();
   stream.wait();
   answer_zeros(batch, lengths_, outputs_, stream.answered(), answers);
+  stream.gate().leave();
 }
 
 }  // namespace harness

@@ -88,6 +88,8 @@ void VolumeDataset::bind(Engine& engine) {
   if (!computes_) return;
   input_port_ = port_of(engine.inputs(), input_, "input");
   output_port_ = port_of(engine.outputs(), output_, "output");
+  for (const auto& volume : volumes_)
+    engine.lock(volume.array.row<float>(0), volume_of(volume.extents) * sizeof(float));
 }
 
 std::string VolumeDataset::explain() const {
@@ -147,22 +149,75 @@ void VolumeDataset::sum(Walk& walk, size_t windows, Stream& stream, WindowSum& s
   }
 }
 
-std::vector<uint8_t*> VolumeDataset::labels_of(const Batch& batch, WindowDevice* device, Answers& answers) const {
+// Batches in flight have destinations of their own.
+std::vector<uint8_t*> VolumeDataset::labels_on(WindowDevice& device, const Batch& batch, size_t depth) const {
   std::vector<uint8_t*> labels;
-  if (device == nullptr) answers.bytes.resize(std::max(answers.bytes.size(), batch.size()));
   for (size_t i = 0; i < batch.size(); ++i) {
-    const size_t voxels = volume_of(volumes_[batch.samples[i]].extents);
-    if (device == nullptr) answers.bytes[i].resize(voxels);
-    labels.push_back(device == nullptr ? answers.bytes[i].data() : device->labels(i, voxels));
+    labels.push_back(device.labels(i * depth + batch.turn, volume_of(volumes_[batch.samples[i]].extents)));
   }
   return labels;
 }
 
-void VolumeDataset::collect(const Batch& batch, Stream& stream, Answers& answers) const {
-  answers.responses.clear();
+std::vector<uint8_t*> VolumeDataset::labels_in(Answers& answers, const Batch& batch) const {
+  std::vector<uint8_t*> labels;
+  answers.bytes.resize(std::max(answers.bytes.size(), batch.size()));
+  for (size_t i = 0; i < batch.size(); ++i) {
+    answers.bytes[i].resize(volume_of(volumes_[batch.samples[i]].extents));
+    labels.push_back(answers.bytes[i].data());
+  }
+  return labels;
+}
+
+size_t VolumeDataset::windows_of(const Batch& batch) const {
+  size_t out = 0;
+  for (const uint32_t sample : batch.samples) out += volumes_[sample].grid.count();
+  return out;
+}
+
+void VolumeDataset::enqueue(const Batch& batch, Stream& stream) const {
+  if (!stream.gate().is_open()) return;
   WindowDevice* device = computes_ ? stream.windows() : nullptr;
   if (device != nullptr) device->prepare(form_);
-  const std::vector<uint8_t*> labels = labels_of(batch, device, answers);
+  // Without a device the destinations are the completing thread's own.
+  const std::vector<uint8_t*> labels =
+      device == nullptr ? std::vector<uint8_t*>(batch.size()) : labels_on(*device, batch, stream.depth());
+  Walk fed{batch, labels, device};
+  for (size_t left = windows_of(batch); left > 0;) {
+    stream.gate().enter();
+    left -= feed(fed, stream);
+    stream.gate().submitted();
+  }
+}
+
+void VolumeDataset::collect_fed(const Batch& batch, Stream& stream, Answers& answers) const {
+  WindowDevice* device = computes_ ? stream.windows() : nullptr;
+  std::vector<uint8_t*> labels;
+  Walk summed{batch, labels, device};
+  for (size_t left = windows_of(batch); left > 0;) {
+    const size_t windows = std::min(left, windows_per_batch_);
+    stream.gate().await();
+    if (labels.empty()) {  // the device is prepared by now
+      labels = device == nullptr ? labels_in(answers, batch) : labels_on(*device, batch, stream.depth());
+    }
+    stream.wait();
+    if (stream.answered() < windows) return;  // the lane reports the missing answers
+    sum(summed, windows, stream, answers.sums, answers);
+    stream.gate().leave();
+    left -= windows;
+    if (answers.alive) answers.alive();
+  }
+}
+
+void VolumeDataset::collect(const Batch& batch, Stream& stream, Answers& answers) const {
+  answers.responses.clear();
+  if (stream.gate().is_open()) {
+    collect_fed(batch, stream, answers);
+    return;
+  }
+  WindowDevice* device = computes_ ? stream.windows() : nullptr;
+  if (device != nullptr) device->prepare(form_);
+  const std::vector<uint8_t*> labels =
+      device == nullptr ? labels_in(answers, batch) : labels_on(*device, batch, stream.depth());
   Walk fed{batch, labels, device};
   Walk summed{batch, labels, device};
   std::deque<size_t> under_way;

@@ -40,8 +40,9 @@ class VolumeDataset : public Dataset {
   void load(const std::vector<size_t>& samples) override;
   void bind(Engine& engine) override;
   [[nodiscard]] std::string explain() const override;
-  // Does nothing: a batch takes many engine calls, all made by `collect`.
-  void enqueue(const Batch& /*batch*/, Stream& /*stream*/) const override {}
+  // A batch takes many engine calls. Where one thread submits and another completes, all are made here, while `collect`
+  // sums; otherwise `collect` makes them.
+  void enqueue(const Batch& batch, Stream& stream) const override;
   void collect(const Batch& batch, Stream& stream, Answers& answers) const override;
 
  private:
@@ -61,8 +62,12 @@ class VolumeDataset : public Dataset {
   };
 
   static Volume open(const std::string& path, const Extents& roi, double overlap);
-  // Destinations for the classes of a batch's samples.
-  std::vector<uint8_t*> labels_of(const Batch& batch, WindowDevice* device, Answers& answers) const;
+  // Destinations for the classes of a batch's samples: on the device, or in `answers`.
+  std::vector<uint8_t*> labels_on(WindowDevice& device, const Batch& batch, size_t depth) const;
+  std::vector<uint8_t*> labels_in(Answers& answers, const Batch& batch) const;
+  // The half of `collect` where another thread submits.
+  void collect_fed(const Batch& batch, Stream& stream, Answers& answers) const;
+  [[nodiscard]] size_t windows_of(const Batch& batch) const;
   // Enqueues the next windows and returns how many; 0 when none are left.
   size_t feed(Walk& walk, Stream& stream) const;
   // Sums the window outputs of one call.

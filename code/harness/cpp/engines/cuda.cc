@@ -6,6 +6,8 @@
 #include <array>
 #include <cctype>
 #include <iostream>
+#include <map>
+#include <mutex>
 #include <string>
 
 #include "core/error.h"
@@ -97,6 +99,38 @@ std::vector<int> near_cores(int device) {
   return usable_of(cores_near_pci(lower(address.data())));
 }
 
+std::shared_ptr<Locked> Locked::of(const void* data, size_t bytes) {
+  static std::mutex mutex;
+  static std::map<const void*, std::weak_ptr<Locked>> known;
+  static bool refused = false;
+  const std::lock_guard<std::mutex> lock(mutex);
+  if (auto found = known[data].lock()) return found;
+  if (refused) return nullptr;
+  int device = 0;
+  int read_only = 0;
+  check(cudaGetDevice(&device), "cudaGetDevice");
+  static_cast<void>(cudaDeviceGetAttribute(&read_only, cudaDevAttrHostRegisterReadOnlySupported, device));
+  const unsigned flags = cudaHostRegisterPortable | (read_only != 0 ? cudaHostRegisterReadOnly : 0U);
+  // CUDA does not write to it; mapped files of a data set are read-only.
+  void* memory = const_cast<void*>(data);  // NOLINT(cppcoreguidelines-pro-type-const-cast)
+  const cudaError_t code = cudaHostRegister(memory, bytes, flags);
+  if (code != cudaSuccess) {
+    static_cast<void>(cudaGetLastError());
+    refused = true;
+    std::cout << std::string("volumes are not page-locked, so that copies take longer: ") + cudaGetErrorString(code) +
+                     "\n"
+              << std::flush;
+    return nullptr;
+  }
+  std::shared_ptr<Locked> out(new Locked(memory));  // the constructor is private
+  known[data] = out;
+  return out;
+}
+
+Locked::~Locked() {
+  static_cast<void>(cudaHostUnregister(data_));
+}
+
 StreamHandle make_stream() {
   cudaStream_t stream = nullptr;
   check(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking), "cudaStreamCreate");
@@ -105,7 +139,13 @@ StreamHandle make_stream() {
 
 EventHandle make_event() {
   cudaEvent_t event = nullptr;
-  check(cudaEventCreateWithFlags(&event, cudaEventDisableTiming | cudaEventBlockingSync), "cudaEventCreate");
+  check(cudaEventCreateWithFlags(&event, cudaEventDisableTiming), "cudaEventCreate");
+  return EventHandle(event);
+}
+
+EventHandle make_timed_event(bool spins) {
+  cudaEvent_t event = nullptr;
+  check(cudaEventCreateWithFlags(&event, spins ? cudaEventDefault : cudaEventBlockingSync), "cudaEventCreate");
   return EventHandle(event);
 }
 

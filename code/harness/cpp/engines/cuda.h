@@ -4,6 +4,7 @@
 #include <cuda_runtime_api.h>
 
 #include <cstddef>
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
@@ -68,9 +69,27 @@ using GraphExecHandle = Handle<cudaGraphExec_t, cudaGraphExecDestroy>;
 using DeviceMemory = Handle<void*, cudaFree>;
 using PinnedMemory = Handle<void*, cudaFreeHost>;
 
+// Host memory that is page-locked for all devices of the process, where the driver allows it.
+class Locked {
+ public:
+  // The range, locked once however many ask; nullptr where it cannot be, which is printed once. Thread-safe.
+  static std::shared_ptr<Locked> of(const void* data, size_t bytes);
+  ~Locked();
+  Locked(const Locked&) = delete;
+  Locked& operator=(const Locked&) = delete;
+  Locked(Locked&&) = delete;
+  Locked& operator=(Locked&&) = delete;
+
+ private:
+  explicit Locked(void* data) : data_(data) {}
+  void* data_;
+};
+
 StreamHandle make_stream();
-// Created without timing, which has a cost; waiting blocks instead of spinning.
+// An event of one stream's work that another waits for. Without timing, which has a cost.
 EventHandle make_event();
+// An event whose time is taken, and for which the host waits: asleep, or with `spins` on its core, which wakes sooner.
+EventHandle make_timed_event(bool spins);
 DeviceMemory device_memory(size_t bytes);
 PinnedMemory pinned_memory(size_t bytes);
 

@@ -36,8 +36,8 @@ size_t Windows::output_bytes(size_t windows) const {
   return input_bytes(windows) * form_.classes;
 }
 
-void Windows::prepare(const WindowForm& form, cudaStream_t stream) {
-  if (prepared_) return;
+bool Windows::prepare(const WindowForm& form, cudaStream_t stream) {
+  if (prepared_) return false;
   size_t available = 0;
   size_t total = 0;
   check(cudaMemGetInfo(&available, &total), "cudaMemGetInfo");
@@ -57,9 +57,11 @@ void Windows::prepare(const WindowForm& form, cudaStream_t stream) {
         "cudaMemcpyAsync");
   check(cudaStreamSynchronize(stream), "cudaStreamSynchronize");
   prepared_ = true;
+  return true;
 }
 
 uint8_t* Windows::labels(size_t position, size_t bytes) {
+  const std::lock_guard<std::mutex> lock(mutex_);
   if (position >= pinned_.size()) pinned_.resize(position + 1);
   Pinned& found = pinned_[position];
   if (found.bytes < bytes) {

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <mutex>
 #include <vector>
 
 #include "core/window_device.h"
@@ -16,9 +17,10 @@ namespace harness::cuda {
 // outputs are reused only after `add` is done.
 class Windows {
  public:
-  // Allocates device memory for the largest case. `stream` is the one passed to `add`.
-  void prepare(const WindowForm& form, cudaStream_t stream);
-  // Page-locked host memory.
+  // Allocates device memory for the largest case, once. `stream` is the one passed to `add`. Returns whether this was
+  // the first call.
+  bool prepare(const WindowForm& form, cudaStream_t stream);
+  // Page-locked host memory. Thread-safe.
   uint8_t* labels(size_t position, size_t bytes);
   // Writes the windows' voxels to `input` [windows, roi] in device memory. A case's voxels are copied to the device
   // when a window first needs them.
@@ -57,6 +59,7 @@ class Windows {
   DeviceMemory weights_;
   DeviceMemory sum_;  // [classes, voxels]
   DeviceMemory labels_;
+  std::mutex mutex_;
   std::vector<Pinned> pinned_;
 };
 

@@ -66,8 +66,10 @@ class TrtEngine : public Engine {
   TrtEngine(const EngineSpec& spec, const DeviceSpec& device, const TrtOptions& options, const TrtPlan& plan)
       : keep_on_device_(options.start_from_device) {
     shared_.device = device.index;
-    shared_.graphs = options.use_graphs;
+    if (options.use_graphs) shared_.graphs = std::make_unique<GraphBudget>(options.graphs_memory_bytes);
     shared_.graphs_max_length = options.graphs_max_length;
+    shared_.depth = options.copies + 1;
+    shared_.spins = options.spins;
     shared_.windows_on_device = options.windows_on_device.value_or(true);
     cuda::require_device(shared_.device);
     const cuda::Facts facts = cuda::facts_of(shared_.device);
@@ -99,6 +101,13 @@ class TrtEngine : public Engine {
   [[nodiscard]] std::vector<int> near_cores() const override { return cuda::near_cores(shared_.device); }
 
   [[nodiscard]] bool keeps() const override { return keep_on_device_; }
+
+  // For the copies of windows on the device. Memory that cannot be page-locked is copied all the same, by the driver.
+  void lock(const void* data, size_t bytes) override {
+    if (!shared_.windows_on_device || !kHasWindowKernels) return;
+    cuda::use(shared_.device);
+    if (auto locked = cuda::Locked::of(data, bytes)) locked_.push_back(std::move(locked));
+  }
 
   void keep(size_t input, const void* data, size_t rows, size_t row_bytes) override {
     cuda::use(shared_.device);
@@ -163,6 +172,7 @@ class TrtEngine : public Engine {
   TrtShared shared_;
   bool keep_on_device_;
   std::vector<cuda::DeviceMemory> resident_;
+  std::vector<std::shared_ptr<cuda::Locked>> locked_;
   std::vector<TensorInfo> inputs_;
   std::vector<TensorInfo> outputs_;
 };

@@ -14,41 +14,28 @@ namespace {
 
 constexpr const char* kAgain = "rebuild it: make generate_engines RUN_ARGS='… --force_build'";
 
-nvinfer1::Dims dims_of(const Shape& shape) {
-  nvinfer1::Dims out{};
-  out.nbDims = static_cast<int32_t>(shape.rank);
-  for (size_t i = 0; i < shape.rank; ++i) out.d[i] = static_cast<int64_t>(shape.extents.at(i));
-  return out;
-}
-
-Shape shape_of(const nvinfer1::Dims& dims) {
-  Shape out;
-  out.rank = std::min<size_t>(static_cast<size_t>(std::max(dims.nbDims, 0)), out.extents.size());
-  for (size_t i = 0; i < out.rank; ++i) out.extents.at(i) = static_cast<size_t>(std::max<int64_t>(dims.d[i], 0));
-  return out;
-}
-
 }  // namespace
 
 TrtStream::TrtStream(TrtShared& shared) : shared_(shared) {
   cuda::use(shared_.device);
-  context_.reset(shared_.engine->createExecutionContext());
-  if (context_ == nullptr) {
-    throw Error(Status::kFailed, "not enough GPU memory for another execution context",
-                shared_.runtime->messages().last(), "lower gpu_inference_streams or gpu_batch_size");
-  }
   copy_in_ = cuda::make_stream();
   compute_ = cuda::make_stream();
   copy_out_ = cuda::make_stream();
+  contexts_ = std::make_unique<TrtContexts>(*shared_.engine, shared_.runtime->messages(), compute_.get());
+  slots_.resize(shared_.depth);
   for (auto& slot : slots_) {
     slot.copied_in = cuda::make_event();
+    slot.begun = cuda::make_timed_event(shared_.spins);
     slot.computed = cuda::make_event();
-    slot.done = cuda::make_event();
-    const auto fill = [](const std::vector<TrtTensor>& tensors, std::vector<Buffer>& buffers) {
+    slot.done = cuda::make_timed_event(shared_.spins);
+    const auto fill = [this](const std::vector<TrtTensor>& tensors, std::vector<Buffer>& buffers) {
       for (const auto& tensor : tensors) {
         Buffer buffer;
         buffer.host = cuda::pinned_memory(tensor.largest);
         buffer.device = cuda::device_memory(tensor.largest);
+        // A graph may compute more rows than a batch has; those must hold values that a network accepts.
+        cuda::check(cudaMemsetAsync(buffer.device.get(), 0, tensor.largest, compute_.get()), "cudaMemsetAsync");
+        cuda::check(cudaStreamSynchronize(compute_.get()), "cudaStreamSynchronize");
         buffers.push_back(std::move(buffer));
       }
     };
@@ -114,12 +101,13 @@ void TrtStream::enqueue(const Work& work) {
   }
   cuda::check(cudaEventRecord(slot.copied_in.get(), copy_in_.get()), "cudaEventRecord");
   cuda::check(cudaStreamWaitEvent(compute_.get(), slot.copied_in.get(), 0), "cudaStreamWaitEvent");
+  cuda::check(cudaEventRecord(slot.begun.get(), compute_.get()), "cudaEventRecord");
   compute(slot, work);
   cuda::check(cudaEventRecord(slot.computed.get(), compute_.get()), "cudaEventRecord");
   cuda::check(cudaStreamWaitEvent(copy_out_.get(), slot.computed.get(), 0), "cudaStreamWaitEvent");
   copy_out(slot);
   cuda::check(cudaEventRecord(slot.done.get(), copy_out_.get()), "cudaEventRecord");
-  next_ = (next_ + 1) % kDepth;
+  next_ = (next_ + 1) % slots_.size();
 }
 
 void TrtStream::copy_out(Slot& slot) {
@@ -144,7 +132,9 @@ WindowDevice* TrtStream::windows() {
 
 void TrtStream::OwnWindows::prepare(const WindowForm& form) {
   cuda::use(stream_.shared_.device);
-  windows_.prepare(form, stream_.copy_out_.get());
+  if (!windows_.prepare(form, stream_.copy_out_.get())) return;
+  // Of the cases that may be in flight, so that nothing is allocated while a test runs.
+  for (size_t turn = 0; turn < stream_.slots_.size(); ++turn) static_cast<void>(windows_.labels(turn, form.largest));
 }
 
 uint8_t* TrtStream::OwnWindows::labels(size_t position, size_t bytes) {
@@ -185,95 +175,70 @@ WindowDevice* TrtStream::windows() {
 #endif
 
 void TrtStream::compute(Slot& slot, const Work& work) {
-  const bool may_record = shared_.graphs && (shared_.graphs_max_length == 0 ||
-                                             work.length <= static_cast<size_t>(shared_.graphs_max_length));
-  Recorded* recorded = may_record ? &recorded_[{next_, work.samples, work.length}] : nullptr;
-  set_shapes(slot);
-  if (recorded != nullptr && recorded->graph.get() != nullptr) {
-    cuda::check(cudaGraphLaunch(recorded->graph.get(), compute_.get()), "cudaGraphLaunch");
+  if (const Graph* graph = graphs_.find(next_, work)) {
+    for (size_t i = 0; i < slot.outputs.size(); ++i) {
+      Buffer& buffer = slot.outputs[i];
+      buffer.shape = graph->outputs[i];
+      buffer.shape.extents.front() = work.samples;  // of a larger batch's graph, only the rows of this one
+      buffer.bytes = buffer.shape.items() * size_of(shared_.outputs[i].info.dtype);
+    }
+    cuda::check(cudaGraphLaunch(graph->exec.get(), compute_.get()), "cudaGraphLaunch");
     return;
   }
-  launch();
-  // The call above brought the context to these shapes, so the same call may be captured (TensorRT's guide, "CUDA
-  // Graphs"). A network that cannot be captured is not tried again.
-  if (recorded != nullptr && !recorded->tried) {
-    recorded->tried = true;
-    recorded->graph = capture();
+  bind(slot);
+  if (!contexts_->enqueue(compute_.get())) contexts_->refuse("TensorRT cannot run a batch");
+  if (learning_ && shared_.graphs != nullptr) remember(slot, work);
+}
+
+void TrtStream::bind(Slot& slot) {
+  std::vector<Bound> from;
+  std::vector<Bound> to;
+  for (const auto& buffer : slot.inputs) from.push_back({buffer.shape, buffer.device.get()});
+  for (const auto& buffer : slot.outputs) to.push_back({{}, buffer.device.get()});
+  contexts_->bind(shared_.inputs, shared_.outputs, from, to);
+  for (size_t i = 0; i < to.size(); ++i) {
+    slot.outputs[i].shape = to[i].shape;
+    slot.outputs[i].bytes = to[i].shape.items() * size_of(shared_.outputs[i].info.dtype);
   }
 }
 
-void TrtStream::set_shapes(Slot& slot) {
-  use_profile(slot);
-  for (size_t i = 0; i < slot.inputs.size(); ++i) {
-    const char* name = shared_.inputs[i].name.c_str();
-    if (!context_->setInputShape(name, dims_of(slot.inputs[i].shape)) ||
-        !context_->setTensorAddress(name, slot.inputs[i].device.get())) {
-      refuse(std::string("TensorRT rejects the shape of input '") + name + "'");
-    }
-  }
-  for (size_t i = 0; i < slot.outputs.size(); ++i) {
-    const TrtTensor& tensor = shared_.outputs[i];
-    Buffer& buffer = slot.outputs[i];
-    buffer.shape = shape_of(context_->getTensorShape(tensor.name.c_str()));
-    buffer.bytes = buffer.shape.items() * size_of(tensor.info.dtype);
-    if (buffer.bytes > tensor.largest || !context_->setTensorAddress(tensor.name.c_str(), buffer.device.get())) {
-      refuse("TensorRT rejects the memory of output '" + tensor.name + "'");
-    }
-  }
+// The call before brought the context to these shapes, so the same call may be captured (TensorRT's guide, "CUDA
+// Graphs"). A capture that failed is not tried again.
+void TrtStream::remember(const Slot& slot, const Work& work) {
+  const bool too_long = shared_.graphs_max_length > 0 && work.length > shared_.graphs_max_length;
+  if (too_long || shared_.graphs->is_over() || graphs_.was_tried(next_, work)) return;
+  Graph made;
+  made.exec = shared_.graphs->make(compute_.get(), [this] { return capture(); });
+  for (const auto& buffer : slot.outputs) made.outputs.push_back(buffer.shape);
+  graphs_.add(next_, work, std::move(made));
 }
 
-bool TrtStream::holds(int profile, const Slot& slot) const {
-  for (size_t i = 0; i < slot.inputs.size(); ++i) {
-    const char* name = shared_.inputs[i].name.c_str();
-    const auto least = shared_.engine->getProfileShape(name, profile, nvinfer1::OptProfileSelector::kMIN);
-    const auto most = shared_.engine->getProfileShape(name, profile, nvinfer1::OptProfileSelector::kMAX);
-    const Shape& shape = slot.inputs[i].shape;
-    if (most.nbDims != static_cast<int32_t>(shape.rank)) return false;
-    for (size_t axis = 0; axis < shape.rank; ++axis) {
-      const auto extent = static_cast<int64_t>(shape.extents.at(axis));
-      if (extent < least.d[axis] || extent > most.d[axis]) return false;
-    }
-  }
-  return true;
-}
-
-void TrtStream::use_profile(const Slot& slot) {
-  if (holds(profile_, slot)) return;
-  for (int profile = 0; profile < shared_.engine->getNbOptimizationProfiles(); ++profile) {
-    if (!holds(profile, slot)) continue;
-    if (!context_->setOptimizationProfileAsync(profile, compute_.get())) refuse("TensorRT cannot switch profiles");
-    profile_ = profile;
-    return;
-  }
-  throw Error(Status::kFailed, "no optimisation profile of the engine covers a batch of this shape",
-              std::to_string(slot.inputs.front().shape.extents.front()) + " samples",
-              "rebuild the engine with the gpu_batch_size and lengths of this run");
-}
-
-void TrtStream::launch() {
-  if (!context_->enqueueV3(compute_.get())) refuse("TensorRT cannot run a batch");
-}
-
-cuda::GraphExecHandle TrtStream::capture() {
+cudaGraph_t TrtStream::capture() {
   cuda::check(cudaStreamBeginCapture(compute_.get(), cudaStreamCaptureModeThreadLocal), "cudaStreamBeginCapture");
-  const bool launched = context_->enqueueV3(compute_.get());
+  const bool launched = contexts_->enqueue(compute_.get());
   cudaGraph_t graph = nullptr;
   const cudaError_t ended = cudaStreamEndCapture(compute_.get(), &graph);
-  const cuda::GraphHandle owned(graph);
-  cudaGraphExec_t made = nullptr;
-  // Fall back to individual kernel launches when the network cannot be captured.
-  if (!launched || ended != cudaSuccess || cudaGraphInstantiateWithFlags(&made, graph, 0) != cudaSuccess) {
-    static_cast<void>(cudaGetLastError());
-    return {};
-  }
-  return cuda::GraphExecHandle(made);
+  if (launched && ended == cudaSuccess) return graph;
+  static_cast<void>(cudaGetLastError());
+  const cuda::GraphHandle unused(graph);
+  return nullptr;
+}
+
+std::string TrtStream::learned() const {
+  if (shared_.graphs == nullptr) return "";
+  return std::to_string(graphs_.count()) + " CUDA graphs" +
+         (shared_.graphs->is_over() ? ", no more fit or capture" : "");
 }
 
 void TrtStream::wait() {
   cuda::use(shared_.device);
   cuda::check(cudaEventSynchronize(slots_.at(oldest_).done.get()), "a batch on the GPU");
+  const Slot& slot = slots_.at(oldest_);
+  float milliseconds = 0;
+  cuda::check(cudaEventElapsedTime(&milliseconds, slot.begun.get(), slot.done.get()), "cudaEventElapsedTime");
+  service_ns_ = static_cast<int64_t>(static_cast<double>(milliseconds) * 1e6);
   finished_ = oldest_;
-  oldest_ = (oldest_ + 1) % kDepth;
+  oldest_ = (oldest_ + 1) % slots_.size();
 }
 
 Output TrtStream::output(size_t index) {
@@ -284,10 +249,6 @@ Output TrtStream::output(size_t index) {
 size_t TrtStream::answered() const {
   const Shape& shape = slots_.at(finished_).outputs.front().shape;
   return shape.rank == 0 ? 0 : shape.extents.front();
-}
-
-void TrtStream::refuse(const std::string& what) {
-  throw Error(Status::kFailed, what, shared_.runtime->messages().last(), kAgain);
 }
 
 }  // namespace harness

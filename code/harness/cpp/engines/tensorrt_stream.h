@@ -3,9 +3,7 @@
 
 #include <NvInferRuntime.h>
 
-#include <array>
 #include <cstdint>
-#include <map>
 #include <memory>
 #include <string>
 #include <utility>
@@ -14,21 +12,14 @@
 #include "core/engine.h"
 #include "core/window_device.h"
 #include "engines/cuda.h"
+#include "engines/tensorrt_contexts.h"
+#include "engines/tensorrt_graphs.h"
 #include "engines/tensorrt_runtime.h"
 #ifdef HARNESS_CUDA_KERNELS
 #include "engines/cuda_windows.h"
 #endif
 
 namespace harness {
-
-struct TrtTensor {
-  std::string name;
-  TensorInfo info;
-  bool is_input = false;
-  size_t largest = 0;              // bytes, over all profiles
-  const void* resident = nullptr;  // the whole array in device memory, with start_from_device
-  size_t row_bytes = 0;            // bytes of one row of it
-};
 
 // State shared by the lanes of one engine.
 struct TrtShared {
@@ -37,15 +28,17 @@ struct TrtShared {
   std::unique_ptr<nvinfer1::ICudaEngine> engine;
   std::vector<TrtTensor> inputs;
   std::vector<TrtTensor> outputs;
-  bool graphs = false;
-  int graphs_max_length = 0;
+  std::unique_ptr<GraphBudget> graphs;  // nullptr: no graphs
+  size_t graphs_max_length = 0;         // 0: any
+  size_t depth = 2;                     // calls in flight in a lane
+  bool spins = false;
   bool windows_on_device = false;
 };
 
-// Two calls may be in flight: while one computes, the next one's inputs are copied in and the previous one's outputs
-// out, each on its own CUDA stream, ordered by events. Each call has its own page-locked and device buffers. With
-// use_graphs, a shape is captured as a CUDA graph the second time it occurs. With sliding_window_on_device, windows are
-// cut on the copy-in stream and summed on the copy-out stream.
+// Several calls may be in flight, one more than the field gpu_copy_streams: while one computes, the next ones' inputs
+// are copied in and the previous one's outputs out, each on its own CUDA stream, ordered by events. Each call has its
+// own page-locked and device buffers. With use_graphs, each shape that warm-up meets is captured as a CUDA graph. With
+// sliding_window_on_device, windows are cut on the copy-in stream and summed on the copy-out stream.
 class TrtStream : public Stream {
  public:
   explicit TrtStream(TrtShared& shared);
@@ -55,7 +48,10 @@ class TrtStream : public Stream {
   TrtStream(TrtStream&&) = delete;
   TrtStream& operator=(TrtStream&&) = delete;
 
-  [[nodiscard]] size_t depth() const override { return kDepth; }
+  [[nodiscard]] size_t depth() const override { return slots_.size(); }
+  [[nodiscard]] bool splits() const override { return slots_.size() > 1; }
+  void learn(bool on) override { learning_ = on; }
+  [[nodiscard]] std::string learned() const override;
   void* input(size_t index, const Shape& shape) override;
   [[nodiscard]] bool has_rows(size_t index) const override { return shared_.inputs[index].resident != nullptr; }
   void input_rows(size_t index, const Shape& shape, const std::vector<uint32_t>& rows) override;
@@ -64,10 +60,9 @@ class TrtStream : public Stream {
   void wait() override;
   Output output(size_t index) override;
   [[nodiscard]] size_t answered() const override;
+  [[nodiscard]] int64_t service_ns() const override { return service_ns_; }
 
  private:
-  static constexpr size_t kDepth = 2;
-
   struct Buffer {
     cuda::PinnedMemory host;
     cuda::DeviceMemory device;
@@ -82,14 +77,9 @@ class TrtStream : public Stream {
     std::vector<CaseWindow> windows;  // this call's windows, if summed on the device
     size_t windows_output = 0;        // index of the output to add
     cuda::EventHandle copied_in;
+    cuda::EventHandle begun;  // computing, which does not wait for earlier calls any more
     cuda::EventHandle computed;
     cuda::EventHandle done;
-  };
-
-  // The graph of a shape, or how often the shape occurred before capture.
-  struct Recorded {
-    bool tried = false;
-    cuda::GraphExecHandle graph;
   };
 
 #ifdef HARNESS_CUDA_KERNELS
@@ -108,28 +98,27 @@ class TrtStream : public Stream {
 #endif
 
   void copy_out(Slot& slot);
-  void set_shapes(Slot& slot);
-  void use_profile(const Slot& slot);
-  [[nodiscard]] bool holds(int profile, const Slot& slot) const;
   void compute(Slot& slot, const Work& work);
-  void launch();
-  [[nodiscard]] cuda::GraphExecHandle capture();
-  [[noreturn]] void refuse(const std::string& what);
+  void bind(Slot& slot);
+  // The stream's part of a capture; nullptr where the network cannot be captured.
+  cudaGraph_t capture();
+  void remember(const Slot& slot, const Work& work);
 
   TrtShared& shared_;
-  std::unique_ptr<nvinfer1::IExecutionContext> context_;
   cuda::StreamHandle copy_in_;
   cuda::StreamHandle compute_;
   cuda::StreamHandle copy_out_;
-  std::array<Slot, kDepth> slots_;
+  std::unique_ptr<TrtContexts> contexts_;
+  std::vector<Slot> slots_;
 #ifdef HARNESS_CUDA_KERNELS
   OwnWindows windows_{*this};
 #endif
-  std::map<std::array<size_t, 3>, Recorded> recorded_;  // slot, samples, length
-  size_t next_ = 0;                                     // slot of the next call
-  size_t oldest_ = 0;                                   // slot of the oldest call under way
-  size_t finished_ = 0;                                 // slot of the last call waited for
-  int profile_ = 0;
+  Graphs graphs_;
+  bool learning_ = false;
+  size_t next_ = 0;         // slot of the next call; of the submitting thread
+  size_t oldest_ = 0;       // slot of the oldest call under way; these are of the completing thread
+  size_t finished_ = 0;     // slot of the last call waited for
+  int64_t service_ns_ = 0;  // of that call
 };
 
 }  // namespace harness

@@ -1,8 +1,10 @@
 #include "scenarios/sut.h"
 
 #include <algorithm>
+#include <functional>
 #include <sstream>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "core/latencies.h"
@@ -67,10 +69,17 @@ void Sut::start(size_t first, const std::vector<BatchSource*>& source_of_lane) {
   for (size_t i = first; i < lanes_.size(); ++i) {
     Lane& lane = lanes_.lane(i);
     BatchSource* source = source_of_lane[i];
-    threads_.emplace_back([this, &lane, source] {
-      lane_thread(lanes_.device(lane.device()).name, lanes_.cores(lane.device()),
-                  [&lane, source] { lane.serve(*source); });
-    });
+    const auto run = [this, &lane](std::function<void()> work) {
+      threads_.emplace_back([this, &lane, work = std::move(work)] {
+        lane_thread(lanes_.device(lane.device()).name, lanes_.cores(lane.device()), work);
+      });
+    };
+    if (lane.splits()) {
+      run([&lane, source] { lane.submit(*source); });
+      run([&lane, source] { lane.complete(*source); });
+    } else {
+      run([&lane, source] { lane.serve(*source); });
+    }
   }
 }
 

@@ -44,7 +44,7 @@ class Sut : public Watched {
   // Samples queued for `device`.
   [[nodiscard]] virtual size_t waiting(size_t device) const = 0;
   [[nodiscard]] Lanes& lanes() { return lanes_; }
-  // Starts a thread for each lane from index `first` on; each answers batches of its source.
+  // Starts the threads of each lane from index `first` on; each answers batches of its source.
   void start(size_t first, const std::vector<BatchSource*>& source_of_lane);
   void join();
 

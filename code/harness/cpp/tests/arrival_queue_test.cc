@@ -118,6 +118,52 @@ TEST(ArrivalQueue, FlushedBatchesDoNotWait) {
   EXPECT_EQ(queue.take(batch, true), Taken::kClosed);
 }
 
+// Without a timeout, a lane that computes takes a full batch at once, a part of one only when it has nothing to
+// compute.
+TEST(ArrivalQueue, ALaneThatComputesWaitsForAFullBatchOrUntilItIsIdle) {
+  const auto lengths = lengths_up_to(10);
+  ArrivalQueue queue(lengths, policy(2, 1));
+  std::atomic<size_t> in_flight{1};
+  std::atomic<size_t> taken{0};
+  Batch batch;
+  const auto take = [&] {
+    ASSERT_EQ(queue.take(batch, {true, &in_flight}), Taken::kBatch);
+    taken = batch.size();
+  };
+  put(queue, 1, 5, now_ns());
+  std::thread full(take);
+  std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  EXPECT_EQ(taken.load(), 0U);
+  put(queue, 2, 5, now_ns());
+  full.join();
+  EXPECT_EQ(taken.load(), 2U);
+  taken = 0;
+  std::thread part(take);
+  put(queue, 3, 5, now_ns());
+  std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  EXPECT_EQ(taken.load(), 0U);
+  in_flight = 0;
+  queue.idle();
+  part.join();
+  EXPECT_EQ(taken.load(), 1U);
+}
+
+TEST(ArrivalQueue, ALaneThatComputesDoesNotWaitBeyondTheTargetLatency) {
+  const auto lengths = lengths_up_to(10);
+  QueuePolicy bound = policy(2, 1);
+  bound.bound_ns = 30 * kMs;
+  ArrivalQueue queue(lengths, bound);
+  const std::atomic<size_t> in_flight{1};
+  Batch batch;
+  std::thread lane([&] { EXPECT_EQ(queue.take(batch, {true, &in_flight}), Taken::kBatch); });
+  std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  const int64_t start = now_ns();
+  put(queue, 1, 5, start);
+  lane.join();
+  EXPECT_GE(now_ns() - start, 30 * kMs);
+  EXPECT_EQ(batch.size(), 1U);
+}
+
 TEST(ArrivalQueue, HopelesslyLateOnesWaitAsFarAsTheShareAllows) {
   const auto lengths = lengths_up_to(10);
   QueuePolicy drops = policy(1, 0);

@@ -2,8 +2,11 @@
 
 #include <gtest/gtest.h>
 
+#include <condition_variable>
 #include <deque>
+#include <mutex>
 #include <stdexcept>
+#include <thread>
 
 #include "core/error.h"
 #include "core/latencies.h"
@@ -44,7 +47,7 @@ class DeepStream : public harness::Stream {
 class ListSource : public harness::BatchSource {
  public:
   explicit ListSource(std::vector<size_t> sizes) : sizes_(sizes.begin(), sizes.end()) {}
-  Taken take(Batch& batch, bool /*wait*/) override {
+  Taken take(Batch& batch, const harness::Asks& /*asks*/) override {
     batch.clear();
     if (sizes_.empty()) return Taken::kClosed;
     for (size_t i = 0; i < sizes_.front(); ++i) {
@@ -114,6 +117,72 @@ TEST(Lane, AnEnginesErrorBecomesOneLine) {
     EXPECT_EQ(found.why(), "thirteen");
     EXPECT_EQ(found.status(), harness::Status::kFailed);
   }
+}
+
+// A stream whose first call ends only when a second one is in flight.
+class PairedStream : public harness::Stream {
+ public:
+  [[nodiscard]] size_t depth() const override { return 2; }
+  [[nodiscard]] bool splits() const override { return true; }
+  void* input(size_t /*index*/, const harness::Shape& /*shape*/) override { return nullptr; }
+  void enqueue(const Work& work) override {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    sizes_.push_back(work.samples);
+    changed_.notify_all();
+  }
+  void wait() override {
+    std::unique_lock<std::mutex> lock(mutex_);
+    changed_.wait(lock, [&] { return sizes_.size() >= 2; });
+    answered_ = sizes_[waited_++];
+  }
+  harness::Output output(size_t /*index*/) override { return {}; }
+  [[nodiscard]] size_t answered() const override { return answered_; }
+  [[nodiscard]] int64_t service_ns() const override { return 1234; }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::vector<size_t> sizes_;
+  size_t waited_ = 0;
+  size_t answered_ = 0;
+};
+
+// Has its second batch only once the first one is in flight.
+class LateSource : public harness::BatchSource {
+ public:
+  Taken take(Batch& batch, const harness::Asks& asks) override {
+    batch.clear();
+    if (taken_ == 2) return Taken::kClosed;
+    EXPECT_EQ(asks.is_busy(), taken_ == 1);
+    for (uintptr_t i = 0; i < 3; ++i) batch.add(++id_, 0, 5);
+    ++taken_;
+    return Taken::kBatch;
+  }
+  void answered(const Batch& /*batch*/, int64_t service_ns) override { services.push_back(service_ns); }
+  void idle() override { ++idles; }
+  std::vector<int64_t> services;
+  int idles = 0;
+
+ private:
+  int taken_ = 0;
+  uintptr_t id_ = 0;
+};
+
+TEST(Lane, ABatchIsSentWhileAnotherComputes) {
+  const harness::SyntheticDataset dataset{{1, {5}, {"a"}}};
+  std::vector<uintptr_t> ids;
+  Lane lane(dataset, std::make_unique<PairedStream>(), 0, [&](mlperf::QuerySampleResponse* responses, size_t count) {
+    for (size_t i = 0; i < count; ++i) ids.push_back(responses[i].id);
+  });
+  ASSERT_TRUE(lane.splits());
+  LateSource source;
+  std::thread submitter([&] { lane.submit(source); });
+  lane.complete(source);
+  submitter.join();
+  EXPECT_EQ(ids, (std::vector<uintptr_t>{1, 2, 3, 4, 5, 6}));
+  EXPECT_EQ(source.services, (std::vector<int64_t>{1234, 1234}));
+  EXPECT_EQ(source.idles, 1);
+  EXPECT_EQ(lane.state().in_flight.load(), 0U);
 }
 
 TEST(Latencies, PercentilesAreRightToABucket) {
