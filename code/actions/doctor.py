@@ -10,6 +10,7 @@ from code.actions import Context, OncePerRequest
 from code.actions.add_system import wanted_benchmarks
 from code.common import console
 from code.machine.detect import detect
+from code.power import journal
 from code.preflight import Finding, Level, run_checks
 
 FAULTY_STATUS = 3
@@ -31,6 +32,9 @@ def examine(capture: Path | str | None = None, as_json: bool = False, benchmarks
         benchmarks: short names of the benchmarks to run; disk space, data and models are checked for these.
         variant: "reference" or "tiny"; '' for this machine's default.
     """
+    if capture is None:
+        for line in journal.recover():
+            console.warn(line)
     detected = detect(capture)
     findings = run_checks(detected.machine, detected, benchmarks, variant)
     counts = Counter(finding.level for finding in findings)

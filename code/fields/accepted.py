@@ -15,7 +15,7 @@ GEMM_PLUGIN = "it configures a GEMM plugin of NVIDIA's harness; graphs that use 
 LWIS = "it tunes the thread layout of NVIDIA's LWIS harness; here one thread drives each stream"
 OWN_STREAM = "computing has a CUDA stream of its own"
 FROM_GRAPH = "the ONNX graph defines it"
-CLOCKS = "this harness does not change power limits or clocks; set them before the run"
+CLOCKS = "NVML has no call for it; set it before the run with `nvidia-smi boost-slider`"
 PREPROCESSED = "inputs come from preprocessed_data_dir, where `make preprocess_data` writes them"
 LOADGEN_FILES = "LoadGen's file names are fixed: results and the submission checker read mlperf_log_detail.txt"
 
@@ -40,7 +40,7 @@ ACCEPTED: dict[str, str] = {
     "use_jemalloc": "the harness uses the allocator of the system, or the one that LD_PRELOAD names",
     # engine
     "active_sms": "TensorRT has no such switch; use MIG or MPS to run on a part of a GPU",
-    "energy_aware_kernels": "TensorRT has no such switch; set a power limit before the run",
+    "energy_aware_kernels": "TensorRT has no such switch; power_limit sets a power limit for the run",
     "gemm_plugin_fairshare_cache_size": GEMM_PLUGIN,
     "use_small_tile_gemm_plugin": GEMM_PLUGIN,
     "graph_specs": "CUDA graphs are captured for the shapes that warm-up meets; graphs_max_seqlen and graphs_max_memory bound them",
@@ -54,8 +54,6 @@ ACCEPTED: dict[str, str] = {
     "logfile_suffix": LOADGEN_FILES,
     "logfile_prefix_with_datetime": LOADGEN_FILES,
     # power and clocks
-    "power_limit": CLOCKS,
-    "cpu_freq": CLOCKS,
     "vboost_slider": CLOCKS,
     "soc_cpu_freq": JETSON,
     "soc_dla_freq": JETSON,

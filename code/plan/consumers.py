@@ -34,6 +34,7 @@ MODULES = (
     "code.run.spec",
     "code.run.spec_fields",
     "code.run.surroundings",
+    "code.run.power",
     "code.run.telemetry",
     "configs.inspection",
 )

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from code.plan.workload import Workload
-from code.run import surroundings, telemetry
+from code.run import power, surroundings, telemetry
 from code.run.placement import Placement
 
 
@@ -36,7 +36,11 @@ class Test:
 
 Observer = Callable[[Test], AbstractContextManager[None]]
 
-OBSERVERS: Mapping[str, Observer] = {"surroundings": surroundings.observer, "telemetry": telemetry.observer}
+OBSERVERS: Mapping[str, Observer] = {
+    "surroundings": surroundings.observer,
+    "power": power.observer,
+    "telemetry": telemetry.observer,
+}
 """Name → observer, in start order."""
 
 

@@ -126,7 +126,7 @@ def ignored(where: Run, **given: Any) -> dict[str, str]:
     "name",
     [
         *("logfile_suffix", "logfile_prefix_with_datetime", "verbose_glog", "verbose_nvtx", "tensor_path", "map_path"),
-        *("graph_specs", "power_limit", "use_jemalloc", "soc_gpu_freq", "cache_file"),
+        *("graph_specs", "vboost_slider", "use_jemalloc", "soc_gpu_freq", "cache_file"),
     ],
 )
 def test_an_option_without_effect_is_named_with_its_reason(name: str) -> None:

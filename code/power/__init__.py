@@ -1,0 +1,1 @@
+"""Limits of a machine that a run sets and puts back: power of GPUs, clock of processors."""
