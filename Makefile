@@ -140,7 +140,7 @@ tune: $(READY) packages_tune ## Search streams, batch sizes and the Server rate 
 
 .PHONY: explain
 explain: $(READY) ## Show every resolved value and its source
-	@$(HARNESS) --action=explain $(NAMED_BENCHMARKS) @RUN_ARGS
+	@$(HARNESS) --action=explain $(NAMED_BENCHMARKS) --capture=@CAPTURE @RUN_ARGS
 
 .PHONY: debug_accuracy
 debug_accuracy: $(READY) $(NAMED_PACKAGES) packages_debug ## Compare an engine with another on the same samples (--against=…, --layers)
@@ -154,7 +154,7 @@ inspect_engine: $(READY) $(NAMED_PACKAGES) packages_debug ## Show the layers ins
 
 .PHONY: info
 info: $(READY) ## Show versions, the detected system and the directories in use
-	@$(HARNESS) --action=info @RUN_ARGS
+	@$(HARNESS) --action=info --capture=@CAPTURE @RUN_ARGS
 
 .PHONY: shell
 shell: $(READY) ## Open a shell in the Python environment

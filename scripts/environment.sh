@@ -92,7 +92,7 @@ failed() { # failed NEXT
 }
 again="check the network or pip's index settings, then run the same command again"
 if [ -n "${WHEELHOUSE:-}" ]; then
-  again="the wheelhouse $WHEELHOUSE is for $(cat "$WHEELHOUSE/MADE_FOR" 2>/dev/null || echo 'an unknown machine'), and this is "
+  again="the wheelhouse lacks what is named above: $WHEELHOUSE is for $(cat "$WHEELHOUSE/MADE_FOR" 2>/dev/null || echo 'an unknown machine'), and this is "
   again+="$("$python" --version 2>&1) on $(uname -m): make one that fits with \`make wheelhouse TO=…\`"
 fi
 echo "Installing the Python packages of ${file#"$root"/} (once) …"

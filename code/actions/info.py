@@ -17,7 +17,7 @@ from code.systems.matching import match
 
 def run(context: Context) -> int:
     """Print a table, or JSON with --json."""
-    rows = collect()
+    rows = collect(context.request["capture"] or None)
     if context.request["json"]:
         console.emit(dict(rows))
     else:
@@ -25,8 +25,12 @@ def run(context: Context) -> int:
     return 0
 
 
-def collect() -> list[tuple[str, str]]:
-    """(name, value) pairs; a value that is unavailable says why."""
+def collect(capture: str | None = None) -> list[tuple[str, str]]:
+    """(name, value) pairs; a value that is unavailable says why.
+
+    Args:
+        capture: the machine that the rows from `machine` on describe; None for this one.
+    """
     rows = [
         ("harness", project_version() + (f" at commit {commit}" if (commit := git_commit()) else "")),
         ("Python", f"{platform.python_version()} on {platform.platform()}"),
@@ -37,13 +41,18 @@ def collect() -> list[tuple[str, str]]:
             rows.append((backend(name).label, backend(name).version()))
         except HarnessError as error:
             rows.append((name, f"not installed ({error.next_step})"))
+    detected = detect(capture)
+    if capture:
+        rows.append(("machine", detected.source))
     try:
-        found = match(detect())
+        found = match(detected)
         rows.append(("system", f"{found.system.name} (results go under {found.system_id})"))
     except HarnessError as error:
         rows.append(("system", f"{error.what}: {error.why}"))
-    rows.append(("processor", repr(detect().config.host_cpu_conf)))
-    rows.append(("usable cores", str(detect().usable_cores)))
+    rows.append(("processor", repr(detected.config.host_cpu_conf)))
+    rows.append(("usable cores", str(detected.usable_cores)))
+    rows.append(("NUMA nodes", str(len(detected.numa_nodes) or 1)))
+    rows.extend(("note", note) for note in detected.notes)
     rows.append(("benchmarks", ", ".join(sorted(BENCHMARKS))))
     rows.append(("build folder", str(paths.build_dir())))
     rows.append(("scratch path", str(paths.scratch_dir())))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from code.common.constants import CPUArchitecture
@@ -10,6 +11,8 @@ from code.machine.sources import Machine
 
 MOST_CPUS = 1 << 16
 """Highest number of a processor, core or socket that is believed."""
+HIDDEN_SOCKETS = 4
+"""Sockets of one core each from which a virtual machine is taken to hide its topology."""
 ISA = {
     "avx2": "avx2",
     "avx_vnni": "avx_vnni",
@@ -28,6 +31,22 @@ ISA = {
     "sve2": "sve2",
 }
 """The kernel's flag for each instruction set relevant to inference speed, and the name used here."""
+
+
+_DESIGN = re.compile(r"(?:Neoverse|Cortex|Ampere)-[A-Z0-9]+$", re.IGNORECASE)
+ARM_PARTS = {
+    ("0x41", "0xd0c"): "Neoverse-N1",
+    ("0x41", "0xd40"): "Neoverse-V1",
+    ("0x41", "0xd49"): "Neoverse-N2",
+    ("0x41", "0xd4f"): "Neoverse-V2",
+    ("0x41", "0xd83"): "Neoverse-V3",
+    ("0x41", "0xd8e"): "Neoverse-N3",
+    ("0xc0", "0xac3"): "Ampere-1",
+    ("0xc0", "0xac4"): "Ampere-1a",
+}
+"""Implementer and part of /proc/cpuinfo, which has no model name on Arm → the design's name, as lscpu prints it."""
+GRAVITON = {"Neoverse-N1": "Graviton2", "Neoverse-V1": "Graviton3", "Neoverse-V2": "Graviton4"}
+"""Core design → Amazon's processor with it."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +94,7 @@ def read_processors(machine: Machine, notes: list[str]) -> Processors:
     sockets, per_socket, threads = _counts(fields, cores)
     architecture = CPUArchitecture.get_match(fields.get("Architecture") or machine.probe("architecture") or "")
     return Processors(
-        model=_model(fields, named),
+        model=_model(fields, named, machine.text("/sys/class/dmi/id/sys_vendor") or ""),
         architecture=architecture or CPUArchitecture.UNKNOWN,
         sockets=sockets,
         cores_per_socket=per_socket,
@@ -103,8 +122,14 @@ def _cpuinfo(machine: Machine) -> list[dict[str, str]]:
 def _counts(fields: dict[str, str], cores: dict[int, tuple[int, int]]) -> tuple[int, int, int]:
     """Sockets, cores of a socket and threads of a core: as lscpu says, else counted."""
     physical = len(set(cores.values()))
-    sockets = _count(fields.get("Socket(s)")) or len({socket for socket, _ in cores.values()}) or 1
+    counted = len({socket for socket, _ in cores.values()}) or 1
+    sockets = _count(fields.get("Socket(s)")) or counted
     per_socket = _count(fields.get("Core(s) per socket")) or max(1, physical // sockets)
+    off = len(cpu_list(fields.get("Off-line CPU(s) list", "")))
+    if physical and sockets * per_socket > len(cores) + off:  # more than there are logical CPUs
+        sockets, per_socket = counted, max(1, physical // counted)
+    if fields.get("Hypervisor vendor") and per_socket == 1 and sockets >= HIDDEN_SOCKETS:
+        sockets, per_socket = 1, sockets  # a virtual machine that shows each of its processors as a socket
     threads = _count(fields.get("Thread(s) per core")) or (max(1, len(cores) // physical) if physical else 1)
     return sockets, per_socket, threads
 
@@ -138,12 +163,27 @@ def _count(text: str | None) -> int | None:
     return natural(text, MOST_CPUS) or None
 
 
-def _model(fields: dict[str, str], named: dict[str, str]) -> str:
-    for name in ("Model name", "model name", "BIOS Model name", "Processor", "cpu model"):
-        value = (fields.get(name) or named.get(name) or "").strip()
-        if value and value != "-":
-            return value
-    return "unknown processor"
+def _model(fields: dict[str, str], named: dict[str, str], vendor: str) -> str:
+    """The processor's name. Arm processors of several makers report the same core design; what tells them apart comes first.
+
+    Args:
+        vendor: DMI's maker of the machine.
+    """
+    names = ("Model name", "model name", "BIOS Model name", "Processor", "cpu model")
+    found = next((value for name in names if (value := (fields.get(name) or named.get(name) or "").strip()) not in ("", "-")), "")
+    found = found or ARM_PARTS.get((named.get("CPU implementer", ""), named.get("CPU part", "")), "")
+    if not _DESIGN.match(found):
+        return found or "unknown processor"
+    board = _without_speed(fields.get("BIOS Model name", ""))
+    if board not in ("", "-") and not board.lower().startswith(("not ", "to be filled", "unknown", "virt")):
+        return board
+    return f"AWS {GRAVITON[found]}" if "amazon" in vendor.lower() and found in GRAVITON else found
+
+
+def _without_speed(text: str) -> str:
+    """'AWS Graviton4 AWS Graviton4 CPU @ 2.8GHz' is 'AWS Graviton4'."""
+    name = re.sub(r"\s*(?:\bCPU\b)?\s*@.*$", "", text.strip())
+    return re.sub(r"^(.+?) \1$", r"\1", name)
 
 
 def _topology(machine: Machine) -> dict[int, tuple[int, int]]:
@@ -153,8 +193,8 @@ def _topology(machine: Machine) -> dict[int, tuple[int, int]]:
         parts = line.split(",")
         cpu = natural(parts[0], MOST_CPUS)
         if len(parts) == 3 and cpu is not None:
-            core, socket = (natural(part, MOST_CPUS) or 0 for part in parts[1:])
-            cores[cpu] = (socket, core)
+            core, socket = (natural(part, MOST_CPUS) for part in parts[1:])
+            cores[cpu] = (socket or 0, cpu if core is None else core)
     return cores
 
 

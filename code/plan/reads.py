@@ -63,7 +63,7 @@ READ_BY_AS_WELL: Mapping[str, tuple[str, ...]] = {
     "engine_dir": (*PLANNING, "list_engines", "clean_engines"),
     "name": ("add_system", "remove_system", "capture_system"),
     "yes": ("add_system", "remove_system"),
-    "capture": (*PLANNING, "doctor", "list_systems", "add_system", "capture_system"),
+    "capture": (*PLANNING, "info", "doctor", "list_systems", "add_system", "capture_system"),
     "submitter": WHO,
     "division": WHO,
     "category": WHO,

@@ -10,9 +10,10 @@ from code.common.constants import ALL_SETTINGS, Benchmark, Scenario, WorkloadSet
 from code.common.errors import HarnessError, MissingError, UsageError, nearest
 from code.machine.detect import DetectedSystem, detect
 from code.plan.request import Request
+from code.systems.described import as_described
 from code.systems.folders import described_system, folded, known_system, same_system
 from code.systems.matching import fitting, match, unregistered_name
-from code.systems.system_list import KnownSystem
+from code.systems.system_list import KnownSystem, System
 from configs.configuration import Registered
 from configs.exports import MINIMAL
 from configs.inspection import duplicates, place_of_field, system_of
@@ -88,7 +89,8 @@ def _named(name: str, request: Request, detected: DetectedSystem) -> SystemChoic
     known, folder = known_system(name), _folder(name)
     if known is not None:
         system_id = match(detected).system_id if known.name.startswith("CPU_") else known.system_id
-        return SystemChoice(known.name, system_id, detected, (), (name, known.name, known.system_id))
+        detected, notes = _as_planned(known, request, detected)
+        return SystemChoice(known.name, system_id, detected, notes, (name, known.name, known.system_id))
     named = _class_for(name, request) if folder is None else None
     own = folder or (system_of(named) if named else name)
     described = described_system(own) if folder or named else None
@@ -99,6 +101,14 @@ def _named(name: str, request: Request, detected: DetectedSystem) -> SystemChoic
     KnownSystem.define(described)
     note = f"{own} is taken for {described.accelerators} x {described.accelerator}, by its name"
     return SystemChoice(own, own, detected, (note,), (name, own))
+
+
+def _as_planned(known: System, request: Request, detected: DetectedSystem) -> tuple[DetectedSystem, tuple[str, ...]]:
+    """The machine to plan for a named system: with the processors of its description where nothing is run; and a note on that."""
+    planned = as_described(known, detected) if _only_plans(request) and not request["capture"] else detected
+    if planned is detected:
+        return detected, ()
+    return planned, (f"cores and NUMA nodes are those of {known.name}'s description, not of this machine",)
 
 
 def _class_for(name: str, request: Request) -> Registered | None:
@@ -121,13 +131,17 @@ def _machine(request: Request) -> DetectedSystem:
     """This machine, or the captured one for actions that run nothing. UsageError for --capture with other actions."""
     if not request["capture"]:
         return detect()
-    if not request["dry_run"] and request["action"] != "explain":
+    if not _only_plans(request):
         raise UsageError(
             f"--capture describes another machine, and {request['action']} works on this one",
             "a captured machine can be planned for but not run on",
             "add --dry_run, or leave --capture out",
         )
     return detect(request["capture"])
+
+
+def _only_plans(request: Request) -> bool:
+    return bool(request["dry_run"]) or request["action"] == "explain"
 
 
 def _unknown_system(name: str, request: Request, named: Registered | None) -> UsageError:

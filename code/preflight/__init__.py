@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from code.machine.detect import DetectedSystem
 from code.machine.sources import Machine
-from code.preflight import containers, cpu, driver, fabric, files, gpus, limits, loadgen, storage, user
+from code.preflight import containers, cpu, driver, fabric, files, gpus, limits, loadgen, storage, topology, user
 from code.preflight.finding import Check, Finding, Level, Subject
 
 __all__ = ["CHECKS", "Finding", "Level", "run_checks"]
@@ -18,6 +18,7 @@ CHECKS: tuple[Check, ...] = (
     fabric.check,
     gpus.check,
     cpu.check,
+    topology.check,
     limits.check,
     storage.check,
     files.check,

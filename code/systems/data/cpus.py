@@ -19,7 +19,9 @@ class CPURow(NamedTuple):
 
 
 CPUS: dict[str, CPURow] = {
-    "GraceHopper_ARM": CPURow(("NVIDIA Grace CPU", "aarch64_0", "Neoverse-V2", "Grace A02"), "aarch64", (72,), (1,)),
+    "GraceHopper_ARM": CPURow(
+        ("NVIDIA Grace CPU", "aarch64_0", "Neoverse-V2", "Grace A02"), "aarch64", (72,), (1,), ("(?:NVIDIA )?Grace.*",)
+    ),
     "Intel_Xeon_Platinum_8480C": CPURow(
         ("Intel(R) Xeon(R) Platinum 8480C", "Intel(R) Xeon(R) Platinum 8480CL"), "x86_64", (56,), (1, 2)
     ),
@@ -29,7 +31,7 @@ CPUS: dict[str, CPURow] = {
     "Intel_Xeon_Platinum_8380H": CPURow(("Intel(R) Xeon(R) Platinum 8380H CPU @ 2.90GHz",), "x86_64", (28,), (1, 2)),
     "Intel_Xeon_Gold_6258R": CPURow(("Intel(R) Xeon(R) Gold 6258R CPU @ 2.70GHz",), "x86_64", (28,), (1, 2)),
     "x86_64_Generic": CPURow(("x86-64 Generic",), "x86_64", None, None, ("(?:AMD|Intel).*",)),
-    "Neoverse_N1_ARM": CPURow(("Neoverse-N1", "Ampere Altra Q80-30"), "aarch64", (80,), (1,)),
+    "Neoverse_N1_ARM": CPURow(("Neoverse-N1", "Ampere Altra Q80-30"), "aarch64", (80,), (1,), ("Ampere.*Altra.*",)),
     "NVIDIA_Carmel_ARM_V8": CPURow(("NVIDIA Carmel (ARMv8.2)", "ARMv8 Processor rev 0 (v8l)"), "aarch64", (2,), (1,)),
     "ARM_V8_Generic": CPURow(("ARM v8 Generic",), "aarch64", None, None, (r"(ARMv8 Processor rev \d+ \(v8.*\))|(Cortex-A78AE)",)),
     "Intel_Xeon_Silver_4314": CPURow(("Intel(R) Xeon(R) Silver 4314 CPU @ 2.40GHz",), "x86_64", (16,), (2,)),
