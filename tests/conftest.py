@@ -1,15 +1,93 @@
-"""What every test may use."""
+"""What every test may use, and what every test run keeps to."""
 
 from __future__ import annotations
 
 import os
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[1]
+from tests.surroundings import LIKE_A_USER, ROOT, Surroundings, differences, seen
+
+REFERENCE_ABSENT = (
+    "no reference data: MLPERF_TEST_DATA names no folder with facts/, data/ and models/, which the project may not publish "
+    "(README.md, 'Tests that skip')"
+)
+
+
+def reference_folder() -> Path:
+    """The folder of real data, models and facts that some tests compare with: MLPERF_TEST_DATA, else `shared` beside the project."""
+    return Path(os.environ.get("MLPERF_TEST_DATA") or ROOT.parent / "shared")
+
+
+class House:
+    """What one process of a test run knows.
+
+    Args:
+        worker: it runs tests for another process (pytest-xdist), which looks at the checkout.
+    """
+
+    def __init__(self, worker: bool) -> None:
+        self.surroundings = Surroundings()
+        self.before = {} if worker else seen()
+        self.worker = worker
+        self.left_out = 0
+        self.builds = False
+        self.touched: list[str] = []
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_setup(self, item: pytest.Item) -> None:
+        """BUILD_DIR, HOME and caches of the test's own, before its fixtures of any scope are made."""
+        self.surroundings.enter(item)
+
+    def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
+        """Leave out tests on real data where it is not beside the project: nobody else can get it, so a skip could name no command."""
+        if (reference_folder() / "facts").is_dir():
+            return
+        absent = [item for item in items if "shared" in getattr(item, "fixturenames", ())]
+        self.left_out = len(absent)
+        config.hook.pytest_deselected(items=absent)
+        items[:] = [item for item in items if item not in absent]
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Notice tests that use the build folder as a user does."""
+        self.builds |= any(name in report.keywords for name in LIKE_A_USER)
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: Any) -> None:
+        """Take over what a worker left out; every worker leaves out the same."""
+        self.left_out = getattr(node, "workeroutput", {}).get("left_out", 0)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        """Fail a run that has written to the checkout; in continuous integration, where nobody else does, to the home folder, too."""
+        alone = bool(os.environ.get("CI"))
+        if self.worker:
+            session.config.workeroutput["left_out"] = self.left_out  # type: ignore[attr-defined]
+            return
+        self.touched = differences(self.before, seen(), self.builds)
+        ours = [line for line in self.touched if alone or str(ROOT) in line]
+        if ours and session.exitstatus == 0:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """Name what was left out, and what the run has touched."""
+        if self.left_out:
+            terminalreporter.write_line(f"{self.left_out} tests were left out: {REFERENCE_ABSENT}")
+        if self.touched:
+            terminalreporter.section("files of the checkout or the home folder changed during the tests", sep="=", red=True)
+            for line in self.touched[:40]:
+                terminalreporter.write_line(line)
+
+    def pytest_unconfigure(self) -> None:
+        """Remove what the tests have written."""
+        self.surroundings.leave()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Keep this run to itself."""
+    config.pluginmanager.register(House(worker=hasattr(config, "workerinput")), "house")
 
 
 @pytest.fixture(scope="session")
@@ -18,34 +96,7 @@ def project() -> Path:
     return ROOT
 
 
-@pytest.fixture(scope="session", autouse=True)
-def locks() -> Iterator[None]:
-    """Locks of devices of this session's own: tests do not wait for runs that use the machine."""
-    with tempfile.TemporaryDirectory() as folder:
-        before = os.environ.get("HARNESS_LOCK_DIR")
-        os.environ["HARNESS_LOCK_DIR"] = folder
-        yield
-        if before is None:
-            del os.environ["HARNESS_LOCK_DIR"]
-        else:
-            os.environ["HARNESS_LOCK_DIR"] = before
-
-
-def reference_folder() -> Path:
-    """The folder of real data, models and facts that some tests compare with: MLPERF_TEST_DATA, else `shared` beside the project."""
-    return Path(os.environ.get("MLPERF_TEST_DATA") or ROOT.parent / "shared")
-
-
-REFERENCE_ABSENT = (
-    "no reference data: MLPERF_TEST_DATA names no folder with facts/, data/ and models/, which the project may not publish "
-    "(README.md, 'Tests that skip')"
-)
-
-
 @pytest.fixture(scope="session")
 def shared() -> Path:
-    """The folder of reference data; tests that need it skip where it is absent."""
-    folder = reference_folder()
-    if not (folder / "facts").is_dir():
-        pytest.skip(REFERENCE_ABSENT)
-    return folder
+    """The folder of reference data; tests that need it are left out where it is absent."""
+    return reference_folder()

@@ -12,7 +12,7 @@ from code.results.departures import departures
 from code.results.loadgen_log import LoadGenLog
 from code.results.verdict import judge
 from code.rules.benchmarks import ResultFacts, result_named
-from code.rules.metrics import METRICS, TEN_MINUTES_MS
+from code.rules.metrics import TEN_MINUTES_MS
 from code.rules.rounds import STRICT_DIVISIONS, Round
 from code.submission.check import accuracy_text, summary_log
 from code.submission.check.finding import Finding
@@ -109,9 +109,6 @@ def _checked(folder: Path, claim: Claim, checks: tuple[Check, ...]) -> Iterator[
         yield Finding(
             log.path, "the run ended before LoadGen logged its settings", claim.rerun("PerformanceOnly"), check="complete"
         )
-        return
-    if log.scenario not in METRICS:
-        yield Finding(log.path, f"unknown scenario {log.scenario!r}", claim.rerun("PerformanceOnly"), check="scenario")
         return
     absent = [key for key in SETTINGS if not _is_number(log.get(key))]
     for key in absent:

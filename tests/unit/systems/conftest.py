@@ -15,7 +15,6 @@ from code.machine.detect import DetectedSystem
 from code.machine.sources import CapturedMachine
 from code.systems import custom, description
 from code.systems.system_list import KnownSystem
-from tests.conftest import REFERENCE_ABSENT, reference_folder
 
 CAPTURES = Path(__file__).resolve().parents[2] / "captures"
 NAMES = sorted(path.stem for path in CAPTURES.glob("*.json"))
@@ -43,12 +42,9 @@ def machine() -> Callable[..., DetectedSystem]:
 
 
 @pytest.fixture
-def facts() -> dict[str, Any]:
-    """The facts about public systems among the reference data."""
-    path = reference_folder() / "facts" / "systems.json"
-    if not path.is_file():
-        pytest.skip(REFERENCE_ABSENT)
-    content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+def facts(shared: Path) -> dict[str, Any]:
+    """The facts about public systems that lie beside the project."""
+    content: dict[str, Any] = json.loads((shared / "facts" / "systems.json").read_text(encoding="utf-8"))
     return content
 
 

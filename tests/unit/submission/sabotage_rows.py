@@ -1,0 +1,428 @@
+"""The rows of the sabotage table, by the module whose check finds them (code/submission/check/)."""
+
+from __future__ import annotations
+
+import json
+
+from tests.unit.submission import made
+from tests.unit.submission.sabotage import (
+    NETWORK,
+    Row,
+    after_staging,
+    at_submitter,
+    audit,
+    audit_by_scores,
+    audit_key,
+    audit_of_the_result_itself,
+    audit_that_was_none,
+    benchmark_called,
+    beside,
+    cut,
+    empty_folder,
+    event,
+    full_log_with_another_hash,
+    gone,
+    in_summary,
+    key,
+    large,
+    link,
+    measured,
+    no_calibration,
+    no_result_in_summary,
+    no_single_stream,
+    no_source,
+    other_submitter,
+    parent,
+    scenario_called,
+    score,
+    settings_of_power,
+    system,
+    text,
+    tiny_below_its_target,
+    unlisted,
+    without,
+    without_settings,
+)
+
+AUDIT = "make run_audit_harness"
+PERFORMANCE, ACCURACY = "--test_mode=PerformanceOnly", "--test_mode=AccuracyOnly"
+RUN, PERF_LOG = "performance/run_1", "performance/run_1/mlperf_log_detail.txt"
+SINGLE = "SingleStream"
+STAGE = "make stage_results"
+
+LOGS: dict[str, Row] = {
+    "no detail log": Row(gone(PERF_LOG), "files", "missing", PERFORMANCE),
+    "an empty summary": Row(text(f"{RUN}/mlperf_log_summary.txt", ""), "files", "empty", PERFORMANCE, also=("summary",)),
+    "no detail log of the accuracy run": Row(gone("accuracy/mlperf_log_detail.txt"), "files", "missing", ACCURACY),
+    "no accuracy log": Row(gone("accuracy/mlperf_log_accuracy.json"), "files", "missing", ACCURACY),
+    "a detail log that is something else": Row(text(PERF_LOG, "hello\n"), "readable", "not a line of LoadGen's detail log"),
+    "another in the accuracy run": Row(text("accuracy/mlperf_log_detail.txt", "hello\n"), "readable", "not a line of LoadGen's"),
+    "a value of another type": Row(key("effective_min_duration_ms", "ten"), "readable", "effective_min_duration_ms is 'ten'"),
+    "a log that ends before its settings": Row(
+        without_settings, "complete", "ended before LoadGen logged its settings", PERFORMANCE
+    ),
+    "no minimum duration": Row(key("effective_min_duration_ms", None), "settings", "no effective_min_duration_ms", PERFORMANCE),
+    "no sample count": Row(key("effective_performance_sample_count", None), "settings", "no effective_performance_sample_count"),
+    "no size of a query": Row(key("effective_samples_per_query", None), "settings", "no effective_samples_per_query"),
+    "a log without its result": Row(
+        key("result_99.90_percentile_latency_ns", None), "complete", "the log is incomplete", PERFORMANCE
+    ),
+    "an accuracy run as performance": Row(
+        key("effective_test_mode", "AccuracyOnly"),
+        "mode",
+        "this is a run in AccuracyOnly",
+        PERFORMANCE,
+        also=("complete", "summary"),
+    ),
+    "errors of LoadGen": Row(
+        event("Ran out of luck", is_error=True), "errors", "line 2: LoadGen logged an error: Ran out of luck", PERFORMANCE
+    ),
+    "errors of LoadGen in the network division": Row(event("No luck", is_error=True), "errors", "No luck", base="network"),
+    "an INVALID run": Row(
+        key("result_validity", "INVALID"), "valid", "reports the run as INVALID", PERFORMANCE, also=("summary",)
+    ),
+    "an INVALID run in open": Row(
+        key("result_validity", "INVALID"), "valid", "INVALID", "state it wherever", "open", error=False, also=("summary",)
+    ),
+    "a simulated engine": Row(
+        key("sut_name", "simulated engine"), "simulated", "nothing was computed", PERFORMANCE, also=("summary",)
+    ),
+    "an audit as a result": Row(
+        event("Found Audit Config file (audit.config).", is_warning=True), "audited", "an audit run, not a result"
+    ),
+    "an audit as an accuracy run": Row(
+        event("Found Audit Config file (audit.config).", "accuracy", is_warning=True), "audited", "an audit run, not a result"
+    ),
+    "a network without its name": Row(
+        key("sut_name", "SUT"), "network", "without 'Network SUT'", PERFORMANCE, "network", also=("summary",)
+    ),
+    "another seed": Row(
+        key("effective_qsl_rng_seed", 1), "seeds", "qsl_rng_seed is 1, v6.1 requires", PERFORMANCE, also=("summary",)
+    ),
+    "another seed of the schedule": Row(
+        key("effective_schedule_rng_seed", 1), "seeds", "schedule_rng_seed is 1", also=("summary",)
+    ),
+    "another seed in the accuracy run": Row(
+        key("effective_sample_index_rng_seed", 1, "accuracy"), "seeds", "sample_index_rng_seed is 1", ACCURACY, own=True
+    ),
+    "nine minutes": Row(
+        key("effective_min_duration_ms", 599_999), "duration", "requires 600000 ms", "min_duration at 600000", also=("summary",)
+    ),
+    "nine minutes in open": Row(
+        key("effective_min_duration_ms", 540_000), "duration", "9 minutes", "", "open", also=("summary",)
+    ),
+    "a duration that was not met": Row(
+        key("result_min_duration_met", False), "duration", "ended before", PERFORMANCE, also=("summary",)
+    ),
+    "too few samples to draw from": Row(
+        key("effective_performance_sample_count", 10_832),
+        "samples",
+        "drew from 10,832 samples; bert-99 has 10,833",
+        also=("summary",),
+    ),
+    "a short Offline query": Row(
+        key("effective_samples_per_query", 10_832), "samples", "10,832 samples; closed requires 10,833", also=("summary",)
+    ),
+    "a short Offline query before v6.0": Row(
+        key("effective_samples_per_query", 10_832), "samples", "v4.1 in every division", base="v4.1", also=("summary",)
+    ),
+    "a run of another scenario": Row(
+        key("effective_scenario", "Offline", scenario=SINGLE), "scenario", "it cannot be used for SingleStream", also=("*",)
+    ),
+    "a SingleStream run for Offline, on no edge system": Row(
+        lambda tree: (key("effective_scenario", SINGLE)(tree), system(system_type="datacenter")(tree))[0],
+        "scenario",
+        "only on edge systems; this one is datacenter",
+        also=("*",),
+    ),
+    "early stopping": Row(
+        key("early_stopping_met", False, scenario=SINGLE), "early_stopping", "was not met", PERFORMANCE, also=("summary",)
+    ),
+    "another percentile": Row(
+        key("effective_target_latency_percentile", 0.5, scenario=SINGLE),
+        "rules",
+        "50, not the rule's 90",
+        "leave single_stream_",
+        own=True,
+    ),
+    "another percentile in open": Row(
+        key("effective_target_latency_percentile", 0.5, scenario=SINGLE), "rules", "50", base="open", error=False, own=True
+    ),
+    "an edited summary": Row(
+        in_summary("Samples per second: ", "Samples per second: 9"), "summary", "contradicts", "restore it", own=True
+    ),
+    "a summary without its result": Row(no_result_in_summary, "summary", "no result in it", PERFORMANCE, own=True),
+    "an accuracy run that ends early": Row(cut("accuracy"), "complete", "the log is incomplete", ACCURACY),
+    "a performance run as accuracy": Row(
+        key("effective_test_mode", "PerformanceOnly", "accuracy"), "mode", "not an accuracy run", ACCURACY, also=("complete",)
+    ),
+    "errors of LoadGen in the accuracy run": Row(
+        event("No luck", "accuracy", is_error=True), "errors", "line 2: LoadGen logged", ACCURACY
+    ),
+    "a part of the data set": Row(
+        lambda tree: (key("effective_accuracy_sample_count", 10_832, "accuracy"))(tree),
+        "samples",
+        "covers 10,832 samples",
+        ACCURACY,
+    ),
+    "no count of the accuracy run": Row(
+        lambda tree: (
+            key("effective_accuracy_sample_count", None, "accuracy")(tree),
+            key("qsl_reported_total_count", None, "accuracy")(tree),
+        )[1],
+        "samples",
+        "no sample count",
+        ACCURACY,
+        also=("complete",),
+    ),
+    "no score": Row(text("accuracy/accuracy.txt", f"hash={'0' * 64}\n"), "accuracy", "no F1 in the format", ACCURACY),
+    "accuracy below the target": Row(
+        score(89.965), "accuracy", "F1 is 89.965; the target of bert-99 is 89.9653", "higher precision"
+    ),
+    "accuracy below the target in open": Row(score(80.0), "accuracy", "F1 is 80", "allowed in open", "open", error=False),
+}
+
+RESULT: dict[str, Row] = {
+    "an accuracy log that is not truncated": Row(
+        text("accuracy/mlperf_log_accuracy.json", f"[\n{'x' * 10_240}\n]\n"),
+        "truncated",
+        "the limit is 10,240",
+        "make truncate_results",
+    ),
+    "an accuracy log without a hash": Row(
+        lambda tree: text("accuracy/accuracy.txt", '{"exact_match": 90.0, "f1": 95.5}\n')(tree).with_name(
+            "mlperf_log_accuracy.json"
+        ),
+        "truncated",
+        "not truncated: no hash",
+        "make truncate_results",
+    ),
+    "a hash of another log": Row(full_log_with_another_hash, "hash", "its hash differs from that of the full log", STAGE),
+    "no user.conf": Row(gone("user.conf"), "files", "missing or empty", "make populate_readme"),
+    "an empty README": Row(text("README.md", ""), "files", "missing or empty", "make populate_readme"),
+    **{
+        f"no {name}": Row(measured(**{name: ""}), "measurements", f"the field {name} is missing or empty", STAGE)
+        for name in ("input_data_types", "retraining", "starting_weights_filename", "weight_data_types", "weight_transformations")
+    },
+    "another engine": Row(
+        measured(accuracy_run_engine="b"), "engine", "the accuracy run's engine is b", "--test_mode=SubmissionRun"
+    ),
+    "a result for open only": Row(
+        measured(division_note="shortened"), "open_only", "not allowed in the closed division: shortened", "DIVISION=open"
+    ),
+    "a score of another type": Row(measured(accuracy=[{"name": "F1"}]), "measurements", "accuracy", STAGE),
+    "the tiny model below its own target": Row(tiny_below_its_target, "accuracy", "F1 is 95.5; the target is 96", ACCURACY),
+    "another score than the recorded one": Row(
+        score(95.25, 95.5), "accuracy", "F1 is 95.25, but measurements.json recorded 95.5", STAGE
+    ),
+}
+
+AUDITS: dict[str, Row] = {
+    "no verdict of an audit": Row(audit("verify_performance.txt"), "audit", "TEST01 is missing or incomplete", AUDIT),
+    "no log of an audit": Row(audit(PERF_LOG), "audit", "TEST01 is missing or incomplete", AUDIT),
+    "no responses of an audit": Row(
+        audit("accuracy/mlperf_log_accuracy.json"), "audit", "TEST01 is missing or incomplete", AUDIT
+    ),
+    "an audit that did not pass": Row(audit("verify_performance.txt", "TEST FAIL\n"), "audit", "TEST01 did not pass", AUDIT),
+    "TEST05 that did not pass": Row(
+        audit("verify_performance.txt", "TEST FAIL\n", "TEST05"), "audit", "TEST05 did not pass", AUDIT, "v4.1"
+    ),
+    "no TEST05": Row(audit("verify_performance.txt", test="TEST05"), "audit", "TEST05 is missing", AUDIT, "v4.1"),
+    "TEST05 with the round's seeds": Row(
+        audit_key("effective_qsl_rng_seed", 3066443479025735752, "TEST05"),
+        "seeds",
+        "TEST05: qsl_rng_seed is 3066443479025735752",
+        AUDIT,
+        "v4.1",
+    ),
+    "an audit by scores without them": Row(
+        audit("verify_accuracy.txt", "TEST FAIL\n"), "audit", "there is no baseline_accuracy.txt", AUDIT
+    ),
+    "an audit by scores that differ": Row(
+        audit_by_scores(90.0, 91.0), "audit", "the scores differ too much: F1 90 and 91; 1 % is allowed", AUDIT
+    ),
+    "no accuracy.txt of an audit before v6.0": Row(
+        audit("accuracy/accuracy.txt"), "audit", "missing", "make truncate_results", "v4.1"
+    ),
+    "a stray file beside an audit's log": Row(
+        audit(f"{RUN}/notes.txt", "x"), "audit", "not one of the files allowed", "remove it"
+    ),
+    "a stray file beside responses before v6.0": Row(
+        audit("accuracy/baseline_accuracy.txt", "x"), "audit", "not one of the files allowed", "remove it", "v4.1"
+    ),
+    "an audit that was none": Row(audit_that_was_none, "audit", "LoadGen ran without an audit.config", AUDIT),
+    "the result's own log as an audit's": Row(audit_of_the_result_itself, "audit", "the log of the result itself", AUDIT),
+    "an audit of nine minutes": Row(
+        audit_key("effective_min_duration_ms", 540_000), "duration", "TEST01: the minimum duration", AUDIT
+    ),
+    "an audit with another seed": Row(audit_key("effective_qsl_rng_seed", 1), "seeds", "TEST01: qsl_rng_seed is 1", AUDIT),
+}
+
+SYSTEM: dict[str, Row] = {
+    "no system description": Row(
+        lambda tree: (tree.system.unlink(), tree.system)[1],
+        "files",
+        "the description of",
+        STAGE,
+        also=("scenarios", "stray", "structure"),
+    ),
+    "a system description that is no JSON": Row(
+        lambda tree: (tree.system.write_text("{"), tree.system)[1], "files", "cannot be read", STAGE, also=("scenarios",)
+    ),
+    "a system description that is a list": Row(
+        lambda tree: (tree.system.write_text("[]"), tree.system)[1], "files", "not a JSON object", STAGE, also=("scenarios",)
+    ),
+    "no measurements": Row(
+        lambda tree: (tree.measurements().unlink(), tree.measurements())[1], "files", "how bert-99 Offline on", STAGE
+    ),
+    "measurements that are no JSON": Row(
+        lambda tree: (tree.measurements().write_text("{"), tree.measurements())[1], "files", "cannot be read"
+    ),
+    "no field of a system": Row(system(hw_notes=None), "system", "the field hw_notes is missing", "submission.toml"),
+    "an empty field": Row(system(cooling=""), "system", "the field cooling is empty", "submission.toml"),
+    "a zero that counts as empty": Row(
+        system(accelerators_per_node=0), "system", 'is empty (write "0", as a string)', "submission.toml"
+    ),
+    "a status that there is not": Row(
+        system(status="soon"), "system", "status cannot be 'soon'; it must be one of available", "submission.toml"
+    ),
+    "another submitter": Row(system(submitter="Other"), "system", "submitter is 'Other', but its folder is 'Example'", STAGE),
+    "another division": Row(system(division="open"), "system", "division is 'open', but its folder is 'closed'", STAGE),
+    "a number of nodes in words": Row(system(number_of_nodes="two"), "system", "needs a whole number", "submission.toml"),
+    "a number of accelerators in words": Row(system(accelerators_per_node="N/A"), "system", "accelerators_per_node is 'N/A'"),
+    "is_network as a bool": Row(system(is_network=False), "system", "needs a string", "put it in quotes"),
+    "a network in closed": Row(
+        system(is_network="true", **NETWORK), "system", "closed division does not allow", 'write "false"', also=("network",)
+    ),
+    "no network in the network division": Row(system(is_network=None), "system", "is not true", 'write "true"', "network"),
+    "is_network without its fields": Row(
+        system(is_network="false"), "system", "fields are missing: network_type", "leave is_network out"
+    ),
+    "a nameplate that is no YAML": Row(
+        at_submitter(f"systems/{made.SYSTEM}_power.yaml", "a: [1\nb: }"), "system", "not valid YAML", "fix it, or remove it"
+    ),
+    "the same before v6.1": Row(
+        at_submitter(f"systems/{made.SYSTEM}_power.yaml", "a: [1\nb: }"), "system", "not valid YAML", base="v4.1", own=True
+    ),
+}
+
+TREE: dict[str, Row] = {
+    "changed after staging": after_staging(lambda path: path.write_text("x\n"), "changed after staging"),
+    "deleted after staging": after_staging(lambda path: path.unlink(), "deleted after staging", also=("files",)),
+    "a benchmark that is left to the official checker": Row(
+        benchmark_called("retinanet"), "round", "this harness does not have retinanet", base="open-v6.0", error=False
+    ),
+    "a category without the benchmark": Row(
+        lambda tree: (system(system_type="datacenter")(tree), tree.result().parent)[1],
+        "scenarios",
+        "v6.1 has no bert-99 in closed datacenter",
+        "CATEGORY",
+    ),
+    "a scenario that is required": Row(
+        no_single_stream, "scenarios", "closed edge also requires SingleStream", "make run RUN_ARGS="
+    ),
+    "a scenario that is not allowed": Row(
+        scenario_called("Server"),
+        "scenarios",
+        "v6.1 has no Server for it in closed edge",
+        "leave it out",
+        also=("scenario",),
+    ),
+    "a stray scenario": Row(
+        scenario_called("Single"), "stray", "not a scenario; the nearest name is SingleStream", "move it out"
+    ),
+    "a stray system": Row(
+        parent(at_submitter("results/old/notes.txt")), "stray", "there is no systems/old.json", "describe the system"
+    ),
+    "a benchmark of another round": Row(
+        benchmark_called("gptj-99"), "round", "v6.1 has no benchmark gptj-99", "choose another ROUND", also=()
+    ),
+    "a benchmark of no round in open": Row(
+        benchmark_called("my-own"), "round", "no benchmark my-own", "map it in model_mapping.json", "open"
+    ),
+    "an empty benchmark in open": Row(
+        parent(at_submitter(f"results/{made.SYSTEM}/my-own/notes.txt")), "round", "no benchmark my-own", base="open", own=True
+    ),
+    "a folder that nothing reads": Row(unlisted("plots"), "stray", "nothing reads it", "move it out", own=True),
+    "another beside the run": Row(unlisted("performance", "run_2"), "stray", "nothing reads it", "move it out", own=True),
+    "a mapping that is no JSON": Row(
+        at_submitter("model_mapping.json", "{'a': 1}"), "mapping", "cannot be read", "remove the file", "open"
+    ),
+    "a mapping of numbers": Row(
+        at_submitter("model_mapping.json", json.dumps({"a": 1})), "mapping", "not a JSON object of names", base="open"
+    ),
+    "a file beside the divisions": Row(beside("notes.txt"), "structure", "not a division", "move it out", own=True),
+    "the same before v6.0": Row(beside("notes.txt"), "structure", "not a division", base="v4.1"),
+    "a page beside the divisions": Row(beside("README.md"), "structure", "not a division", base="v4.1", own=True),
+    "a folder beside the divisions": Row(parent(beside("assets/logo.svg")), "structure", "not a division", base="v4.1", own=True),
+    "a file beside the submitters": Row(
+        beside("closed/notes.txt"), "structure", "not a submitter's folder", "move it out", own=True
+    ),
+    "the same in v4.1": Row(beside("closed/notes.txt"), "structure", "not a submitter's folder", base="v4.1"),
+    "another submitter's folder": Row(other_submitter, "structure", "so it was not checked", "move it out", own=True),
+    "a file at the submitter": Row(at_submitter("Makefile"), "structure", "not part of a submission", "remove it", own=True),
+    "no source": Row(no_source, "structure", "the source code is missing", STAGE),
+    "no page on calibration": Row(no_calibration, "structure", "the page on calibration is missing", STAGE, own=True),
+    "a link": Row(link, "structure", "symbolic links are not allowed", "the file itself"),
+    "an empty folder": Row(empty_folder, "structure", "empty folder", "rmdir", own=True),
+    "an empty folder before v6.0": Row(empty_folder, "structure", "which the official checker rejects", "rmdir", "v4.1"),
+    "a name with a space": Row(at_submitter("documentation/a b.md"), "structure", "contain a space", "rename"),
+    "a name with a dot in front": Row(at_submitter("documentation/.a.md"), "structure", "start with a dot", "rename"),
+    "compiled Python": Row(parent(at_submitter("src/__pycache__/a.pyc")), "structure", "compiled Python", "remove it", own=True),
+    "compiled Python before v6.0": Row(
+        parent(at_submitter("code/__pycache__/a.pyc")), "structure", "compiled Python", base="v4.1"
+    ),
+    "a leftover audit.config": Row(text(f"{RUN}/audit.config"), "forbidden", "a leftover audit.config", "rm ", own=True),
+    "a leftover audit.config before v6.0": Row(text(f"{RUN}/audit.config"), "forbidden", "a leftover audit.config", base="v4.1"),
+    "a marker of an unfinished run": Row(text("accuracy/INCOMPLETE"), "forbidden", "the run has not finished", base="v4.1"),
+    "a trace": Row(text(f"{RUN}/mlperf_log_trace.json"), "forbidden", "trace is not part", base="v4.1", own=True),
+    "a stray file beside the logs": Row(text("accuracy/notes.txt"), "forbidden", "allowed in this folder", "rm ", own=True),
+    "a stray file beside the logs before v6.0": Row(
+        text("accuracy/notes.txt"), "forbidden", "allowed in this folder", base="v4.1"
+    ),
+    "a file over the limit": Row(large("a.bin"), "size", "50.0 MiB; the limit is 50 MiB", "leave it out"),
+    "an accuracy log over the limit": Row(
+        large("mlperf_log_accuracy.json"), "size", "the limit is 50 MiB", "make truncate_results"
+    ),
+}
+
+POWER: dict[str, Row] = {
+    "no ranging run": Row(
+        without("performance/ranging"), "power", "this folder is missing", "submit without power", "power", also=("power",)
+    ),
+    "no log of the client": Row(
+        gone("performance/power/client.log"), "power", "this file is missing", "submit without power", "power"
+    ),
+    "no samples": Row(gone(f"{RUN}/spl.txt"), "power", "this file is missing", "submit without power", "power"),
+    "no samples of the ranging run": Row(
+        gone("performance/ranging/spl.txt"), "power", "this file is missing", base="power", also=("power",)
+    ),
+    "a stray file in power": Row(text("performance/power/notes.txt"), "power", "not one of the files allowed", "rm ", "power"),
+    "a session that is no JSON": Row(
+        parent(text("performance/power/client.json", "{")), "power", "client.json cannot be read", "submit without power", "power"
+    ),
+    "another log of the server": Row(
+        lambda tree: text("performance/power/server.log")(tree).with_name("server.json"),
+        "power",
+        "its digest differs",
+        "measure it again",
+        "power",
+    ),
+    "no analyzer table before v6.0": Row(
+        lambda tree: settings_of_power(tree, "power_settings.json") / "analyzer_table.*",
+        "power",
+        "no such file here or above",
+        base="power-v4.1",
+    ),
+    "empty settings before v6.0": Row(
+        lambda tree: (
+            settings_of_power(tree, "analyzer_table.md"),
+            settings_of_power(tree, "power_settings.json", "") / "power_settings.json",
+        )[1],
+        "power",
+        "empty",
+        base="power-v4.1",
+    ),
+}
+
+ROWS: dict[str, Row] = {**LOGS, **RESULT, **AUDITS, **SYSTEM, **TREE, **POWER}
