@@ -70,7 +70,8 @@ def latency_cdf(found: Latencies, bound_ms: float | None, percentile: float | No
     """Share of `what` (queries; samples in Offline) over latency, with the percentile and the bound, if any."""
 
     def draw(axes: Any, mpl: Any) -> None:
-        style: dict[str, Any] = {"marker": "o", "markersize": 3.5} if found.points else {}
+        # A few percentiles say nothing of what lies between them.
+        style: dict[str, Any] = {"marker": "o", "markersize": 4, "linestyle": "none"} if found.points else {}
         scale, unit = (1e-3, "s") if len(found.ms) and found.ms[-1] >= SHOWN_IN_S_FROM_MS else (1.0, "ms")
         shown = found.ms * scale
         axes.plot(shown, found.share * 100, color=LINE, linewidth=1.6, **style)

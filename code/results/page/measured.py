@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -58,12 +58,7 @@ def latencies(folder: Path, log: LoadGenLog) -> Latencies | None:
     if traced is not None:
         share = np.arange(1, len(traced) + 1) / len(traced)
         return Latencies(traced, share, f"every query, from LoadGen's trace ({len(traced):,})", points=False)
-    found: dict[float, float] = {}
-    names = log.keys()
-    for key in names:
-        hit = PERCENTILE.match(key)
-        if hit and (log.scenario != "MultiStream" or "per_query" in key):
-            found[float(hit.group(1)) / 100] = float(log.get(key)) * _MS_PER_NS
+    found = dict(_percentiles(log))
     for key, share_ in (("result_min_latency_ns", 0.0), ("result_max_latency_ns", 1.0)):
         if key in log and log.scenario != "MultiStream":
             found[share_] = float(log.get(key)) * _MS_PER_NS
@@ -72,6 +67,27 @@ def latencies(folder: Path, log: LoadGenLog) -> Latencies | None:
     shares = np.array(sorted(found))
     values = np.maximum.accumulate(np.array([found[share] for share in shares]))
     return Latencies(values, shares, "LoadGen's percentiles; --log_enable_trace=true records every query", points=True)
+
+
+def percentiles(log: LoadGenLog) -> list[tuple[str, float]]:
+    """(name, ms) of LoadGen's least latency, its percentiles in order, its mean and its greatest; [] for accuracy runs."""
+    if not log.has_performance:
+        return []
+    found = [(f"{share * 100:.10g} %", ms) for share, ms in sorted(_percentiles(log))]
+    if log.scenario == "MultiStream":
+        return found
+    ends = {name: log.number(f"result_{key}_latency_ns") for name, key in (("least", "min"), ("mean", "mean"), ("most", "max"))}
+    known = {name: value * _MS_PER_NS for name, value in ends.items() if value is not None}
+    first = [("least", known.pop("least"))] if "least" in known else []
+    return [*first, *found, *known.items()]
+
+
+def _percentiles(log: LoadGenLog) -> Iterator[tuple[float, float]]:
+    """(share of queries, latency in ms) of each percentile in the log: of a query in MultiStream, else of a sample."""
+    for key in log.keys():  # noqa: SIM118 (a log is no mapping)
+        hit = PERCENTILE.match(key)
+        if hit and (log.scenario != "MultiStream" or "per_query" in key):
+            yield float(hit.group(1)) / 100, float(log.get(key)) * _MS_PER_NS
 
 
 def _from_trace(path: Path) -> Floats | None:

@@ -1,10 +1,10 @@
-"""The style sheet of all pages: light, readable on a phone, and fit for print."""
+"""The style sheet of all pages: light or dark as the reader's system is, readable on a phone, and fit for print."""
 
 from __future__ import annotations
 
 CSS = """
-:root { color-scheme: light; --ink: #22303c; --soft: #5b6b78; --line: #dfe5ea; --paper: #fff; --tint: #f5f8fa;
-  --good: #1b6b3a; --bad: #b3261e; --warn: #8a5a00; }
+:root { color-scheme: light dark; --ink: #22303c; --soft: #5b6b78; --line: #dfe5ea; --paper: #fff; --tint: #f5f8fa;
+  --good: #1b6b3a; --bad: #b3261e; --warn: #8a5a00; --link: #0b6e99; }
 * { box-sizing: border-box; }
 body { margin: 0; background: var(--paper); color: var(--ink); font: 16px/1.5 system-ui, sans-serif; }
 main { max-width: 68rem; margin: 0 auto; padding: 1rem; }
@@ -27,7 +27,7 @@ td:first-child { overflow-wrap: normal; white-space: nowrap; }
 td:nth-child(2):not(:last-child) { min-width: 9rem; }
 summary { cursor: pointer; font-weight: 600; margin: .6rem 0; } td.number { text-align: right; white-space: nowrap; }
 code { font: .9em ui-monospace, monospace; overflow-wrap: anywhere; }
-a { color: #0b6e99; } footer { margin-top: 2rem; color: var(--soft); font-size: .85rem; }
+a { color: var(--link); } footer { margin-top: 2rem; color: var(--soft); font-size: .85rem; }
 td.word { font-weight: 700; } td.word.good { color: var(--good); } td.word.bad { color: var(--bad); }
 @media (max-width: 40rem) {
   table.stack thead { display: none; }
@@ -36,6 +36,11 @@ td.word { font-weight: 700; } td.word.good { color: var(--good); } td.word.bad {
   table.stack td:first-child { font-weight: 600; white-space: normal; overflow-wrap: anywhere; }
   h1 { font-size: 1.15rem; }
   table.stack td[data-label]:not(:first-child):not(:empty)::before { content: attr(data-label) ": "; color: var(--soft); }
+}
+@media screen and (prefers-color-scheme: dark) {
+  :root { --ink: #e4e9ed; --soft: #a3b1bc; --line: #37444f; --paper: #161c21; --tint: #1f272e;
+    --good: #6fcf97; --bad: #ff8a80; --warn: #f0c060; --link: #7cc4e8; }
+  svg { filter: invert(.9) hue-rotate(180deg); }
 }
 @media print {
   body { font-size: 10pt; } main { max-width: none; padding: 0; } a { color: inherit; text-decoration: none; }

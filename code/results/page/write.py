@@ -97,6 +97,7 @@ def write_run(run: RunPage, folder: Path) -> Path:
     parts = [
         _head(run),
         _section("Charts", _charts(run, log)),
+        _section("Latency percentiles", _percentiles(log)),
         _section("Accuracy", _accuracy(run)),
         _section("Devices", _devices(run)),
         _section("Configuration", _config(run)),
@@ -208,6 +209,12 @@ def _charts(run: RunPage, log: LoadGenLog) -> str:
     figures += [_figure(*one) for one in tracks.drawn(run.folder, log)]
     missing = "" if recorded is not None else '<p class="soft">This run recorded no batches: no timeline available.</p>'
     return f'<div class="charts">{"".join(figures)}</div>{missing}'
+
+
+def _percentiles(log: LoadGenLog) -> str:
+    """LoadGen's percentiles, lowest to highest, with its minimum, mean and maximum."""
+    rows = [(name, f"{value:,.6g}") for name, value in measured.percentiles(log)]
+    return _table(("Share of queries", "Latency (ms)"), rows)
 
 
 def _figure(name: str, title: str, svg: str, source: str) -> str:

@@ -88,6 +88,9 @@ def test_the_latency_distribution_is_loadgens(logs: Path) -> None:
     log = read_detail(folder)
     found = measured.latencies(folder, log)
     assert found is not None and found.points
+    table = dict(measured.percentiles(log))
+    assert list(table) == ["least", "50 %", "90 %", "95 %", "97 %", "99 %", "99.9 %", "mean", "most"]
+    assert table["90 %"] == pytest.approx(log.get("result_90.00_percentile_latency_ns") / 1e6)
     at_90 = found.ms[np.searchsorted(found.share, 0.9)]
     assert at_90 == pytest.approx(log.get("result_90.00_percentile_latency_ns") / 1e6)
     begin = '{{"name":"Sample","cat":"default","ph":"b","pid":1,"id":{0},"ts":1.0,"args":{{"sample_seq":{0},"query_seq":{1},'
@@ -124,6 +127,18 @@ def test_a_chart_of_batches_counts_whole_samples() -> None:
     pytest.importorskip("matplotlib", reason="Matplotlib is not installed")
     found = labels(charts.batch_sizes(np.ones(43)))
     assert "1" in found and not any("." in text for text in found)
+
+
+def test_a_few_percentiles_are_points_without_a_line_between_them() -> None:
+    pytest.importorskip("matplotlib", reason="Matplotlib is not installed")
+    ms, share = np.array([1.0, 2.0, 3.0]), np.array([0.0, 0.5, 1.0])
+
+    def lines(points: bool) -> int:
+        """Curves drawn in the colour of the data."""
+        svg = charts.latency_cdf(Latencies(ms, share, "", points), None, None, "queries")
+        return len(re.findall(rf'<path d="[^"]*L[^"]*" clip-path[^>]*style="fill: none; stroke: {charts.LINE}', svg))
+
+    assert lines(points=True) == 0 and lines(points=False) == 1
 
 
 @pytest.mark.parametrize(("scale", "unit"), [(1.0, "ms"), (1000.0, "s")])
