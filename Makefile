@@ -65,7 +65,7 @@ runtime:
 	@$(SCRIPT)/environment.sh runtime
 
 # Sets of packages, each from a lock file of its own.
-PACKAGES = packages_build packages_calibration packages_debug packages_dev packages_tensorrt packages_tensorrt_rtx packages_train packages_tune packages_uv
+PACKAGES = packages_audit packages_build packages_calibration packages_debug packages_dev packages_tensorrt packages_tensorrt_rtx packages_train packages_tune packages_uv
 .PHONY: $(PACKAGES)
 $(PACKAGES): packages_%: runtime
 	@$(SCRIPT)/environment.sh $*
@@ -318,7 +318,13 @@ tell_inside:
 lint: packages_dev ## Check style, types and layers
 	@$(CLEAN) && cd "$$PROJECT_ROOT" && "$$VENV"/bin/ruff check . && "$$VENV"/bin/ruff format --check . && "$$VENV"/bin/mypy
 	@$(CLEAN) && cd "$$PROJECT_ROOT" && "$$VENV"/bin/lint-imports --no-logo --no-cache
-	@cd "$$PROJECT_ROOT" && find code/harness/cpp tests/benchmarks tests/cuda_stand_in -name '*.cc' -o -name '*.cu' -o -name '*.h' | xargs "$$VENV"/bin/clang-format --dry-run -Werror
+	@cd "$$PROJECT_ROOT" && find code/harness/cpp tests/benchmarks tests/cuda_stand_in tests/fuzz -name '*.cc' -o -name '*.cu' -o -name '*.h' | xargs "$$VENV"/bin/clang-format --dry-run -Werror
+
+.PHONY: audit
+audit: packages_audit ## Look for insecure patterns (bandit) and for locked packages with known vulnerabilities (pip-audit, needs the network)
+	@$(CLEAN) && cd "$$PROJECT_ROOT" && "$$VENV"/bin/bandit --quiet --configfile pyproject.toml --recursive code
+	@$(CLEAN) && cd "$$PROJECT_ROOT" && for lock in requirements/*.lock; do \
+	  "$$VENV"/bin/pip-audit --progress-spinner off --disable-pip --require-hashes --strict --requirement "$$lock" || exit; done
 
 # clang-tidy can check the TensorRT files only where TensorRT's headers are installed.
 .PHONY: lint_cpp
@@ -342,6 +348,10 @@ endif
 .PHONY: test_full
 test_full: packages_dev link_dirs ## Run the tests over complete data sets, which `make test` skips
 	@PYTEST_ADDOPTS="$${PYTEST_ADDOPTS:-} $${TEST_ARGS:-}" $(PYTHON) -m pytest -m "full and not container"
+
+.PHONY: fuzz
+fuzz: packages_dev link_dirs ## Read 10,000 damaged inputs of each kind (FUZZ_EXAMPLES=…, FUZZ_SEED=…)
+	@FUZZ_EXAMPLES="$${FUZZ_EXAMPLES:-10000}" $(PYTHON) -m pytest -m full -o timeout=0 tests/fuzz
 
 .PHONY: test_cpp
 test_cpp: packages_dev build ## Build the C++ harness and run its tests; `make test` runs them too once it is built

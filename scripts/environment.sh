@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # environment.sh SET: make the Python environment $VENV where there is none, and install a set of packages into it.
 #
-# SET is a lock file of requirements/ (runtime, build, calibration, debug, dev, tensorrt_rtx, tune, uv), or tensorrt, train or export, whose packages
-# differ by machine. Nothing is done where the stamp $VENV/.SET-installed has the digest of the set's files. It is written last, after the
+# SET is a lock file of requirements/ (runtime, audit, build, calibration, debug, dev, tensorrt_rtx, tune, uv), or tensorrt, train or export, whose
+# packages differ by machine. Nothing is done where the stamp $VENV/.SET-installed has the digest of the set's files. It is written last, after the
 # packages were seen in the environment.
 set -u
 set=${1:?usage: environment.sh SET}
@@ -21,7 +21,7 @@ stop() { # stop STATUS WHAT WHY NEXT
 
 declare -A modules=(
   [runtime]="numpy onnx onnxruntime openvino mlperf_loadgen rich yaml" [build]="cmake ninja" [calibration]="nncf"
-  [dev]="pytest ruff mypy" [tensorrt_rtx]="tensorrt_rtx" [tune]="optuna" [uv]="uv" [debug]="polygraphy" [tensorrt]="tensorrt" [train]="torch" [export]="torch transformers"
+  [dev]="pytest ruff mypy" [tensorrt_rtx]="tensorrt_rtx" [audit]="bandit pip_audit" [tune]="optuna" [uv]="uv" [debug]="polygraphy" [tensorrt]="tensorrt" [train]="torch" [export]="torch transformers"
 )
 case $set in
   tensorrt | train) file=$root/requirements/$set.txt ;;

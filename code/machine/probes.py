@@ -20,7 +20,7 @@ Probe = Callable[[str], Any]
 PLACES: dict[str, Callable[[], Path]] = {
     "scratch": paths.scratch_dir,
     "build": paths.build_dir,
-    "shm": lambda: Path("/dev/shm"),
+    "shm": lambda: Path("/dev/shm"),  # nosec B108  # only its free space is read
 }
 """Directories whose storage is checked."""
 

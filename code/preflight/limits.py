@@ -30,8 +30,8 @@ def check(subject: Subject) -> Iterator[Finding]:
     shared = subject.machine.probe("storage", "shm") or {}
     free = shared.get("free_bytes")
     if free is None or not shared.get("exists"):
-        yield report.unseen("shared memory", "/dev/shm does not exist")
+        yield report.unseen("shared memory", "/dev/shm does not exist")  # nosec B108  # text
     elif free < SHARED_MEMORY_BYTES and subject.has_gpus:
-        yield report.warning("shared memory", f"/dev/shm has {free >> 20} MiB free", "docker run --shm-size=16g")
+        yield report.warning("shared memory", f"/dev/shm has {free >> 20} MiB free", "docker run --shm-size=16g")  # nosec B108
     else:
         yield report.ok("shared memory", f"{free / 2**30:.1f} GiB free")

@@ -210,7 +210,7 @@ def chosen(found: Sequence[Slot], workload: Workload) -> list[Slot]:
         raise UsageError(
             f"no device {', '.join(absent)}" if absent else f"devices is {text!r}, which selects none",
             f"available devices are {listed}",
-            f"select from these, such as --devices={found[0].number}, or leave --devices out for all",
+            f"select from these, such as --devices={found[0].number}, or leave --devices out for all",  # nosec B608  # no SQL
             origin,
         )
     return [there[number] for number in numbers]

@@ -103,7 +103,7 @@ def _read_json(path: Path) -> tuple[dict[str, SystemConfiguration], list[LoadPro
 
 def _run(statement: types.CodeType, namespace: dict[str, Any], path: Path) -> LoadProblem | None:
     try:
-        exec(statement, namespace)
+        exec(statement, namespace)  # nosec B102  # SECURITY.md, Code
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # a user's file: whatever it raises, even SystemExit, fails only that statement

@@ -104,6 +104,26 @@ def nifti(
         kind: NIfTI's code of the voxels' type.
         voxels: bytes of zeros after the header; None for as many as the header says of int16.
     """
+    header = nifti_header(shape, spacing, kind, offset, magic, size)
+    count = voxels
+    if count is None:
+        count = 2
+        for extent in shape:
+            count *= max(0, extent)
+    content = header + b"\0" * count + trailing
+    path.write_bytes(gzip.compress(content, 1) if path.suffix == ".gz" else content)
+    return path
+
+
+def nifti_header(
+    shape: tuple[int, ...] = (8, 8, 8),
+    spacing: tuple[float, float, float] = (1.6, 1.2, 1.2),
+    kind: int = 4,
+    offset: float = 352.0,
+    magic: bytes = b"n+1\0",
+    size: int = 348,
+) -> bytes:
+    """The 352 bytes before the voxels of a NIfTI-1 file without extensions."""
     dims = [len(shape), *shape, *([1] * (7 - len(shape)))]
     header = bytearray(348)
     struct.pack_into("<i", header, 0, size)
@@ -116,11 +136,4 @@ def nifti(
     for row in range(3):
         struct.pack_into("<4f", header, 280 + 16 * row, *(spacing[row] if column == row else 0.0 for column in range(4)))
     header[344:348] = magic
-    count = voxels
-    if count is None:
-        count = 2
-        for extent in shape:
-            count *= max(0, extent)
-    content = bytes(header) + b"\0" * 4 + b"\0" * count + trailing
-    path.write_bytes(gzip.compress(content, 1) if path.suffix == ".gz" else content)
-    return path
+    return bytes(header) + b"\0" * 4

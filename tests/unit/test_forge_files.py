@@ -17,6 +17,7 @@ YAML_FILES = (
     "CITATION.cff",
     HOOKS,
     WORKFLOW,
+    ".github/workflows/nightly.yaml",
     f"{TEMPLATES}/bug.yaml",
     f"{TEMPLATES}/result.yaml",
     f"{TEMPLATES}/config_file.yaml",

@@ -113,6 +113,10 @@ void NpyArray::parse(size_t file_size) {
   if (item_size_ == 0 || item_size_ > kLargestItem || shape_.empty() || *at != ')') {
     broken(path_, "its header cannot be parsed: " + header);
   }
+  if ((start + size) % item_size_ != 0) {  // NumPy pads headers to 16 or 64 bytes; the mapping begins at a page
+    broken(path_,
+           "its elements begin at byte " + std::to_string(start + size) + ", which is no multiple of their size");
+  }
   static_cast<void>(product(row_items_, item_size_, path_));
   const size_t wanted = product(items, item_size_, path_);
   const size_t there = file_size - start - size;

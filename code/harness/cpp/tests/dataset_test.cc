@@ -3,6 +3,7 @@
 #include <cstring>
 #include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "core/error.h"
@@ -171,8 +172,9 @@ TEST(SequenceDataset, RefusesArraysThatDoNotBelongTogether) {
   EXPECT_THROW(SequenceDataset{spec}, harness::Error);
 }
 
-// A .npy file with this header's text and 64 bytes of elements.
-void write_header(const std::string& path, const std::string& header) {
+// A .npy file with this header's text and 64 bytes of elements, which begin at `begin` bytes modulo 64.
+void write_header(const std::string& path, std::string header, size_t begin = 0) {
+  while ((10 + header.size()) % 64 != begin) header += ' ';
   std::string text = "\x93NUMPY";
   text += '\x01';
   text += '\0';
@@ -218,6 +220,17 @@ TEST(NpyArray, RefusesHeadersThatCannotBeRight) {
     write_header(path, header);
     EXPECT_THROW(harness::NpyArray{path}, harness::Error) << header;
   }
+}
+
+TEST(NpyArray, RefusesElementsThatAreNotAligned) {
+  const Folder folder;
+  const std::string path = folder.file("a.npy");
+  for (const auto& [dtype, begin] : {std::pair{"<i4", 2}, std::pair{"<i8", 4}, std::pair{"<f2", 1}}) {
+    write_header(path, header_of("(2, 4)", dtype), static_cast<size_t>(begin));
+    EXPECT_THROW(harness::NpyArray{path}, harness::Error) << dtype;
+  }
+  write_header(path, header_of("(2, 4)", "<i4"), 4);
+  EXPECT_EQ(harness::NpyArray(path).row<int32_t>(1)[3], 0);
 }
 
 TEST(NpyArray, RefusesWhatIsNoArray) {
