@@ -49,6 +49,10 @@ class BenchmarkDefinition(Protocol):
     reads: tuple[Consumer, ...] = ()
     """The consumers of options in its code."""
 
+    def require_values(self, values: Mapping[str, Any]) -> None:
+        """UsageError for values of its own options that no run can have; asked before anything starts. None by default."""
+        return
+
     @property
     def samples(self) -> int:
         """Number of samples in the benchmark's data set, as LoadGen's mlperf.conf assumes."""

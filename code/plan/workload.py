@@ -219,6 +219,7 @@ def resolve(
     if triton.value:
         raise _no_triton(config, f"use_triton is set by {triton.origin}")
     limits.check(values, scenario)
+    definition_of(benchmark).require_values({name: item.value for name, item in values.items()})
     return MappingProxyType(values), remarks
 
 

@@ -102,6 +102,16 @@ TOGETHER = (
     Fault("a rate that never ends", (*SERVER, "--server_target_qps=1e-9", "--min_query_count=100"), 2, ("takes 1,157,407 days",)),
     Fault("a rate of zero", (*SERVER, "--server_target_qps=0"), 2, ("server_target_qps is 0",)),
     Fault("a bound of zero", (*SERVER, "--server_target_latency_ns=0"), 2, ("server_target_latency_ns is 0",)),
+    *(
+        Fault(
+            f"a window of {text}", (*VOLUMES, "--dry_run", f"--unet3d_roi={text}"), 2, ("unet3d_roi cannot be", "window's edges")
+        )
+        for text in ("inf", "-1", "0", "1e9", "1,2", "1,2,3,4", "99999", "3.5", "１２")
+    ),
+    *(
+        Fault(f"labels {text}", (*VOLUMES, "--dry_run", f"--unet3d_label_map={text}"), 2, ("unet3d_label_map cannot be",))
+        for text in ("inf", "1:2:3", "-1:2", "1:99", "1:", ":")
+    ),
 )
 
 CLASS_HEAD = """\

@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 
 from code import main
-from code.common.errors import MissingError, RunError, UsageError
+from code.common.errors import Interrupted, MissingError, RunError, UsageError
 from code.common.notices import Notices
 from code.plan.request import parse
 from code.plan.workload import Workload, build
 from code.run import job as jobs
-from code.run import observers
+from code.run import language, loadgen_run, observers
 from code.run.job import Job
 from code.run.observers import Test, observed
 from code.run.settings import lengthen
@@ -182,3 +182,29 @@ def test_a_short_run_of_a_users_conf_names_its_line(tmp_path: Path) -> None:
     conf = tmp_path / "user.conf"
     conf.write_text("\n*.Offline.min_duration = 2000\n")
     assert lengthen(planned(f"--user_conf_path={conf}")) == f"change it at {conf}:2"
+
+
+@pytest.mark.parametrize(
+    ("raised", "kept"),
+    [(RunError("it ended"), True), (Interrupted("interrupted"), False), (KeyboardInterrupt(), False), (None, False)],
+)
+def test_what_a_failed_probe_printed_is_kept_where_its_error_says(
+    raised: BaseException | None, kept: bool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def probing(_spec: object, _label: str, _language: str, folder: Path) -> dict[str, float]:
+        (folder / "probe.txt").touch()
+        if raised is not None:
+            raise raised
+        return {"samples_per_second": 1.0, "latency_ns": 1.0}
+
+    monkeypatch.setenv("BUILD_DIR", str(tmp_path))
+    monkeypatch.setattr(loadgen_run, "_spec", lambda *_: None)
+    monkeypatch.setattr(loadgen_run.launch, "probe", probing)
+    job = Job(planned("--harness_lang=python"), Notices())
+    job.__dict__["language"] = language.Choice("python", "asked for")
+    if raised is None:
+        job.probe("a probe")
+    else:
+        with pytest.raises(type(raised)):
+            job.probe("a probe")
+    assert [path.name for path in (tmp_path / "probes").glob("*/*")] == (["probe.txt"] if kept else [])

@@ -16,6 +16,7 @@ from code.fields.table import FIELDS
 from code.harness.python.batcher import ArrivalQueue, by_length
 from code.harness.python.datasets import open_dataset
 from code.harness.python.devices import Device, bind_thread, bound, load_devices, usage
+from code.harness.python.generation_sut import Generated
 from code.harness.python.sut import Sut
 from code.harness.schema.run_spec import DeviceEntry, RunSpec
 from code.harness.schema.run_spec import parse as parse_run
@@ -220,6 +221,7 @@ def test_devices_share_the_work_by_their_speed_on_their_own_cores(scenario: str,
     sut, errors = answered(tmp_path, scenario, devices, [[0, 1, 2, 3, 4, 5, 6, 7] * 8])
     rows = usage([device.entry for device in devices], sut.lanes, time.monotonic() - start)
     assert not errors and sut.counts.completed == 64
+    assert sut.counts.share == (0 if scenario == "Server" else 1), "the work that is done, where a query is sorted"
     assert [row["name"] for row in rows] == ["node 0", "node 1"]
     assert sum(row["samples"] for row in rows) == 64 and rows[0]["samples"] > rows[1]["samples"] > 0
     assert sum(row["batches"] for row in rows) == len(sut.batches) / 4
@@ -270,3 +272,9 @@ def test_cores_that_are_not_there_leave_a_thread_free() -> None:
     before = os.sched_getaffinity(0)
     bind_thread([65_000])
     assert os.sched_getaffinity(0) == before
+
+
+def test_the_work_of_text_generation_counts_prompts_and_texts() -> None:
+    counts = Generated(issued=4, completed=1, due=400.0, done=250.0, tokens=50)
+    assert counts.share == pytest.approx((250 + 50) / (400 + 4 * 50))
+    assert Generated().share == 0 and Generated(issued=4, due=400.0).share == 0

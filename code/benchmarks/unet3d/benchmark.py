@@ -62,6 +62,11 @@ class UNet3D(BenchmarkDefinition):
         """The ONNX model."""
         data.download_model(variant)
 
+    def require_values(self, values: Mapping[str, Any]) -> None:
+        """The window and the label map."""
+        self._windows(values)
+        label_map(READS.of(values)["unet3d_label_map"])
+
     def prepare(self, values: Mapping[str, Any]) -> None:
         """Generate the tiny cases if they are selected, and preprocess if necessary."""
         read = READS.of(values)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
@@ -14,7 +15,7 @@ from code.common.download.record import write_record
 from code.common.files import sha256
 from code.machine import probes
 from code.machine.detect import DetectedSystem, detect
-from code.preflight import Finding, Level, run_checks
+from code.preflight import Finding, Level, run_checks, storage
 
 Machine = Callable[..., DetectedSystem]
 
@@ -234,3 +235,21 @@ def test_the_report_for_automation(captures: Path, capsys: pytest.CaptureFixture
     assert content["status"] == status != 0
     assert content["counts"]["error"] == sum(1 for finding in content["findings"] if finding["level"] == "error")
     assert {"family", "name", "level", "message", "fix"} == set(content["findings"][0])
+
+
+@pytest.mark.parametrize(
+    ("environment", "said"),
+    [
+        ({}, "is not set"),
+        ({"MLPERF_SCRATCH_PATH": "/scratch", "SCRATCH_ORIGIN": "default"}, "is not set"),
+        ({"MLPERF_SCRATCH_PATH": "/scratch", "SCRATCH_ORIGIN": "given"}, "is set"),
+        ({"MLPERF_SCRATCH_PATH": "/scratch"}, "is set"),
+        ({"MLPERF_SCRATCH_PATH": ""}, "is not set"),
+    ],
+)
+def test_a_variable_that_only_make_set_is_not_called_set(environment: dict[str, str], said: str) -> None:
+    """make exports the scratch path that it uses, whoever chose it."""
+    machine = SimpleNamespace(environ=environment.get, probe=lambda *_: {"exists": True, "writable": True, "free_bytes": 10**13})
+    subject = SimpleNamespace(machine=machine, detected=SimpleNamespace(gpus=()), variant="tiny", benchmarks=())
+    first = next(iter(storage.check(cast(Any, subject))))
+    assert first.level is Level.OK and f"MLPERF_SCRATCH_PATH {said}" in first.message
