@@ -21,3 +21,17 @@ def locked(file: Path) -> Iterator[None]:
     with handle:
         fcntl.flock(handle, fcntl.LOCK_EX)
         yield
+
+
+def held(file: Path) -> bool:
+    """Whether a process holds the lock on `file`."""
+    try:
+        with file.open() as handle:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except BlockingIOError:
+        return True
+    except OSError as error:
+        raise storage_error(error, file) from error
+    return False

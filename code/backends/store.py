@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from typing import Any
 
 from code.backends import digests
 from code.backends.base import Backend
-from code.backends.locks import locked
+from code.backends.locks import held, locked
 from code.common import jsonfile
 from code.common.errors import MissingError
 from code.common.files import atomic_directory, write_json
@@ -25,6 +26,8 @@ from code.common.paths import engine_dir
 from code.fields.consumer import Consumer
 
 SIDECAR = "engine.json"
+TEMPORARY = re.compile(r"^\.(.+)\.[^.]+\.tmp(\.old)?$")
+"""Name of the folder that an engine is built in; its group is the engine's (code/common/files.py)."""
 NOTES = (".md", ".txt", ".log")
 """Files of a model folder that do not affect the engine."""
 
@@ -102,7 +105,7 @@ def address(backend: Backend, benchmark: str, model: Path, values: Mapping[str, 
 def build(where: EngineAddress, backend: Backend, model: Path, values: Mapping[str, Any]) -> float:
     """Build the engine. Returns the build time in seconds; 0 when another process has built it meanwhile."""
     before = _written(where)
-    with locked(engine_dir() / ".locks" / where.folder.name):
+    with locked(_lock(where.folder.name)):
         if where.exists and _written(where) != before:
             return 0.0
         start = time.monotonic()
@@ -141,10 +144,16 @@ def built() -> list[BuiltEngine]:
     return out
 
 
+def _lock(name: str) -> Path:
+    """The lock that a build of the engine of this name holds."""
+    return engine_dir() / ".locks" / name
+
+
 def leftovers() -> list[Path]:
-    """Leftovers of killed builds: temporary folders without a write in the last hour."""
+    """Leftovers of killed builds: temporary folders without a write in the last hour, whose engine no process is building."""
     old = time.time() - 3600
-    return sorted(p for p in engine_dir().glob(".*.tmp*") if p.is_dir() and p.stat().st_mtime < old)
+    found = [path for path in engine_dir().glob(".*.tmp*") if path.is_dir() and path.stat().st_mtime < old]
+    return sorted(path for path in found if not held(_lock(TEMPORARY.sub(r"\1", path.name))))
 
 
 def model_digest(model: Path) -> str:

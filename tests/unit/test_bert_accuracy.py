@@ -198,10 +198,24 @@ def test_what_is_not_a_number_is_an_error(small: tuple[PreprocessedSquad, Path, 
         postprocess.score(logits, arrays, dev)
 
 
-def test_logits_of_another_shape_are_refused(small: tuple[PreprocessedSquad, Path, Path]) -> None:
+@pytest.mark.parametrize("shape", [(3, 384, 2), (None, 385, 2), (None, 384, 3), (None, 384, 1), (None, 384)])
+def test_logits_of_another_shape_are_refused(small: tuple[PreprocessedSquad, Path, Path], shape: tuple[int | None, ...]) -> None:
     arrays, dev, _ = small
     with pytest.raises(UsageError, match="shape"):
-        postprocess.score(np.zeros((3, 384, 2), np.float32), arrays, dev)
+        postprocess.score(np.zeros([len(arrays) if size is None else size for size in shape], np.float32), arrays, dev)
+
+
+def test_data_of_another_squad_file_is_refused(small: tuple[PreprocessedSquad, Path, Path], tmp_path: Path) -> None:
+    arrays, dev, _ = small
+    content = json.loads(dev.read_text(encoding="utf-8"))
+    paragraphs = content["data"][0]["paragraphs"]
+    logits, other = np.zeros((len(arrays), 384, 2), np.float32), tmp_path / "other.json"
+    more = {**paragraphs[0], "qas": [{**paragraphs[0]["qas"][0], "id": "new"}]}
+    for changed in (paragraphs[:-1], [*paragraphs, more], paragraphs[::-1]):
+        content["data"][0]["paragraphs"] = changed
+        other.write_text(json.dumps(content), encoding="utf-8")
+        with pytest.raises(UsageError, match="was made from another SQuAD file"):
+            postprocess.score(logits, arrays, other)
 
 
 # ── LoadGen's log ─────────────────────────────────────────────────────────────

@@ -132,6 +132,7 @@ def test_a_log_that_is_not_whole_is_an_error(folder: Path) -> None:
     [
         ({9: [1]}, "sample 9 is unknown"),
         ({0: []}, "has 0 bytes"),
+        ({0: [1279, 1280]}, "has a token that the vocabulary of 1,280 entries lacks"),
         ({0: [50_000]}, "has a token that the vocabulary of 1,280 entries lacks"),
         ({0: [-1]}, "has a token that the vocabulary"),
     ],
@@ -154,5 +155,7 @@ def test_int64_logs_are_read_too(folder: Path) -> None:
     log = write_log(folder / accuracy.LOG_NAME, {0: [1, 2]}, "<i8")
     found = accuracy.read_log(log, 6, 1280, dtype="int64", complete=False)
     assert found[0].tolist() == [1, 2]
+    write_log(folder / accuracy.LOG_NAME, {0: [0, 1279]}, "<i8")
+    assert accuracy.read_log(log, 6, 1280, dtype="int64", complete=False)[0].tolist() == [0, 1279], "both ends of the vocabulary"
     with pytest.raises(UsageError, match="float32"):
         accuracy.read_log(log, 6, 1280, dtype="float32")

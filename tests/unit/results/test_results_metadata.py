@@ -186,6 +186,25 @@ def test_other_scenario_is_an_error(loadgen_run: Callable[[str], Any]) -> None:
         performance_metadata(replace(IDENTITY, scenario="Server"), log, judge(log))
 
 
+def test_an_accuracy_run_of_another_scenario_is_an_error(loadgen_run: Callable[[str], Any]) -> None:
+    log = loadgen_run("accuracy_Offline").log
+    with pytest.raises(RunError, match="different scenario") as caught:
+        accuracy_metadata(replace(IDENTITY, scenario="Server", test_mode="AccuracyOnly"), log, [F1], judge(log))
+    assert caught.value.why == "it is Offline, the run was Server"
+
+
+def test_errors_of_loadgen_fail_an_accuracy_run(loadgen_run: Callable[[str], Any]) -> None:
+    log = loadgen_run("accuracy_Offline").log
+    assert judge(log).valid
+    last = replace(log.entries[-1], key="error_runtime", value="No luck", is_error=True)
+    harmed = replace(log, entries=(*log.entries, last))
+    verdict = judge(harmed)
+    assert not verdict.valid and any("No luck" in reason.what for reason in verdict.reasons)
+    content = accuracy_metadata(replace(IDENTITY, test_mode="AccuracyOnly"), harmed, [F1], verdict)
+    assert content["accuracy"][0]["pass"] is True and content["accuracy_pass"] is False
+    assert "[FAILED] the run is not valid" in content["summary_string"]
+
+
 @pytest.mark.parametrize("results", [[], [replace(F1, value=float("nan"))]])
 def test_accuracy_without_a_number_is_an_error(results: list[AccuracyResult], loadgen_run: Callable[[str], Any]) -> None:
     log = loadgen_run("accuracy_Offline").log

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -83,6 +84,28 @@ def test_seed_that_differs_in_its_last_digit_is_found_and_sent_to_testsettings(l
 def test_what_loadgen_would_pass_over_in_silence(asked: dict[str, Any], why: str, loadgen_run: Callable[[str], Any]) -> None:
     (one,) = compare_settings(asked, loadgen_run("offline_valid").log)
     assert why in str(one)
+
+
+@pytest.mark.parametrize(
+    ("name", "key", "value"),
+    [
+        ("server_valid", "effective_min_query_count", 499),
+        ("single_valid", "effective_min_query_count", 63),
+        ("multi_valid", "effective_min_query_count", 663),
+        ("single_equal_issue", "effective_min_query_count", 101),
+        ("offline_valid", "effective_samples_per_query", 999),
+        ("offline_valid", "effective_min_query_count", 2),
+    ],
+)
+def test_a_query_count_that_loadgen_changed_is_a_difference(
+    name: str, key: str, value: int, loadgen_run: Callable[[str], Any]
+) -> None:
+    run = loadgen_run(name)
+    asked = {"min_query_count": run.conf["min_query_count"]}
+    assert compare_settings(asked, run.log) == []
+    entries = tuple(replace(entry, value=value) if entry.key == key else entry for entry in run.log.entries)
+    (one,) = compare_settings(asked, replace(run.log, entries=entries))
+    assert (one.key, one.log_key, one.found) == ("min_query_count", key, value)
 
 
 def test_missing_spaces_around_the_equals_sign_are_found(loadgen_run: Callable[[str], Any]) -> None:
