@@ -108,6 +108,8 @@ def _scenarios_of(tree: Tree, same: list[Place]) -> Iterator[Finding]:
     name, category = official(tree, same[0]), str(content.get("system_type", ""))
     wanted = required_scenarios(round_, name, category)
     where = shape.results_dir(tree.root, same[0]).parent
+    if not category:
+        return  # the system's description, where it belongs, is missing or lacks it, which is a finding of its own
     if not wanted and rules_in(round_, name) is not None:
         yield Finding(
             where, f"{round_.name} has no {name} in {division} {category}", "choose another CATEGORY", check="scenarios"

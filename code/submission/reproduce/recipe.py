@@ -85,11 +85,16 @@ def recipe_of(result: PublishedResult) -> Recipe:
 def _system(result: PublishedResult) -> tuple[str, bool]:
     """The known system that a result's name contains, the longest; else its name as an identifier."""
     own = _plain(result.place.system)
-    fitting = [one.name for one in KnownSystem if any(_plain(name) in own for name in (one.name, one.system_id))]
+    fitting = [one.name for one in KnownSystem if any(_names(own, _plain(name)) for name in (one.name, one.system_id))]
     if fitting:
         return max(fitting, key=lambda name: (len(name), name)), True
     name = re.sub(r"\W+", "_", result.place.system).strip("_")
-    return (f"_{name}" if name[:1].isdigit() else name), False
+    return (f"System_{name}" if name[:1].isdigit() else name), False
+
+
+def _names(own: str, known: str) -> bool:
+    """Whether a plain name contains another one; 'l40sx16' does not contain 'l40sx1'."""
+    return re.search(rf"{re.escape(known)}(?!\d)", own) is not None
 
 
 def _plain(name: str) -> str:
@@ -178,7 +183,7 @@ def class_text(recipe: Recipe) -> str:
         "",
         "",
         f"@ConfigRegistry.register(HarnessType.{setting.harness_type.name}, AccuracyTarget.{setting.accuracy_target.name}, "
-        f"PowerSetting.{setting.power_setting.name})",
+        f'PowerSetting.{setting.power_setting.name}, "{SUFFIX}")',
         f"class {recipe.system}_Reproduced({base}):",
         f"    system = KnownSystem.{recipe.system}",
         *(f"    {name} = {value!r}  # {where}" for name, (value, where) in recipe.values.items() if name not in _SEEDS),
@@ -186,6 +191,8 @@ def class_text(recipe: Recipe) -> str:
     return "\n".join(lines) + "\n"
 
 
+SUFFIX = "Reproduced"
+"""The variant that the class is: a known system has a class of its own for the workload."""
 _SEEDS = ("qsl_rng_seed", "sample_index_rng_seed", "schedule_rng_seed")
 
 
@@ -200,10 +207,11 @@ def commands(recipe: Recipe) -> list[str]:
     lines = [f"make {target} BENCHMARKS={name}" for target in ("download_data", "download_model", "preprocess_data")]
     if not recipe.known:
         lines.append(f"make add_system NAME={recipe.system}")
-    lines.append(f"make run RUN_ARGS={_quoted([*_words(recipe), '--test_mode=SubmissionRun'])}")
+    words = [*_words(recipe), f"--config_suffix={SUFFIX}"]
+    lines.append(f"make run RUN_ARGS={_quoted([*words, '--test_mode=SubmissionRun'])}")
     known = recipe.result.round
     if known is not None and recipe.result.place.division != "open" and required_audits(known, name):
-        lines.append(f"make run_audit_harness RUN_ARGS={_quoted(_words(recipe))} ROUND={known.name}")
+        lines.append(f"make run_audit_harness RUN_ARGS={_quoted(words)} ROUND={known.name}")
     return lines
 
 

@@ -14,8 +14,10 @@ import pytest
 from code.actions import Context, reproduce
 from code.common.errors import MissingError, UsageError
 from code.machine.detect import detect
+from code.plan import workload as plan
 from code.plan.request import parse
 from code.submission.reproduce import config_files, differences, published, recipe
+from configs import loading
 from tests.unit.submission import made
 
 CLASSES = """
@@ -214,10 +216,30 @@ def test_the_class_can_be_loaded_and_the_commands_parsed(folder: Path) -> None:
     assert any("run_audit_harness" in line and "ROUND=v6.1" in line for line in recipe.commands(one))
 
 
+def test_the_printed_class_and_command_plan_beside_the_projects_own_class(folder: Path, tmp_path: Path) -> None:
+    one = only(folder)
+    file = put(tmp_path / "definitions" / recipe.file_name(one), recipe.class_text(one))
+    [line] = [line for line in recipe.commands(one) if line.startswith("make run ")]
+    words = shlex.split(shlex.split(line)[2].removeprefix("RUN_ARGS="))
+    configs = tmp_path / "definitions" / "configs"
+    given = ["--action=explain", *words, f"--config_dir={configs}", f"--system={one.system}"]
+    try:
+        [workload], failed = plan.build(parse(given, {}))
+    finally:
+        loading.use_folder(None)
+        loading.forget()
+    assert failed == [] and workload.config.file == str(file) and workload["offline_expected_qps"] == one.values["offline_expected_qps"][0]
+
+
 def test_an_unknown_system_is_added_first(good: Path, tmp_path: Path) -> None:
     one = only(publish(tmp_path, good, system="4x-Tiny.Accelerator"))
-    assert (one.system, one.known) == ("_4x_Tiny_Accelerator", False)
+    assert (one.system, one.known) == ("System_4x_Tiny_Accelerator", False)
     assert f"make add_system NAME={one.system}" in recipe.commands(one)
+
+
+def test_another_number_of_accelerators_is_another_system(good: Path, tmp_path: Path) -> None:
+    one = only(publish(tmp_path, good, system="CDI_L40Sx16_TRT"))
+    assert (one.system, one.known) == ("CDI_L40Sx16_TRT", False)
 
 
 def test_a_benchmark_that_is_not_here(good: Path, tmp_path: Path) -> None:
