@@ -13,6 +13,7 @@ from code.common.errors import HarnessError, UsageError
 from code.fields.accepted import ACCEPTED
 from code.fields.field import Field
 from code.fields.table import FIELDS, field_table
+from code.plan.workload import TEXT, TEXT_BACKEND
 from code.rules.benchmarks import BENCHMARKS, ResultFacts, required_audits, result_named
 from code.submission.reproduce import config_files
 from code.submission.reproduce.published import PublishedResult
@@ -119,8 +120,11 @@ def _shown(recipe: Recipe, where: str) -> str:
 def _from_measurements(recipe: Recipe) -> None:
     if recipe.result.precision and "precision" not in recipe.values:
         _take(recipe, "precision", recipe.result.precision, "weight_data_types of the measurements")
-    if recipe.result.backend and "backend" not in recipe.values:
-        _take(recipe, "backend", recipe.result.backend, "framework of the system description")
+    backend = recipe.result.backend
+    if backend == "tensorrt" and recipe.facts.facts.family == TEXT:
+        backend = TEXT_BACKEND  # system descriptions name TensorRT for TensorRT-LLM too
+    if backend and "backend" not in recipe.values:
+        _take(recipe, "backend", backend, "framework of the system description")
 
 
 def _from_conf(recipe: Recipe) -> None:

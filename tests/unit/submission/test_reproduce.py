@@ -228,7 +228,11 @@ def test_the_printed_class_and_command_plan_beside_the_projects_own_class(folder
     finally:
         loading.use_folder(None)
         loading.forget()
-    assert failed == [] and workload.config.file == str(file) and workload["offline_expected_qps"] == one.values["offline_expected_qps"][0]
+    assert (
+        failed == []
+        and workload.config.file == str(file)
+        and workload["offline_expected_qps"] == one.values["offline_expected_qps"][0]
+    )
 
 
 def test_an_unknown_system_is_added_first(good: Path, tmp_path: Path) -> None:
@@ -279,3 +283,10 @@ def test_real_results(shared: Path) -> None:
         assert made_of.known and one.round is not None and one.round.name == "v4.1"
         ast.parse(recipe.class_text(made_of))
         assert made_of.values, one.place.label
+
+
+def test_tensorrt_of_a_text_benchmark_is_tensorrt_llm(good: Path, tmp_path: Path) -> None:
+    backends = {
+        name: only(publish(tmp_path / name, good, name)).values.get("backend", ("",))[0] for name in ("bert-99", "gptj-99")
+    }
+    assert backends == {"bert-99": "tensorrt", "gptj-99": "tensorrt_llm"}
