@@ -19,6 +19,8 @@ stop() { # stop STATUS WHAT WHY NEXT
   exit "$1"
 }
 
+machine=${ARCH:-$(uname -m)}
+[ "$machine" != arm64 ] || machine=aarch64
 declare -A modules=(
   [runtime]="numpy onnx onnxruntime openvino mlperf_loadgen rich yaml" [build]="cmake ninja" [calibration]="nncf"
   [dev]="pytest ruff mypy" [tensorrt_rtx]="tensorrt_rtx" [audit]="bandit pip_audit" [tune]="optuna" [uv]="uv" [debug]="polygraphy" [tensorrt]="tensorrt" [train]="torch" [export]="torch transformers"
@@ -36,12 +38,67 @@ installed() { # Whether the stamp is of these files. One of an older version is 
   if [ -s "$stamp" ]; then [ "$(<"$stamp")" = "$digest" ]; else [ "$stamp" -nt "$file" ]; fi
 }
 
+suits() { # suits PYTHON: whether it is there and of a version that runs the harness
+  "$1" -c 'import sys; sys.exit(not (3, 10) <= sys.version_info < (3, 14))' 2>/dev/null
+}
+
+newer_python() { # What brings a Python that suits on this distribution
+  local id='' like='' version=''
+  eval "$(sed -n 's/^ID=/id=/p; s/^ID_LIKE=/like=/p; s/^VERSION_ID=/version=/p' "${OS_RELEASE:-/etc/os-release}" 2>/dev/null | grep -E '^[a-z]+=["A-Za-z0-9._ -]*$')"
+  case "$id $like" in
+    *rhel* | *fedora* | *centos* | amzn*)
+      if [[ "$id" == fedora ]]; then echo "dnf install python3.13, then add PYTHON3=python3.13"; else
+        echo "dnf install python3.12, then add PYTHON3=python3.12"; fi ;;
+    *suse*) echo "zypper install python311, then add PYTHON3=python3.11" ;;
+    ubuntu*)
+      case $version in
+        18.* | 20.*) echo "Ubuntu $version has none: add the archive ppa:deadsnakes/ppa, apt-get install python3.12-venv, then add PYTHON3=python3.12" ;;
+        *) echo "apt-get install python3 python3-venv, or select another with PYTHON3=/path/to/python3" ;;
+      esac ;;
+    debian*)
+      case $version in
+        9 | 10 | 11) echo "Debian $version has none: upgrade to Debian 12, use the container (make prebuild), or select one with PYTHON3=/path/to/python3" ;;
+        *) echo "apt-get install python3 python3-venv, or select another with PYTHON3=/path/to/python3" ;;
+      esac ;;
+    *)
+      if [ "$(uname -s)" = Darwin ]; then echo "brew install python@3.12, then add PYTHON3=python3.12"; else
+        echo "install Python 3.10 to 3.13, or select one with PYTHON3=/path/to/python3"; fi ;;
+  esac
+}
+
+glibc() { getconf GNU_LIBC_VERSION 2>/dev/null | sed 's/.* //'; }
+
+older() { [ -n "$1" ] && [ "$1" != "$2" ] && [ "$(printf '%s\n%s\n' "$1" "$2" | sort -V | head -n 1)" = "$1" ]; }
+
+# OpenVINO's wheels for Arm need glibc 2.35, which no marker of a lock file can say.
+without_openvino() { [ "$machine" = aarch64 ] && older "${GLIBC:-$(glibc)}" 2.35; }
+
+# LoadGen has no wheel for Arm: pip compiles its source.
+require_compiler() {
+  [ "$machine" = aarch64 ] || return 0
+  command -v c++ >/dev/null || command -v g++ >/dev/null ||
+    stop 3 "LoadGen cannot be built" "it has no wheel for $machine, and there is no C++ compiler to build its source" \
+      "install g++ (Debian and Ubuntu: apt-get install g++ python3-dev; Red Hat: dnf install gcc-c++ python3-devel), then repeat the command"
+  "$python" -c 'import os, sysconfig; sys = os.path.exists(os.path.join(sysconfig.get_path("include"), "Python.h")); raise SystemExit(not sys)' ||
+    stop 3 "LoadGen cannot be built" "it has no wheel for $machine, and Python.h, which its source needs, is not installed" \
+      "install Python's headers (Debian and Ubuntu: apt-get install python3-dev; Red Hat: dnf install python3-devel), then repeat the command"
+}
+
 create() {
+  if ! suits "$python3"; then
+    local other found=${PYTHON3:-python3}
+    for other in python3.13 python3.12 python3.11 python3.10; do
+      if [ "$python3" = python3 ] && suits "$other"; then
+        command -v python3 >/dev/null && found=$(python3 --version 2>&1)
+        echo "note: python3 is $found; the environment is made with $other, which is installed"
+        python3=$other
+        break
+      fi
+    done
+  fi
   command -v "$python3" >/dev/null ||
-    stop 3 "$python3 is not installed" "the harness runs in a Python environment of its own" \
-      "install Python 3.10 to 3.13, or select one with PYTHON3=/path/to/python3"
-  "$python3" -c 'import sys; sys.exit(not (3, 10) <= sys.version_info < (3, 14))' ||
-    stop 3 "$("$python3" --version 2>&1) cannot run this harness" "it needs Python 3.10 to 3.13" "select one with PYTHON3=/path/to/python3"
+    stop 3 "$python3 is not installed" "the harness runs in a Python environment of its own" "$(newer_python)"
+  suits "$python3" || stop 3 "$("$python3" --version 2>&1) cannot run this harness" "it needs Python 3.10 to 3.13" "$(newer_python)"
   local parent=$venv
   if [ -e "$venv" ]; then
     [ -d "$venv" ] || stop 2 "VENV $venv is not a directory" "the Python environment is made there" "set VENV to another path"
@@ -107,7 +164,19 @@ case $set in
     [ "$set" = tensorrt ] && again="check that pip reaches NVIDIA's index; without a GPU, use make tensorrt_rtx"
     "$python" -m pip install --quiet -c "$limits" "${packages[@]}" || failed "$again"
     ;;
-  *) "$python" -m pip install --quiet --require-hashes -r "$file" || failed "$again" ;;
+  *)
+    lock=$file
+    case $set in runtime | dev) require_compiler ;; esac
+    if without_openvino; then
+      lock=$(mktemp) || exit
+      trap 'rm -f "$lock"' EXIT
+      awk '/^[a-z]/ { left = /^openvino/ } !left' "$file" >"$lock"
+      modules[runtime]=${modules[runtime]/openvino /}
+      [ "$set" != runtime ] ||
+        echo "note: OpenVINO has no package for Arm with glibc ${GLIBC:-$(glibc)} (it needs 2.35); engines for processors come from ONNX Runtime"
+    fi
+    "$python" -m pip install --quiet --require-hashes -r "$lock" || failed "$again"
+    ;;
 esac
 missing=$("$python" -c 'import importlib.util, sys
 print(*(name for name in sys.argv[1:] if importlib.util.find_spec(name) is None))' ${modules[$set]})

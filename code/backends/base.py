@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.metadata
+import importlib.util
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +30,9 @@ BACKENDS: dict[str, str] = {
     "simulated": "code.backends.simulated",
 }
 """Backend name → module that defines BACKEND."""
+
+INSTEAD = {"openvino": "onnxruntime"}
+"""A runtime that some platforms have no package of → the one that takes its place there; both are also the packages' names."""
 
 Arrays = Mapping[str, NDArray[Any]]
 
@@ -130,7 +134,9 @@ def missing_sdk(package: str, extra: str, error: Exception) -> MissingError:
     return MissingError(
         f"the Python package {package} cannot be imported",
         str(error),
-        f"install it with `make {extra}`" if extra else "run `make venv` to create the environment from the lock file",
+        f"install it with `make {extra}`"
+        if extra
+        else "run `make venv` to create the environment; documentation/platforms.md names platforms without this package",
     )
 
 
@@ -140,3 +146,11 @@ def package_version(package: str) -> str:
         return importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError as error:
         raise missing_sdk(package, "", error) from error
+
+
+def installed_instead(name: str) -> str | None:
+    """The backend that takes the place of one whose package is not installed; None where it is, or where nothing takes its place."""
+    other = INSTEAD.get(name)
+    if other is None or importlib.util.find_spec(name) is not None or importlib.util.find_spec(other) is None:
+        return None
+    return other

@@ -1,9 +1,10 @@
-"""Checks of values that one option's own range cannot express: zeros, shares, and minima above maxima."""
+"""What an option's own range cannot express: zeros, shares, minima above maxima, and runtimes that are not installed."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
+from code.backends.base import installed_instead
 from code.common.constants import Scenario
 from code.common.errors import UsageError
 from code.fields.table import FIELDS, field_table
@@ -90,3 +91,13 @@ def _place(value: Value) -> str:
     """Where a value was written, as errors cite it."""
     place = value.origin.removeprefix("config ")
     return place.partition(" ")[0] if place != value.origin else place
+
+
+def use_installed(values: dict[str, Value], chosen: bool) -> list[str]:
+    """Replace a config's runtime that has no package on this platform by one that does the same; the note that says so."""
+    named = values["backend"]
+    other = None if chosen else installed_instead(str(named.value))
+    if other is None:
+        return []
+    values["backend"] = Value(other, f"{named.origin}, whose {named.value} is not installed here")
+    return [f"{named.value} is not installed here (documentation/platforms.md); {other} runs it instead"]

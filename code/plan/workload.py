@@ -213,6 +213,7 @@ def resolve(
     for name in (option.name for option in FIELDS if option.type == "precision"):
         values[name] = _of_network(name, values[name], str(benchmark))
     remarks = conf_files.apply(values, definition_of(benchmark).name, str(scenario))
+    remarks += limits.use_installed(values, chosen="backend" in request.overrides())
     for name in ("test_mode", "test_query_count", "fast"):
         values[name] = request.given.get(name, values[name])
     triton = READS.of(values)["use_triton"]

@@ -57,6 +57,8 @@ options=(--rm --init -e TINI_KILL_PROCESS_GROUP=1 --user "$ACCOUNT" -w "$CONTAIN
 [ "${docker##*/}" != podman ] || options+=(--userns keep-id)
 [ -z "${MLPERF_SCRATCH_PATH:-}" ] ||
   options+=(--mount "$(mount "$MLPERF_SCRATCH_PATH" "$MLPERF_SCRATCH_PATH")" -e "MLPERF_SCRATCH_PATH=$MLPERF_SCRATCH_PATH")
+# Where SELinux enforces, a container may read a mounted folder only when it is relabelled, which would change a whole scratch disk.
+[ "$(cat "${SELINUX_ENFORCE:-/sys/fs/selinux/enforce}" 2>/dev/null)" != 1 ] || options+=(--security-opt label=disable)
 [ ! -e /etc/localtime ] || options+=(-v /etc/localtime:/etc/localtime:ro)
 for name in {http,https,ftp,all,no}_proxy {HTTP,HTTPS,FTP,ALL,NO}_PROXY; do
   [ -z "${!name:-}" ] || options+=(-e "$name")

@@ -42,6 +42,16 @@ def test_a_scratch_path_of_any_name_is_mounted(project: Path, tmp_path: Path, na
     assert f'type=bind,"source={scratch}","target={scratch}"' in words and f"MLPERF_SCRATCH_PATH={scratch}" in words
 
 
+@pytest.mark.parametrize("enforces", ["0", "1"])
+def test_mounts_are_readable_where_selinux_enforces(
+    project: Path, tmp_path: Path, enforces: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "enforce").write_text(enforces)
+    monkeypatch.setenv("SELINUX_ENFORCE", str(tmp_path / "enforce"))
+    words = called(project, tmp_path, "docker_run", "CMD=true")
+    assert ("label=disable" in words) == (enforces == "1")
+
+
 def test_words_of_the_user_are_split_and_not_run(project: Path, tmp_path: Path) -> None:
     arguments = f"DOCKER_ARGS=-d -e 'A=b c' -e X=$(touch {tmp_path}/hit) --label=\"q;r\""
     command = "DOCKER_COMMAND=make run RUN_ARGS='--benchmarks=bert --fast'"

@@ -110,6 +110,87 @@ def test_a_python_that_cannot_make_one(root: Path, tmp_path: Path) -> None:
     fails(ensure(root, "runtime", tmp_path / "venv", PYTHON3=str(bare)), 3, "venv and ensurepip", "apt-get install python3-venv")
 
 
+OLD = '#!/bin/bash\n[ "$1" = --version ] && echo Python 3.9.18\nexit 1\n'
+NEWER = {
+    'ID="rhel"\nVERSION_ID="9.4"': "dnf install python3.12, then add PYTHON3=python3.12",
+    'ID="rocky"\nID_LIKE="rhel centos fedora"\nVERSION_ID="9.4"': "dnf install python3.12",
+    "ID=fedora\nVERSION_ID=43": "dnf install python3.13",
+    'ID="amzn"\nVERSION_ID="2023"': "dnf install python3.12",
+    'ID="sles"\nID_LIKE="suse"\nVERSION_ID="15.6"': "zypper install python311",
+    'ID=ubuntu\nID_LIKE=debian\nVERSION_ID="20.04"': "ppa:deadsnakes/ppa",
+    'ID=debian\nVERSION_ID="11"': "upgrade to Debian 12",
+    'ID=debian\nVERSION_ID="12"': "apt-get install python3 python3-venv",
+    "ID=$(touch hit)\n": "install Python 3.10 to 3.13",
+    "": "install Python 3.10 to 3.13",
+}
+
+
+@pytest.mark.parametrize("release", NEWER)
+def test_a_python_that_is_too_old_names_what_brings_a_newer_one(release: str, root: Path, tmp_path: Path) -> None:
+    old, system = tmp_path / "python3", tmp_path / "os-release"
+    old.write_text(OLD)
+    old.chmod(0o755)
+    system.write_text(release)
+    done = ensure(root, "runtime", tmp_path / "venv", PYTHON3=str(old), OS_RELEASE=str(system))
+    fails(done, 3, "Python 3.9.18 cannot run this harness", NEWER[release], "PYTHON3=")
+    assert not (root / "hit").exists()
+
+
+def locked(root: Path, tmp_path: Path, *absent: str) -> dict[str, str]:
+    """A lock file of the set tune with one package that is there and others that are not; the variables that find it."""
+    found = wheel(tmp_path, "optuna", "1.0")
+    digest = hashlib.sha256(found.read_bytes()).hexdigest()
+    lines = [f"{name}==1.0 \\\n    --hash=sha256:{'0' * 64}\n" for name in absent]
+    (root / "requirements" / "tune.lock").write_text(f"{''.join(lines)}optuna==1.0 \\\n    --hash=sha256:{digest}\n")
+    return {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(tmp_path)}
+
+
+def test_another_python_on_the_machine_is_taken_where_python3_is_too_old(root: Path, tmp_path: Path) -> None:
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    (tools / "python3").write_text(OLD)
+    (tools / "python3").chmod(0o755)
+    for newer in ("python3.13", "python3.12", "python3.11", "python3.10"):
+        (tools / newer).write_text(f'#!/bin/bash\nexec {sys.executable} "$@"\n')
+        (tools / newer).chmod(0o755)
+    variables = {**locked(root, tmp_path), "PYTHON3": "python3", "PATH": f"{tools}:{os.environ['PATH']}"}
+    done = ensure(root, "tune", tmp_path / "venv", **variables)
+    assert done.returncode == 0, done.stderr
+    assert "note: python3 is Python 3.9.18; the environment is made with python3.13" in done.stdout
+
+
+@pytest.mark.parametrize(("glibc", "status"), [("2.34", 0), ("2.35", 3)])
+def test_openvino_is_left_out_where_it_has_no_package(glibc: str, status: int, root: Path, tmp_path: Path) -> None:
+    variables = locked(root, tmp_path, "openvino", "openvino-genai", "openvino-tokenizers")
+    done = ensure(root, "tune", tmp_path / "venv", ARCH="aarch64", GLIBC=glibc, **variables)
+    assert done.returncode == status, done.stderr
+
+
+def test_a_missing_compiler_for_loadgen_is_named_on_arm(root: Path, tmp_path: Path) -> None:
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    for name in (
+        "bash",
+        "env",
+        "sed",
+        "grep",
+        "dirname",
+        "sha256sum",
+        "uname",
+        "cat",
+        "ls",
+        "rm",
+        "mv",
+        "mkdir",
+        "tail",
+        "id",
+        "stat",
+    ):
+        (tools / name).symlink_to(str(shutil.which(name)))
+    done = ensure(root, "runtime", tmp_path / "venv", ARCH="aarch64", PATH=str(tools))
+    fails(done, 3, "LoadGen cannot be built", "no wheel for aarch64", "apt-get install g++ python3-dev", "dnf install gcc-c++")
+
+
 def test_an_unknown_set(root: Path, tmp_path: Path) -> None:
     fails(ensure(root, "runtme", tmp_path / "venv"), 2, "no set of packages called runtme", "runtime")
 
