@@ -332,6 +332,10 @@ lint_cpp: packages_dev build ## Check the C++ harness with clang-tidy (minutes)
 	@cd "$$PROJECT_ROOT" && find code/harness/cpp -name '*.cc' -not -path '*/tests/*' -not -name 'tensorrt*' -not -name 'cuda*.cc' \
 	  | xargs -n 1 -P "$$(nproc)" "$$VENV"/bin/clang-tidy -p "$$BUILD_DIR/cmake" --quiet
 
+.PHONY: lint_tensorrt
+lint_tensorrt: packages_dev ## Type-check the TensorRT path against TensorRT's own Python bindings (VERSIONS="10.16.1.11 11.4.0.106")
+	@cd "$$PROJECT_ROOT" && $(PYTHON) -m scripts.check_tensorrt_types $${VERSIONS:-}
+
 .PHONY: test
 test: packages_dev link_dirs ## Run the tests (select with TEST_ARGS="-k …")
 ifneq ($(strip $(value TEST_ARGS)),)

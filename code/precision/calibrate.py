@@ -6,14 +6,18 @@ four, … of them, until the target is met or the list ends.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from code.benchmarks.benchmark import BenchmarkDefinition
 from code.common import console
 from code.common.errors import RunError
 from code.precision import quantise, score, sensitivity
+from code.precision.centre import centre
 from code.precision.convert import REST, convert
 from code.precision.fold import fold_scale
 from code.precision.pattern import FUSED, Pattern
@@ -23,6 +27,9 @@ from code.precision.view import named
 
 MOST_HIGH = 0.5
 """Maximum share of layers kept in higher precision; beyond it, another precision is the better choice."""
+
+CENTRED_WITH = 64
+"""How many of the calibration samples constants per channel are taken from."""
 
 
 def calibrate(
@@ -46,11 +53,15 @@ def calibrate(
     metric, reference = _reference(definition, values, file, samples) if scoring else ("", None)
     report = Report(definition.name, precision, metric, file.name, samples.origin, reference, share, len(samples.scoring))
     whole = fold_scale(model) if pattern.scale_folded else named(model)
+    shares: Mapping[str, float] = {}
+    if pattern.attention_pairs:
+        whole, found = _centred(whole, samples, f"{definition.name} {precision} calibration: ranges")
+        shares = found if precision == "int8" else shares
     kept: list[str] = []
     ranking: list[str] | None = None
     while True:
         label = f"{definition.name} {precision} calibration"
-        quantised = quantise.quantise(whole, samples, kept, label, pattern, precision)
+        quantised = quantise.quantise(whole, samples, kept, label, pattern, precision, shares)
         if ranking is None:
             measured = sensitivity.MEASURED_LAYERS if scoring else 0
             report.tensors, report.layers = sensitivity.measure(whole, quantised.rounded(), quantised.weights, samples, measured)
@@ -65,6 +76,20 @@ def calibrate(
         if wanted > MOST_HIGH * len(ranking):
             raise _missed(report, definition, precision)
         kept = ranking[:wanted]
+
+
+def _centred(model: Any, samples: Samples, label: str) -> tuple[Any, dict[str, float]]:
+    """The centred model, and the range of each softmax."""
+    chosen = np.concatenate(samples.calibration)
+    chosen = chosen[np.linspace(0, len(chosen) - 1, min(CENTRED_WITH, len(chosen))).astype(int)]
+    with console.Progress(label, len(chosen), "samples read") as bar:
+
+        def batches() -> Iterator[Mapping[str, NDArray[Any]]]:
+            for index in chosen:
+                bar.advance(1)
+                yield samples.source.inputs(np.asarray([index], dtype=np.int64))
+
+        return centre(model, batches(), [int(samples.source.lengths[index]) for index in chosen])
 
 
 def _reference(definition: BenchmarkDefinition, values: Mapping[str, Any], file: Path, samples: Samples) -> tuple[str, float]:

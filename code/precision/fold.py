@@ -6,6 +6,7 @@ Attention" in its documentation), and nothing may stand between the second produ
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -168,7 +169,7 @@ def fold_smoothing(graph: Any, weights: dict[str, NDArray[np.float32]]) -> None:
 def _value_linear(view: View, attention: Attention) -> tuple[Any, Any | None] | None:
     """The linear layer of the value, where only heads are split off behind it and nothing else reads it."""
     source, passed = view.moved_from(view.nodes[attention.second].input[1])
-    if [n.op_type for n in passed] != ["Transpose", "Reshape"] or _order(passed[0]) != HEADS_FIRST:
+    if not splits_heads(passed):
         return None
     if any(view.uses(name) != 1 for name in (source, *(node.output[0] for node in passed))):
         return None
@@ -181,12 +182,17 @@ def _smoothing_behind(view: View, attention: Attention) -> tuple[Any, NDArray[An
     if len(readers) != 1:
         return None
     node, name, passed = readers[0]
-    if node.op_type != "Mul" or [n.op_type for n in passed] != ["Transpose", "Reshape"] or _order(passed[0]) != HEADS_FIRST:
+    if node.op_type != "Mul" or not splits_heads(passed):
         return None
     factor = view.array(next((i for i in node.input if i != name), ""))
     if factor is None or factor.size <= 1 or factor.shape[-1] != factor.size or factor.min() <= 0:
         return None
     return node, factor.reshape(-1).astype(np.float32)
+
+
+def splits_heads(passed: Sequence[Any]) -> bool:
+    """Whether moves are those between [batch, length, channels] and heads, the Transpose first."""
+    return [n.op_type for n in passed] == ["Transpose", "Reshape"] and _order(passed[0]) == HEADS_FIRST
 
 
 def _order(node: Any) -> list[int]:

@@ -14,7 +14,7 @@ from code.precision.view import View
 from code.precision.weights import LARGEST
 
 SOFTMAX_RANGE = 1.0
-"""The largest share that softmax gives; its scale needs no samples."""
+"""The largest share that softmax gives."""
 
 
 @dataclass(frozen=True)
@@ -33,10 +33,13 @@ class Place:
     most: float | None = None
 
 
-def places(model: Any, pattern: Pattern, precision: str = "int8", kept: Iterable[str] = ()) -> list[Place]:
+def places(
+    model: Any, pattern: Pattern, precision: str = "int8", kept: Iterable[str] = (), shares: Mapping[str, float] | None = None
+) -> list[Place]:
     """The places of a pattern in a graph whose nodes have names.
 
     Args:
+        shares: softmax node → the range of its pair; SOFTMAX_RANGE for one that is not listed.
         kept: names of nodes in higher precision; an attention or a residual addition that has one of them gets no pair.
     """
     view = View(model.graph)
@@ -47,7 +50,7 @@ def places(model: Any, pattern: Pattern, precision: str = "int8", kept: Iterable
         for attention in attentions(view):
             allowed = sizes.get(attention.second) is None or sizes[attention.second] in SIZES.get(precision, ())
             if allowed and not high & set(attention.nodes):
-                found += _of_attention(view, attention)
+                found += _of_attention(view, attention, (shares or {}).get(attention.softmax, SOFTMAX_RANGE))
     if pattern.residual_pairs != "none":
         for residual in residuals(view):
             if residual.node in high:
@@ -58,9 +61,9 @@ def places(model: Any, pattern: Pattern, precision: str = "int8", kept: Iterable
     return found
 
 
-def _of_attention(view: View, attention: Attention) -> list[Place]:
+def _of_attention(view: View, attention: Attention, share: float) -> list[Place]:
     first, second = view.nodes[attention.first], view.nodes[attention.second]
-    inputs = [(first, 0, None), (first, 1, None), (second, 0, SOFTMAX_RANGE), (second, 1, None)]
+    inputs = [(first, 0, None), (first, 1, None), (second, 0, share), (second, 1, None)]
     found = [Place(n.name, i, n.input[i], most) for n, i, most in inputs if not _is_pair(view, n.input[i])]
     readers = view.readers_behind_moves(second.output[0])
     if any(node.op_type != "QuantizeLinear" for node, _, _ in readers):

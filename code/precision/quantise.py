@@ -45,7 +45,13 @@ class Quantised:
 
 
 def quantise(
-    model: Any, samples: Samples, ignored: Sequence[str], label: str, pattern: Pattern = FUSED, precision: str = "int8"
+    model: Any,
+    samples: Samples,
+    ignored: Sequence[str],
+    label: str,
+    pattern: Pattern = FUSED,
+    precision: str = "int8",
+    shares: Mapping[str, float] | None = None,
 ) -> Quantised:
     """Quantise a model to int8.
 
@@ -53,6 +59,7 @@ def quantise(
         model: fp32 ModelProto whose nodes have names, its scale folded where the pattern says so (`fold.fold_scale`).
         ignored: names of nodes that stay in fp32.
         precision: what the graph will be rounded to; it decides which heads can be quantised.
+        shares: softmax node → the range of its Q/DQ pair, where that is not 1.
 
     Raises:
         MissingError: NNCF is not installed.
@@ -62,7 +69,7 @@ def quantise(
     weights = exact_weights(model, made)
     if pattern.attention_pairs:
         fold_smoothing(made.graph, weights)
-    wanted = places(made, pattern, precision, ignored)
+    wanted = places(made, pattern, precision, ignored, shares)
     with console.Progress(f"{label}: attention", samples.count, "samples read") as bar:
 
         def batches() -> Iterator[Mapping[str, NDArray[Any]]]:

@@ -73,9 +73,10 @@ def run(graph: Path, precision: str, samples: Samples, indices: NDArray[np.int64
         work = by_length(indices.tolist(), indices.tolist(), dataset.lengths, together, PADDING)
 
         turn = threading.Lock()
+        stopped = threading.Event()
 
         def drain(stream: Stream) -> None:
-            while True:
+            while not stopped.is_set():
                 with turn:
                     batch = next(work, None)
                 if batch is None:
@@ -86,17 +87,19 @@ def run(graph: Path, precision: str, samples: Samples, indices: NDArray[np.int64
                     bar.update(len(answers))
 
         with ThreadPoolExecutor(cores) as pool:
-            for done in [pool.submit(drain, engine.stream()) for _ in range(cores)]:
-                try:
+            try:
+                for done in [pool.submit(drain, engine.stream()) for _ in range(cores)]:
                     done.result()
-                except HarnessError:
-                    raise
-                except Exception as error:
-                    raise RunError(
-                        f"{runtime.label} cannot run {graph.name} in {precision}",
-                        last_words(error),
-                        "run with --precision=fp32 to see whether the model itself runs",
-                    ) from error
+            except HarnessError:
+                raise
+            except Exception as error:
+                raise RunError(
+                    f"{runtime.label} cannot run {graph.name} in {precision}",
+                    last_words(error),
+                    "run with --precision=fp32 to see whether the model itself runs",
+                ) from error
+            finally:
+                stopped.set()  # the pool waits for its threads: after a failure or Ctrl-C they would answer every other sample first
     if len(answers) != len(indices):
         raise RunError(f"{runtime.label} answered {len(answers)} of {len(indices)} samples", "", "run the same command again")
     return answers
