@@ -1,0 +1,98 @@
+"""Rules: figures for people, query counts, rounds by name, and what a round asks of a benchmark."""
+
+from __future__ import annotations
+
+import pytest
+
+from code.common.errors import UsageError
+from code.rules.benchmark_facts import RoundRules, Space
+from code.rules.benchmarks import every_facts, facts_of, of_family, required_scenarios, short_name
+from code.rules.metrics import METRICS, Metric, queries_without_late
+from code.rules.official_names import official_name
+from code.rules.rounds import NEWEST, ROUNDS, round_named
+
+RATE = Metric("key", "x/s", 1.0, True, "key")
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (0.0123462, "0.01235 x/s"),
+        (999.94, "999.9 x/s"),
+        (999.96, "1,000 x/s"),
+        (1000.0, "1,000.0 x/s"),
+        (9999.94, "9,999.9 x/s"),
+        (10_000.0, "10,000 x/s"),
+        (123_456.7, "123,457 x/s"),
+    ],
+)
+def test_four_digits_are_shown_and_no_fraction_of_large_numbers(value: float, shown: str) -> None:
+    assert RATE.shown(value) == shown
+
+
+def test_latencies_are_logged_in_ns_and_shown_in_ms() -> None:
+    assert METRICS["SingleStream"].shown(12_345_678_901) == "12,346 ms (90 %)"
+    assert METRICS["MultiStream"].shown(1_500_000) == "1.5 ms (99 %)"
+    assert {name: metric.higher_is_better for name, metric in METRICS.items()} == {
+        "Offline": True,
+        "Server": True,
+        "SingleStream": False,
+        "MultiStream": False,
+    }
+
+
+@pytest.mark.parametrize(("percentile", "queries"), [(0.9, 44), (0.99, 459), (0.999, 4603), (0.5, 7)])
+def test_queries_that_early_stopping_needs(percentile: float, queries: int) -> None:
+    assert queries_without_late(percentile) == queries
+    assert percentile**queries <= 0.01 < percentile ** (queries - 1)
+
+
+def test_rounds_by_name() -> None:
+    assert round_named("6.1") is round_named("v6.1") is ROUNDS["v6.1"]
+    with pytest.raises(UsageError, match="unknown round"):
+        round_named("6.2")
+    assert [name for name, round_ in ROUNDS.items() if round_.nameplate] == [NEWEST]
+    assert {name: round_.layout for name, round_ in ROUNDS.items() if name >= "v6.0"} == {"v6.0": "inside", "v6.1": "inside"}
+    assert {round_.layout for name, round_ in ROUNDS.items() if name < "v6.0"} == {"beside"}
+    assert all(round_.modern == round_.checkers[0].modern for round_ in ROUNDS.values())
+
+
+def test_categories_in_either_order() -> None:
+    rules = RoundRules(
+        {"datacenter": ("Server",), "edge": ("Offline",), "datacenter,edge": ("Server", "Offline")},
+        required_at={"bert-99.9": {"datacenter": ("Offline",)}},
+    )
+    for both in ("datacenter,edge", "edge,datacenter", "edge, datacenter"):
+        assert rules.scenarios(both) == ("Server", "Offline")
+    assert rules.scenarios("edge") == ("Offline",) and rules.scenarios("datacenter") == ("Server",)
+    assert rules.scenarios("") == rules.scenarios("cloud") == ()
+    assert rules.scenarios("datacenter", "bert-99.9") == ("Offline",) and rules.scenarios("edge", "bert-99.9") == ()
+    assert rules.scenarios("datacenter", "bert-99") == ("Server",)
+
+
+def test_space_is_the_sum_of_its_parts() -> None:
+    assert Space(data=1, model=20, preprocessed=300, engines=4000).total == 4321
+
+
+def test_families_and_fields_of_a_users_own_files() -> None:
+    assert {"bert", "gptj", "3d-unet"} <= {facts.name for facts in every_facts()}
+    assert "bert" in of_family("encoder") and "gptj" in of_family("text") and of_family("volume") == ("3d-unet",)
+    assert facts_of("bert").source_fields == ("model_path", "data_path")
+    assert facts_of("gptj").source_fields == ("model_path", "data_path", "cnndm_source")
+    assert (short_name("bert-99.9"), short_name("dlrm-v2-99"), short_name("x-99.9"), short_name("retinanet")) == (
+        "bert",
+        "dlrm-v2",
+        "x",
+        "retinanet",
+    )
+    assert required_scenarios(round_named("v6.1"), "resnet", "edge") == ()
+
+
+def test_names_that_the_official_checker_maps() -> None:
+    v61, v60 = round_named("v6.1"), round_named("v6.0")
+    assert official_name(v61, "bert-99", {"bert-99": "resnet"}) == "bert-99", "a known name is not mapped"
+    assert official_name(v61, "mine", {"mine": "bert-99"}) == "bert-99"
+    assert official_name(v61, "mine", {"mine": "nothing"}) is None
+    assert official_name(v60, "my-mobilenet-v3", {}) == "resnet" and official_name(v60, "ssd-resnet34", {}) == "retinanet"
+    assert official_name(v60, "mobilenet", {"mobilenet": "bert-99"}) == "resnet", "an alias goes before the mapping"
+    assert official_name(v61, "tiny-bert-99.9-int8", {}) == "bert-99.9", "the longest name within it"
