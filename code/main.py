@@ -17,7 +17,7 @@ from pathlib import Path
 from code import actions
 from code.actions import Context
 from code.common import console
-from code.common.errors import HarnessError, Interrupted, UsageError
+from code.common.errors import HarnessError, Interrupted, RunError, UsageError
 from code.common.paths import ENGINE_DIR
 from code.common.signals import SIGNALS
 from code.plan.reads import prints_json
@@ -110,7 +110,15 @@ def expanded(arguments: Sequence[str], environment: Mapping[str, str] = os.envir
 
 
 def _internal(error: Exception) -> int:
-    """Report an unexpected exception as a bug in the harness, with its place."""
+    """Report an unexpected exception as a bug in the harness, with its place; a file that changed or failed meanwhile by its name."""
+    if isinstance(error, OSError) and error.filename is not None:
+        refused = RunError(
+            f"{error.filename!s} cannot be used",
+            f"{error.strerror or error}: it was changed or removed meanwhile, or its disk failed",
+            "run the same command again; with --verbose it shows where",
+        )
+        console.fail(refused.lines())
+        return refused.exit_status
     frame = traceback.extract_tb(error.__traceback__)[-1]
     found = HarnessError(
         f"internal error: {type(error).__name__}: {error}",

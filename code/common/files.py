@@ -47,9 +47,11 @@ def _existing(path: Path) -> Path:
 def atomic_write(path: Path, mode: str = "w") -> Iterator[IO[Any]]:
     """Open a temporary file beside `path`; rename it to `path` if the block succeeds, remove it otherwise.
 
-    Raises RunError for a full disk or a folder that cannot be written.
+    Raises RunError for a full disk, a folder that cannot be written, and a device, pipe or folder, which the file would replace.
     """
     path = Path(path)
+    if path.exists() and not path.is_file():
+        raise RunError(f"cannot write {path}", "it is not a regular file, and would be replaced by one", "name another file")
     handle: IO[Any] | None = None
     temporary: Path | None = None
     try:

@@ -51,7 +51,16 @@ def use_configs(request: Request) -> None:
     """Read configs of the folder that a request names before the project's own. UsageError for one without configs."""
     given = request["config_dir"]
     folder = Path(given).expanduser().resolve() if given else None
-    if folder is not None and not holds_configs(folder):
+    try:
+        held = folder is None or holds_configs(folder)
+    except OSError as error:
+        raise UsageError(
+            f"config_dir {given} cannot be read",
+            f"{error.filename}: {error.strerror}",
+            "name the folder that contains the system folders, such as …/configs",
+            request.given["config_dir"].origin,
+        ) from error
+    if folder is not None and not held:
         raise UsageError(
             f"config_dir {given} has no config files",
             "it holds neither <system folder>/<Scenario>/<benchmark>.py nor <benchmark>/<Scenario>/__init__.py"

@@ -170,6 +170,19 @@ RESULTS = (
         absent="out",
     ),
     Fault("list_results: no runs", ("--action=list_results", "--log_dir={tmp}/none"), 0, ("no runs in",)),
+    Fault(
+        "capture_system: into a pipe",
+        ("--action=capture_system", "--capture={tmp}/p"),
+        4,
+        ("cannot write", "not a regular file"),
+        prepare=lambda folder: os.mkfifo(folder / "p"),
+    ),
+    Fault(
+        "capture_system: into a folder",
+        ("--action=capture_system", "--capture={tmp}"),
+        4,
+        ("cannot write", "not a regular file"),
+    ),
     Fault("list_results: a file", ("--action=list_results", "--log_dir={tmp}/f"), 0, ("no runs in",), prepare=write("f", "x")),
     Fault(
         "stage: no runs",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 from pathlib import Path
 
 import pytest
@@ -49,3 +50,19 @@ def test_an_error_has_three_lines_and_a_status(kind: type[HarnessError], status:
 def test_nearest_ignores_case_and_gives_up_on_strangers() -> None:
     assert nearest("OFLINE", ["Offline", "Server"]) == "Offline"
     assert nearest("xyz", ["Offline", "Server"]) is None
+
+
+@pytest.mark.parametrize("kind", ["pipe", "folder", "link to a device"])
+def test_what_is_not_a_file_is_never_replaced_by_one(kind: str, tmp_path: Path) -> None:
+    path = tmp_path / "out"
+    if kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "folder":
+        path.mkdir()
+    else:
+        path.symlink_to("/dev/null")
+    before = path.lstat().st_ino
+    with pytest.raises(RunError, match="cannot write") as caught, atomic_write(path) as out:
+        out.write("x")
+    assert "not a regular file" in caught.value.why and path.lstat().st_ino == before
+    assert [one.name for one in tmp_path.iterdir()] == ["out"]
