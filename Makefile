@@ -369,6 +369,10 @@ test_docker: packages_dev link_dirs ## Run the container tests against a Docker 
 docs: $(READY) ## Write the generated parts of documentation/
 	@$(PYTHON) -m scripts.write_docs
 
+.PHONY: pictures
+pictures: $(READY) ## Record the pictures of the README from a run on this machine (Chromium draws the report)
+	@$(PYTHON) -m scripts.pictures
+
 .PHONY: lock
 lock: packages_uv ## Update the lock files from pyproject.toml
 	@$(CLEAN) && cd "$$PROJECT_ROOT" && scripts/lock.sh "$$VENV/bin/uv"

@@ -71,6 +71,7 @@ def makefiles() -> str:
 def every_target() -> frozenset[str]:
     heads = re.findall(r"^([a-z][a-z_0-9 ]*):(?!=)", makefiles(), re.MULTILINE)
     lists = re.findall(r"^\.PHONY: (.*(?:\\\n.*)*)", makefiles(), re.MULTILINE)
+    lists += re.findall(r"^PACKAGES = (.*(?:\\\n.*)*)", makefiles(), re.MULTILINE)
     return frozenset(word for text in (*heads, *lists) for word in text.replace("\\", " ").split())
 
 
@@ -102,7 +103,7 @@ def problem_with(command: Command) -> str:
     program, *rest = given
     if program == "make":
         return problem_with_make(rest)
-    if program.endswith(("/python", "python3")):
+    if re.search(r"(/python|python3(\.\d+)?)$", program):
         return problem_with_python(rest)
     return "" if (ROOT / program).exists() or is_placeholder(program) else f"{program} does not exist"
 
