@@ -39,4 +39,4 @@ step "reference data from the mirror" make download_data BENCHMARKS=bert RUN_ARG
 step "packages of the tests" make packages_dev
 step "tests" make test TEST_ARGS="tests/unit/test_files.py tests/unit/test_reference_data.py tests/unit/test_download.py -q"
 step "submission" make submission BENCHMARKS=bert SUBMITTER=Example DIVISION=open CATEGORY=edge STATUS=available \
-  RUN_ARGS="--scenarios=offline --fast --preflight=only --test_query_count=64 --yes"
+  RUN_ARGS="--scenarios=offline --preflight=only"
