@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,11 @@ from tests.surroundings import LIKE_A_USER, ROOT, Surroundings, differences, see
 REFERENCE_ABSENT = (
     "no reference data: MLPERF_TEST_DATA names no folder with facts/, data/ and models/, which the project may not publish "
     "(README.md, 'Tests that skip')"
+)
+
+OFFICIAL_ABSENT = (
+    "they compare with MLCommons' own scripts; for these: git clone https://github.com/mlcommons/inference, then "
+    "MLPERF_INFERENCE_DIR=inference make test"
 )
 
 
@@ -32,7 +38,7 @@ class House:
         self.surroundings = Surroundings()
         self.before = {} if worker else seen()
         self.worker = worker
-        self.left_out = 0
+        self.left_out: dict[str, int] = {}
         self.builds = False
         self.touched: list[str] = []
 
@@ -42,13 +48,16 @@ class House:
         self.surroundings.enter(item)
 
     def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
-        """Leave out tests on real data where it is not beside the project: nobody else can get it, so a skip could name no command."""
-        if (reference_folder() / "facts").is_dir():
-            return
-        absent = [item for item in items if "shared" in getattr(item, "fixturenames", ())]
-        self.left_out = len(absent)
-        config.hook.pytest_deselected(items=absent)
-        items[:] = [item for item in items if item not in absent]
+        """Leave out tests on reference data or official scripts where there are none, and say so once."""
+        reasons: dict[pytest.Item, str] = {}
+        for item in items:
+            if "shared" in getattr(item, "fixturenames", ()) and not (reference_folder() / "facts").is_dir():
+                reasons[item] = REFERENCE_ABSENT
+            elif item.get_closest_marker("official") and not os.environ.get("MLPERF_INFERENCE_DIR"):
+                reasons[item] = OFFICIAL_ABSENT
+        self.left_out = dict(Counter(reasons.values()))
+        config.hook.pytest_deselected(items=list(reasons))
+        items[:] = [item for item in items if item not in reasons]
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Notice tests that use the build folder as a user does."""
@@ -57,7 +66,7 @@ class House:
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any) -> None:
         """Take over what a worker left out; every worker leaves out the same."""
-        self.left_out = getattr(node, "workeroutput", {}).get("left_out", 0)
+        self.left_out = getattr(node, "workeroutput", {}).get("left_out", {})
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
@@ -73,8 +82,8 @@ class House:
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Name what was left out, and what the run has touched."""
-        if self.left_out:
-            terminalreporter.write_line(f"{self.left_out} tests were left out: {REFERENCE_ABSENT}")
+        for reason, count in self.left_out.items():
+            terminalreporter.write_line(f"{count} tests were left out: {reason}")
         if self.touched:
             terminalreporter.section("files of the checkout or the home folder changed during the tests", sep="=", red=True)
             for line in self.touched[:40]:

@@ -214,6 +214,7 @@ def test_targets_are_shares_of_the_references_scores() -> None:
     assert low["GEN_LEN"] == high["GEN_LEN"]
 
 
+@pytest.mark.official
 def test_the_table_is_what_a_checkout_states() -> None:
     """Of a clone without history, what its commit states."""
     root = os.environ.get("MLPERF_INFERENCE_DIR", "")

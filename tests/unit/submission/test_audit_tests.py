@@ -311,6 +311,7 @@ def official(name: str) -> Path:
     return path
 
 
+@pytest.mark.official
 def test_test01_says_what_the_official_scripts_say(audited: tuple[Audit, Path]) -> None:
     audit, folder = audited
     ours = audits.accuracy_test01(
@@ -332,6 +333,7 @@ def test_test01_says_what_the_official_scripts_say(audited: tuple[Audit, Path]) 
     assert ("TEST PASS" in said) == speed.passed
 
 
+@pytest.mark.official
 def test_test06_says_what_the_official_script_says(tmp_path: Path) -> None:
     script = official("TEST06/run_verification.py")
     cases = [[{"data": [5, 6, 2]}], [{"data": [5, 2, 2]}], [{"data": [5, 6], "count": 3}], [{"data": [5, 6], "first": [4]}]]

@@ -239,6 +239,7 @@ def checkout() -> Path:
     return Path(root)
 
 
+@pytest.mark.official
 @pytest.mark.parametrize("name", ["nothing", *REFUSED, *CONVENTIONS])
 def test_the_official_checker_agrees(foreign: Path, tmp_path: Path, name: str) -> None:
     place = checkout()

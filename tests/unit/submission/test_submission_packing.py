@@ -155,6 +155,7 @@ def checkout() -> Path:
     return Path(root)
 
 
+@pytest.mark.official
 @pytest.mark.parametrize("round_", ["v5.0", "v5.1", "v6.0", "v6.1"])
 def test_the_official_checker_finds_nothing_wrong(logs: Path, tmp_path: Path, round_: str) -> None:
     place = checkout()
@@ -179,6 +180,7 @@ def test_the_official_checker_finds_nothing_wrong(logs: Path, tmp_path: Path, ro
                 assert row[column] == str(ours[scenario][column]), (scenario, column)
 
 
+@pytest.mark.official
 def test_the_official_truncation_finds_nothing_left_to_do(staged: Path, tmp_path: Path) -> None:
     script = checkout() / "tools/submission/truncate_accuracy_log.py"
     before = {path: path.read_bytes() for path in staged.rglob("*") if path.is_file()}
@@ -199,6 +201,7 @@ def test_the_official_truncation_finds_nothing_left_to_do(staged: Path, tmp_path
     assert not (tmp_path / "backup").exists()
 
 
+@pytest.mark.official
 def test_our_truncation_leaves_the_bytes_of_the_official_one(logs: Path, tmp_path: Path) -> None:
     script = checkout() / "tools/submission/truncate_accuracy_log.py"
     found, findings = candidates.from_logs(logs)
