@@ -12,7 +12,7 @@ from code.fields.rows.others import ACCEPTED_OTHERS
 JETSON = "it sets Jetson hardware, which this harness does not run on"
 TRITON = "it configures Triton Inference Server, which this harness does not start"
 GEMM_PLUGIN = "it configures a GEMM plugin of NVIDIA's harness; graphs that use the plugin load with plugin_libs"
-LWIS = "it tunes the thread layout of NVIDIA's LWIS harness; here one thread drives each stream"
+LWIS = "it tunes the thread layout of NVIDIA's LWIS harness; here each stream has threads of its own"
 OWN_STREAM = "computing has a CUDA stream of its own"
 FROM_GRAPH = "the ONNX graph defines it"
 CLOCKS = "NVML has no call for it; set it before the run with `nvidia-smi boost-slider`"

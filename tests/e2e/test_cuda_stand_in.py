@@ -170,6 +170,10 @@ def start(
         "CUDA_STAND_IN_DEVICES": str(DEVICES + 1),
         "CUDA_STAND_IN_ALLOWED": ",".join(map(str, range(DEVICES))),
         "CUDA_STAND_IN_REPORT": str(folder / "stand_in.json"),
+        # dlopen looks where its caller asks; with a sanitizer that is the sanitizer's own library.
+        "LD_LIBRARY_PATH": os.pathsep.join(
+            filter(None, (str(harness.parents[1] / "stand_in"), os.environ.get("LD_LIBRARY_PATH")))
+        ),
         "TSAN_OPTIONS": f"suppressions={Path(__file__).parents[2] / 'code/harness/cpp/tests/loadgen.tsan'}",
     }
     command = [str(harness), str(folder / "run.json")]

@@ -87,24 +87,30 @@ void Lanes::warm_up(const Dataset& dataset, size_t limit, double seconds) {
   std::map<size_t, uint32_t> sample_of_length;  // key: padded length
   for (size_t i = 0; i < dataset.count(); ++i)
     sample_of_length.emplace(dataset.computed(lengths[i]), static_cast<uint32_t>(i));
-  // What a run meets most comes first: full batches and single samples.
-  std::vector<size_t> sizes = {limit};
-  for (const size_t size : usual_sizes(limit)) {
-    if (size != limit) sizes.push_back(size);
-  }
+  const std::vector<size_t> sizes = usual_sizes(limit);
   const size_t shapes = sizes.size() * sample_of_length.size();
   const int64_t end = now_ns() + static_cast<int64_t>(seconds * 1e9);
   std::mutex printing;
   run_all([&](Lane& lane) {
-    static_cast<void>(lane.learn(true));
     Batch batch;
-    size_t met = 0;
-    for (const size_t size : sizes) {
-      for (auto at = sample_of_length.rbegin(); at != sample_of_length.rend() && now_ns() <= end; ++at) {
+    // Batches of one size and every length; how many there was time for.
+    const auto meet = [&](size_t size) {
+      size_t met = 0;
+      for (auto at = sample_of_length.rbegin(); at != sample_of_length.rend() && now_ns() <= end; ++at, ++met) {
         batch.clear();
         for (size_t i = 0; i < size; ++i) batch.add(0, at->second, lengths[at->second]);
         lane.warm_up(batch);
-        ++met;
+      }
+      return met;
+    };
+    // What a run meets most comes first. What is learned then starts with the shortest calls, which gain most.
+    size_t met = meet(limit);
+    const bool learns = !lane.learn(true).empty();
+    for (const size_t size : sizes) {
+      if (size != limit) {
+        met += meet(size);
+      } else if (learns) {
+        meet(size);
       }
     }
     const std::string learned = lane.learn(false);

@@ -32,8 +32,8 @@ class Lanes {
   // Calls `work(lane)` on each lane's own thread, bound near its device, and returns when all have ended. An error ends
   // the process.
   void run_all(const std::function<void(Lane&)>& work);
-  // Computes batches of each length in the data set and of each usual size, full ones and longest first, for at most
-  // `seconds`, so that first-use costs fall outside the test. Prints how many shapes each lane met.
+  // Computes batches of each length in the data set and of each usual size, full ones first, for at most `seconds`, so
+  // that first-use costs fall outside the test. Then streams may learn. Prints how many shapes each lane met.
   void warm_up(const Dataset& dataset, size_t limit, double seconds);
 
  private:

@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "core/error.h"
+#include "core/lanes.h"
 #include "core/latencies.h"
 #include "core/synthetic_dataset.h"
 
@@ -183,6 +184,12 @@ TEST(Lane, ABatchIsSentWhileAnotherComputes) {
   EXPECT_EQ(source.services, (std::vector<int64_t>{1234, 1234}));
   EXPECT_EQ(source.idles, 1);
   EXPECT_EQ(lane.state().in_flight.load(), 0U);
+}
+
+TEST(Lanes, UsualSizesReachTheLimitInStepsOfAtMostAHalf) {
+  EXPECT_EQ(harness::usual_sizes(1), std::vector<size_t>{1});
+  EXPECT_EQ(harness::usual_sizes(8), (std::vector<size_t>{1, 2, 3, 4, 6, 8}));
+  EXPECT_EQ(harness::usual_sizes(13), (std::vector<size_t>{1, 2, 3, 4, 6, 8, 12, 13}));
 }
 
 TEST(Latencies, PercentilesAreRightToABucket) {
