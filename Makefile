@@ -369,6 +369,10 @@ test_docker: packages_dev link_dirs ## Run the container tests against a Docker 
 docs: $(READY) ## Write the generated parts of documentation/
 	@$(PYTHON) -m scripts.write_docs
 
+.PHONY: site
+site: ## Build the documentation as a site in build/site that works offline, and check its links
+	@export VENV="$$VENV-site" && $(SCRIPT)/environment.sh site && "$$VENV"/bin/python $(SCRIPT)/site/build.py
+
 .PHONY: pictures
 pictures: $(READY) ## Record the pictures of the README from a run on this machine (Chromium draws the report)
 	@$(PYTHON) -m scripts.pictures
