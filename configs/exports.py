@@ -12,15 +12,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from code.common.constants import Benchmark, Scenario, WorkloadSetting
+from code.common.constants import ALL_SETTINGS, Benchmark, HarnessType, Scenario, WorkloadSetting
 from code.fields.texts import plain
 from code.systems.folders import known_system
 from configs.configuration import BenchmarkConfiguration, ConfigRegistry, Registered, shown
 from configs.placed import Place, place_of_entry
 
 NAME = "EXPORTS"
+ATOMIC = "ATOMIC_EXPORTS"
+DEFAULT = "default"
+"""The configuration ID of a config in ATOMIC_EXPORTS that is nobody's part."""
+BY_SHORT = {setting.short: setting for setting in reversed(ALL_SETTINGS) if setting.harness_type is not HarnessType.TritonUnified}
 OTHER_EXPORTS = {
-    "ATOMIC_EXPORTS": "it describes the parts of a disaggregated LLM server",
+    ATOMIC: "it describes the parts of a disaggregated LLM server",
     "ACCURACY_OVERRIDES": "an accuracy run uses the settings of the performance run, with LoadGen's own sample count",
     "COMPLIANCE_OVERRIDES": "audits use the settings of the run that they repeat",
 }
@@ -110,13 +114,16 @@ def register(file: ExportFile, content: Mapping[str, Any], module: str) -> Itera
         content: the namespace of the file after it ran.
         module: the module's name.
     """
-    exports = content.get(NAME)
+    exports = exported(content)
     if not isinstance(exports, dict):
         given = "has no EXPORTS" if exports is None else f"has an EXPORTS that is a {type(exports).__name__}"
         yield ExportFault(1, f"{file.path.name} {given}", "EXPORTS = {WorkloadSetting(…): {field: value}}")
         return
-    for setting, values in exports.items():
-        place = place_of_entry(exports, setting, (str(file.path), 1))
+    for key, values in exports.items():
+        place = place_of_entry(exports, key, (str(file.path), 1))
+        setting = BY_SHORT.get(key, key) if isinstance(key, str) else key
+        if isinstance(values, dict) and isinstance(values.get(DEFAULT), dict):
+            values = values[DEFAULT]
         if not isinstance(setting, WorkloadSetting) or not isinstance(values, dict):
             what = f"the entry {setting!r}" if not isinstance(setting, WorkloadSetting) else setting.shortname()
             yield ExportFault(place[1], f"{what} is not a WorkloadSetting with a dict of fields", "this entry is skipped")
@@ -130,6 +137,11 @@ def register(file: ExportFile, content: Mapping[str, Any], module: str) -> Itera
             ConfigRegistry.entries.append(Registered(cls, setting, str(file.path), place[1], module, folder=file.system))
 
 
+def exported(content: Mapping[str, Any]) -> Any:
+    """EXPORTS of a file; ATOMIC_EXPORTS where it has that alone, as files of `minimal` do; None where it has neither."""
+    return content.get(NAME, content.get(ATOMIC))
+
+
 def name_of(key: Any) -> str | None:
     """The field that a key of a config's dict names: a key of ours, a field object of any module, or text."""
     name = key if isinstance(key, str) else getattr(key, "name", None)
@@ -138,7 +150,8 @@ def name_of(key: Any) -> str | None:
 
 def remarks(content: Mapping[str, Any], environment: Mapping[str, str]) -> list[str]:
     """What a file says beside EXPORTS and is not used here, each with the reason."""
-    out = [f"{name} is not used: {why}" for name, why in OTHER_EXPORTS.items() if content.get(name)]
+    others = [name for name in OTHER_EXPORTS if content.get(name) and content[name] is not exported(content)]
+    out = [f"{name} is not used: {OTHER_EXPORTS[name]}" for name in others]
     if environment:
         listed = ", ".join(sorted(environment))
         out.append(f"environment variables are not set: {listed}: they configure the runtime of another harness")

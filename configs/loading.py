@@ -253,7 +253,7 @@ def _run_file(name: str, path: Path, export: ExportFile | None, remarks: list[st
         met = list(_run_statements(tree, module, path))
     yield from met
     if export is not None:
-        if exports.NAME in module.__dict__ or not met:
+        if exports.exported(module.__dict__) is not None or not met:
             for fault in exports.register(export, module.__dict__, name):
                 yield ConfigProblem(str(path), fault.line, fault.reason, fault.hint)
         remarks += exports.remarks(module.__dict__, surroundings.environment)

@@ -12,6 +12,7 @@ from code.common.constants import Benchmark
 from code.common.errors import nearest
 from code.fields.table import field_table
 from code.rules.benchmarks import BENCHMARKS
+from configs import exports
 from configs.inspection import CLASS_ONLY
 from scripts.config_trees import CLASSES, ENDPOINT, Tree, TreeFile
 
@@ -66,14 +67,14 @@ def _registered(module: ast.Module) -> int:
 
 
 def _exported(module: ast.Module) -> int:
-    """The number of entries of EXPORTS that are written out."""
-    found = 0
+    """The number of entries of EXPORTS that are written out, or of ATOMIC_EXPORTS in a file that has those alone."""
+    found: dict[str, int] = {}
     for node in module.body:
         targets = node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
         value = getattr(node, "value", None)
-        if any(isinstance(target, ast.Name) and target.id == "EXPORTS" for target in targets) and isinstance(value, ast.Dict):
-            found = len([key for key in value.keys if key is not None])
-    return found
+        count = len([key for key in value.keys if key is not None]) if isinstance(value, ast.Dict) else 0
+        found.update({target.id: count for target in targets if isinstance(target, ast.Name)})
+    return found.get(exports.NAME, found.get(exports.ATOMIC, 0))
 
 
 def _class_fields(module: ast.Module) -> Iterator[tuple[str, int]]:

@@ -19,7 +19,7 @@ LISTS = tuple(
 )
 SCENARIOS = {str(scenario.valstr).lower(): str(scenario.valstr) for scenario in Scenario}
 SKIPPED = {".git", "__pycache__", "node_modules", ".venv"}
-EXPORTS = re.compile(rb"^EXPORTS\b\s*[:=]", re.MULTILINE)
+EXPORTS = re.compile(rb"^(ATOMIC_)?EXPORTS\b\s*[:=]", re.MULTILINE)
 MOST_BYTES = 4 << 20
 """A longer file is no config file."""
 REGISTRY = ("configuration.py", "error.py")

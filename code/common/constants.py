@@ -365,6 +365,11 @@ class WorkloadSetting:
         """The form used in result names: 'custom_k_99_MaxP'."""
         return f"{self.harness_type.valstr}_{self.accuracy_target.name}_{self.power_setting.valstr}"
 
+    @property
+    def short(self) -> str:
+        """The form that configs of round v6.0 key by: 'cp990'."""
+        return f"{str(self.harness_type.valstr)[0]}{str(self.power_setting.valstr)[-1].lower()}{round(self.accuracy_target.value * 1000)}"
+
     def config_ver(self) -> str:
         """The `--config_ver` name of this setting."""
         words = []

@@ -290,6 +290,20 @@ EXPORTS = dict({{{setting()}: values}})
     f"{RACK}/Offline/old_bert.py": HEAD + BERT + f"EXPORTS = {{{setting()}: base}}\n",
     f"{RACK}/llama2-70b-blaze-config.py": HEAD + f"EXPORTS = {{{setting()}: {{}}}}\n",
     # the folders for machines that nobody listed
+    # nothing but ATOMIC_EXPORTS, keyed by the setting's short form
+    "minimal/Server/bert.py": HEAD
+    + BERT
+    + """\
+high = dict(base)
+high[model_fields.precision] = "fp16"
+ATOMIC_EXPORTS = {
+    C.WorkloadSetting(accuracy_target=C.AccuracyTarget.k_99).short: {**base, loadgen_fields.server_target_qps: 70},
+    C.WorkloadSetting(accuracy_target=C.AccuracyTarget.k_99_9).short: high | {loadgen_fields.server_target_qps: 50},
+}
+""",
+    "minimal/SingleStream/bert.py": HEAD
+    + BERT
+    + f"ATOMIC_EXPORTS = {{{setting()}: {{'default': {{**base, loadgen_fields.single_stream_expected_latency_ns: 9_000_000}}}}}}\n",
     "minimal/Offline/bert.py": HEAD + BERT + f"EXPORTS = {{{setting()}: {{**base, loadgen_fields.offline_expected_qps: 100}}}}\n",
     "UNREGISTERED_x86_64_NVIDIA_L4x3/Offline/bert.py": HEAD + BERT + f"EXPORTS = {{{setting()}: base}}\n",
 }

@@ -178,6 +178,16 @@ def test_minimal_stands_in_for_a_system_without_configs(folder: Path, drop_in: D
     assert workload["offline_expected_qps"] == 100 and any("folder minimal" in note for note in workload.notes)
 
 
+def test_atomic_exports_alone_are_the_configs(folder: Path, drop_in: DropIn) -> None:
+    system = (f"--config_dir={folder}", "--system=A100_SXM_80GB_ROx4", "--benchmarks=bert")
+    default = drop_in.one(*system, "--scenarios=server")
+    high = drop_in.one(*system, "--scenarios=server", "--config_ver=high_accuracy")
+    assert (default["server_target_qps"], default["precision"]) == (70, "int8")
+    assert (high["server_target_qps"], high["precision"]) == (50, "fp16")
+    assert drop_in.one(*system, "--scenarios=singlestream")["single_stream_expected_latency_ns"] == 9_000_000
+    assert not any("ATOMIC_EXPORTS" in note for note in default.notes)
+
+
 def test_what_a_file_says_and_is_not_used_is_said(folder: Path) -> None:
     (remark,) = loaded(folder, f"{H100}/Server/llama2-70b.py").remarks
     assert "TRTLLM_SERVER_DISABLE_GC" in remark and "MLPINF_HTTP_USE_COMPLETIONS" in remark
