@@ -97,4 +97,28 @@ class OnnxRuntime(Backend):
             raise RunError(f"ONNX Runtime cannot load {model}", str(error).splitlines()[0], next_step) from error
 
 
+def as_written(model: Path, threads: int = 0) -> OrtEngine:
+    """A graph of any precision, computed node by node: nothing is fused, and Q/DQ nodes stay where they are.
+
+    RunError for a graph with operators or types that ONNX Runtime does not compute on processors, such as bf16 products.
+    """
+    try:
+        import onnxruntime
+    except ImportError as error:
+        raise missing_sdk("onnxruntime", "", error) from error
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.log_severity_level = 3
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    options.add_session_config_entry("session.disable_quant_qdq", "1")
+    try:
+        return OrtEngine(onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"]))
+    except Exception as error:
+        raise RunError(
+            f"ONNX Runtime cannot run {model.name} as it is written",
+            str(error).splitlines()[0],
+            "compare the outputs alone, without --layers",
+        ) from error
+
+
 BACKEND = OnnxRuntime()

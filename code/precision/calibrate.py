@@ -17,7 +17,7 @@ from code.benchmarks.benchmark import BenchmarkDefinition
 from code.common import console
 from code.common.errors import RunError
 from code.precision import quantise, score, sensitivity
-from code.precision.centre import centre
+from code.precision.centre import CENTRED, centre, is_centred
 from code.precision.convert import REST, convert
 from code.precision.fold import fold_scale
 from code.precision.pattern import FUSED, Pattern
@@ -66,7 +66,7 @@ def calibrate(
             measured = sensitivity.MEASURED_LAYERS if scoring else 0
             report.tensors, report.layers = sensitivity.measure(whole, quantised.rounded(), quantised.weights, samples, measured)
             ranking = [row.name for row in report.layers]
-        _write(quantised.rounded(precision), pattern, out, report)
+        _write(quantised.rounded(precision), pattern, out, report, is_centred(whole))
         trial = _trial(definition, values, out, precision, samples, kept, reference)
         report.trials.append(trial)
         console.say(report.verdict())
@@ -104,11 +104,13 @@ def _reference(definition: BenchmarkDefinition, values: Mapping[str, Any], file:
     return metric, reference
 
 
-def _write(quantised: Any, pattern: Pattern, out: Path, report: Report) -> None:
+def _write(quantised: Any, pattern: Pattern, out: Path, report: Report, moved: bool) -> None:
     import onnx
 
     made = convert(quantised, REST, softmax_casts=pattern.softmax_casts)
     report.float_nodes = {operator: len(names) for operator, names in sorted(made.high.items())}
+    if moved:
+        onnx.helper.set_model_props(made.model, {CENTRED: "1"})
     onnx.save(made.model, str(out))
 
 

@@ -88,7 +88,8 @@ def _onnx(_backend: Backend, folder: Path) -> Inside:
 
     with side_by_side.explained(f"{folder.name} cannot be read"):
         model = OnnxFromPath(str(folder / "engine.onnx"))()
-        notes = (f"inputs: {get_input_metadata(model.graph)}", f"outputs: {get_output_metadata(model.graph)}")
+        told = (f"inputs: {get_input_metadata(model.graph)}", f"outputs: {get_output_metadata(model.graph)}")
+        notes = tuple(" ".join(one.split()) for one in told)
     layers = [LayerInside(n.name or n.output[0], n.op_type, "", ", ".join(n.output)) for n in model.graph.node]
     return Inside(notes, tuple(layers))
 

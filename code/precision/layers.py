@@ -15,6 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from code.common.errors import RunError
+from code.precision.centre import is_centred
+from code.precision.pattern import attentions
+from code.precision.view import MOVING, View
 
 QUIETEST_DB = -200.0
 """Noise of tensors that are equal."""
@@ -38,8 +41,8 @@ class Difference:
         noise, power: sums of squares of the difference and of the reference.
         largest: greatest absolute difference.
         shapes: both shapes where they are not the same, else None.
-        channels: [3, n], of each index of the last axis the sums of squares of one side, of products of both, of squares of the
-            reference; n is 1 where tensors of several lengths are summed.
+        channels: [5, n], of each index of the last axis the sums of squares of one side, of products of both, of squares of the
+            reference, and the sums of both; n is 1 where tensors of several lengths are summed.
         rows: values of each index.
     """
 
@@ -63,7 +66,8 @@ class Difference:
         noise, largest = float(np.square(apart).sum()), float(np.abs(apart).max(initial=0.0))
         mine = np.where(np.isfinite(one), one, 0.0).reshape(-1, one.shape[-1] if one.ndim else 1)
         theirs = kept.reshape(mine.shape)
-        channels = np.stack([np.square(mine).sum(0), (mine * theirs).sum(0), np.square(theirs).sum(0)])
+        sums = [np.square(mine).sum(0), (mine * theirs).sum(0), np.square(theirs).sum(0), mine.sum(0), theirs.sum(0)]
+        channels = np.stack(sums)
         return cls(noise, float(np.square(kept).sum()), largest, None, channels, len(mine))
 
     def __bool__(self) -> bool:
@@ -106,6 +110,14 @@ class Difference:
 
         A quantised graph may hold a tensor in another scale, which the product after it takes back: such a tensor is not wrong.
         """
+        return self._fitted_db(False)
+
+    @property
+    def centred_db(self) -> float:
+        """The same, once each channel has the constant that fits best, too: a centred graph moves its tensors by constants."""
+        return self._fitted_db(True)
+
+    def _fitted_db(self, constants: bool) -> float:
         if self.channels is None or self.noise_db in (QUIETEST_DB, LOUDEST_DB):
             return self.noise_db
         channels, rows = self.channels, self.rows
@@ -113,7 +125,9 @@ class Difference:
             channels, rows = channels.sum(1, keepdims=True), rows * channels.shape[1]
         if rows < LEAST_ROWS:
             return self.noise_db
-        own, cross, power = channels
+        own, cross, power, mine, theirs = channels
+        if constants:
+            own, cross, power = own - mine**2 / rows, cross - mine * theirs / rows, power - theirs**2 / rows
         fitted = power - np.divide(np.square(cross), own, out=np.zeros_like(own), where=own > 0)
         left = float(np.maximum(fitted, 0.0).sum())
         return min(self.noise_db, Difference(left, self.power).noise_db)
@@ -129,6 +143,7 @@ class LayerDifference:
         tensor: the output that is compared.
         difference: of that output.
         inputs_db: noise of its noisiest input; QUIETEST_DB where no input differs.
+        centred: whether one of the graphs, and not the other, is moved by constants (code/precision/centre.py).
     """
 
     name: str
@@ -136,16 +151,23 @@ class LayerDifference:
     tensor: str
     difference: Difference
     inputs_db: float
+    centred: bool = False
 
     @property
     def noise_db(self) -> float:
-        """Noise of its output, whatever its scale."""
-        return self.difference.scaled_db
+        """Noise of its output, whatever its scale and, in a centred graph, its constants."""
+        return _noise(self.difference, self.centred)
 
     @property
     def added_db(self) -> float:
         """By how much its output is noisier than its noisiest input."""
         return self.noise_db - self.inputs_db
+
+    @property
+    def own_db(self) -> float:
+        """The noise that its output has beyond that of its noisiest input: what a rounded layer adds."""
+        added = 10 ** (self.noise_db / 10) - 10 ** (self.inputs_db / 10)
+        return 10 * math.log10(added) if added > 10 ** (QUIETEST_DB / 10) else QUIETEST_DB
 
     def as_json(self) -> dict[str, Any]:
         """For the report."""
@@ -157,6 +179,7 @@ class LayerDifference:
             "unscaled_noise_db": round(self.difference.noise_db, 2),
             "inputs_noise_db": round(self.inputs_db, 2),
             "added_db": round(self.added_db, 2),
+            "own_noise_db": round(self.own_db, 2),
             "largest_difference": self.difference.largest,
         }
 
@@ -201,6 +224,20 @@ class Graph:
             name for name, node in self._producer.items() if node.op_type not in _NUMBERING and self._types.get(name) in kinds
         ]
 
+    def split_by_heads(self) -> set[str]:
+        """Rearranged tensors, and those between an attention's products: centring moves them by other constants in each head or row."""
+        view = View(self.model.graph)
+        found = {node.output[0] for node in self.model.graph.node if node.op_type in MOVING}
+        for attention in attentions(view):
+            found.add(view.nodes[attention.second].output[0])
+            waiting = [view.nodes[attention.first].output[0]]
+            while waiting:
+                found.add(name := waiting.pop())
+                waiting += [
+                    r.output[0] for r in view.readers.get(name, []) if r.op_type != "Softmax" and r.output[0] not in found
+                ]
+        return found
+
     def with_outputs(self, tensors: Iterable[str]) -> Any:
         """A copy in which these tensors are outputs, too: half-precision ones in fp32, under their name and AS_FLOAT."""
         import onnx
@@ -242,20 +279,36 @@ class Graph:
 
 
 def common_tensors(ours: Graph, reference: Graph) -> list[str]:
-    """The floating-point tensors that the layers of both graphs make, in the reference's order."""
+    """The floating-point tensors that the layers of both graphs make, in the reference's order.
+
+    Where one of the two is centred, without those that are moved by more than a constant for each index of their last axis.
+    """
     there = set(ours.floating())
+    if _one_centred(ours, reference):
+        there -= reference.split_by_heads()
     return [name for name in reference.floating() if name in there]
 
 
-def layer_differences(reference: Graph, differences: Mapping[str, Difference]) -> list[LayerDifference]:
+def _one_centred(ours: Graph, reference: Graph) -> bool:
+    return is_centred(ours.model) != is_centred(reference.model)
+
+
+def _noise(difference: Difference, centred: bool) -> float:
+    return difference.centred_db if centred else difference.scaled_db
+
+
+def layer_differences(
+    reference: Graph, differences: Mapping[str, Difference], ours: Graph | None = None
+) -> list[LayerDifference]:
     """The compared layers, in the order of the reference's graph."""
-    return [_row(reference, name, differences) for name in reference.floating() if name in differences]
+    centred = ours is not None and _one_centred(ours, reference)
+    return [_row(reference, name, differences, centred) for name in reference.floating() if name in differences]
 
 
-def _row(reference: Graph, tensor: str, differences: Mapping[str, Difference]) -> LayerDifference:
+def _row(reference: Graph, tensor: str, differences: Mapping[str, Difference], centred: bool) -> LayerDifference:
     name, operator = reference.layer_of(tensor)
-    before = [differences[one].scaled_db for one in reference.inputs_of(tensor, differences)]
-    return LayerDifference(name, operator, tensor, differences[tensor], max(before, default=QUIETEST_DB))
+    before = [_noise(differences[one], centred) for one in reference.inputs_of(tensor, differences)]
+    return LayerDifference(name, operator, tensor, differences[tensor], max(before, default=QUIETEST_DB), centred)
 
 
 def noisiest(layers: Sequence[LayerDifference]) -> list[LayerDifference]:
@@ -266,6 +319,11 @@ def noisiest(layers: Sequence[LayerDifference]) -> list[LayerDifference]:
 def beginnings(layers: Sequence[LayerDifference]) -> list[LayerDifference]:
     """The layers that differ, those first whose output is noisier than their inputs by most."""
     return sorted((one for one in layers if not one.difference), key=lambda one: (-one.added_db, -one.noise_db))
+
+
+def adding(layers: Sequence[LayerDifference]) -> list[LayerDifference]:
+    """The layers that differ, those first that add the most noise of their own: the costliest ones of a quantised graph."""
+    return sorted((one for one in layers if not one.difference), key=lambda one: -one.own_db)
 
 
 def summed(runs: Iterable[Mapping[str, Difference]]) -> dict[str, Difference]:

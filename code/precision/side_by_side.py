@@ -19,6 +19,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from code.backends.base import Arrays, Backend, EngineSpec, missing_sdk
+from code.backends.onnxruntime import as_written
 from code.common.errors import HarnessError, RunError, last_words
 from code.precision.layers import AS_FLOAT, Difference, summed
 
@@ -39,6 +40,7 @@ class Side:
         graph: the ONNX file that it was built of.
         engine: the folder of the engine.
         threads: threads of the runtime; 0: it decides.
+        as_written: run the graph itself on ONNX Runtime, node by node as it is written, instead of the engine.
     """
 
     name: str
@@ -47,6 +49,7 @@ class Side:
     graph: Path
     engine: Path
     threads: int = 0
+    as_written: bool = False
 
 
 def require() -> Any:
@@ -110,8 +113,28 @@ def _plain(name: str) -> str:
 
 def runner(side: Side) -> Any:
     """The Polygraphy runner of a side's engine."""
-    make = RUNNERS.get(side.backend.name, _of_engine)
+    make = _of_graph if side.as_written else RUNNERS.get(side.backend.name, _of_engine)
     return make(side)
+
+
+def _of_graph(side: Side) -> Any:
+    """ONNX Runtime without fusion: marking a tensor as an output changes nothing there."""
+    from polygraphy.backend.onnx.loader import OnnxFromPath
+    from polygraphy.backend.onnx.util import get_input_metadata
+
+    metadata = get_input_metadata(OnnxFromPath(str(side.graph))().graph)
+    return engine_runner_class()(side.name, lambda: as_written(side.graph, side.threads), metadata)
+
+
+def departure(engines: Any, written: Any, place: int) -> dict[str, Difference]:
+    """How far the outputs of one side's engine are from those of its graph as it is written.
+
+    Args:
+        engines, written: RunResults of both runs, with the sides in one order.
+        place: of the side.
+    """
+    runs = zip(engines[place][1], written[place][1], strict=True)
+    return summed({name: Difference.of(one[name], other[name]) for name in one if name in other} for one, other in runs)
 
 
 def _of_engine(side: Side) -> Any:

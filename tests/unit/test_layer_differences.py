@@ -19,6 +19,8 @@ from code.precision.layers import (
     QUIETEST_DB,
     Difference,
     Graph,
+    LayerDifference,
+    adding,
     beginnings,
     common_tensors,
     layer_differences,
@@ -183,3 +185,95 @@ def test_a_run_that_marking_changes_is_named() -> None:
     assert changed_by_marking(real, {**real, "hidden": Difference(1.0, 1.0, 1.0)}) == ""
     words = changed_by_marking(real, {**real, "end": Difference(5e-2, 1.0, 0.2)})
     assert words == "end is -13 dB from the reference and -40 dB in the engine"
+
+
+def bert_feeds(count: int = 2) -> list[dict[str, Any]]:
+    drawn = np.random.default_rng(6)
+    ids = [drawn.integers(0, 200, (1, 24)).astype(np.int64) for _ in range(count)]
+    return [{"input_ids": one, "input_mask": np.ones_like(one), "segment_ids": np.zeros_like(one)} for one in ids]
+
+
+def as_written(ours: Any, reference: Any, folder: Path) -> tuple[list[Any], Any]:
+    """(layers of both as they are written, Polygraphy's results)."""
+    sides, read = [], []
+    for name, model in (("ours", ours), ("reference", reference)):
+        onnx.save(model, str(folder / f"{name}.onnx"))
+        read.append(Graph.read(folder / f"{name}.onnx"))
+    for name, graph in zip(("ours", "reference"), read, strict=True):
+        file = folder / f"{name}-marked.onnx"
+        onnx.save(graph.with_outputs(common_tensors(*read)), str(file))
+        sides.append(Side(name, backend("openvino"), "int8", file, folder, as_written=True))
+    differences, results = side_by_side.run(sides, bert_feeds(), folder / "layers.json")
+    return layer_differences(read[1], differences, read[0]), results
+
+
+def test_a_layer_with_a_coarse_scale_adds_noise_of_its_own(tmp_path: Path) -> None:
+    """Q/DQ nodes of a whole BERT, its marked tensors computed as the graph is written."""
+    pytest.importorskip("polygraphy")
+    from code.precision.uncalibrated import quantised_by_assumption
+    from tests.unit.graphs import small_bert
+
+    model = onnx.load(str(small_bert(tmp_path, 2)))
+    quantised = quantised_by_assumption(model)
+    usual = {row.name: row.own_db for row in as_written(quantised, model, tmp_path)[0]}
+    planted = "layer.1/intermediate/MatMul"
+    product = next(node for node in quantised.graph.node if node.name == planted)
+    pair = next(node for node in quantised.graph.node if node.output[0] == product.input[1])
+    scale = next(i for i in quantised.graph.initializer if i.name == pair.input[1])
+    weight = next(i for i in quantised.graph.initializer if i.name == pair.input[0])
+    rounded, steps = onnx.numpy_helper.to_array(weight), onnx.numpy_helper.to_array(scale)
+    weight.CopyFrom(onnx.numpy_helper.from_array(np.rint(rounded / 100).astype(np.int8), weight.name))
+    scale.CopyFrom(onnx.numpy_helper.from_array(steps * 100, scale.name))
+    rows, _ = as_written(quantised, model, tmp_path)
+    rise = {row.name: row.own_db - usual[row.name] for row in rows}
+    assert next(row.name for row in rows if rise[row.name] > 6) == planted
+
+
+def test_what_centring_moves_is_no_difference(tmp_path: Path) -> None:
+    pytest.importorskip("polygraphy")
+    from code.precision.centre import centre
+    from tests.unit.test_precision_centre import shifted_bert
+
+    model = shifted_bert(tmp_path)
+    moved, _ = centre(model, bert_feeds(4), [24] * 4)
+    rows, _ = as_written(moved, model, tmp_path)
+    assert {row.operator for row in rows} >= {"LayerNormalization", "Softmax", "MatMul", "Add"}
+    assert max(row.noise_db for row in rows) < -80
+    assert max(row.difference.noise_db for row in rows) > -20, "without the constants they are far apart"
+
+
+def test_the_layers_that_add_most_come_first() -> None:
+    quiet, loud = Difference(1e-4, 1.0), Difference(1e-2, 1.0)
+    after = LayerDifference("after", "MatMul", "a", Difference(1.1e-2, 1.0), loud.noise_db)
+    rounded = LayerDifference("rounded", "MatMul", "b", loud, quiet.noise_db)
+    assert [row.name for row in adding([after, rounded])] == ["rounded", "after"]
+    assert after.own_db == pytest.approx(-30, abs=0.01) and rounded.own_db == pytest.approx(-20.04, abs=0.01)
+    assert LayerDifference("passes", "Add", "c", quiet, loud.noise_db).own_db == QUIETEST_DB
+
+
+def test_an_engine_that_departs_from_its_graph_is_measured(tmp_path: Path) -> None:
+    pytest.importorskip("polygraphy")
+    right, wrong = network(tmp_path / "a.onnx"), network(tmp_path / "b.onnx", wrong=2)
+    engine, other = side("engine", wrong, tmp_path / "one"), side("other", right, tmp_path / "two")
+    _, engines = side_by_side.run([engine, other], feeds(), tmp_path / "engines.json")
+    graph = Side("graph", backend("onnxruntime"), "fp32", right, tmp_path, as_written=True)
+    _, written = side_by_side.run([graph, other], feeds(), tmp_path / "written.json")
+    assert side_by_side.departure(engines, written, 0)["output"].noise_db > -20
+    assert side_by_side.departure(engines, written, 1)["output"].noise_db < -100
+
+
+def test_engines_are_looked_into(tmp_path: Path) -> None:
+    """OpenVINO shows kernels and precisions of the compiled model, ONNX Runtime the graph."""
+    pytest.importorskip("polygraphy")
+    pytest.importorskip("openvino")
+    from code.precision.inspection import inspect
+
+    model = network(tmp_path / "a.onnx")
+    for name, operator in (("openvino", "FullyConnected"), ("onnxruntime", "MatMul")):
+        folder = tmp_path / name
+        folder.mkdir()
+        backend(name).build(model, {"precision": "fp32"}, folder)
+        (folder / "engine.json").write_text(json.dumps({"settings": {"precision": "fp32"}}))
+        found = inspect(backend(name), folder)
+        assert sum(layer.kind == operator for layer in found.layers) == LAYERS
+        assert "input" in found.notes[0] and "output" in found.notes[1] and not any("\n" in note for note in found.notes)
