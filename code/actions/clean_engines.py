@@ -6,6 +6,7 @@ import shutil
 
 from code.actions import Context, OncePerRequest
 from code.backends import store
+from code.backends.base import backend as known
 from code.common import console
 from code.common.files import storage_error
 
@@ -14,7 +15,7 @@ def run(context: Context) -> int:
     """Remove engines that match --benchmarks and --backend (both optional), and leftovers of interrupted builds."""
     given = context.request.given
     benchmarks = {str(b) for b in context.request.benchmarks()} if given.get("benchmarks") else None
-    backend = context.request["backend"] if "backend" in given else None
+    backend = known(str(context.request["backend"])).name if "backend" in given else None
     doomed = [
         e
         for e in store.built()

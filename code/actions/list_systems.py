@@ -13,8 +13,9 @@ from code.systems.system_list import KnownSystem, System
 def run(context: Context) -> int:
     """Print the table, or JSON with --json. Also works on a machine that matches no known system."""
     capture = context.request["capture"] or None
+    detected = detect(capture)
     try:
-        found = match(detect(capture))
+        found = match(detected)
         here, system_id = found.system.name, found.system_id
     except HarnessError as error:
         here, system_id = "", error.what

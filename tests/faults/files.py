@@ -75,6 +75,9 @@ CAPTURES = tuple(
     Fault(f"a capture that {what}", (*EXPLAIN, "--capture={tmp}/c.json"), 2, ("c.json",), prepare=make("c.json"))
     for what, make in FILES.items()
 )
+UNREADABLE = (
+    Fault("list_systems of a capture that is not there", ("--action=list_systems", "--capture={tmp}/c.json"), 3, ("c.json",)),
+)
 TABLES = tuple(
     Fault(
         f"a simulated table that {what}", (*SIMULATED, "--simulated_table={tmp}/t.json"), 2, ("t.json",), prepare=make("t.json")

@@ -15,7 +15,7 @@ import pytest
 from code.actions import Context, clean_engines, list_engines
 from code.backends import store
 from code.backends.locks import held, locked
-from code.common.errors import MissingError
+from code.common.errors import MissingError, UsageError
 from code.common.paths import engine_dir
 from code.plan.request import parse
 
@@ -155,6 +155,8 @@ def test_list(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
 def test_clean_removes_what_was_asked_for(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
     bert, gptj = build(Copier(), model), build(Copier(), model, "gptj")
     (engine_dir() / ".timing.cache").write_text("kept")
+    with pytest.raises(UsageError, match="openvin"):
+        clean_engines.run(context("--action=clean_engines", "--backend=openvin"))
     assert clean_engines.run(context("--action=clean_engines", "--backend=openvino")) == 0
     assert bert.exists and gptj.exists and "0 engines removed" in capsys.readouterr().out
     assert clean_engines.run(context("--action=clean_engines", "--benchmarks=gptj")) == 0
