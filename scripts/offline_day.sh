@@ -38,5 +38,7 @@ step "run" make run RUN_ARGS="--benchmarks=bert --scenarios=offline --test_query
 step "reference data from the mirror" make download_data BENCHMARKS=bert RUN_ARGS=--model_variant=reference
 step "packages of the tests" make packages_dev
 step "tests" make test TEST_ARGS="tests/unit/test_files.py tests/unit/test_reference_data.py tests/unit/test_download.py -q"
+# What cannot be detected and the checker requires.
+printf '[system]\nhost_memory_configuration = "1x 24GB"\ncooling = "Air"\n' >submission.toml
 step "submission" make submission BENCHMARKS=bert SUBMITTER=Example DIVISION=open CATEGORY=edge STATUS=available \
   RUN_ARGS="--scenarios=offline --preflight=only"
