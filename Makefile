@@ -350,8 +350,8 @@ else
 endif
 
 .PHONY: test_full
-test_full: packages_dev link_dirs ## Run the tests over complete data sets, which `make test` skips
-	@PYTEST_ADDOPTS="$${PYTEST_ADDOPTS:-} $${TEST_ARGS:-}" $(PYTHON) -m pytest -m "full and not container"
+test_full: packages_dev link_dirs ## Run the tests over complete data sets, which `make test` skips (LONG=0: none of ten minutes and more)
+	@PYTEST_ADDOPTS="$${PYTEST_ADDOPTS:-} $${TEST_ARGS:-}" $(PYTHON) -m pytest -m "full and not container$(if $(filter 0,$(LONG)), and not long)"
 
 .PHONY: fuzz
 fuzz: packages_dev link_dirs ## Read 10,000 damaged inputs of each kind (FUZZ_EXAMPLES=…, FUZZ_SEED=…)

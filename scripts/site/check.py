@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from functools import cache
 from html.parser import HTMLParser
 from pathlib import Path
@@ -42,25 +43,36 @@ def seen(path: Path) -> Seen:
 
 
 def faults(site: Path) -> list[str]:
-    """A line for each dead link and each fetch from elsewhere."""
-    found = []
-    for path in sorted(site.rglob("*.html")):
-        where = path.relative_to(site)
-        if where.name == "404.html":
-            continue  # its addresses are those of a server
-        from_elsewhere = [one for one in seen(path).loads if urlsplit(one).scheme not in ("", "data") or one.startswith("//")]
-        found += [f"{where}: loads {target} from elsewhere" for target in from_elsewhere]
-        for target in [*seen(path).links, *(one for one in seen(path).loads if not urlsplit(one).scheme)]:
-            url = urlsplit(target)
-            if url.scheme or target.startswith("//"):
-                continue
-            place = (path.parent / unquote(url.path)).resolve() if url.path else path
-            place = place / "index.html" if place.is_dir() else place
-            if not place.is_file():
-                found.append(f"{where}: {target} does not exist")
-            elif url.fragment and place.suffix == ".html" and unquote(url.fragment) not in seen(place).anchors | {"__top"}:
-                found.append(f"{where}: {target}: there is no such place")
-    return found
+    """A line for each dead link and each fetch from elsewhere. 404.html is left out: its addresses are those of a server."""
+    pages = [path for path in sorted(site.rglob("*.html")) if path.name != "404.html"]
+    return [f"{path.relative_to(site)}: {fault}" for path in pages for fault in of_page(path)]
+
+
+def of_page(path: Path) -> Iterator[str]:
+    """What is wrong with the links of a page and with what it loads."""
+    page = seen(path)
+    for target in page.loads:
+        if is_elsewhere(target):
+            yield f"loads {target} from elsewhere"
+    for target in (*page.links, *page.loads):
+        if not urlsplit(target).scheme and not target.startswith("//"):
+            yield from dead(path, target)
+
+
+def is_elsewhere(target: str) -> bool:
+    """Whether an address is neither of the site nor part of its page."""
+    return urlsplit(target).scheme not in ("", "data") or target.startswith("//")
+
+
+def dead(path: Path, target: str) -> Iterator[str]:
+    """What is missing of a link within the site."""
+    url = urlsplit(target)
+    place = (path.parent / unquote(url.path)).resolve() if url.path else path
+    place = place / "index.html" if place.is_dir() else place
+    if not place.is_file():
+        yield f"{target} does not exist"
+    elif url.fragment and place.suffix == ".html" and unquote(url.fragment) not in seen(place).anchors | {"__top"}:
+        yield f"{target}: there is no such place"
 
 
 def main(arguments: list[str]) -> int:

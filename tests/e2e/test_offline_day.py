@@ -10,6 +10,7 @@ import pytest
 
 
 @pytest.mark.full
+@pytest.mark.long
 @pytest.mark.timeout(3600)
 def test_a_first_day_without_a_network(project: Path, tmp_path: Path) -> None:
     wheels, mirror = os.environ.get("WHEELHOUSE", ""), os.environ.get("MLPERF_MIRROR", "")

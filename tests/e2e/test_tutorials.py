@@ -12,7 +12,7 @@ import pytest
 
 from tests.unit.pages import ROOT, Block, Page
 
-pytestmark = [pytest.mark.full, pytest.mark.timeout(3600)]
+pytestmark = [pytest.mark.full, pytest.mark.long, pytest.mark.timeout(3600)]
 TUTORIALS = sorted((ROOT / "documentation" / "tutorials").glob("*.md"))
 OF_ONE_BLOCK_S = 1500
 

@@ -18,6 +18,7 @@ YAML_FILES = (
     HOOKS,
     WORKFLOW,
     ".github/workflows/nightly.yaml",
+    ".github/workflows/site.yaml",
     f"{TEMPLATES}/bug.yaml",
     f"{TEMPLATES}/result.yaml",
     f"{TEMPLATES}/config_file.yaml",
