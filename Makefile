@@ -303,7 +303,7 @@ $(CONTAINER_TARGETS):
 # On a host with an NVIDIA GPU but without TensorRT, GPU workloads run in the container, which has TensorRT.
 $(call default,GPU_DEVICE,/dev/nvidiactl)
 $(call default,IN_CONTAINER,$$(wildcard /.dockerenv /run/.containerenv))
-BELONGS_INSIDE = $(and $(wildcard $(GPU_DEVICE)),$(if $(IN_CONTAINER)$(wildcard $(subst $(space),\ ,$(VENV))/lib/python3*/site-packages/tensorrt*),,yes))
+BELONGS_INSIDE = $(and $(wildcard $(GPU_DEVICE)),$(if $(filter-out no,$(IN_CONTAINER))$(wildcard $(subst $(space),\ ,$(VENV))/lib/python3*/site-packages/tensorrt*),,yes))
 ASKED_GOALS = $(filter run generate_engines run_harness calibrate,$(MAKECMDGOALS))
 
 run generate_engines run_harness calibrate: | tell_inside
@@ -350,7 +350,7 @@ else
 endif
 
 .PHONY: test_full
-test_full: packages_dev link_dirs ## Run the tests over complete data sets, which `make test` skips (LONG=0: none of ten minutes and more)
+test_full: packages_dev link_dirs ## Run the tests that `make test` skips, over whole data sets (LONG=0: a part)
 	@PYTEST_ADDOPTS="$${PYTEST_ADDOPTS:-} $${TEST_ARGS:-}" $(PYTHON) -m pytest -m "full and not container$(if $(filter 0,$(LONG)), and not long)"
 
 .PHONY: fuzz

@@ -19,6 +19,7 @@ MODULES = (
     "code.backends.generators.text",
     "code.plan.conf_files",
     "code.plan.flags",
+    "code.plan.limits",
     "code.plan.workload",
     "code.precision.graphs",
     "code.precision.samples",

@@ -7,10 +7,12 @@ from collections.abc import Mapping
 from code.backends.base import installed_instead
 from code.common.constants import Scenario
 from code.common.errors import UsageError
+from code.fields.consumer import Consumer
 from code.fields.table import FIELDS, field_table
 from code.plan.request import Value
 from code.rules.metrics import SAMPLES_PER_QUERY, TEN_MINUTES_MS
 
+READS = Consumer("the choice of a runtime that is installed", ("backend",))
 TARGETS = ("target_qps", "target_latency")
 """LoadGen keys that must not be 0."""
 PERCENTILES = tuple(option.name for option in FIELDS if option.loadgen == "target_latency_percentile")
@@ -95,7 +97,7 @@ def _place(value: Value) -> str:
 
 def use_installed(values: dict[str, Value], chosen: bool) -> list[str]:
     """Replace a config's runtime that has no package on this platform by one that does the same; the note that says so."""
-    named = values["backend"]
+    named = READS.of(values)["backend"]
     other = None if chosen else installed_instead(str(named.value))
     if other is None:
         return []

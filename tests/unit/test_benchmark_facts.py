@@ -28,6 +28,7 @@ ALLOWED = {
     "code/fields/rows/words.py": "what rows call the families of benchmarks by",
     "code/fields/rows/runs.py": "a help text says what data_path is for some benchmarks",
     "code/fields/field.py": "an example in an error message",
+    "code/actions/__init__.py": "an example command",
     "code/actions/add_system.py": "an example command",
     "code/plan/request.py": "an example command",
     "code/preflight/storage.py": "an example command",

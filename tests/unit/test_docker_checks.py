@@ -74,7 +74,7 @@ def test_an_interactive_container_wants_a_terminal(project: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("device", "container", "told"), [("/dev/null", "", True), ("/dev/null", "/.dockerenv", False), ("/none", "", False)]
+    ("device", "container", "told"), [("/dev/null", "no", True), ("/dev/null", "/.dockerenv", False), ("/none", "no", False)]
 )
 def test_a_gpu_host_without_tensorrt_is_told_to_run_inside(
     project: Path, tmp_path: Path, device: str, container: str, told: bool

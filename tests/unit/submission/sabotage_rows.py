@@ -264,13 +264,13 @@ SYSTEM: dict[str, Row] = {
         "files",
         "the description of",
         STAGE,
-        also=("scenarios", "stray", "structure"),
+        also=("stray", "structure"),
     ),
     "a system description that is no JSON": Row(
-        lambda tree: (tree.system.write_text("{"), tree.system)[1], "files", "cannot be read", STAGE, also=("scenarios",)
+        lambda tree: (tree.system.write_text("{"), tree.system)[1], "files", "cannot be read", STAGE
     ),
     "a system description that is a list": Row(
-        lambda tree: (tree.system.write_text("[]"), tree.system)[1], "files", "not a JSON object", STAGE, also=("scenarios",)
+        lambda tree: (tree.system.write_text("[]"), tree.system)[1], "files", "not a JSON object", STAGE
     ),
     "no measurements": Row(
         lambda tree: (tree.measurements().unlink(), tree.measurements())[1], "files", "how bert-99 Offline on", STAGE
