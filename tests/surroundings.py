@@ -36,6 +36,7 @@ class Surroundings:
 
     def __init__(self) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="harness-tests-"))
+        os.environ["HYPOTHESIS_STORAGE_DIRECTORY"] = str(self.folder / "hypothesis")
         self.tests = 0
 
     def enter(self, item: pytest.Item) -> None:
