@@ -158,7 +158,7 @@ def nifti(voxels: int = 24) -> bytes:
     struct.pack_into("<h", header, 72, 16)
     struct.pack_into("<f", header, 108, 352.0)
     header[344:348] = b"n+1\0"
-    return gzip.compress(bytes(header) + bytes(2 * voxels))
+    return gzip.compress(bytes(header) + bytes(2 * voxels), mtime=0)
 
 
 LFS = b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 12345\n"
@@ -182,7 +182,7 @@ ONNX = b"\x08\x08" + b"\x3a\x03" + b"abc"  # ir_version: 8, graph: three bytes
         ("image.nii.gz", nifti()[:-9], "not a complete gzip file"),
         ("image.nii.gz", nifti()[:-4] + b"abcd", "not a complete gzip file"),
         ("image.nii.gz", nifti(20), "392 of 400 bytes"),
-        ("image.nii.gz", gzip.compress(b"hello" * 100), "not a NIfTI image"),
+        ("image.nii.gz", gzip.compress(b"hello" * 100, mtime=0), "not a NIfTI image"),
         ("image.nii.gz", b"hello", "not a complete gzip file"),
         ("archive.zip", b"PK\3\4" + bytes(100), "not a complete ZIP archive"),
         ("model.onnx", ONNX[:-1], "not a complete ONNX model"),
