@@ -353,6 +353,10 @@ endif
 test_full: packages_dev link_dirs ## Run the tests that `make test` skips, over whole data sets (LONG=0: a part)
 	@PYTEST_ADDOPTS="$${PYTEST_ADDOPTS:-} $${TEST_ARGS:-}" $(PYTHON) -m pytest -m "full and not container$(if $(filter 0,$(LONG)), and not long)"
 
+.PHONY: mutation
+mutation: packages_dev link_dirs ## Change modules a little and list what no test notices (TEST_ARGS="results/verdict --sample=0")
+	@$(PYTHON) -m tests.mutation
+
 .PHONY: fuzz
 fuzz: packages_dev link_dirs ## Read 10,000 damaged inputs of each kind (FUZZ_EXAMPLES=…, FUZZ_SEED=…)
 	@FUZZ_EXAMPLES="$${FUZZ_EXAMPLES:-10000}" $(PYTHON) -m pytest -m full -o timeout=0 tests/fuzz

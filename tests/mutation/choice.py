@@ -1,0 +1,111 @@
+"""Which modules are changed, and which test files import them."""
+
+from __future__ import annotations
+
+import ast
+import fnmatch
+import re
+import subprocess
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+from tests.mutation.traced import ROOT
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+OUTSIDE = re.compile(r"pytest\.mark\.(e2e|container)\b|pytestmark *= *pytest\.mark\.(e2e|container|cpp)")
+
+
+def floors() -> dict[str, int]:
+    """[tool.mutation.floors] of pyproject.toml: pattern of paths → the least share of noticed changes, in percent."""
+    with (ROOT / "pyproject.toml").open("rb") as file:
+        content = tomllib.load(file)
+    found: dict[str, int] = content["tool"]["mutation"]["floors"]
+    return found
+
+
+def floor_of(path: str, patterns: dict[str, int]) -> int | None:
+    """That of the last pattern that fits; None for a module that is not changed."""
+    fitting = [least for pattern, least in patterns.items() if fnmatch.fnmatch(path, pattern)]
+    return fitting[-1] if fitting else None
+
+
+def modules(patterns: dict[str, int], wanted: Iterable[str] = ()) -> list[str]:
+    """Paths of the modules that have a floor; of those, what is wanted: parts of paths, or all where there are none."""
+    every = sorted(str(path.relative_to(ROOT)) for path in (ROOT / "code").rglob("*.py"))
+    named = list(wanted)
+    return [path for path in every if floor_of(path, patterns) is not None and (not named or any(part in path for part in named))]
+
+
+def changed_lines(since: str) -> dict[str, set[int]]:
+    """Module → its lines that differ from a commit, those not committed yet included."""
+    text = subprocess.run(
+        ["git", "diff", "--unified=0", "--no-color", since, "--", "code"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout
+    found: dict[str, set[int]] = {}
+    path = ""
+    for line in text.splitlines():
+        if line.startswith("+++ "):
+            path = line[6:]
+        elif (hunk := re.match(r"@@ -\S+ \+(\d+)(?:,(\d+))? @@", line)) and path.endswith(".py"):
+            first, count = int(hunk[1]), int(hunk[2] or 1)
+            found.setdefault(path, set()).update(range(first, first + count))
+    return found
+
+
+def importers() -> dict[str, dict[str, int]]:
+    """Module's path → test file → how many other modules of the project lie between them: 0, or 1 where no file imports it."""
+    graph = {path: _imports(path) for folder in ("code", "configs", "tests") for path in _python_files(folder)}
+    found: dict[str, dict[str, int]] = {}
+    for path in graph:
+        if not Path(path).name.startswith("test_") or OUTSIDE.search((ROOT / path).read_text(encoding="utf-8")):
+            continue
+        direct = _through_tests(path, graph)
+        for module in direct:
+            for inner in graph.get(module, ()):
+                found.setdefault(inner, {}).setdefault(path, 1)
+        for module in direct:
+            found.setdefault(module, {})[path] = 0
+    return {module: {file: far for file, far in files.items() if far == min(files.values())} for module, files in found.items()}
+
+
+def _through_tests(path: str, graph: dict[str, set[str]]) -> set[str]:
+    """What a test file imports, also through other files of the tests and the conftest.py of its folders."""
+    seen: set[str] = set()
+    out: set[str] = set()
+    waiting = [path, *(str(folder / "conftest.py") for folder in Path(path).parents)]
+    while waiting:
+        one = waiting.pop()
+        if one in seen or one not in graph:
+            continue
+        seen.add(one)
+        for module in graph[one]:
+            if module.startswith("tests/"):
+                waiting.append(module)
+            else:
+                out.add(module)
+    return out
+
+
+def _python_files(folder: str) -> list[str]:
+    return sorted(str(path.relative_to(ROOT)) for path in (ROOT / folder).rglob("*.py"))
+
+
+def _imports(path: str) -> set[str]:
+    """Paths of the project's modules that a module names in its import statements, those inside functions included."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse((ROOT / path).read_bytes())):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+        else:
+            continue
+        for name in names:
+            base = name.replace(".", "/")
+            found.update(candidate for candidate in (f"{base}.py", f"{base}/__init__.py") if (ROOT / candidate).is_file())
+    return found

@@ -1,0 +1,85 @@
+"""The changes that `make mutation` makes, and which tests it runs for them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.mutation import choice
+from tests.mutation.mutants import Mutant, mutants, sample
+
+SOURCE = '''"""Text."""
+from __future__ import annotations
+
+LIMITS = {"a": 80, "b": 90}
+
+
+def check(values: list[float], least: float = 0.5) -> list[str]:
+    """Numbers 1 and 2 in text are left."""
+    found: list[str] = []
+    for value in values:
+        if value < least and not LIMITS:
+            found.append(f"{value + 1}")
+            continue
+        if any(values):
+            raise ValueError(value * 2)
+    return found + [str(
+        len(values) - 1
+    )]
+'''
+
+
+def changes(source: str) -> dict[str, list[str]]:
+    """What of a source becomes what."""
+    found: dict[str, list[str]] = {}
+    for one in mutants(source.encode()):
+        before, _, after = one.what.partition("  →  ")
+        found.setdefault(before, []).append(after)
+    return found
+
+
+def test_rules_are_changed_and_texts_are_not() -> None:
+    found = changes(SOURCE)
+    assert found["80"] == ["160"] and found["0.5"] == ["1.0"] and found["1"] == ["2"]
+    assert found["value < least"] == ["(value <= least)"]
+    assert found["not LIMITS"] == ["(LIMITS)"]
+    assert set(found["value < least and not LIMITS"]) == {"(value < least or not LIMITS)", "False"}
+    assert found['{"a": 80, "b": 90}'] == ["{'a': 80}"]
+    assert found["continue"] == ["break"] and found["any"] == ["all"]
+    assert found["raise ValueError(value * 2)"] == ["pass"] and found["value * 2"] == ["(value / 2)"]
+    assert set(found["any(values)"]) == {"False", "(not (any(values)))"}
+    assert found["len(values) - 1"] == ["(len(values) + 1)"]
+    assert not [before for before in found if "Numbers" in before or before == "value + 1" or before == "list[str]"]
+
+
+def test_every_change_compiles_differs_and_keeps_its_lines() -> None:
+    source = SOURCE.encode()
+    for one in mutants(source):
+        changed = one.applied(source)
+        compile(changed, "changed", "exec")
+        assert changed != source and changed.count(b"\n") == source.count(b"\n")
+
+
+def test_a_sample_is_the_same_each_time_and_spread_over_lines() -> None:
+    found = mutants(SOURCE.encode())
+    assert sample(found, 5, "1") == sample(found, 5, "1") != sample(found, 5, "2")
+    lines = {one.line for one in found}
+    assert {one.line for one in sample(found, len(lines), "1")} == lines
+    assert sample(found, 10_000, "1") == found
+    assert all(isinstance(one, Mutant) for one in found)
+
+
+def test_each_module_with_a_floor_exists_and_has_a_test_file_that_imports_it() -> None:
+    patterns = choice.floors()
+    tests = choice.importers()
+    for pattern in patterns:
+        assert [path for path in choice.modules(patterns) if Path(path).match(pattern)], f"{pattern} fits no module"
+    untested = [path for path in choice.modules(patterns) if not tests.get(path) and mutants(Path(path).read_bytes())]
+    assert untested == []
+    assert tests["code/results/seal.py"]
+
+
+@pytest.mark.parametrize(("path", "least"), [("code/results/verdict.py", 85), ("code/main.py", None)])
+def test_floors(path: str, least: int | None) -> None:
+    assert choice.floor_of(path, choice.floors()) == least
