@@ -357,6 +357,10 @@ test_full: packages_dev link_dirs ## Run the tests that `make test` skips, over 
 mutation: packages_dev link_dirs ## Change modules a little and list what no test notices (TEST_ARGS="results/verdict --sample=0")
 	@$(PYTHON) -m tests.mutation
 
+.PHONY: soak
+soak: packages_dev link_dirs ## Kill commands at random moments and run them again, for an hour (TEST_ARGS="--minutes=20 --seed=7 --stress")
+	@$(PYTHON) -m tests.soak
+
 .PHONY: fuzz
 fuzz: packages_dev link_dirs ## Read 10,000 damaged inputs of each kind (FUZZ_EXAMPLES=…, FUZZ_SEED=…)
 	@FUZZ_EXAMPLES="$${FUZZ_EXAMPLES:-10000}" $(PYTHON) -m pytest -m full -o timeout=0 tests/fuzz

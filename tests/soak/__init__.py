@@ -1,0 +1,1 @@
+"""`make soak`: commands that are killed at random moments under load, and run again."""
