@@ -18,6 +18,7 @@ from code import actions
 from code.actions import Context
 from code.common import console
 from code.common.errors import HarnessError, Interrupted, RunError, UsageError
+from code.common.parent import end_with_make
 from code.common.paths import ENGINE_DIR
 from code.common.signals import SIGNALS
 from code.plan.reads import prints_json
@@ -145,6 +146,7 @@ def run() -> int:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # file names that are not UTF-8, and terminals that are not
     SIGNALS.catch()
+    end_with_make()
     status = main(sys.argv[1:])
     try:
         sys.stdout.flush()

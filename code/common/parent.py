@@ -33,6 +33,13 @@ def end_with_launcher() -> None:
         end_with(int(given))
 
 
+def end_with_make() -> None:
+    """Have the kernel send SIGTERM to this process when a killed `make` leaves it. Where make did not start it nothing happens."""
+    if os.environ.get("MAKELEVEL"):
+        with contextlib.suppress(OSError, AttributeError):  # not Linux
+            ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
+
+
 def end_with_pool() -> None:
     """The same for a worker process of `multiprocessing`. Also leaves Ctrl-C, which reaches the whole group, to the parent.
 

@@ -72,6 +72,28 @@ def test_a_child_ends_with_its_parent(how: signal.Signals) -> None:
     assert gone(child)
 
 
+@pytest.mark.parametrize("level", ["", "1"], ids=["alone", "under make"])
+def test_a_command_ends_with_a_killed_make_and_outlives_other_parents(level: str) -> None:
+    inner = "from code.common.parent import end_with_make as e\\nimport time\\ne()\\nprint(1, flush=True)\\ntime.sleep(60)"
+    parent = python(
+        "import subprocess, sys, time\n"
+        f"child = subprocess.Popen([sys.executable, '-c', '{inner}'], stdout=subprocess.PIPE)\n"
+        "child.stdout.readline()\n"
+        "print(child.pid, flush=True)\n"
+        "time.sleep(60)\n",
+        MAKELEVEL=level,
+    )
+    assert parent.stdout is not None
+    child = int(parent.stdout.readline())
+    parent.kill()
+    parent.wait(10)
+    if level:
+        assert gone(child)
+    else:
+        assert not gone(child, 0.5)
+        os.kill(child, signal.SIGKILL)
+
+
 def test_a_child_whose_parent_has_gone_already_ends_at_once() -> None:
     done = python("from code.common.parent import end_with\nend_with(1 << 22)\nprint('still here')")
     assert done.wait(10) == 130 and done.stdout is not None and "still here" not in done.stdout.read()
