@@ -192,6 +192,10 @@ def test_an_interrupt_ends_scoring_at_once(
     monkeypatch.setattr(SequenceDataset, "answer", slow)
     samples = open_samples(definition, few(calib_score_samples=40))  # type: ignore[arg-type]
     monkeypatch.setattr(score, "BATCH", 1)
-    with pytest.raises(KeyboardInterrupt):
-        score.run(small_bert(tmp_path), "fp32", samples, samples.scoring, "test")
+    former = signal.signal(signal.SIGINT, signal.default_int_handler)  # tests in the background of a shell ignore it
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            score.run(small_bert(tmp_path), "fp32", samples, samples.scoring, "test")
+    finally:
+        signal.signal(signal.SIGINT, former)
     assert len(answered) < len(samples.scoring) / 2
