@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from code.actions import Context, EachWorkload
-from code.common import console, jsonfile, paths
-from code.results.metadata import METADATA_NAME
+from code.common import console, paths
 from code.results.report import ReportRow
 from code.results.spread import Spread
 from code.rules.metrics import METRICS
@@ -29,12 +28,9 @@ def run(job: Job, context: Context) -> list[ReportRow]:
 
 
 def _say_spread(job: Job, rows: Sequence[ReportRow]) -> None:
-    metric = METRICS[str(job.workload.scenario)]
-    folders = [row.folder for row in rows if row.folder is not None and row.mode == "PerformanceOnly"]
-    found = [jsonfile.object_or_empty(folder / METADATA_NAME).get(metric.key) for folder in folders]
-    values = tuple(float(value) for value in found if isinstance(value, (int, float)))
+    values = tuple(float(row.value) for row in rows if row.value is not None)
     if len(values) > 1:
-        console.say(f"{job.label}: {Spread(values).words(metric)}")
+        console.say(f"{job.label}: {Spread(values).words(METRICS[str(job.workload.scenario)])}")
 
 
 ACTION = EachWorkload(run, reports=True)

@@ -71,36 +71,24 @@ class OnnxRuntime(Backend):
     def build(self, model: Path, values: Mapping[str, Any], folder: Path) -> None:
         """Check that the model loads and copy it to the store."""
         precision = str(READS.of(values)["precision"])
-        self._session(model, 1, precision, "check that the file is a complete ONNX model, or select another with --model_path")
+        _loaded(model, 1, precision, "check that the file is a complete ONNX model, or select another with --model_path")
         shutil.copyfile(model, folder / "engine.onnx")
 
     def load(self, folder: Path, spec: EngineSpec) -> OrtEngine:
         """A session whose threads are divided among the streams."""
         threads = max(1, spec.threads // max(1, spec.streams)) if spec.threads else 0
         step = "rebuild it: make generate_engines RUN_ARGS='… --force_build'"
-        return OrtEngine(self._session(folder / "engine.onnx", threads, spec.precision, step))
-
-    @staticmethod
-    def _session(model: Path, threads: int, precision: str, next_step: str) -> Any:
-        try:
-            import onnxruntime
-        except ImportError as error:
-            raise missing_sdk("onnxruntime", "", error) from error
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.log_severity_level = 3
-        if precision == "fp8":  # ONNX Runtime moves Q/DQ behind Transpose, which it does not implement for fp8
-            options.add_session_config_entry("session.disable_quant_qdq", "1")
-        try:
-            return onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
-        except Exception as error:
-            raise RunError(f"ONNX Runtime cannot load {model}", str(error).splitlines()[0], next_step) from error
+        return OrtEngine(_loaded(folder / "engine.onnx", threads, spec.precision, step))
 
 
-def as_written(model: Path, threads: int = 0) -> OrtEngine:
-    """A graph of any precision, computed node by node: nothing is fused, and Q/DQ nodes stay where they are.
+def _session(model: Path, threads: int, as_it_is: bool, refused: tuple[str, str], keep_qdq: bool) -> Any:
+    """A session on processors.
 
-    RunError for a graph with operators or types that ONNX Runtime does not compute on processors, such as bf16 products.
+    Args:
+        threads: of one call; 0 leaves it to ONNX Runtime.
+        as_it_is: without any optimisation of the graph.
+        refused: what the RunError of a graph that it cannot run says, and what to do then.
+        keep_qdq: leave Q/DQ nodes where they are.
     """
     try:
         import onnxruntime
@@ -109,16 +97,29 @@ def as_written(model: Path, threads: int = 0) -> OrtEngine:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.log_severity_level = 3
-    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-    options.add_session_config_entry("session.disable_quant_qdq", "1")
+    if as_it_is:
+        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    if keep_qdq:
+        options.add_session_config_entry("session.disable_quant_qdq", "1")
     try:
-        return OrtEngine(onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"]))
+        return onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
     except Exception as error:
-        raise RunError(
-            f"ONNX Runtime cannot run {model.name} as it is written",
-            str(error).splitlines()[0],
-            "compare the outputs alone, without --layers",
-        ) from error
+        what, next_step = refused
+        raise RunError(what, str(error).splitlines()[0], next_step) from error
+
+
+def _loaded(model: Path, threads: int, precision: str, next_step: str) -> Any:
+    # ONNX Runtime moves Q/DQ behind Transpose, which it does not implement for fp8.
+    return _session(model, threads, False, (f"ONNX Runtime cannot load {model}", next_step), precision == "fp8")
+
+
+def as_written(model: Path, threads: int = 0) -> OrtEngine:
+    """A graph of any precision, computed node by node: nothing is fused, and Q/DQ nodes stay where they are.
+
+    RunError for a graph with operators or types that ONNX Runtime does not compute on processors, such as bf16 products.
+    """
+    refused = (f"ONNX Runtime cannot run {model.name} as it is written", "compare the outputs alone, without --layers")
+    return OrtEngine(_session(model, threads, True, refused, keep_qdq=True))
 
 
 BACKEND = OnnxRuntime()

@@ -111,6 +111,14 @@ def write_json(path: Path, content: Any) -> None:
         out.write("\n")
 
 
+def shared_folder(folder: Path) -> Path:
+    """A folder that every user may put files into, made if it is not there. OSError where it cannot be."""
+    if not folder.is_dir():
+        folder.mkdir(parents=True, exist_ok=True)
+        folder.chmod(0o1777)
+    return folder
+
+
 def require_regular(path: Path) -> Path:
     """The path of a regular file. OSError for anything else: opening a pipe would wait for a writer for ever."""
     if path.exists() and not path.is_file():

@@ -9,6 +9,25 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+SLOWDOWNS = {0x08: "hardware slowdown", 0x20: "software thermal", 0x40: "hardware thermal", 0x80: "power brake"}
+"""NVML's throttle reasons (nvmlClocksThrottleReasons) that indicate faults rather than ordinary power capping."""
+POWER_CAP = {0x04: "power cap"}
+"""Its reason for a GPU that is held at its power limit."""
+
+
+def asked(library: Any, function: str, *arguments: Any) -> Any:
+    """One NVML call; None if the driver or device does not support it or the user lacks permission.
+
+    Args:
+        library: the module pynvml.
+    """
+    try:
+        call: Callable[..., Any] = getattr(library, function)
+        answer = call(*arguments)
+    except (library.NVMLError, AttributeError):
+        return None
+    return answer.decode() if isinstance(answer, bytes) else answer
+
 
 def query() -> dict[str, Any]:
     """Every GPU and MIG slice, as JSON holds it.
@@ -38,13 +57,7 @@ class _Reader:
         self.nvml = library
 
     def ask(self, function: str, *arguments: Any) -> Any:
-        """One NVML call; None if the driver or device does not support it or the user lacks permission."""
-        try:
-            call: Callable[..., Any] = getattr(self.nvml, function)
-            answer = call(*arguments)
-        except (self.nvml.NVMLError, AttributeError):
-            return None
-        return answer.decode() if isinstance(answer, bytes) else answer
+        return asked(self.nvml, function, *arguments)
 
     def machine(self) -> dict[str, Any]:
         cuda = self.ask("nvmlSystemGetCudaDriverVersion_v2")

@@ -18,7 +18,7 @@ import psutil
 
 from code.common import console, jsonfile
 from code.common.errors import HarnessError, MissingError, RunError, UsageError
-from code.common.files import write_json
+from code.common.files import shared_folder, write_json
 from code.common.typed import listing, real, record, whole, words
 from code.power.knob import KNOBS, Knob
 
@@ -161,16 +161,13 @@ def _runs(pid: int, started: float) -> bool:
 def _folder() -> Path:
     folder = Path(os.environ.get(FOLDER_VARIABLE) or FOLDER)
     try:
-        if not folder.is_dir():
-            folder.mkdir(parents=True)
-            folder.chmod(0o1777)
+        return shared_folder(folder)
     except OSError as error:
         raise MissingError(
             f"limits cannot be set: {folder} cannot be made",
             error.strerror or str(error),
             f"set {FOLDER_VARIABLE} to a folder of yours",
         ) from error
-    return folder
 
 
 def _near(found: float, wanted: float) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from code.machine.nvml import SLOWDOWNS
 from code.preflight.finding import Finding, Reporter, Subject
 
 report = Reporter("GPUs")
@@ -12,9 +13,6 @@ report = Reporter("GPUs")
 GPU = dict[str, Any]
 CLOCK_SHARE = 0.9
 """Application clocks below this share of the default (or of the maximum without a default) count as locked low."""
-
-SLOWDOWNS = {0x08: "hardware slowdown", 0x20: "software thermal", 0x40: "hardware thermal", 0x80: "power brake"}
-"""NVML's throttle reasons (nvmlClocksThrottleReasons) that indicate faults rather than ordinary power capping."""
 
 
 def check(subject: Subject) -> Iterator[Finding]:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from code.machine.nvml import POWER_CAP, SLOWDOWNS
 from code.results.telemetry import Floats, Telemetry, summary
 
 BIN_S = 1.0
@@ -23,13 +24,7 @@ LEAST_SHARE = 0.01
 FALLEN = 0.9
 """A clock below this share of what it usually is in the run has fallen."""
 LEAST_FALL_S = 2.0
-THROTTLE = {
-    0x4: "power cap",
-    0x8: "hardware slowdown",
-    0x20: "thermal",
-    0x40: "thermal, by hardware",
-    0x80: "power brake",
-}
+THROTTLE = {**POWER_CAP, **SLOWDOWNS}
 """NVML's clock event reasons that hold a GPU below the clock it was asked for (nvmlClocksEventReason…)."""
 
 

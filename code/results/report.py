@@ -55,6 +55,7 @@ class ReportRow:
         reasons: why it is INVALID or FAILED.
         notes: further information that does not affect the outcome.
         error: the lines of an error, instead of reasons.
+        value: the result in LoadGen's unit; None if there is none.
         folder: its log folder, <logs>/<system_id>/<benchmark>/<scenario>; None if nothing was run.
     """
 
@@ -67,6 +68,7 @@ class ReportRow:
     notes: tuple[Reason, ...] = ()
     error: tuple[str, ...] = field(default=())
     folder: Path | None = None
+    value: float | None = None
 
     def as_json(self) -> dict[str, Any]:
         """The row as JSON; its folder as an absolute path, in which metadata.json has the whole result."""
@@ -94,6 +96,7 @@ def performance_row(identity: RunIdentity, log: LoadGenLog, verdict: Verdict) ->
         shown_value(log) + (" SIMULATED" if identity.simulated else ""),
         verdict.reasons,
         verdict.notes,
+        value=log.value,
     )
 
 

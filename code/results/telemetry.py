@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 
 from code.common import npyfile
 from code.results.loadgen_log import LoadGenLog
+from code.telemetry.source import FILE
 
-FILE = "telemetry.npz"
 ZONES_S = 900
 """Time zones differ by multiples of this."""
 Floats = NDArray[np.float64]

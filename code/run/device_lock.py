@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from code.common import console, jsonfile
+from code.common.files import shared_folder
 
 FOLDER_VARIABLE = "HARNESS_LOCK_DIR"
 FOLDER = "/tmp/mlperf-inference-locks"  # nosec B108  # O_NOFOLLOW, no file is trusted
@@ -79,9 +80,7 @@ def _open(name: str) -> int | None:
     path = folder / (name.replace("/", "_").replace(" ", "_") + ".lock")
     flags = os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC
     try:
-        if not folder.is_dir():
-            folder.mkdir(parents=True, exist_ok=True)
-            folder.chmod(0o1777)
+        shared_folder(folder)
         try:
             return os.open(path, flags)  # without O_CREAT, which fs.protected_regular refuses for another user's file
         except FileNotFoundError:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from code.machine.nvml import asked
 from code.telemetry.source import FAST_S, SLOW_S, UNKNOWN, Source, Watched
 
 FAST = (
@@ -42,11 +43,8 @@ class Gpu:
     board: Any
 
     def ask(self, function: str, *arguments: Any) -> Any:
-        """One NVML call; None if the driver or device does not support it or the user lacks permission."""
-        try:
-            return getattr(self.nvml, function)(*arguments)
-        except (self.nvml.NVMLError, AttributeError):
-            return None
+        """As `asked`."""
+        return asked(self.nvml, function, *arguments)
 
     def fast(self) -> Sequence[float]:
         """The columns FAST."""

@@ -14,9 +14,8 @@ from numpy.typing import NDArray
 
 from code.common.files import atomic_write
 from code.telemetry import gpus, own, processors
-from code.telemetry.source import Opener, Source, Watched
+from code.telemetry.source import FILE, Opener, Source, Watched
 
-FILE = "telemetry.npz"
 BUDGET = 0.004
 """Share of one core that sampling may take: beyond it, readings are taken less often."""
 ROWS = 36_000

@@ -6,6 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+FILE = "telemetry.npz"
+"""The record of a test, beside LoadGen's logs."""
 UNKNOWN = float("nan")
 FAST_S = 0.1
 SLOW_S = 1.0

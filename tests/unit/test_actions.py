@@ -3,31 +3,14 @@
 from __future__ import annotations
 
 import json
-import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from code import actions
 from code.common.errors import UsageError
-from code.main import main
 from code.rules.benchmarks import BENCHMARKS
-
-Act = Callable[..., tuple[int, str]]
-
-
-@pytest.fixture
-def act(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Act:
-    """Call an action with options; returns its exit status and everything that it printed."""
-    monkeypatch.setattr(sys, "argv", ["code.main"])
-
-    def call(action: str, *options: str) -> tuple[int, str]:
-        status = main([f"--action={action}", *options])
-        printed = capsys.readouterr()
-        return status, printed.out + printed.err
-
-    return call
+from tests.unit.acting import Act
 
 
 def test_every_action_is_loaded() -> None:

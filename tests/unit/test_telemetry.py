@@ -22,7 +22,7 @@ from code.results import noise, telemetry
 from code.results.loadgen_log import LoadGenLog, LogEntry
 from code.telemetry import gpus, own, processors, recorder
 from code.telemetry.recorder import Recorder, Track, recorded
-from code.telemetry.source import Source, Watched
+from code.telemetry.source import FILE, Source, Watched
 
 BEGIN = 1_800_000_000.0
 
@@ -177,11 +177,11 @@ def test_a_record_is_whole_also_when_the_test_fails(tmp_path: Path) -> None:
     with pytest.raises(RuntimeError), recorded(tmp_path, Watched((0,), (), os.getpid())):
         time.sleep(0.25)
         raise RuntimeError
-    found = npyfile.read_archive(tmp_path / recorder.FILE)
+    found = npyfile.read_archive(tmp_path / FILE)
     times = found["processors/t"]
     assert len(times) >= 2 and (np.diff(times) > 0).all() and abs(times[-1] - time.time()) < 60
     assert len(found["processors/cpu0_busy_s_total"]) == len(times)
-    assert [path.name for path in tmp_path.iterdir()] == [recorder.FILE]
+    assert [path.name for path in tmp_path.iterdir()] == [FILE]
 
 
 def test_a_long_record_is_thinned() -> None:
@@ -209,7 +209,7 @@ def test_an_expensive_source_is_read_less_often() -> None:
 
 @pytest.mark.parametrize("content", [b"", b"PK", b"PK\x03\x04 nothing", b"\x93NUMPY"])
 def test_a_damaged_record_is_no_record(tmp_path: Path, content: bytes) -> None:
-    (tmp_path / telemetry.FILE).write_bytes(content)
+    (tmp_path / FILE).write_bytes(content)
     assert telemetry.read(tmp_path, log()) is None
 
 
@@ -248,7 +248,7 @@ def record(folder: Path, **more: tuple[Sequence[float], Sequence[float]]) -> tel
     arrays |= {f"{source}/t": BEGIN + t for source in columns}
     for name, (times, values) in more.items():
         arrays[name], arrays[name.split("/")[0] + "/t"] = np.array(values, float), BEGIN + np.array(times, float)
-    np.savez_compressed(folder / telemetry.FILE, **arrays)
+    np.savez_compressed(folder / FILE, **arrays)
     found = telemetry.read(folder, log())
     assert found is not None
     return found
@@ -292,7 +292,7 @@ def test_a_clock_that_falls(tmp_path: Path) -> None:
 def test_a_gpu_that_was_too_hot(tmp_path: Path) -> None:
     t = np.arange(0.0, 20.1, 0.1)
     (event,) = noise.events(record(tmp_path, **{"gpu0/throttle_reasons": (t, np.where(t > 15, 0x20, 0))}))
-    assert event.words == "gpu0 was held back (thermal)"
+    assert event.words == "gpu0 was held back (software thermal)"
 
 
 def test_energy_by_the_counter_where_there_is_one(tmp_path: Path) -> None:

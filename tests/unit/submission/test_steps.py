@@ -4,33 +4,15 @@ from __future__ import annotations
 
 import json
 import shutil
-import sys
 import tarfile
-from collections.abc import Callable
 from pathlib import Path
 
-import pytest
-
 from code.common.paths import build_dir
-from code.main import main
 from code.submission.stage import staging
+from tests.unit.acting import Act
 from tests.unit.submission import made
 
 WHO = ("--submitter=Example", "--division=open", "--category=edge", "--status=available")
-Act = Callable[..., tuple[int, str]]
-
-
-@pytest.fixture
-def act(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Act:
-    """Call an action with options; returns its exit status and everything that it printed."""
-    monkeypatch.setattr(sys, "argv", ["code.main"])
-
-    def call(action: str, *options: str) -> tuple[int, str]:
-        status = main([f"--action={action}", *options])
-        printed = capsys.readouterr()
-        return status, printed.out + printed.err
-
-    return call
 
 
 def test_from_runs_to_the_tarball(logs: Path, tmp_path: Path, act: Act) -> None:
