@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 SLOWDOWNS = {0x08: "hardware slowdown", 0x20: "software thermal", 0x40: "hardware thermal", 0x80: "power brake"}
-"""NVML's throttle reasons (nvmlClocksThrottleReasons) that indicate faults rather than ordinary power capping."""
+"""NVML's throttle reasons (nvmlClocksThrottleReasonHwSlowdown and others) that indicate faults rather than ordinary power capping."""
 POWER_CAP = {0x04: "power cap"}
 """Its reason for a GPU that is held at its power limit."""
 

@@ -25,7 +25,7 @@ FALLEN = 0.9
 """A clock below this share of what it usually is in the run has fallen."""
 LEAST_FALL_S = 2.0
 THROTTLE = {**POWER_CAP, **SLOWDOWNS}
-"""NVML's clock event reasons that hold a GPU below the clock it was asked for (nvmlClocksEventReason…)."""
+"""NVML's clock event reasons that hold a GPU below the clock it was asked for (nvmlClocksEventReasonHwSlowdown and others)."""
 
 
 @dataclass(frozen=True)
