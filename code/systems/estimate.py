@@ -48,7 +48,8 @@ FIELD_OF = {
 """The config field that each scenario's estimate is for."""
 
 
-_SYSTEMS = {row.name.format(count): (row.accelerator, count) for row in FAMILIES for count in row.counts}
+SYSTEM_OF = {row.name.format(count): (row.accelerator, count) for row in FAMILIES for count in row.counts}
+"""Known system → its accelerator, and how many it has."""
 
 
 class Speed(NamedTuple):
@@ -224,7 +225,7 @@ def latencies(benchmark: str, full_name: str) -> Iterator[Figure]:
 def _configured(full_name: str, scenario: str) -> Iterator[Figure]:
     for row in PUBLIC_CONFIGS:
         if row.benchmark == full_name and row.scenario == scenario:
-            accelerator, count = _SYSTEMS[row.system]
+            accelerator, count = SYSTEM_OF[row.system]
             source = f"{VENDOR} of {full_name} {scenario} for {row.system} ({row.expected:g})"
             yield Figure(accelerator, count, row.expected, source, False)
 

@@ -17,6 +17,7 @@ from code.systems.data.public_configs import PUBLIC_CONFIGS
 from code.systems.data.published import LATENCIES, PUBLISHED
 from code.systems.estimate import FIELD_OF, latencies, rates
 from code.systems.known_hardware import KnownGPU, KnownMIG
+from code.systems.prediction import measured
 from code.systems.system_list import KnownSystem, System
 from configs import loading
 from configs.inspection import system_of
@@ -148,5 +149,7 @@ def test_the_committed_results_are_the_rounds_own(shared: Path) -> None:
         assert row_.samples_per_second == pytest.approx(statistics.median(values), rel=1e-5)
         assert row_.best == pytest.approx(max(values), rel=1e-5)
     assert {key for key in found if key[4] == "v4.1"} == {key for key in committed if key[4] == "v4.1"}
+    each = sorted((*point[:4], float(f"{rate:.6g}")) for point, rate in measured() if not point.configured)
+    assert each == sorted((*key[:4], float(f"{value:.6g}")) for key, values in found.items() for value in values)
     for latency in LATENCIES:
         assert latency.milliseconds == pytest.approx(latest[latency.accelerator, latency.benchmark, latency.round], rel=1e-5)

@@ -1,0 +1,95 @@
+"""Predictions: as good as documentation/predictions.md says, by the same arithmetic, and refused where nothing supports them."""
+
+from __future__ import annotations
+
+import statistics
+from collections import defaultdict
+from collections.abc import Callable
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pytest
+
+from code.common import paths
+from code.systems import prediction
+from code.systems.prediction import Point, covariance, leave_out, measured, predict
+from scripts.write_predictions import BEGIN, END, GOALS, table
+
+
+@pytest.mark.parametrize(
+    "group", [lambda point: point.machine, lambda point: (point.accelerator, point.accelerators)], ids=["machine", "system"]
+)
+def test_results_left_out_are_predicted_within_the_goals(group: Callable[[Point], Any]) -> None:
+    checks = [check for check in leave_out(group) if not check.point.configured]
+    errors = defaultdict(list)
+    for check in checks:
+        errors[check.point.network, check.point.scenario].append(check.error)
+    assert len(errors) == 5
+    for (_, scenario), values in errors.items():
+        assert statistics.median(values) <= GOALS[scenario]
+    assert sum(check.held for check in checks) >= 0.9 * len(checks)
+
+
+def test_leaving_out_is_the_same_as_predicting_from_the_others() -> None:
+    known = list(measured())
+    accelerator = "L40S"
+    others = [(p, rate) for p, rate in known if p.accelerator != accelerator]
+    mine = [p for p, _ in known if p.accelerator == accelerator]
+    points = [p for p, _ in others]
+    logs = np.log([rate / p.accelerators for p, rate in others])
+    towards = covariance(mine, points)
+    means = towards @ np.linalg.solve(covariance(points, points), logs)
+    found = {check.point: check for check in leave_out(lambda p: p.accelerator)}
+    for point, mean in zip(mine, means, strict=True):
+        assert found[point].predicted.rate == pytest.approx(point.accelerators * np.exp(mean), rel=1e-4)
+
+
+def test_the_page_has_the_table() -> None:
+    page = (paths.project_root() / "documentation" / "predictions.md").read_text(encoding="utf-8")
+    written = page.split(BEGIN)[1].split(END)[0]
+    assert table() in written, "python -m scripts.write_predictions"
+
+
+def test_more_accelerators_reach_more() -> None:
+    rates = [predict("bert-99", "Server", "H100_SXM_80GB", count) for count in (1, 2, 4, 8)]
+    assert all(b is not None and a is not None and 1.7 < b.rate / a.rate < 2.1 for a, b in pairwise(rates))
+
+
+def test_less_is_known_of_an_accelerator_without_results() -> None:
+    def width(accelerator: str) -> float:
+        found = predict("bert-99", "Offline", accelerator, 8)
+        assert found is not None and found.low < found.rate < found.high
+        return found.high / found.low
+
+    assert width("H100_SXM_80GB") < width("A100_SXM_80GB") < width("H200_NVL")
+
+
+@pytest.mark.parametrize(
+    ("benchmark", "scenario", "accelerator"),
+    [
+        ("bert-99", "Offline", "B200_SXM_180GB"),
+        ("gptj-99", "Server", "T4"),
+        ("bert-99", "SingleStream", "L4"),
+        ("bert-99", "Offline", "no such GPU"),
+        ("resnet50", "Offline", "L4"),
+    ],
+)
+def test_nothing_is_predicted_without_support(benchmark: str, scenario: str, accelerator: str) -> None:
+    assert predict(benchmark, scenario, accelerator, 1) is None
+
+
+def test_the_source_says_how_near_results_are() -> None:
+    def source(accelerator: str, count: int) -> str:
+        found = predict("bert-99", "Offline", accelerator, count)
+        assert found is not None
+        return found.source
+
+    assert source("H200_SXM_141GB", 8).endswith("of this system")
+    assert "in other counts" in source("H200_SXM_141GB", 4)
+    assert "none of this accelerator" in source("H200_NVL", 8)
+
+
+def test_amplitudes_belong_to_effects() -> None:
+    points = [point for point, _ in measured()][:3]
+    assert set(prediction.AMPLITUDES) == set(prediction.effects(points, points))
