@@ -18,6 +18,7 @@ from code.systems.system_list import KnownSystem
 from configs import loading
 from configs.configuration import CONFIG_ROOT, Probed, Registered
 from configs.inspection import duplicates, faults, misplaced, system_of
+from tests.empty import some
 
 LISTED = (
     *("A100_SXM4_40GBx1", "A100_SXM4_40GBx8", "A100_SXM_80GBx1", "A100_SXM_80GBx8", "A100_PCIe_80GBx1", "A100_PCIe_80GBx8"),
@@ -71,7 +72,7 @@ def test_classes_stand_where_they_belong(benchmark: Benchmark) -> None:
 
 
 def test_expected_values_say_where_they_are_from() -> None:
-    for path in sorted(CONFIG_ROOT.glob("*/*/__init__.py")):
+    for path in sorted(some(CONFIG_ROOT.glob("*/*/__init__.py"))):
         lines = path.read_text(encoding="utf-8").splitlines()
         assert len(lines) < 400
         for line in lines:

@@ -2,13 +2,17 @@
 
 A module is named by a part of its path. Each change runs the tests that execute its line, of the test files that import the module
 (through one other module where none does directly). A change of a line that no such test executes is not noticed, and costs nothing.
-`--since=COMMIT` changes only lines that differ from a commit. The exit status is 1 where a module is below its floor in pyproject.toml.
+The exit status is 1 where a module is below its floor in pyproject.toml.
+
+`--since=COMMIT` changes only lines that differ from a commit, of any module of the project, and judges them together: the exit status is 1
+where tests notice less than half of ten changes or more, all of which were tried.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
+import random
 import shlex
 import shutil
 import sys
@@ -26,6 +30,8 @@ LONGEST_S = 40.0
 """Of the tests that one change runs, those that take so long together."""
 FEW = 10
 """A sample of fewer changes says too little of a module to judge it by its floor."""
+SINCE_FLOOR = 50
+"""Share of the changes of new lines that tests must notice, in percent: some change nothing that anybody could notice."""
 
 
 @dataclass
@@ -43,15 +49,18 @@ class Tally:
 
 def main() -> int:
     arguments = _arguments()
-    patterns = choice.floors()
-    chosen = choice.modules(patterns, arguments.modules)
     only = choice.changed_lines(arguments.since) if arguments.since else None
+    patterns = choice.floors() if only is None else {"code/*": 0}
+    chosen = choice.modules(patterns, arguments.modules)
     if only is not None:
         chosen = [path for path in chosen if path in only]
+    work = {path: found for path in chosen if (found := _sampled(path, arguments, only))}
+    if arguments.most:
+        work = fewer(work, arguments.most, arguments.seed)
+    chosen = list(work)
     if not chosen:
-        print("no module to change" + (f": no line with a floor differs from {arguments.since}" if only is not None else ""))
+        print("no module to change" + (f": no line of the code differs from {arguments.since}" if only is not None else ""))
         return 0 if only is not None else 2
-    work = {path: _sampled(path, arguments, only) for path in chosen}
     began, limit_s = time.monotonic(), arguments.minutes * 60 or float("inf")
     preload()
     with tempfile.TemporaryDirectory(prefix="mutation-") as folder:
@@ -64,7 +73,8 @@ def main() -> int:
             for name in one.failed:
                 print(f"note: {name} fails without any change and is left out ({file})")
         found = _judge(copies, work, known, tests, began + limit_s)
-    return _report(found, patterns, Path(arguments.out))
+    status = _report(found, patterns, Path(arguments.out))
+    return status if only is None else _judge_together(found, arguments.since)
 
 
 def _arguments() -> argparse.Namespace:
@@ -73,6 +83,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--sample", type=int, default=20, help="changes of each module at most (0: all)")
     parser.add_argument("--seed", default="1", help="which changes are in the sample")
     parser.add_argument("--since", default="", help="only lines that differ from this commit")
+    parser.add_argument("--most", type=int, default=0, help="changes altogether at most (0: no limit)")
     parser.add_argument("--minutes", type=float, default=0.0, help="stop after so long; what was not tried is counted")
     parser.add_argument("--jobs", type=int, default=max(1, len(os.sched_getaffinity(0)) // 2))
     parser.add_argument("--out", default=str(ROOT / "build" / "mutation"), help="folder of survivors.txt")
@@ -85,6 +96,16 @@ def _sampled(path: str, arguments: argparse.Namespace, only: dict[str, set[int]]
     if only is not None:
         found = [one for one in found if only[path] & set(range(one.line, one.last_line + 1))]
     return sample(found, arguments.sample or len(found), f"{arguments.seed} {path}")
+
+
+def fewer(work: dict[str, list[Mutant]], most: int, seed: str) -> dict[str, list[Mutant]]:
+    """At most so many changes of all modules together, the same ones for the same seed."""
+    every = [(path, one) for path, found in work.items() for one in found]
+    places = sorted(random.Random(seed).sample(range(len(every)), min(most, len(every))))
+    kept: dict[str, list[Mutant]] = {}
+    for path, one in (every[place] for place in places):
+        kept.setdefault(path, []).append(one)
+    return kept
 
 
 def _compiles(source: bytes) -> bool:
@@ -108,7 +129,8 @@ def _baselines(copies: list[Path], files: list[str], scope: list[str], end: floa
     def task(copy: Path, file: str) -> dict[str, Any]:
         return {"status": "the time is up"} if time.monotonic() > end else baseline(copy, file, scope)
 
-    waiting = [(file, 600.0, lambda copy, file=file: task(copy, file)) for file in files]
+    longest_s = min(600.0, max(1.0, end - time.monotonic()))
+    waiting = [(file, longest_s, lambda copy, file=file: task(copy, file)) for file in files]
     _pool(copies, waiting, done)
     return found
 
@@ -149,7 +171,9 @@ def _judge(
             found[path].untried += 1
             continue
         files, names, seconds = _covering(path, one, known, tests.get(path, {}))
-        if not names:
+        if not names and set(tests.get(path, {})) - set(known):
+            found[path].untried += 1  # a test file that was left out might execute it
+        elif not names:
             found[path].survived.append(one)
             print(f"not executed: {path}:{one.line}: {one.what}", flush=True)
         else:
@@ -237,6 +261,20 @@ def _report(found: dict[str, Tally], patterns: dict[str, int], out: Path) -> int
             file=sys.stderr,
         )
     return 1 if below else 0
+
+
+def _judge_together(found: dict[str, Tally], since: str) -> int:
+    """The exit status for changes of new lines."""
+    killed, tried = sum(one.killed for one in found.values()), sum(one.tried for one in found.values())
+    if tried < FEW or any(one.untried for one in found.values()) or 100 * killed >= SINCE_FLOOR * tried:
+        return 0
+    print(
+        f"error: of {tried} changes to lines that differ from {since}, tests noticed {killed}\n"
+        f"  why:  at least {SINCE_FLOOR} % must be noticed\n"
+        "  next: write tests that fail for the changes listed above",
+        file=sys.stderr,
+    )
+    return 1
 
 
 if __name__ == "__main__":

@@ -154,6 +154,8 @@ def _statement(node: ast.stmt) -> list[str]:
         return ["pass"]
     if isinstance(node, ast.Continue):
         return ["break"]
+    if isinstance(node, ast.Return) and node.value is not None and not _number(node.value):
+        return ["return None"]
     return []
 
 
@@ -172,6 +174,11 @@ def _shorter(node: ast.List | ast.Dict | ast.Set) -> list[str]:
     if isinstance(node, ast.List) and not isinstance(node.ctx, ast.Load):
         return []
     return [_with(node, elts=node.elts[:-1])] if len(node.elts) > 1 else []
+
+
+def _number(node: ast.expr) -> bool:
+    """A number, a truth value or None, which `_constant` changes."""
+    return isinstance(node, ast.Constant) and not isinstance(node.value, (str, bytes))
 
 
 def _text(node: ast.expr) -> bool:

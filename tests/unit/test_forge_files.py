@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.empty import some
+
 TEMPLATES = ".github/ISSUE_TEMPLATE"
 WORKFLOW = ".github/workflows/ci.yaml"
 HOOKS = ".pre-commit-config.yaml"
@@ -131,17 +133,20 @@ def test_the_tools_of_the_hooks_exist(project: Path) -> None:
         assert tool.is_file(), f"{tool} is not installed (it is among the development packages)"
 
 
-@pytest.mark.parametrize("name", TEXTS)
-def test_relative_links_lead_somewhere(project: Path, name: str) -> None:
-    text = (project / name).read_text(encoding="utf-8")
-    for place in re.findall(r"\]\((?!https?:|#)([^)#]+)", text):
+def in_texts(project: Path, pattern: str) -> list[tuple[str, str]]:
+    """(text, place) of each place that the texts for contributors name; at least one."""
+    texts = {name: (project / name).read_text(encoding="utf-8") for name in TEXTS}
+    return some((name, place) for name, text in texts.items() for place in re.findall(pattern, text))
+
+
+def test_relative_links_lead_somewhere(project: Path) -> None:
+    for name, place in in_texts(project, r"\]\((?!https?:|#)([^)#]+)"):
         assert ((project / name).parent / place).exists(), f"{name} links to {place}"
 
 
-@pytest.mark.parametrize("name", TEXTS)
-def test_every_path_of_the_tree_that_is_named_exists(project: Path, name: str) -> None:
-    text = (project / name).read_text(encoding="utf-8")
-    named = set(re.findall(r"`((?:\.ci|\.github|code|docker|documentation|requirements|scripts|tests)/[\w./-]*)`", text))
+def test_every_path_of_the_tree_that_is_named_exists(project: Path) -> None:
+    folders = r"`((?:\.ci|\.github|code|docker|documentation|requirements|scripts|tests)/[\w./-]*)`"
+    named = {place for _, place in in_texts(project, folders)}
     ours = {"code/common/systems/custom_list.py"}  # written by `make add_system`
     assert not {place for place in named - ours if not (project / place).exists()}
 

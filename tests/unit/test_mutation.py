@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.mutation import choice
+from tests.mutation.__main__ import Tally, _judge_together, fewer
 from tests.mutation.mutants import Mutant, mutants, sample
 
 SOURCE = '''"""Text."""
@@ -48,6 +49,7 @@ def test_rules_are_changed_and_texts_are_not() -> None:
     assert found['{"a": 80, "b": 90}'] == ["{'a': 80}"]
     assert found["continue"] == ["break"] and found["any"] == ["all"]
     assert found["raise ValueError(value * 2)"] == ["pass"] and found["value * 2"] == ["(value / 2)"]
+    assert [after for before, after in found.items() if before.startswith("return ")] == [["return None"]]
     assert set(found["any(values)"]) == {"False", "(not (any(values)))"}
     assert found["len(values) - 1"] == ["(len(values) + 1)"]
     assert not [before for before in found if "Numbers" in before or before == "value + 1" or before == "list[str]"]
@@ -68,6 +70,25 @@ def test_a_sample_is_the_same_each_time_and_spread_over_lines() -> None:
     assert {one.line for one in sample(found, len(lines), "1")} == lines
     assert sample(found, 10_000, "1") == found
     assert all(isinstance(one, Mutant) for one in found)
+
+
+def test_a_few_changes_of_all_modules_are_the_same_each_time() -> None:
+    found = mutants(SOURCE.encode())
+    work = {"code/a.py": found[:9], "code/b.py": found[9:15]}
+    kept = fewer(work, 6, "1")
+    assert kept == fewer(work, 6, "1") != fewer(work, 6, "2")
+    assert sum(map(len, kept.values())) == 6 and all(set(kept[path]) <= set(work[path]) for path in kept)
+    assert fewer(work, 100, "1") == work
+
+
+@pytest.mark.parametrize(
+    ("killed", "survived", "untried", "status"), [(5, 5, 0, 0), (4, 6, 0, 1), (0, 9, 0, 0), (4, 6, 1, 0), (12, 0, 0, 0)]
+)
+def test_changes_of_new_lines_are_judged_together(killed: int, survived: int, untried: int, status: int) -> None:
+    """Half of ten is enough. Fewer than ten, and what the time did not suffice for, are no reason to fail."""
+    one = mutants(SOURCE.encode())[0]
+    found = {"a": Tally(killed), "b": Tally(0, [one] * survived, untried)}
+    assert _judge_together(found, "HEAD^") == status
 
 
 def test_each_module_with_a_floor_exists_and_has_a_test_file_that_imports_it() -> None:

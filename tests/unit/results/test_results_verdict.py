@@ -13,6 +13,7 @@ from code.fields import table as fields
 from code.results.loadgen_log import LoadGenLog, read_detail
 from code.results.reason import number, round_down, round_up
 from code.results.verdict import Verdict, judge
+from tests.empty import some
 
 
 @pytest.fixture
@@ -40,7 +41,7 @@ def test_whole_accuracy_runs_are_valid(scenario: str, verdict_of: Callable[[str]
 
 
 def test_public_results_are_valid_and_meet_ten_minutes(shared: Path) -> None:
-    for path in sorted((shared / "data" / "mlperf_logs").rglob("mlperf_log_detail.txt")):
+    for path in sorted(some((shared / "data" / "mlperf_logs").rglob("mlperf_log_detail.txt"))):
         verdict = judge(read_detail(path))
         assert verdict.valid, path
         assert verdict.ten_minutes_met is ("performance" in path.parts)

@@ -14,6 +14,7 @@ from code.plan.request import parse
 from code.rules.rounds import round_named
 from code.submission.check import report_columns, tree_checks
 from code.submission.stage import candidates, record
+from tests.empty import some
 from tests.faults.test_foreign import WRONG, changed, places
 
 V61 = round_named("v6.1")
@@ -59,7 +60,7 @@ def test_json_of_a_tree_with_other_types(tree: Path) -> None:
 
 def test_texts_of_a_tree_that_are_damaged(tree: Path) -> None:
     folder = next((tree / "open/Example/results").glob("*/bert-99/Offline"))
-    for path in sorted(p for p in folder.rglob("*") if p.suffix in (".txt", ".conf")):
+    for path in some(sorted(p for p in folder.rglob("*") if p.suffix in (".txt", ".conf"))):
         data = path.read_bytes()
         for damaged in (b"", b"\xff\xfe\0", b"x" * 99, data[: len(data) // 2], b"\0" * 50, data[::-1]):
             path.write_bytes(damaged)
