@@ -130,6 +130,18 @@ generate_engines: $(READY) $(NAMED_PACKAGES) ## Build the engines that RUN_ARGS 
 run_harness: $(READY) ## Run LoadGen with the engines already built
 	@$(HARNESS) --action=run_harness $(NAMED_BENCHMARKS) @RUN_ARGS
 
+.PHONY: run_harness_power
+run_harness_power: $(READY) ## Run LoadGen while an analyser measures power (--power_server=HOST --ntp_server=HOST)
+	@$(HARNESS) --action=run_harness --power $(NAMED_BENCHMARKS) @RUN_ARGS
+
+# A short run of the tiny BERT unless another one is named.
+DRY_RUN = $(if $(BENCHMARKS)$(findstring --benchmarks,$(RUN_ARGS)),$(NAMED_BENCHMARKS),--benchmarks=bert) \
+  $(if $(findstring --scenarios,$(RUN_ARGS)),,--scenarios=singlestream) $(if $(findstring --min_duration,$(RUN_ARGS)),,--min_duration=10000)
+
+.PHONY: power_dry_run
+power_dry_run: $(READY) $(NAMED_PACKAGES) ## Try power-dev's whole protocol without an analyser (MLPERF_POWER_DIR names a checkout of it)
+	@$(HARNESS) --action=power_dry_run $(DRY_RUN) @RUN_ARGS
+
 .PHONY: calibrate
 calibrate: $(READY) packages_calibration ## Calibrate for int8
 	@$(HARNESS) --action=calibrate $(NAMED_BENCHMARKS) @RUN_ARGS

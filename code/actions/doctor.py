@@ -22,21 +22,29 @@ def run(context: Context) -> int:
     request = context.request
     benchmarks = [str(benchmark.valstr) for benchmark in wanted_benchmarks(request["benchmarks"] or [])]
     given = request.given.get("model_variant")
-    return examine(request["capture"] or None, bool(request["json"]), benchmarks, str(given.value) if given else "")
+    servers = (request["power_server"] or "", request["ntp_server"] or "")
+    return examine(request["capture"] or None, bool(request["json"]), benchmarks, str(given.value) if given else "", servers)
 
 
-def examine(capture: Path | str | None = None, as_json: bool = False, benchmarks: Sequence[str] = (), variant: str = "") -> int:
+def examine(
+    capture: Path | str | None = None,
+    as_json: bool = False,
+    benchmarks: Sequence[str] = (),
+    variant: str = "",
+    servers: tuple[str, str] = ("", ""),
+) -> int:
     """Check this machine, or a captured one; print the findings and return the exit status.
 
     Args:
         benchmarks: short names of the benchmarks to run; disk space, data and models are checked for these.
         variant: "reference" or "tiny"; '' for this machine's default.
+        servers: power-dev's server and the time server of a power measurement; '' for none.
     """
     if capture is None:
         for line in journal.recover():
             console.warn(line)
     detected = detect(capture)
-    findings = run_checks(detected.machine, detected, benchmarks, variant)
+    findings = run_checks(detected.machine, detected, benchmarks, variant, *servers)
     counts = Counter(finding.level for finding in findings)
     status = FAULTY_STATUS if counts[Level.ERROR] else 0
     if as_json:

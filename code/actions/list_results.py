@@ -80,6 +80,8 @@ def verdict(one: Run) -> str:
     word = str(one.metadata.get("result_validity", "?"))
     if one.simulated:
         return f"{word}, SIMULATED"
+    if one.unreal:
+        return f"{word}, power DRY RUN"
     return f"{word}, open only" if one.open_only else word
 
 

@@ -7,10 +7,11 @@ from pathlib import Path
 
 from code.actions import Context, EachWorkload
 from code.common import console, paths
+from code.common.errors import UsageError
 from code.results.report import ReportRow
 from code.results.spread import Spread
 from code.rules.metrics import METRICS
-from code.run import audit_config
+from code.run import audit_config, power_run
 from code.run.folders import log_root
 from code.run.job import Job
 
@@ -19,10 +20,23 @@ MODES = {"SubmissionRun": ("PerformanceOnly", "AccuracyOnly")}
 
 def run(job: Job, context: Context) -> list[ReportRow]:
     """Run the tests and return one row per mode. MissingError if the engine is not built."""
+    meter = power_run.meter(context.request)
+    return tests(job, int(context.request["repeat"]), meter)
+
+
+def tests(job: Job, times: int = 1, meter: power_run.Meter | None = None) -> list[ReportRow]:
+    """Run the tests of a job; the power of its performance runs is measured where there is a meter.
+
+    MissingError if the engine is not built, UsageError for a meter without a performance run.
+    """
     audit_config.refuse_leftover(paths.project_root(), Path.cwd(), log_root(job.workload))
-    job.prepare()
     asked = str(job.workload["test_mode"])
-    rows = [job.run(mode) for _ in range(int(context.request["repeat"])) for mode in MODES.get(asked, (asked,))]
+    if meter is not None and asked == "AccuracyOnly":
+        raise UsageError("power is measured in performance runs only", f"the test mode is {asked}", "leave --power out")
+    job.prepare()
+    measured = power_run.measured(job, meter) if meter is not None else None
+    modes = MODES.get(asked, (asked,))
+    rows = [job.run(mode, measured if mode == "PerformanceOnly" else None) for _ in range(times) for mode in modes]
     _say_spread(job, rows)
     return rows
 

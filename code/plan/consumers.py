@@ -36,6 +36,7 @@ MODULES = (
     "code.run.spec_fields",
     "code.run.surroundings",
     "code.run.power",
+    "code.run.power_run",
     "code.run.telemetry",
     "configs.inspection",
 )

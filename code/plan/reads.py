@@ -10,10 +10,10 @@ from code.fields.table import FIELDS
 
 PLANNING = (
     *("run", "generate_engines", "run_harness", "calibrate", "tune", "explain", "debug_accuracy", "inspect_engine"),
-    *("check_engines", "run_audit_harness", "run_audit_verification", "submission"),
+    *("power_dry_run", "check_engines", "run_audit_harness", "run_audit_verification", "submission"),
 )
 """Actions that plan workloads: they read every option that has no entry below, and every config field."""
-REHEARSED = tuple(name for name in PLANNING if name != "submission")
+REHEARSED = tuple(name for name in PLANNING if name not in ("submission", "power_dry_run"))
 RUNS = ("run", "run_harness", "submission")
 STAGES = ("stage_results", "submission")
 WHO = (*STAGES, "populate_readme", "check_submission", "pack_submission", "encrypt_submission")
@@ -26,6 +26,9 @@ READ_BY: Mapping[str, tuple[str, ...]] = {
     "json": JSON,
     "force_build": ("run", "generate_engines", "submission"),
     "repeat": ("run", "run_harness"),
+    "power": ("run", "run_harness"),
+    "power_server": ("run", "run_harness", "doctor"),
+    "ntp_server": ("run", "run_harness", "doctor"),
     "write": ("tune",),
     "trials": ("tune",),
     "tune_duration": ("tune",),
@@ -56,8 +59,8 @@ READ_BY_AS_WELL: Mapping[str, tuple[str, ...]] = {
     "system": (*PLANNING, "list_configs"),
     "config_dir": (*PLANNING, "list_configs"),
     "test_mode": ("run", "run_harness", "explain"),
-    "fast": (*RUNS, "explain", "run_audit_harness"),
-    "test_query_count": (*RUNS, "explain", "run_audit_harness"),
+    "fast": (*RUNS, "power_dry_run", "explain", "run_audit_harness"),
+    "test_query_count": (*RUNS, "power_dry_run", "explain", "run_audit_harness"),
     "dry_run": REHEARSED,
     "strict": REHEARSED,
     "engine_dir": (*PLANNING, "list_engines", "clean_engines"),

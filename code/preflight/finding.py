@@ -39,13 +39,16 @@ class Finding:
 class Subject:
     """What checks examine: the machine, what was detected on it, and what is to run on it.
 
-    `variant` is the model variant to run: "reference" or "tiny".
+    `variant` is the model variant to run: "reference" or "tiny"; `power_server` (HOST or HOST:PORT) and `ntp_server` are those of a power
+    measurement, "" for none.
     """
 
     machine: Machine
     detected: DetectedSystem
     benchmarks: tuple[str, ...] = ()
     variant: str = ""
+    power_server: str = ""
+    ntp_server: str = ""
 
     @property
     def has_gpus(self) -> bool:

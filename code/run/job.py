@@ -135,6 +135,10 @@ class Job:
         """One LoadGen test into `folder`, its settings checked against what LoadGen logged. RunError where they differ."""
         return loadgen_run.run(self, mode, folder, label)
 
-    def run(self, mode: str) -> ReportRow:
-        """Run, judge and store one LoadGen test in a new log folder; returns its row of the report."""
-        return result.run(self, mode)
+    def run(self, mode: str, test: result.LoadGenTest | None = None) -> ReportRow:
+        """Run, judge and store one LoadGen test in a new log folder; returns its row of the report.
+
+        Args:
+            test: runs it instead of `self.test`.
+        """
+        return result.run(self, mode, test)

@@ -2,34 +2,40 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 from code.common import console, paths
 from code.common.files import write_json
 from code.plan import explain
-from code.results import devices, metadata, provenance, report
-from code.run import preparation, spec_fields, telemetry
+from code.results import metadata, provenance, report
+from code.results.loadgen_log import LoadGenLog
+from code.run import observed, preparation, spec_fields
 from code.run.folders import INCOMPLETE, log_root, new_log_folder
 from code.run.identity import run_identity
 from code.run.judgement import judged
 from code.run.resolved import Resolved
 
+LoadGenTest = Callable[[str, Path, str], LoadGenLog]
+"""Runs a test in a mode into a folder, with a label for its messages, and returns its log."""
 
-def run(job: Resolved, mode: str) -> report.ReportRow:
+
+def run(job: Resolved, mode: str, test: LoadGenTest | None = None) -> report.ReportRow:
     """Run, judge and store one test; returns its row of the report.
 
     The folder keeps its INCOMPLETE marker until everything is written.
+
+    Args:
+        test: runs it; None for the job itself.
     """
     workload = job.workload
     folder = new_log_folder(log_root(workload), workload)
     console.say(f"{job.label} {mode}: logs in {paths.shown(folder)}")
     write_json(folder / provenance.FILE_NAME, provenance.collect(explain.as_json(workload), mode, job.engines.first.folder))
-    log = job.test(mode, folder, f"{job.label} {mode}")
+    log = (test or job.test)(mode, folder, f"{job.label} {mode}")
     verdict, state = judged(job, log, folder)
     identity = run_identity(workload, mode, job.backend, int(job.dataset["count"]), verdict.departure_note)
-    of_devices = devices.read(folder)
-    for line in devices.laggards(of_devices):
-        console.warn(f"{job.label} {mode}: {line}")
     if mode == "AccuracyOnly":
         scores = job.definition.check_accuracy(folder, job.values, workload.setting.accuracy_target)
         content = metadata.accuracy_metadata(identity, log, scores, verdict)
@@ -38,13 +44,7 @@ def run(job: Resolved, mode: str) -> report.ReportRow:
         content = metadata.performance_metadata(identity, log, verdict)
         row = report.performance_row(identity, log, verdict)
         preparation.remember(job, log, state)
-    if of_devices:
-        content["devices"] = [device.as_json() for device in of_devices]
-    if state is not None:
-        content["machine"] = state.as_json()
-    seen = telemetry.described(folder, log, of_devices, f"{job.label} {mode}")
-    if seen is not None:
-        content["telemetry"] = seen
+    content.update(observed.described(folder, log, state, f"{job.label} {mode}"))
     if not spec_fields.log_settings(workload)["enable_trace"]:
         (folder / "mlperf_log_trace.json").unlink(missing_ok=True)  # LoadGen leaves an empty one
     metadata.write_metadata(folder, content)

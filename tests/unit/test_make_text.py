@@ -158,7 +158,6 @@ def test_a_target_of_another_harness_does_what_ours_does(stand: Stand, target: s
     "target",
     [
         *(
-            "run_harness_power",
             "configure_mig",
             "teardown_mig",
             "run_llm_server",

@@ -48,6 +48,13 @@ ROWS: tuple[Field, ...] = (
         default=1,
         limits=(1, 1000),
     ),
+    request("power", "bool", "run, run_harness: measure power with an analyser, through MLCommons' power-dev.", default=False),
+    request(
+        "power_server",
+        "str",
+        "Where power-dev's server runs, beside the analyser: HOST, or HOST:PORT for another port than 4950.",
+    ),
+    request("ntp_server", "str", "The time server of both machines of a power measurement."),
     request(
         "test_query_count", "int", "A short run of this many queries; its result is for the open division only.", limits=SOME
     ),

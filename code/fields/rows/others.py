@@ -106,9 +106,7 @@ REASONS: dict[str, tuple[str, ...]] = {
     "a query of Offline has as many samples as its duration needs, which LoadGen computes": ("offline_samples_per_query",),
     "all devices share one sample library": ("use_single_qsl",),
     "--devices selects GPUs, and each uses the cores near it": ("gpu_rank_map",),
-    "power is measured by MLCommons' power client around the command (documentation/from_other_harnesses.md)": (
-        *("power", "enable_power_meter", "use_power_meter"),
-    ),
+    "power is measured where --power asks for it (documentation/power.md)": ("enable_power_meter", "use_power_meter"),
     "results are written below log_dir": ("results_dir",),
     "engines are searched in engine_dir by what made them": ("engine_file",),
     "an engine is built for gpu_batch_size": ("gpu_engine_batch_size",),

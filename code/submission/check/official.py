@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import re
-import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from code.common.checkout import Source, commit_of, fetch
 from code.common.errors import MissingError, RunError
 from code.common.paths import build_dir
 from code.results import loadgen_log
@@ -23,7 +22,6 @@ from code.submission.stage.layout import LAYOUTS
 REPOSITORY = "https://github.com/mlcommons/inference"
 VARIABLE = "MLPERF_INFERENCE_DIR"
 NEEDED = ("/tools/submission/*.py", "/tools/submission/submission_checker", "/tools/submission/power")
-CLONE_TIMEOUT_S = 300
 CHECK_TIMEOUT_S = 900
 _LOGGED = re.compile(r"^(?:\[.*?\s)?(?P<level>ERROR|WARNING|INFO|CRITICAL)[:\]]")
 _RESULT = re.compile(r"\bResults \S*/\S")
@@ -70,7 +68,7 @@ def checkout(known: Sequence[OfficialChecker]) -> tuple[Path, OfficialChecker]:
         )
     folder = build_dir() / "inference"
     if not (folder / pinned.script).is_file() or commit_of(folder) != pinned.commit:
-        _clone(folder, pinned)
+        fetch(Source("the official checker", REPOSITORY, VARIABLE, NEEDED), pinned.commit, folder)
     return folder, pinned
 
 
@@ -97,42 +95,6 @@ def _scenario_of(log: Path) -> str:
     try:
         return loadgen_log.read_detail(log).scenario
     except RunError:
-        return ""
-
-
-def _clone(folder: Path, checker: OfficialChecker) -> None:
-    """Fetch that commit only, without the large files that the checker does not need."""
-    if shutil.which("git") is None:
-        raise MissingError("the official checker cannot be fetched", "git is not installed", f"install git, or set {VARIABLE}")
-    folder.mkdir(parents=True, exist_ok=True)
-    git = ["git", "-C", str(folder)]
-    steps = [
-        [*git, "init", "--quiet"],
-        [*git, "sparse-checkout", "set", "--no-cone", *NEEDED],
-        [*git, "fetch", "--quiet", "--depth=1", "--filter=blob:none", REPOSITORY, checker.commit],
-        [*git, "-c", "advice.detachedHead=false", "checkout", "--quiet", "--force", "FETCH_HEAD"],
-    ]
-    environment = {**os.environ, "GIT_TERMINAL_PROMPT": "0"}
-    for step in steps:
-        try:
-            subprocess.run(step, check=True, capture_output=True, text=True, timeout=CLONE_TIMEOUT_S, env=environment)
-        except (OSError, subprocess.SubprocessError) as error:
-            output = str(getattr(error, "stderr", "") or error).strip().splitlines()
-            with contextlib.suppress(OSError):
-                (folder / ".git" / "FETCH_HEAD").unlink()
-            raise MissingError(
-                "the official checker is not present and cannot be fetched",
-                next((line for line in output if line.startswith("fatal")), output[-1] if output else str(error)),
-                f"clone {REPOSITORY} at {checker.commit[:12]} yourself and set {VARIABLE} to it",
-            ) from error
-
-
-def commit_of(folder: Path) -> str:
-    """The commit of a checkout; '' if `folder` is not one."""
-    try:
-        command = ["git", "-C", str(folder), "rev-parse", "HEAD"]
-        return subprocess.run(command, capture_output=True, text=True, timeout=10, check=True).stdout.strip()
-    except (OSError, subprocess.SubprocessError):
         return ""
 
 

@@ -5,14 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from code.common.errors import MissingError
+from code.power import tools
+from code.results import power_log
 from code.results.loadgen_log import LoadGenLog
+from code.results.power_log import PowerError
 from code.submission.check import power_session
 from code.submission.check.finding import Finding
-from code.submission.check.power_session import PowerError
 from code.submission.check.tree_structure import IN_PERFORMANCE, TOLERATED, Tree
 from code.submission.stage import layout
 from code.submission.stage.layout import Place
 
+AGAIN = "measure it again, or submit without power"
 STEP = "copy it from the power run, or submit without power"
 UNITS = {
     **dict.fromkeys(("Offline", "Server", "Interactive"), "Watts"),
@@ -76,7 +80,23 @@ def _contents(folder: Path) -> Iterator[Finding]:
     for name, what in power_session.problems(session):
         path = folder / name.partition(" ")[0]
         if path.is_file():
-            yield Finding(path, what, "measure it again, or submit without power", check="power")
+            yield Finding(path, what, AGAIN, check="power")
+    yield from _compliance(folder)
+
+
+def _compliance(folder: Path) -> Iterator[Finding]:
+    """What power-dev's own check finds, where power-dev is present."""
+    try:
+        checkout = tools.present()
+    except MissingError as error:
+        yield Finding(folder / "power", f"power-dev's own check was not run: {error.what}", error.next_step, False, "power")
+        return
+    if checkout is None:
+        step = f"git clone {tools.SOURCE.repository} and set {tools.VARIABLE} to it"
+        yield Finding(folder / "power", "power-dev's own check was not run: power-dev is not here", step, False, "power")
+        return
+    for problem in tools.compliance(checkout, folder).problems:
+        yield Finding(folder / "power", f"power-dev's check: {problem}", AGAIN, check="power")
 
 
 def figure(performance: Path, log: LoadGenLog, scenario: str) -> float | None:
@@ -88,7 +108,7 @@ def figure(performance: Path, log: LoadGenLog, scenario: str) -> float | None:
         scenario: the scenario it is submitted for.
     """
     try:
-        found, (begin, end) = power_session.watts(performance), power_session.window(performance)
+        found, (begin, end) = power_log.watts(performance), power_log.window(performance)
     except (OSError, ValueError, IndexError):
         return None
     if not found:

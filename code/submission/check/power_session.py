@@ -10,11 +10,12 @@ import hashlib
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from code.common import jsonfile
+from code.results.power_log import SAMPLES_LOG, TIME_STAMP, PowerError, moment, watts, window
 from code.submission.stage import layout
 
 FIELDS = ("version", "timezone", "modules", "sources", "messages", "uuid", "session_name", "results", "phases")
@@ -27,22 +28,16 @@ DST_S = 3600
 """LoadGen's clock may be an hour ahead, where daylight saving was not taken into account."""
 MARGIN_S = 800
 """Part of the test at its begin and its end in which the script overlooks an uncertain sample (it adds milliseconds to seconds)."""
-TIME = "%m-%d-%Y %H:%M:%S.%f"
-_TIME = re.compile(r"\d+-\d+-\d+ \d+:\d+:\d+\.\d+")
 _UNCERTAINTY = re.compile(r"Uncertainty checking for Yokogawa\S+ is activated")
 _TOO_UNCERTAIN = re.compile(r"WARNING:.*Uncertainty \d+.\d+%, which is above 1.00% limit for the last sample!")
-_WATTS, _STAMP = 3, 1
-"""Columns of spl.txt, after splitting at commas."""
+STAND_IN = "stand-in"
+"""In the name that the analyser of a dry run gives itself (code/power/stand_in/meter.py)."""
 RUNS = {"ranging": "ranging", "run_1": "testing"}
 """Folder → the phase's name in the session files."""
 DIGESTED = (
     *(f"power/{name}" for name in layout.POWER_FILES if not name.endswith(".json")),
-    *(f"{folder}/{name}" for folder in RUNS for name in (*layout.PERFORMANCE_FILES, layout.POWER_LOG)),
+    *(f"{folder}/{name}" for folder in RUNS for name in (*layout.PERFORMANCE_FILES, SAMPLES_LOG)),
 )
-
-
-class PowerError(ValueError):
-    """The files do not have what is read from them."""
 
 
 @dataclass(frozen=True)
@@ -106,6 +101,8 @@ def _identity(session: Session) -> Iterator[str]:
             yield f"{'.'.join(path)} is {theirs}, but {ours} in client.json"
     if session.server.get("debug", False) is not False:
         yield "the server ran in debug mode"
+    if STAND_IN in str(session.server.get("ptd_messages", "")):
+        yield "a stand-in for the analyser took the samples: `make power_dry_run` measures nothing"
 
 
 def _messages(session: Session) -> Iterator[str]:
@@ -142,41 +139,10 @@ def _phases(session: Session) -> Iterator[str]:
         if apart > CLOCKS_S:
             yield f"the clocks of client and server are {apart:.2f} s apart during {phase}; {CLOCKS_S} s are allowed"
         first, last = ours[1][0], ours[2][0]
-        for name, moment in zip(("begins", "ends"), window(session.folder / folder), strict=True):
-            at = moment.timestamp()
+        for name, when in zip(("begins", "ends"), window(session.folder / folder), strict=True):
+            at = when.timestamp()
             if not (first < at < last or first < at - DST_S < last):
                 yield f"LoadGen's test {name} outside the {phase} phase: see power_begin and power_end in {folder}"
-
-
-def window(folder: Path) -> tuple[datetime, datetime]:
-    """Begin and end of a LoadGen test, in UTC, as the first `power_begin` and `power_end` of its detail log have them."""
-    found: dict[str, datetime] = {}
-    with (folder / "mlperf_log_detail.txt").open(encoding="utf-8-sig", errors="replace") as lines:
-        for line in lines:
-            for key in ("power_begin", "power_end"):
-                stamp = _TIME.search(line) if key not in found and key in line.lower() else None
-                if stamp:
-                    found[key] = _moment(stamp.group())
-    for key in ("power_begin", "power_end"):
-        if key not in found:
-            raise PowerError(f"the detail log in {folder.name} has no {key}")
-    return found["power_begin"], found["power_end"]
-
-
-def _moment(text: str) -> datetime:
-    return datetime.strptime(text, TIME).replace(tzinfo=timezone.utc)
-
-
-def watts(folder: Path) -> list[float]:
-    """The power samples of a test in W: those above zero between its begin and its end."""
-    begin, end = window(folder)
-    out = []
-    with (folder / layout.POWER_LOG).open(encoding="utf-8-sig", errors="replace") as lines:
-        for line in lines:
-            cells = line.split(",")
-            if line.startswith("Time") and begin < _moment(cells[_STAMP]) < end and float(cells[_WATTS]) > 0:
-                out.append(float(cells[_WATTS]))
-    return out
 
 
 def _samples(session: Session) -> Iterator[str]:
@@ -184,7 +150,7 @@ def _samples(session: Session) -> Iterator[str]:
     for folder in RUNS:
         found = watts(session.folder / folder)
         if not found:
-            yield f"{folder}/{layout.POWER_LOG} has no sample between power_begin and power_end of {folder}"
+            yield f"{folder}/{SAMPLES_LOG} has no sample between power_begin and power_end of {folder}"
         else:
             averages[folder] = sum(found) / len(found)
     if len(averages) == len(RUNS) and averages["run_1"] <= LEAST_SHARE * averages["ranging"]:
@@ -198,19 +164,19 @@ def _analyzer(session: Session) -> Iterator[str]:
     """ptd_logs.txt: the uncertainty is checked from before the ranging run on, errors occur only during it."""
     mark = f": Go with mark '{session.both('session_name')[1]}_ranging'"
     text = (session.folder / "power" / "ptd_logs.txt").read_text(encoding="utf-8-sig", errors="replace").splitlines()
-    lines = [(found.group(), line) for line in text if (found := _TIME.match(line))]
+    lines = [(found.group(), line) for line in text if (found := TIME_STAMP.match(line))]
     start = next((stamp for stamp, line in lines if line[len(stamp) :].strip() == mark), None)
     if start is None:
         yield "the ranging run is not in it"
         return
-    stop = next((s for s, line in lines if _moment(s) >= _moment(start) and line[len(s) :].strip() == ": Completed test"), None)
+    stop = next((s for s, line in lines if moment(s) >= moment(start) and line[len(s) :].strip() == ": Completed test"), None)
     if stop is None:
         yield "the end of the ranging run is not in it"
         return
     checked = next((stamp for stamp, line in lines if _UNCERTAINTY.search(line)), None)
-    if checked is None or not _moment(checked) < _moment(start):
+    if checked is None or not moment(checked) < moment(start):
         yield "the uncertainty check was not active before the ranging run"
-    yield from _analyzer_errors(lines, (_moment(start), _moment(stop)), window(session.folder / "run_1"))
+    yield from _analyzer_errors(lines, (moment(start), moment(stop)), window(session.folder / "run_1"))
 
 
 def _analyzer_errors(
@@ -222,12 +188,12 @@ def _analyzer_errors(
         lines: of ptd_logs.txt, each with its time stamp.
         ranging, test: begin and end of each.
     """
-    begin, end = (moment.timestamp() for moment in test)
+    begin, end = (when.timestamp() for when in test)
     for stamp, line in lines:
-        during_ranging = ranging[0] < _moment(stamp) < ranging[1]
+        during_ranging = ranging[0] < moment(stamp) < ranging[1]
         if "ERROR:" in line and line.partition("ERROR:")[2].strip() != "USB." and not during_ranging:
             yield f"outside the ranging run: {line}"
-        if _TOO_UNCERTAIN.search(line) and begin + MARGIN_S < _moment(stamp).timestamp() < end - MARGIN_S:
+        if _TOO_UNCERTAIN.search(line) and begin + MARGIN_S < moment(stamp).timestamp() < end - MARGIN_S:
             yield f"during the test: {line}"
 
 

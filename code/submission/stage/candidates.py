@@ -86,11 +86,11 @@ def from_logs(root: Path, named: Iterable[str] = (), round_: Round | None = None
         )
     candidates: list[Candidate] = []
     findings = [
-        Finding(run.folder, "left out: simulated runs cannot be staged", error=False, check="simulated")
+        Finding(run.folder, f"left out: {run.unreal} cannot be staged", error=False, check="simulated")
         for run in found
-        if run.simulated
+        if run.unreal
     ]
-    ordered = [*chosen, *runs.for_round([run for run in found if not run.simulated], round_)]
+    ordered = [*chosen, *runs.for_round([run for run in found if not run.unreal], round_)]
     for key in dict.fromkeys(run.key for run in ordered):
         pairs = list(_pairs(ordered, key, chosen))
         if pairs:
@@ -168,8 +168,8 @@ def _named_run(folder: Path) -> Run:
         raise UsageError(
             f"{folder} is not a run folder", f"it has no {runs.METADATA} of a run", "name the folder of a run's logs"
         )
-    if run.simulated:
-        raise UsageError(f"the run in {folder} is simulated", "simulated runs cannot be staged", "name a run of a real engine")
+    if run.unreal:
+        raise UsageError(f"the run in {folder} is no result", f"{run.unreal} cannot be staged", "name another run")
     if not run.complete:
         raise UsageError(f"the run in {folder} is not complete", "; ".join(run.missing()), "give another, or run it again")
     return run
@@ -281,3 +281,7 @@ def power_findings(one: Candidate) -> Iterable[Finding]:
     if not (one.performance / layout.POWER_LOG).is_file():
         what = "the result claims power, but this file is missing"
         yield Finding(one.performance / layout.POWER_LOG, what, step, check="power")
+    measured = dict(run.metadata.get("power") or {}) if run is not None else {}
+    for problem in measured.get("compliance_problems", []):
+        what = f"power-dev's check refused the measurement: {problem}"
+        yield Finding(one.performance / "power", what, "measure it again, or submit without power", check="power")

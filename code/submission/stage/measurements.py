@@ -13,7 +13,7 @@ from code.common.paths import shown
 from code.results import provenance
 from code.rules.benchmarks import short_name
 from code.rules.rounds import Round
-from code.submission.stage import inference
+from code.submission.stage import inference, power_files
 from code.submission.stage.candidates import Candidate
 from code.submission.stage.identity import Identity
 from code.submission.stage.runs import Run
@@ -92,6 +92,13 @@ def _transformations(run: Run, precision: str) -> str:
     backend = str(run.engine_entry.get("backend") or "the runtime")
     named = str(run.provenance.get("engine", {}).get("model", {}).get("file") or "")
     return f"{'ONNX weights' if named.endswith('.onnx') else 'Weights'} compiled by {backend} to {precision}"
+
+
+def write_pages(folder: Path, one: Candidate, identity: Identity, round_: Round) -> None:
+    """Write README.md, and before v6.0 the pages of a power result."""
+    (folder / "README.md").write_text(readme(one, identity, round_), encoding="utf-8")
+    if not round_.modern:
+        power_files.write(folder, one, identity)
 
 
 def readme(one: Candidate, identity: Identity, round_: Round) -> str:

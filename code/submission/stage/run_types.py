@@ -13,6 +13,17 @@ _SCORE = record({"name": words(100), "value": _NUMBER, "threshold": _NUMBER, "pa
 _DEVICE = record(
     {"index": whole(0, 2**16), "name": words(200)}, {"samples": _COUNT, "batches": _COUNT, "busy_share": real(0, 1e6)}, keep=True
 )
+_POWER = record(
+    {},
+    {
+        "watts": real(0, 1e9),
+        "samples_per_joule": real(0, 1e12),
+        "millijoules_per_query": real(0, 1e18),
+        "compliance_problems": listing(words()),
+        "dry_run": flag(),
+    },
+    keep=True,
+)
 
 METADATA: Shape = record(
     {
@@ -31,6 +42,7 @@ METADATA: Shape = record(
         "result_validity": choice("VALID", "INVALID"),
         "accuracy_pass": flag(),
         "simulated": flag(),
+        "power": _POWER,
         "accuracy": listing(_SCORE, most=100),
         "reasons": listing(_REASON),
         "notes": listing(_REASON),

@@ -82,6 +82,14 @@ class Run:
         return bool(self.metadata.get("simulated"))
 
     @property
+    def unreal(self) -> str:
+        """Why it is no result at all: 'simulated runs', 'dry runs, whose power is made up,'; '' for a real one."""
+        if self.simulated:
+            return "simulated runs"
+        made_up = bool((self.metadata.get("power") or {}).get("dry_run"))
+        return "dry runs, whose power is made up," if made_up else ""
+
+    @property
     def open_only(self) -> str:
         """Why it is restricted to the open division; '' if it is not."""
         return str(self.metadata.get("division_note") or ("open division only: the model is the tiny one" if self.tiny else ""))

@@ -163,7 +163,7 @@ def _lay_out(root: Path, place: Place, one: Candidate, claim: Claim, identity: I
         for folder in (one.performance / name, one.performance.parent / name):
             if folder.is_dir():
                 shutil.copytree(folder, shape.results_dir(root, place) / "performance" / name, dirs_exist_ok=True)
-    write_json(shape.system_json(root, place), system_file.compose(one, identity))
+    system_file.write(shape.system_json(root, place), one, identity)
     _measurements(root, shape, place, one, claim, identity)
     return _tests(root, shape, place, one, claim)
 
@@ -187,7 +187,7 @@ def _measurements(root: Path, shape: Layout, place: Place, one: Candidate, claim
         return
     run = one.performance_run
     write_json(shape.measurements_json(root, place, measurements.implementation(run)), measurements.content(one, claim.round))
-    (folder / "README.md").write_text(measurements.readme(one, identity, claim.round), encoding="utf-8")
+    measurements.write_pages(folder, one, identity, claim.round)
     _copy(run.folder, folder, ("user.conf",))
 
 

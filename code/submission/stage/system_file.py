@@ -6,14 +6,22 @@ from pathlib import Path
 from typing import Any
 
 from code.common.errors import MissingError, UsageError
+from code.common.files import write_json
 from code.machine.detect import detect
 from code.rules.rounds import CATEGORIES
+from code.submission.stage import power_files
 from code.submission.stage.candidates import Candidate
 from code.submission.stage.identity import FILE_NAME, Identity
 from code.systems.data.description_fields import HINTS
 from code.systems.description import TODO, describe, description_path, read_description, unfinished
 from code.systems.matching import match
 from code.systems.system_list import KnownSystem
+
+
+def write(path: Path, one: Candidate, identity: Identity) -> None:
+    """Write the description of a candidate's system to `path`, and beside it the nameplate of its power supplies if there is one."""
+    write_json(path, compose(one, identity))
+    power_files.nameplate(path.parent, one, identity)
 
 
 def compose(one: Candidate, identity: Identity) -> dict[str, Any]:
