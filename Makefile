@@ -333,10 +333,8 @@ lint: packages_dev ## Check style, types and layers
 	@cd "$$PROJECT_ROOT" && find code/harness/cpp tests/benchmarks tests/cuda_stand_in tests/fuzz -name '*.cc' -o -name '*.cu' -o -name '*.h' | xargs "$$VENV"/bin/clang-format --dry-run -Werror
 
 .PHONY: audit
-audit: packages_audit ## Look for insecure patterns (bandit) and for locked packages with known vulnerabilities (pip-audit, needs the network)
-	@$(CLEAN) && cd "$$PROJECT_ROOT" && "$$VENV"/bin/bandit --quiet --configfile pyproject.toml --recursive code
-	@$(CLEAN) && cd "$$PROJECT_ROOT" && for lock in requirements/*.lock; do \
-	  "$$VENV"/bin/pip-audit --progress-spinner off --disable-pip --require-hashes --strict --requirement "$$lock" || exit; done
+audit: packages_audit ## Look for insecure patterns (bandit) and for locked packages with known vulnerabilities (pip-audit; OFFLINE=1: no advisories)
+	@$(CLEAN) && $(SCRIPT)/audit.sh "$$VENV" $(if $(OFFLINE),offline)
 
 # clang-tidy can check the TensorRT files only where TensorRT's headers are installed.
 .PHONY: lint_cpp

@@ -14,6 +14,7 @@ from typing import Any
 import yaml
 
 from code.common.constants import Benchmark, Scenario, WorkloadSetting
+from code.common.files import require_regular
 from code.fields.texts import scalar
 from code.systems.folders import known_system
 from configs.configuration import BenchmarkConfiguration, Registered, shown
@@ -92,8 +93,8 @@ def endpoint_files(roots: list[Path], benchmark: Benchmark, scenario: Scenario) 
 def read(file: EndpointFile) -> tuple[Registered | None, list[str], ExportFault | None]:
     """(the config, remarks on what is not used, the fault of a file that cannot be read)."""
     try:
-        node = yaml.compose(file.path.read_text(encoding="utf-8-sig"), Loader=yaml.SafeLoader)
-        content = yaml.safe_load(file.path.read_text(encoding="utf-8-sig"))
+        node = yaml.compose(require_regular(file.path).read_text(encoding="utf-8-sig"), Loader=yaml.SafeLoader)
+        content = yaml.safe_load(require_regular(file.path).read_text(encoding="utf-8-sig"))
     except (OSError, ValueError, yaml.YAMLError) as error:
         mark = getattr(error, "problem_mark", None)
         reason = str(getattr(error, "problem", None) or error).splitlines()[0]

@@ -11,6 +11,7 @@ from typing import Any
 
 from code.common.constants import Benchmark, Scenario
 from code.common.errors import HarnessError, UsageError, nearest
+from code.common.files import require_regular
 from code.fields.consumer import Consumer
 from code.fields.table import field_table
 from code.rules.benchmarks import BENCHMARKS
@@ -171,7 +172,7 @@ def place_of(owner: type, name: str) -> str:
 @cache
 def _assignment_lines(file: str) -> dict[tuple[str, str], list[int]]:
     try:
-        tree = ast.parse(Path(file).read_bytes())
+        tree = ast.parse(require_regular(Path(file)).read_bytes())
     except (OSError, SyntaxError, ValueError):
         return {}
     found: dict[tuple[str, str], list[int]] = {}

@@ -24,6 +24,7 @@ from types import ModuleType
 import configs
 from code.common.constants import Benchmark, Scenario
 from code.common.errors import nearest
+from code.common.files import require_regular
 from code.systems.replaced import require_own_modules
 from code.systems.system_list import System
 from configs import endpoints, exports
@@ -240,7 +241,7 @@ def _run_file(name: str, path: Path, export: ExportFile | None, remarks: list[st
     """Make the module and run it; yields what failed. What is not used of it is added to `remarks`."""
     ConfigRegistry.entries[:] = [entry for entry in ConfigRegistry.entries if entry.package != name]
     try:
-        tree = ast.parse(path.read_bytes(), str(path))
+        tree = ast.parse(require_regular(path).read_bytes(), str(path))
     except (OSError, SyntaxError, ValueError) as error:
         yield describe_failure(error, path)
         return

@@ -22,7 +22,7 @@ def run(context: Context) -> int:
         [
             (
                 e.folder.name,
-                f"{e.sidecar.get('backend')} {e.sidecar.get('runtime_version')}",
+                f"{e.sidecar.get('backend')} {e.sidecar.get('runtime_version')}" if e.sidecar else "damaged",
                 _device(e.sidecar),
                 e.sidecar.get("settings", {}).get("precision", ""),
                 f"{e.size / 1e6:.1f}",

@@ -8,14 +8,18 @@ import hashlib
 import json
 import os
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import IO, Any
 
 from code.common.errors import RunError
 
 _FULL = {errno.ENOSPC, errno.EDQUOT}
+KERNEL = (Path("/proc"), Path("/sys"))
+"""Where the kernel's own file systems are mounted."""
 
 
 def storage_error(error: OSError, path: Path) -> RunError:
@@ -119,10 +123,40 @@ def shared_folder(folder: Path) -> Path:
     return folder
 
 
+def not_stored(path: Path) -> str:
+    """Why a path is not a file or folder of a disk; '' where it is one, and where there is nothing.
+
+    Reading a pipe waits for a writer, and reading a file of the kernel may wait for an event (/proc/kmsg), for ever.
+    """
+    try:
+        status = path.stat()
+        real = path.resolve()
+    except (OSError, RuntimeError, ValueError):
+        return ""
+    if not (stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode)):
+        return "it is not a regular file"
+    if any(real.is_relative_to(root) for root in KERNEL) or status.st_dev in _kernel_devices():
+        return "it is the kernel's, not a file on a disk"
+    return ""
+
+
+@cache
+def _kernel_devices() -> frozenset[int]:
+    """The devices of the kernel's file systems, wherever else they are mounted."""
+    found = set()
+    for root in KERNEL:
+        with contextlib.suppress(OSError):
+            found.add(root.stat().st_dev)
+    with contextlib.suppress(OSError):
+        found.discard(Path("/").stat().st_dev)
+    return frozenset(found)
+
+
 def require_regular(path: Path) -> Path:
-    """The path of a regular file. OSError for anything else: opening a pipe would wait for a writer for ever."""
-    if path.exists() and not path.is_file():
-        raise OSError(errno.EINVAL, "it is not a regular file", str(path))
+    """The path of a regular file, or of none. OSError for anything else: opening a pipe would wait for a writer for ever."""
+    why = not_stored(path) or ("it is a directory" if path.is_dir() else "")
+    if why:
+        raise OSError(errno.EINVAL, why, str(path))
     return path
 
 

@@ -7,6 +7,8 @@ import stat
 from pathlib import Path
 from typing import Any
 
+from code.common.files import not_stored
+
 LIMIT = 64 * 2**20
 """Bytes of a JSON file that is read whole."""
 DEEPEST = 200
@@ -25,7 +27,7 @@ def read(path: Path, limit: int = LIMIT) -> Any:
         DamagedError, a ValueError: it is not a regular file, larger than `limit` bytes, not UTF-8 or not JSON.
     """
     status = path.stat()
-    if not stat.S_ISREG(status.st_mode):
+    if not stat.S_ISREG(status.st_mode) or not_stored(path):
         raise DamagedError(f"{path.name} is not a regular file")
     if status.st_size > limit:
         raise DamagedError(f"{path.name} has {status.st_size:,} bytes, and at most {limit:,} are read")

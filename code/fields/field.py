@@ -7,11 +7,12 @@ import math
 import re
 from dataclasses import dataclass
 from enum import Enum
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from typing import Any
 
 from code.common.constants import AliasedName
 from code.common.errors import UsageError, nearest
+from code.common.files import not_stored
 from code.fields import texts
 
 TRUE = ("1", "true", "yes", "on")
@@ -58,6 +59,7 @@ class Field:
         placed: cannot be set by the user; the placement of a workload sets it (code/run/placement.py).
         limits: least and most of a number, both allowed; every numeric field has them.
         finite: whether a number must be finite.
+        reads: it names files or folders that are read, so nothing that a reader would wait for.
     """
 
     name: str
@@ -77,6 +79,7 @@ class Field:
     placed: bool = False
     limits: tuple[float, float] | None = None
     finite: bool = True
+    reads: bool = False
 
     def __post_init__(self) -> None:
         if self.numeric != (self.limits is not None):
@@ -115,7 +118,7 @@ class Field:
                 return folded in TRUE
             raise self.bad(text, where)
         if self.type == "list":
-            return [word for word in (part.strip() for part in text.split(",")) if word]
+            return [self._stored(word, where) for word in (part.strip() for part in text.split(",")) if word]
         if self.type in ("batch", "precision", "flags"):
             return self.check(self._by_component(text, where), where)
         if self.type in ("int", "float"):
@@ -164,6 +167,8 @@ class Field:
             return self.parse(value, where)
         if not isinstance(value, (list, tuple, set)):
             raise self.bad(value, where)
+        for item in value if self.reads else ():
+            self._stored(str(item), where)
         return list(value)
 
     def _numeral(self, value: Any, where: str) -> int | float:
@@ -208,12 +213,18 @@ class Field:
             raise self.bad(value, where)
         text = str(value) if not isinstance(value, str) else value
         if not self.choices:
-            return text
+            return self._stored(text, where)
         spelled = (*((choice, choice) for choice in self.choices), *self.spellings)
         matched = {spelling.lower(): choice for spelling, choice in spelled}.get(text.lower())
         if matched is None:
             raise self.bad(value, where)
         return matched
+
+    def _stored(self, text: str, where: str) -> str:
+        """`text`. UsageError where it names a pipe, a device or a file of the kernel, and this field's files are read."""
+        if self.reads and (why := not_stored(Path(text))):
+            raise UsageError(f"{self.name} cannot be {text!r}", why, "name a file or folder on a disk", where)
+        return text
 
     def _in_range(self, value: int | float, where: str) -> int | float:
         """`value` as this field's type; UsageError for one that is not finite, not whole or out of range."""

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from code.common.errors import MissingError, UsageError, nearest
+from code.common.files import not_stored
 from code.fields.consumer import Consumer
 from code.fields.field import Field
 from code.fields.table import FIELDS
@@ -153,7 +154,7 @@ def read(path: Path, option: str) -> tuple[Setting, ...]:
     """The settings of a file, in its order. MissingError where there is none, UsageError where it is not such a file."""
     try:
         status = path.stat()
-        if not path.is_file() or status.st_size > MOST_BYTES:
+        if not path.is_file() or not_stored(path) or status.st_size > MOST_BYTES:
             raise UsageError(
                 f"{path} is not a LoadGen configuration", "it is not a text file of settings", "name a user.conf", option
             )

@@ -55,12 +55,12 @@ def pair_of(job: Job, against: str | None, samples: int) -> Pair:
         MissingError: the model or the data is not there.
     """
     _require_graph(job)
+    other = _other(job.workload, against or REFERENCE)
     job.prepare_data()
     job.build()
     ours = _named(job.workload, job.backend)
     threads = job.placement.devices[0].threads if job.placement.devices else 0
     first = Side(ours, job.backend, precision_of(job.values), job.graph, job.engines.first.require(), threads)
-    other = _other(job.workload, against or REFERENCE)
     second = built(other, threads)
     if second.engine == first.engine:
         raise UsageError(
@@ -113,7 +113,13 @@ def _other(workload: Workload, against: str) -> Workload:
     changed: dict[str, Value] = {}
     for word in against.split(":"):
         name = "backend" if word in BACKENDS else "precision" if word in precisions else ""
-        if not name or name in changed:
+        if name in changed:
+            raise UsageError(
+                f"{OPTION}={against} names two of a kind: {changed[name].value} and {word}",
+                "a side has one backend and one precision",
+                f"keep one of them, such as {OPTION}={word}",
+            )
+        if not name:
             raise unknown("backend or precision", word, (*BACKENDS, *precisions), OPTION)
         changed[name] = Value(word, OPTION)
     found = workload.with_values(changed)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from code.common.files import require_regular
 from code.common.paths import project_root, variable
 from code.machine.systems import SystemConfiguration
 from code.systems.custom_json import systems_of
@@ -95,7 +96,7 @@ def read_custom_list(path: Path) -> tuple[dict[str, SystemConfiguration], list[L
 
 def _read_json(path: Path) -> tuple[dict[str, SystemConfiguration], list[LoadProblem]]:
     try:
-        systems, met = systems_of(path.read_text(encoding="utf-8-sig"))
+        systems, met = systems_of(require_regular(path).read_text(encoding="utf-8-sig"))
     except (OSError, ValueError, RecursionError) as error:
         return {}, [LoadProblem(path, getattr(error, "lineno", 0), f"not valid JSON: {error}")]
     return systems, [LoadProblem(path, line, message) for line, message in met]
@@ -116,7 +117,7 @@ def _statements(path: Path, problems: list[LoadProblem]) -> Iterator[types.CodeT
     import ast
 
     try:
-        tree = ast.parse(path.read_bytes(), str(path))
+        tree = ast.parse(require_regular(path).read_bytes(), str(path))
     except (OSError, SyntaxError, ValueError) as error:
         text = f"syntax error: {error.msg}" if isinstance(error, SyntaxError) else str(error)
         if isinstance(error, SyntaxError) and "\u00a0" in (error.text or ""):

@@ -7,6 +7,7 @@ from functools import cache
 from pathlib import Path
 
 from code.common.errors import UsageError
+from code.common.files import require_regular
 from code.common.paths import project_root, shown
 
 OWN_MODULES = ("accelerator", "base", "cpu", "known_hardware", "memory", "system_list", "systems")
@@ -31,7 +32,7 @@ def require_own_modules() -> None:
 def _foreign(path: Path, _changed: int) -> str:
     """Why a file is not this project's; '' where it is."""
     try:
-        tree = ast.parse(path.read_bytes())
+        tree = ast.parse(require_regular(path).read_bytes())
     except (OSError, SyntaxError, ValueError) as error:
         return f"it cannot be parsed: {error}"
     defined = [node.name for node in tree.body if isinstance(node, ast.ClassDef)]

@@ -8,6 +8,7 @@ from pathlib import Path
 from textwrap import wrap
 
 from code.common.constants import Benchmark, Scenario
+from code.common.files import require_regular
 from code.common.paths import project_root
 from code.machine.accelerator import GPU
 from code.machine.detect import DetectedSystem
@@ -62,7 +63,7 @@ def base_class(benchmark: Benchmark, scenario: Scenario, gpu: bool) -> str | Non
 
 def _classes(path: Path) -> list[str]:
     try:
-        tree = ast.parse(path.read_bytes())
+        tree = ast.parse(require_regular(path).read_bytes())
     except (OSError, SyntaxError):
         return []
     return [node.name for node in tree.body if isinstance(node, ast.ClassDef)]

@@ -8,6 +8,7 @@ import socket
 from collections.abc import Callable
 from pathlib import Path
 
+from code.fields.table import FIELDS
 from tests.faults import made
 from tests.faults.rows import Fault, Prepare
 
@@ -49,6 +50,19 @@ def listening(name: str) -> Prepare:
                 os.chdir(here)
 
     return prepare
+
+
+def case_of_pipes(tmp: Path) -> None:
+    case = tmp / "cases" / "case_00000"
+    case.mkdir(parents=True)
+    for name in ("imaging.nii.gz", "segmentation.nii.gz"):
+        os.mkfifo(case / name)
+
+
+def config_pipe(tmp: Path) -> None:
+    folder = tmp / "own" / "CPU_x86_64" / "Offline"
+    folder.mkdir(parents=True)
+    os.mkfifo(folder / "bert.py")
 
 
 def hidden(name: str) -> Prepare:
@@ -146,6 +160,63 @@ def broken(tmp: Path) -> None:
     made.run_folder(tmp / "b")
     (tmp / "b" / "metadata.json").write_text("{")
 
+
+READ_FIELDS = tuple(field for field in FIELDS if field.reads)
+"""Options that name files or folders which are read."""
+STREAMS: dict[str, Prepare | None] = {"{tmp}/pipe": pipe("pipe"), "/dev/zero": None, "/proc/kmsg": None, "/proc/self/task": None}
+"""What a reader would wait for, or never reach the end of."""
+WAITING = (
+    *(
+        Fault(f"{field.name} is {path}", ("--action=info", f"--{field.name}={path}"), 2, (field.name, "cannot be"), prepare=make)
+        for field in READ_FIELDS
+        for path, make in STREAMS.items()
+    ),
+    *(
+        Fault(f"environment: {field.name} is {path}", ("--action=info",), 2, (field.name,), {field.environment: path}, make)
+        for field in READ_FIELDS
+        for path, make in STREAMS.items()
+        if path in ("{tmp}/pipe", "/proc/kmsg")
+    ),
+    *(
+        Fault(f"a capture that is {path}", (*EXPLAIN, f"--capture={path}"), 2, ("not a capture",))
+        for path in ("/proc/kmsg", "/proc/self/mem", "/dev/zero", "/sys/kernel/mm")
+    ),
+    Fault("capture_system: into the kernel's", ("--action=capture_system", "--capture=/proc/kmsg"), 4, ("cannot write",)),
+    Fault(
+        "debug_accuracy against what is unknown",
+        ("--action=debug_accuracy", "--benchmarks=bert", "--scenarios=offline", "--system=CPU_x86_64", "--against=foo:bar"),
+        2,
+        ("unknown backend or precision 'foo'",),
+        absent="build/*",
+    ),
+    Fault(
+        "debug_accuracy against two precisions",
+        ("--action=debug_accuracy", "--benchmarks=bert", "--scenarios=offline", "--system=CPU_x86_64", "--against=fp32:int8"),
+        2,
+        ("names two of a kind: fp32 and int8",),
+        absent="build/*",
+    ),
+    Fault("devices that no machine has", (*EXPLAIN, "--devices=0-99999999999"), 2, ("invalid devices",)),
+    Fault("devices backwards", (*EXPLAIN, "--devices=5-1"), 2, ("invalid devices",)),
+    Fault("numa_config of too many processors", (*EXPLAIN, "--numa_config=0:0-999999999"), 2, ("invalid numa_config",)),
+    Fault("a system that is a path", (*EXPLAIN, "--system=../../etc/passwd"), 2, ("unknown system",)),
+    Fault("remove_system of a path", ("--action=remove_system", "--name=../x", "--yes"), 3, ("no added system",)),
+    Fault(
+        "preprocess_data: a case of pipes",
+        ("--action=preprocess_data", "--benchmarks=3d-unet", "--data_path={tmp}/cases"),
+        4,
+        ("cannot be read as NIfTI",),
+        prepare=case_of_pipes,
+        lines=6,
+    ),
+    Fault(
+        "config_dir: a config file that is a pipe",
+        (*EXPLAIN, "--system=CPU_x86_64", "--config_dir={tmp}/own"),
+        0,
+        ("not a regular file",),
+        prepare=config_pipe,
+    ),
+)
 
 COMPARE = ("--action=compare", "--a={tmp}/a", "--b={tmp}/b")
 RESULTS = (

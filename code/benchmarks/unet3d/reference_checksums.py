@@ -7,7 +7,7 @@ NumPy 1 wrote it, float32 and uint8 [1, D, H, W]. Here the same bytes are produc
 from __future__ import annotations
 
 import hashlib
-import pickle
+import pickle  # nosec B403  # only written
 from pathlib import Path
 from typing import Any
 

@@ -64,12 +64,12 @@ ROWS: tuple[Field, ...] = (
         choices=("none", "layer_names_only", "detailed"),
     ),
     row(ENGINE, "allow_unfused", "bool", "Build a TensorRT engine whose attention is not fused, for trying."),
-    row(ENGINE, "plugin_libs", "list", "TensorRT plugin libraries to load."),
+    row(ENGINE, "plugin_libs", "list", "TensorRT plugin libraries to load.", reads=True),
     # ── calibration ────────────────────────────────────────────────────────────
     row(CALIB, "force_calibration", "bool", "Repeat a calibration that already exists."),
     row(CALIB, "calib_batch_size", "int", "Samples in a calibration batch.", default=1, limits=LENGTH),
     row(CALIB, "calib_max_batches", "int", "Maximum number of calibration batches.", default=128, limits=LENGTH),
-    row(CALIB, "calib_data_map", "str", "List of calibration samples: one sample index per line."),
+    row(CALIB, "calib_data_map", "str", "List of calibration samples: one sample index per line.", reads=True),
     row(
         CALIB,
         "calib_score_samples",
@@ -137,7 +137,7 @@ ROWS: tuple[Field, ...] = (
     row(LLM, "trtllm_build_flags", "flags", "Flags of trtllm-build.", benchmarks=(GPTJ,)),
     row(LLM, "trtllm_checkpoint_flags", "flags", "Flags of TensorRT-LLM's checkpoint conversion.", benchmarks=(GPTJ,)),
     row(LLM, "trtllm_runtime_flags", "flags", "Flags of TensorRT-LLM's executor.", benchmarks=(GPTJ,)),
-    row(LLM, "llm_gen_config_path", "str", "JSON file of generation settings.", benchmarks=(GPTJ,)),
+    row(LLM, "llm_gen_config_path", "str", "JSON file of generation settings.", benchmarks=(GPTJ,), reads=True),
     row(LLM, "enable_sort", "bool", "Sort samples by length.", benchmarks=(GPTJ,)),
     row(LLM, "num_sort_segments", "int", "Segments that are sorted separately.", benchmarks=(GPTJ,), limits=TOKENS),
     # ── 3D-UNet ────────────────────────────────────────────────────────────

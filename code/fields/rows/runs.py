@@ -55,21 +55,24 @@ ROWS: tuple[Field, ...] = (
         "simulated_table",
         "str",
         "File of service times for --backend=simulated; default: derived from the config's expected value.",
+        reads=True,
     ),
-    row(MODEL_DATA, "model_path", "str", "Model file to use instead of the benchmark's."),
+    row(MODEL_DATA, "model_path", "str", "Model file to use instead of the benchmark's.", reads=True),
     row(
         MODEL_DATA,
         "data_path",
         "str",
         "Data set to use instead of the benchmark's (bert: a SQuAD v1.1 file; 3d-unet: a folder of cases or one image).",
+        reads=True,
     ),
-    row(MODEL_DATA, "vocab_path", "str", "The vocabulary that belongs to model_path.", benchmarks=(BERT, GPTJ)),
+    row(MODEL_DATA, "vocab_path", "str", "The vocabulary that belongs to model_path.", benchmarks=(BERT, GPTJ), reads=True),
     row(
         MODEL_DATA,
         "cnndm_source",
         "str",
         "CSV, JSON or Parquet file with the columns article and highlights, to convert into the data set.",
         benchmarks=(GPTJ,),
+        reads=True,
     ),
     row(
         MODEL_DATA,
@@ -85,6 +88,7 @@ ROWS: tuple[Field, ...] = (
         "str",
         "Labels for data_path when it is a single image.",
         benchmarks=(UNET,),
+        reads=True,
     ),
     row(
         MODEL_DATA,
@@ -100,8 +104,16 @@ ROWS: tuple[Field, ...] = (
         "fp32 score of model_path on data_path, the reference for accuracy targets.",
         limits=PERCENT,
     ),
-    row(MODEL_DATA, "data_dir", "str", "Folder with the published list of calibration samples, instead of build/data."),
-    row(MODEL_DATA, "preprocessed_data_dir", "str", "Folder of the preprocessed arrays, instead of build/preprocessed_data."),
+    row(
+        MODEL_DATA, "data_dir", "str", "Folder with the published list of calibration samples, instead of build/data.", reads=True
+    ),
+    row(
+        MODEL_DATA,
+        "preprocessed_data_dir",
+        "str",
+        "Folder of the preprocessed arrays, instead of build/preprocessed_data.",
+        reads=True,
+    ),
     row(MODEL_DATA, "tensor_path", "str", "Preprocessed inputs of older harnesses."),
     row(MODEL_DATA, "map_path", "str", "List of samples of older harnesses.", benchmarks=(UNET,)),
     row(MODEL_DATA, "input_dtype", "any", "Input type in older harnesses."),
@@ -281,9 +293,13 @@ ROWS: tuple[Field, ...] = (
         choices=("auto", "again"),
     ),
     row(
-        LOADGEN, "mlperf_conf_path", "str", "mlperf.conf whose settings apply where a config has none; LoadGen contains its own."
+        LOADGEN,
+        "mlperf_conf_path",
+        "str",
+        "mlperf.conf whose settings apply where a config has none; LoadGen contains its own.",
+        reads=True,
     ),
-    row(LOADGEN, "user_conf_path", "str", "user.conf whose settings go before all others."),
+    row(LOADGEN, "user_conf_path", "str", "user.conf whose settings go before all others.", reads=True),
     row(LOADGEN, "use_token_latencies", "bool", "Report token latencies.", benchmarks=(GPTJ,), loadgen="use_token_latencies"),
     # ── batches, streams, devices ────────────────────────────────────────────────────────────
     row(BATCHES, "devices", "str", "Devices to use: indices and ranges, such as 0,2-5, or 'all'."),

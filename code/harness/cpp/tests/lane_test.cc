@@ -94,6 +94,17 @@ TEST(Lane, AnswersInOrderWithAsManyUnderWayAsTheStreamTakes) {
   }
 }
 
+TEST(Lane, CountsTheWorkOfAnsweredBatchesPaddedToTheirLongestSample) {
+  Bench bench(1);
+  ListSource source({3, 1, 2});
+  bench.lane.serve(source);
+  EXPECT_EQ(bench.lane.state().work.load(), 6U * 5U);  // samples of length 5
+  Bench failing(1);
+  ListSource short_answer({3, 7});
+  EXPECT_THROW(failing.lane.serve(short_answer), harness::Error);
+  EXPECT_EQ(failing.lane.state().work.load(), 3U * 5U);
+}
+
 TEST(Lane, RefusesABatchThatWasNotAnsweredWhole) {
   Bench bench(1);
   ListSource source({3, 7, 2});

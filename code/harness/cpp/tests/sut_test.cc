@@ -160,6 +160,22 @@ TEST(Sut, AnswersEverySampleOnceInEveryScenario) {
   }
 }
 
+TEST(Sut, TheShareOfWorkIsByLengthsAndEndsAtAll) {
+  for (const char* scenario : {"Offline", "MultiStream"}) {
+    Bench bench(scenario, 1, 2);
+    EXPECT_EQ(bench.sut->work_share(), 0) << "nothing is issued yet";
+    const size_t whole = bench.dataset->count();
+    bench.issue(1, whole);
+    bench.end(whole);
+    EXPECT_GE(bench.sut->work(), 25U * (40 + 384 + 100 + 90)) << "padding is work, too";
+    EXPECT_DOUBLE_EQ(bench.sut->work_share(), 1.0);
+  }
+  Bench server("Server", 1, 1);
+  server.issue(1, 4);
+  server.end(4);
+  EXPECT_EQ(server.sut->work_share(), 0) << "queries of one sample have no share";
+}
+
 TEST(Sut, SingleStreamIsAnsweredWhenIssueReturns) {
   Bench bench("SingleStream", 2, 2);
   for (size_t id = 1; id <= 5; ++id) {
