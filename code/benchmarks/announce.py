@@ -89,7 +89,7 @@ def size(count: float) -> str:
 
 def _hosts(file: PublishedFile) -> list[str]:
     """The hosts that are asked for a file, the mirror first, each once."""
-    own = [f"{mirror.VARIABLE} {mirror.address()}"] if mirror.address() else []
+    own = [f"{mirror.VARIABLE} {mirror.address_shown()}"] if mirror.address() else []
     return list(dict.fromkeys([*own, *(host_of(url) for url in file.urls)]))
 
 
@@ -97,7 +97,7 @@ def _how_long(largest: PublishedFile, left: int) -> str:
     """The time at the measured rate of the largest file's sources."""
     own = mirror.sources(largest.path)
     if own and mirror.is_local(own[0]) and Path(own[0]).exists():
-        return f"files of the mirror are copied from {mirror.address()}"
+        return f"files of the mirror are copied from {mirror.address_shown()}"
     rate = download.measure(
         [*(url for url in own if not mirror.is_local(url)), *(url for url in largest.urls if not url.endswith(".uri"))]
     )

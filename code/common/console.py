@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from rich.progress import TaskID
 
 PLAIN_INTERVAL_S = 5.0
+_CONTROLS = {code: f"\\x{code:02x}" for code in (*range(0x20), *range(0x7F, 0xA0)) if chr(code) not in "\n\t"}
+"""Characters that a terminal obeys, which names and contents of others' files may have, and how they are shown."""
 UNLIMITED = 1 << 20
 """Columns of a table that goes to a file or a pipe."""
 
@@ -53,7 +55,7 @@ def say(text: str) -> None:
 
 def _print(text: str) -> None:
     try:
-        print(text, flush=True)
+        print(text.translate(_CONTROLS), flush=True)
     except BrokenPipeError:
         raise
     except OSError as error:
@@ -80,7 +82,7 @@ def unwritable(error: OSError) -> RunError:
 def _to_stderr(text: str) -> None:
     """Messages never stop a run: standard error that is closed or full is ignored."""
     with contextlib.suppress(OSError):
-        print(text, file=sys.stderr, flush=True)
+        print(text.translate(_CONTROLS), file=sys.stderr, flush=True)
 
 
 def duration(seconds: float) -> str:

@@ -52,13 +52,18 @@ def natural(text: str | None, most: int = 2**53) -> int | None:
     return number if number <= most else None
 
 
+def one_line(text: str) -> str:
+    """A text in one line: control characters and runs of white space become a space."""
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
+
+
 def words(most: int = 4096) -> Shape:
-    """Text in one line: control characters and runs of white space become a space."""
+    """Text as `one_line` makes it."""
 
     def convert(value: Any, _at: str, _notes: list[str]) -> str:
         if not isinstance(value, str):
             raise MisfitError(f"is {_shown(value)}, not text")
-        line = " ".join("".join(c if c.isprintable() else " " for c in value).split())
+        line = one_line(value)
         if len(line) > most:
             raise MisfitError(f"has {len(line):,} characters, and at most {most:,} are read")
         return line

@@ -300,7 +300,7 @@ def test_each_fault_of_a_proxy(server: Server, tmp_path: Path, monkeypatch: pyte
     error = refused(far, target)
     assert "the proxy http://127.0.0.1:9 (HTTPS_PROXY, HTTP_PROXY) does not answer" in error.why
     monkeypatch.setenv("HTTPS_PROXY", "socks5://127.0.0.1:9")
-    assert "of the kind socks5" in refused(far, target).why
+    assert "its scheme is 'socks5'" in refused(far, target).why
 
 
 @pytest.mark.usefixtures("proxied")

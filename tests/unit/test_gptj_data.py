@@ -145,6 +145,17 @@ def test_without_network_the_manual_steps_are_said(monkeypatch: pytest.MonkeyPat
     assert "--cnndm_source=FILE" in caught.value.next_step and "pip install" in caught.value.next_step
 
 
+def test_the_data_set_comes_from_a_pinned_commit(monkeypatch: pytest.MonkeyPatch) -> None:
+    import sys
+    from types import SimpleNamespace
+
+    asked: dict[str, object] = {}
+    rows = [{"article": "A fire.", "highlights": "Fire."}]
+    monkeypatch.setitem(sys.modules, "datasets", SimpleNamespace(load_dataset=lambda *_, **named: asked.update(named) or rows))
+    assert [sample.article for sample in cnndm.from_hub()] == ["A fire."]
+    assert asked == {"split": "validation", "revision": facts.HUB_REVISION} and len(facts.HUB_REVISION) == 40
+
+
 def test_arrays_hold_the_prompts_and_long_ones_lose_their_end(tmp_path: Path) -> None:
     long = "The fire in Wenbridge. " * 600
     cnndm.write(samples("A fire.", long, "Two fires."), tmp_path / "cnn_eval.json")

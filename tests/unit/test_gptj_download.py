@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from code.benchmarks.gptj import data, facts, fetching, tiny
+from code.common import download
 from code.common.download import Patience, mirror
 from code.common.errors import MissingError
 from code.rules.benchmark_facts import PublishedFile
@@ -142,6 +143,24 @@ def test_metadata_that_cannot_be_trusted(site: Path, text: str | None, base: str
     assert words in failed().why
     assert not data.sources("reference").model.exists()
     assert not list(data.sources("reference").model.parent.glob("gpt-j.*[!6]"))
+
+
+def test_a_list_is_fetched_again_and_the_one_kept_is_for_a_machine_without_a_network(site: Path) -> None:
+    (site / "store/moved").mkdir(parents=True)
+    publish(site, checkpoint(), base=(site / "url").read_text() + "/gone\n")
+    assert "404" in failed().why
+    publish(site, checkpoint())
+    kept = data.sources("reference").model.parent / "gpt-j.uri"
+    assert kept.read_text().endswith("/gone\n")
+    assert fetch().is_dir()
+    assert kept.read_text().endswith("/store\n")
+    steps = {"label": "GPT-J", "manual_steps": "by hand", "patience": QUICK}
+    elsewhere = "http://127.0.0.1:9/metadata/gpt-j.uri"
+    with pytest.raises(MissingError, match="not on the same server"):
+        download.read_metadata(elsewhere, kept.parent, **steps)  # the list that is kept was read
+    with pytest.raises(download.OfflineError):
+        download.read_metadata(elsewhere, kept.parent, **steps)
+    assert not list(kept.parent.glob(".new-*"))
 
 
 def test_the_older_archive_is_the_second_source(site: Path) -> None:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from code.benchmarks.gptj.facts import HUB_NAME, HUB_VERSION
+from code.benchmarks.gptj.facts import HUB_NAME, HUB_REVISION, HUB_VERSION
 from code.benchmarks.gptj.prompt import INSTRUCTION
 from code.common import jsonfile
 from code.common.errors import MissingError, UsageError, nearest
@@ -181,7 +181,7 @@ def from_hub() -> list[Sample]:
             f"run `pip install '.[datasets]'`; or {by_hand}",
         ) from error
     try:
-        rows = datasets.load_dataset(HUB_NAME, HUB_VERSION, split=SPLIT)  # nosec B615  # SECURITY.md, Downloads
+        rows = datasets.load_dataset(HUB_NAME, HUB_VERSION, split=SPLIT, revision=HUB_REVISION)
     except Exception as error:
         raise MissingError(
             f"{HUB_NAME} {HUB_VERSION} cannot be fetched", str(error).strip().splitlines()[0] or type(error).__name__, by_hand

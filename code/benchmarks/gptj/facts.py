@@ -54,6 +54,7 @@ METADATA = tuple(
 )
 """What is kept of MLCommons' metadata beside the checkpoint."""
 HUB_NAME, HUB_VERSION = "abisee/cnn_dailymail", "3.0.0"
+HUB_REVISION = "96df5e686bee6baa90b8bee7c28b81fa3fa6223d"  # its newest commit since January 2024
 DATA = PublishedFile(
     DATA_PATH,
     f"https://huggingface.co/datasets/{HUB_NAME}",

@@ -47,7 +47,7 @@ def fetch_checkpoint(target: Path, patience: download.Patience | None = None) ->
         except HarnessError as error:
             console.warn(f"{error.what}; the checkpoint is fetched again")
     ways: list[tuple[str, Callable[[], None]]] = [
-        (mirror.address(), lambda: _from_mirror(target, patience)),
+        (mirror.address_shown(), lambda: _from_mirror(target, patience)),
         (facts.MODEL_METADATA, lambda: _from_metadata(target, patience)),
         (facts.ARCHIVE.url, lambda: _from_archive(target, patience)),
     ]
@@ -78,7 +78,7 @@ def _from_mirror(target: Path, patience: download.Patience | None) -> None:
     names = mirror.below(facts.MODEL_PATH)
     if not names:
         raise MissingError(
-            f"{mirror.address()} has no {facts.MODEL_PATH}", f"its {mirror.SUMS} lists no file of it", steps(target)
+            f"{mirror.address_shown()} has no {facts.MODEL_PATH}", f"its {mirror.SUMS} lists no file of it", steps(target)
         )
     _collect(target, [(Path(name).name, (), None) for name in names], patience)
 

@@ -14,7 +14,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
-from http.client import HTTPException, HTTPResponse, HTTPSConnection
+from http.client import HTTPException, HTTPResponse, HTTPSConnection, IncompleteRead
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -25,6 +25,7 @@ from code.common.typed import natural
 LOGINS = (".cloudflareaccess.com", "login.microsoftonline.com", "accounts.google.com")
 _NOT_PASSING = {501, 505}
 _TUNNEL = re.compile(r"Tunnel connection failed: (\d{3})")
+_USER = re.compile(r"//[^/]*@")
 _BY_STATUS = {
     401: ("it asks for an account", "log in to it with a browser and fetch the file there"),
     402: ("it asks for a payment", ""),
@@ -36,18 +37,50 @@ _BY_STATUS = {
 
 
 def host_of(url: str) -> str:
-    """The host of a URL, for messages."""
-    return urlsplit(url).hostname or url
+    """The host of a URL, for messages; the URL itself for one that is not valid."""
+    try:
+        return urlsplit(url).hostname or url
+    except ValueError:
+        return url
 
 
 def shown(url: str) -> str:
     """A URL without a user name, password or query's signature."""
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return _USER.sub("//", url).partition("?")[0]
     if "@" in parts.netloc:
         parts = parts._replace(netloc=parts.netloc.rpartition("@")[2])
     if len(parts.query) > 80:
         parts = parts._replace(query="…")
     return parts.geturl()
+
+
+def fault_of(url: str) -> str:
+    """Why a URL is not an address that can be asked; '' for one that is."""
+    try:
+        parts = urlsplit(url)
+        parts.port  # noqa: B018  # ValueError for a port that is none
+        (parts.hostname or "").encode("idna")
+    except ValueError as error:
+        return str(error)
+    if parts.scheme not in ("http", "https"):
+        return f"its scheme is {parts.scheme!r}" if parts.scheme else "it has no scheme"
+    if not parts.hostname:
+        return "it names no host"
+    return "" if url.isascii() and url.isprintable() and " " not in url else "it has characters that no address may have"
+
+
+def first_bytes(answer: HTTPResponse | urllib.error.HTTPError, most: int, seconds: float) -> tuple[bytes, bool]:
+    """What a server sends in some seconds, at most `most` bytes, and whether that is all. Raises OSError and HTTPException."""
+    end, received = time.monotonic() + seconds, b""
+    while len(received) < most and time.monotonic() < end:
+        block = answer.read1(most - len(received))
+        if not block:
+            return received, not getattr(answer, "length", None)
+        received += block
+    return received, False
 
 
 def ask(url: str, headers: Mapping[str, str], limit: float) -> HTTPResponse:
@@ -62,11 +95,11 @@ def ask(url: str, headers: Mapping[str, str], limit: float) -> HTTPResponse:
         urllib.error.HTTPError: the server answered with an error status.
     """
     box: queue.Queue[HTTPResponse | BaseException] = queue.Queue(1)
-    request = _request(url, headers)
+    request, redirects = _request(url, headers), _Redirects()
 
     def attempt() -> None:
         try:
-            opener = urllib.request.build_opener(_Redirects(), _Encrypted())
+            opener = urllib.request.build_opener(redirects, _Encrypted())
             box.put(opener.open(request, timeout=limit))
         except BaseException as error:
             box.put(error)
@@ -75,20 +108,26 @@ def ask(url: str, headers: Mapping[str, str], limit: float) -> HTTPResponse:
     try:
         answer = box.get(timeout=limit + 0.5)
     except queue.Empty:
-        raise LostError(f"no answer within {limit:.0f} s") from None
+        raise _redirected(LostError(f"no answer within {max(1, round(limit))} s"), url, redirects.to) from None
     if isinstance(answer, urllib.error.HTTPError):
         raise answer
-    if isinstance(answer, urllib.error.URLError):
-        reason = answer.reason
-        raise _failure(reason if isinstance(reason, BaseException) else OSError(reason), url) from answer
-    if isinstance(answer, (OSError, HTTPException, UnicodeError)):
-        raise _failure(answer, url) from answer
-    if isinstance(answer, BaseException):
-        raise answer
-    return answer
+    if not isinstance(answer, BaseException):
+        return answer
+    reason = answer.reason if isinstance(answer, urllib.error.URLError) else answer
+    error = reason if isinstance(reason, BaseException) else OSError(reason)
+    if isinstance(error, (OSError, HTTPException, ValueError, LostError, RefusedError)):
+        raise _redirected(_failure(error, redirects.to or url), url, redirects.to) from answer
+    raise answer
 
 
-def failure_of_status(error: urllib.error.HTTPError, url: str) -> Exception:
+def _redirected(failure: LostError | RefusedError, url: str, to: str) -> LostError | RefusedError:
+    """A failure, with the words for one of the host to which `url` redirects, if that is another."""
+    if isinstance(failure, RefusedError) or host_of(to or url) == host_of(url):
+        return failure
+    return LostError(f"it redirects to {host_of(to)}, and there: {failure}", failure.wait, answered=True)
+
+
+def failure_of_status(error: urllib.error.HTTPError, url: str) -> LostError | RefusedError:
     """The LostError or RefusedError for an error status."""
     code = error.code
     answered = f"{host_of(url)} answered {code} {error.reason}".rstrip()
@@ -99,7 +138,7 @@ def failure_of_status(error: urllib.error.HTTPError, url: str) -> Exception:
         return LostError(f"{answered}: too many requests from this address", wait)
     if code in (408, 425) or (code >= 500 and code not in _NOT_PASSING):
         return LostError(answered, wait)
-    if 300 <= code < 400:
+    if 300 <= code < 400 and code != 304:
         return RefusedError(f"{answered}: its redirects lead nowhere; the file may have moved")
     words, fix = _BY_STATUS.get(code, ("the file may have moved", ""))
     return RefusedError(f"{answered}: {words}", fix)
@@ -117,12 +156,20 @@ def retry_after(text: str) -> float:
 
 
 class _Redirects(urllib.request.HTTPRedirectHandler):
-    """Follows redirects, including 308 on every Python version, but never from https to http, nor to a login."""
+    """Follows redirects, including 308 on every Python version, but never from https to http, nor to a login.
 
+    Attributes:
+        to: the last address that was followed; '' for none.
+    """
+
+    to = ""
     http_error_308 = urllib.request.HTTPRedirectHandler.http_error_302
 
     def redirect_request(self, req: Any, fp: Any, code: int, msg: str, headers: Any, newurl: str) -> Any:
         """The redirected request, without the password where the host is another. RefusedError where it must not be followed."""
+        why = fault_of(newurl)
+        if why:
+            raise RefusedError(f"it redirects to {shown(newurl)!r}: {why}")
         if req.full_url.startswith("https:") and not newurl.startswith("https:"):
             raise RefusedError(f"it redirects to the unencrypted {shown(newurl)}")
         if host_of(newurl).endswith(LOGINS):
@@ -130,6 +177,7 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
         if code == 308:
             code = 307  # Python 3.10 does not know 308
         request = super().redirect_request(req, fp, code, msg, headers, newurl)
+        self.to = newurl
         if request is not None and host_of(newurl) != host_of(req.full_url):
             request.remove_header("Authorization")
         return request
@@ -137,6 +185,9 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
 
 def _request(url: str, headers: Mapping[str, str]) -> urllib.request.Request:
     """A request; a user name and password in the URL become a header. RefusedError for a proxy of another kind."""
+    why = fault_of(url)
+    if why:
+        raise RefusedError(f"the address {shown(url)!r} is not valid: {why}")
     parts = urlsplit(url)
     request = urllib.request.Request(url, headers={"User-Agent": "mlperf-inference-harness", **headers})
     if parts.username is not None:
@@ -146,9 +197,12 @@ def _request(url: str, headers: Mapping[str, str]) -> urllib.request.Request:
         )
         request.add_header("Authorization", "Basic " + base64.b64encode(user.encode()).decode())
     proxy = _proxy(url)
-    kind = proxy.partition("://")[0] if "://" in proxy else "http"
-    if kind not in ("http", "https"):
-        raise RefusedError(f"the proxy {shown(proxy)} is of the kind {kind}", "set HTTPS_PROXY to an HTTP proxy, or unset it")
+    fault = fault_of(proxy if "://" in proxy else f"http://{proxy}") if proxy else ""
+    if fault:
+        raise RefusedError(
+            f"the proxy {shown(proxy)!r} is not one that can be asked: {fault}",
+            f"set {parts.scheme.upper()}_PROXY=http://HOST:PORT, or unset it",
+        )
     return request
 
 
@@ -169,7 +223,12 @@ def _context(file: str, _folder: str) -> ssl.SSLContext:
     """Trust as Python has it by default: the system's certificates, or those of SSL_CERT_FILE and SSL_CERT_DIR."""
     if file and not Path(file).is_file():
         raise RefusedError(f"SSL_CERT_FILE names {file}, which is not a file", "correct or unset SSL_CERT_FILE")
-    return ssl.create_default_context()
+    context = ssl.create_default_context()
+    if file and not context.cert_store_stats()["x509"]:
+        raise RefusedError(
+            f"SSL_CERT_FILE names {file}, which has no certificate that can be read", "name a PEM file, or unset SSL_CERT_FILE"
+        )
+    return context
 
 
 def _proxy(url: str) -> str:
@@ -187,12 +246,14 @@ def _proxy_login(url: str) -> RefusedError:
     )
 
 
-def _failure(error: BaseException, url: str) -> Exception:
+def _failure(error: BaseException, url: str) -> LostError | RefusedError:
     """The LostError or RefusedError for a connection that could not be made or broke."""
     host, proxy = host_of(url), _proxy(url)
     tunnel = _TUNNEL.search(str(error))
     if isinstance(error, (LostError, RefusedError)):
         return error
+    if not isinstance(error, OSError):
+        return _not_http(error, host)
     if tunnel is not None and tunnel[1] == "407":
         return _proxy_login(url)
     if tunnel is not None:
@@ -211,11 +272,20 @@ def _failure(error: BaseException, url: str) -> Exception:
             f"no encrypted connection to {host}: {error.reason or words(error)}",
             "check HTTPS_PROXY: its own address usually begins with http://" if proxy else "",
         )
-    if proxy and isinstance(error, OSError) and not isinstance(error, ssl.SSLError):
+    if proxy and not isinstance(error, ssl.SSLError):
         return LostError(f"the proxy {shown(proxy)} (HTTPS_PROXY, HTTP_PROXY) does not answer: {words(error)}")
     return LostError(words(error))
 
 
+def _not_http(error: BaseException, host: str) -> LostError | RefusedError:
+    """The failure where something answers that is not HTTP as it should be; a ValueError comes from a redirect."""
+    if isinstance(error, ValueError):
+        return RefusedError(f"{host} answers with a redirect to an address that is not valid: {error}")
+    return LostError(f"{host} does not answer in valid HTTP: {words(error)}", answered=True)
+
+
 def words(error: BaseException) -> str:
     """An exception's message, or its class name if it has none."""
+    if isinstance(error, IncompleteRead):
+        return "the connection ended within the answer"
     return str(error) or type(error).__name__

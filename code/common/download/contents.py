@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import IO
 
 from code.common import jsonfile
+from code.common.typed import one_line
 
 HEAD = 4096
 """Bytes that are enough to recognise an error page."""
@@ -43,7 +44,7 @@ def wrong_start(head: bytes, name: str) -> str:
         return "the server sent a web page (a login, an error?) instead of the file"
     if text.startswith((b"<Error", b"<error")):
         words = ": ".join(found.decode("utf-8", "replace") for _, found in _CODE.findall(text))
-        return f"the server sent an error instead of the file: {words or 'no reason given'}"
+        return f"the server sent an error instead of the file: {one_line(words) or 'no reason given'}"
     return ""
 
 
@@ -82,7 +83,7 @@ def _json_error(path: Path, head: bytes, name: str) -> str:
     found = next((content[key] for key in _ERROR_KEYS if content.get(key)), None)
     if found is None or (name.lower().endswith(".json") and len(content) > 3):
         return ""
-    return f"the server sent an error instead of the file: {' '.join(str(found).split())[:200]}"
+    return f"the server sent an error instead of the file: {one_line(str(found))[:200]}"
 
 
 def _gzip(path: Path) -> str:

@@ -6,13 +6,14 @@ import functools
 import os
 import re
 import shutil
-from collections.abc import Iterable
+import stat
+import urllib.error
+from collections.abc import Iterable, Iterator
 from http.client import HTTPException
 from pathlib import Path
-from typing import IO
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
-from code.common import paths
+from code.common import console, paths
 from code.common.download import connection
 from code.common.download.patience import LostError, RefusedError
 from code.common.download.record import record_path
@@ -24,6 +25,8 @@ SUMS = "SHA256SUMS"
 _SUM = re.compile(r"(?P<digest>[0-9a-f]{64}) [ *](?:\./)?(?P<name>.+)")
 _SUMS_LIMIT = 1 << 26
 _SECONDS = 10.0
+_SUMS_SECONDS = 30.0
+_IN_A_PATH = "/%:@!$&'()*+,;=~"
 
 
 def known_name(target: Path) -> str:
@@ -39,17 +42,36 @@ def address() -> str:
     return os.environ.get(VARIABLE, "").strip()
 
 
+def address_shown() -> str:
+    """The mirror in use, for messages: without a password or a query's signature."""
+    return connection.shown(address()) if "://" in address() else address()
+
+
+def _below(given: str, name: str) -> str:
+    """The URL of a file in the mirror at a URL, which may have a query (a signature of a cloud's storage). UsageError for another."""
+    try:
+        parts = urlsplit(given)
+        joined = parts._replace(path=f"{quote(parts.path.rstrip('/'), safe=_IN_A_PATH)}/{quote(name)}").geturl()
+    except ValueError as error:
+        joined, why = "", str(error)
+    else:
+        why = connection.fault_of(joined)
+    if why:
+        raise UsageError(
+            f"{VARIABLE} is {connection.shown(given)!r}",
+            f"it takes a folder, or a URL with http or https: {why}",
+            f"correct or unset {VARIABLE}",
+        )
+    return joined
+
+
 def sources(name: str) -> list[str]:
     """Where the mirror would have a file: at most one URL or path. UsageError for a mirror that does not exist."""
     given = address()
     if not given:
         return []
     if "://" in given:
-        if not given.startswith(("http://", "https://")):
-            raise UsageError(
-                f"{VARIABLE} is {given}", "it takes a folder, or a URL with http or https", f"correct or unset {VARIABLE}"
-            )
-        return [f"{given.rstrip('/')}/{quote(name)}"] if name else []
+        return [_below(given, name)] if name else []
     folder = Path(given)
     if not folder.is_absolute() or not folder.is_dir():
         why = "it is not a directory" if folder.is_absolute() else "a folder is named by its path from the root"
@@ -75,10 +97,18 @@ def _published(given: str) -> dict[str, str]:
     if is_local(given):
         return _sums(Path(given))
     try:
-        with connection.ask(f"{given.rstrip('/')}/{SUMS}", {}, _SECONDS) as answer:
-            return _parsed(answer.read(_SUMS_LIMIT).decode("utf-8"))
-    except (LostError, RefusedError, OSError, HTTPException, ValueError):
-        return {}
+        with connection.ask(_below(given, SUMS), {}, _SECONDS) as answer:
+            text, whole = connection.first_bytes(answer, _SUMS_LIMIT, _SUMS_SECONDS)
+            if not whole:
+                raise LostError(f"not all of it came within {_SUMS_SECONDS:.0f} s")
+            return _parsed(text.decode("utf-8"))
+    except urllib.error.HTTPError as error:
+        with error:
+            why = f"the mirror answered {error.code}"
+    except (LostError, RefusedError, OSError, HTTPException, ValueError) as error:
+        why = str(RefusedError(connection.words(error)))
+    console.warn(f"{SUMS} of {address_shown()} cannot be read: {why}; files without a published digest are checked by content")
+    return {}
 
 
 def is_local(source: str) -> bool:
@@ -86,18 +116,27 @@ def is_local(source: str) -> bool:
     return "://" not in source
 
 
-def copy(source: Path, out: IO[bytes], free: int) -> int:
-    """Append a mirror's file to `out`. Returns its size in bytes. OSError where it cannot be read or does not fit.
+def size_of(source: str) -> int:
+    """The bytes of a mirror's file. RefusedError if there is none."""
+    try:
+        status = Path(source).stat()
+    except FileNotFoundError as error:
+        raise RefusedError(f"{source} does not exist") from error
+    except OSError as error:
+        raise RefusedError(f"{source} cannot be read: {error.strerror or error}") from error
+    if not stat.S_ISREG(status.st_mode) or not status.st_size:
+        raise RefusedError(f"{source} is {'empty' if stat.S_ISREG(status.st_mode) else 'not a file'}")
+    return status.st_size
 
-    Args:
-        free: bytes that are free where `out` is.
-    """
-    size = source.stat().st_size
-    if size > free:
-        raise OSError(28, "No space left on device")
-    with source.open("rb") as file:
-        shutil.copyfileobj(file, out, 1 << 22)
-    return size
+
+def blocks(source: str) -> Iterator[bytes]:
+    """The content of a mirror's file. RefusedError where it cannot be read."""
+    try:
+        with Path(source).open("rb") as file:
+            while block := file.read(1 << 22):
+                yield block
+    except OSError as error:
+        raise RefusedError(f"{source} cannot be read: {error.strerror or error}") from error
 
 
 def export(names: Iterable[str], target: Path) -> tuple[int, int]:

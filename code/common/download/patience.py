@@ -6,32 +6,44 @@ import time
 from dataclasses import dataclass
 
 from code.common.console import duration
+from code.common.typed import one_line
+
+_LONGEST_REASON = 500
 
 
 class LostError(Exception):
     """A transient failure: worth another attempt.
 
     Args:
+        why: may quote the server; becomes one short line without control characters, which a terminal would obey.
         wait: seconds that the server asked to wait; 0 if it did not.
+        answered: whether a server answered, if not as it should.
     """
 
-    def __init__(self, why: str, wait: float = 0.0) -> None:
-        super().__init__(why)
+    def __init__(self, why: str, wait: float = 0.0, answered: bool = False) -> None:
+        super().__init__(_quoted(why))
         self.wait = wait
+        self.answered = answered
 
 
 class RefusedError(Exception):
     """A failure that another attempt at the same source would repeat.
 
     Args:
+        why: as for LostError.
         fix: what the user can do about it; '' if only another source or the manual steps help.
         offline: whether the server could not be reached at all.
     """
 
     def __init__(self, why: str, fix: str = "", offline: bool = False) -> None:
-        super().__init__(why)
+        super().__init__(_quoted(why))
         self.fix = fix
         self.offline = offline
+
+
+def _quoted(why: str) -> str:
+    line = one_line(why)
+    return line if len(line) <= _LONGEST_REASON else line[: _LONGEST_REASON - 1] + "…"
 
 
 @dataclass(frozen=True)

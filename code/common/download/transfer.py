@@ -85,6 +85,7 @@ class Transfer:
                 try:
                     return self._try(progress)
                 except LostError as lost:
+                    self.effort.heard |= lost.answered
                     self.effort.rest(lost, connection.host_of(self.source))
 
     def forget(self) -> None:
@@ -95,13 +96,11 @@ class Transfer:
         self.state_path.unlink(missing_ok=True)
 
     def _copy(self) -> None:
-        source = Path(self.source)
-        if not source.is_file():
-            raise RefusedError(f"{source} does not exist")
+        size = mirror.size_of(self.source)
         self.forget()
-        free = shutil.disk_usage(self.wanted.target.parent).free
-        self._require_space(source.stat().st_size)
-        self.have = mirror.copy(source, self.part, free)
+        self._require_space(size)
+        for block in mirror.blocks(self.source):
+            self._keep(block)
 
     def _try(self, progress: Progress) -> None:
         known = self._state()
@@ -129,9 +128,9 @@ class Transfer:
     def _state(self) -> dict[str, Any] | None:
         """What is recorded of the part file; None for one of another source, which is kept until this one sends its first byte."""
         with contextlib.suppress(OSError, ValueError):
-            state = jsonfile.read(self.state_path)
-            if isinstance(state, dict) and {"url", "etag", "validator", "total"} <= set(state):
-                return state if state["url"] == self.source else None
+            state = jsonfile.read_object(self.state_path)
+            if all(isinstance(state.get(key), str) and state[key].isprintable() for key in ("url", "etag", "validator")):
+                return {"total": None, **state} if state["url"] == self.source else None
         self.forget()
         return None
 
@@ -145,7 +144,8 @@ class Transfer:
         failure = connection.failure_of_status(error, self.source)
         if isinstance(failure, RefusedError):
             with contextlib.suppress(OSError, HTTPException, ValueError):
-                said = contents.wrong_start(error.read(contents.HEAD), self.wanted.target.name)
+                head, _ = connection.first_bytes(error, contents.HEAD, self.patience.silence)
+                said = contents.wrong_start(head, self.wanted.target.name)
                 if said.startswith("the server sent an error"):
                     failure = RefusedError(f"{failure} ({said.partition(': ')[2]})", failure.fix)
         raise failure from error
@@ -177,6 +177,7 @@ class Transfer:
         changed = known is not None and (total != known["total"] or not _same(response.headers.get("ETag", ""), known))
         if begin != asked_from or changed:
             why = "the file on the server changed since the first attempt"
+            why = why if changed else "the server sends another part of the file than the one asked for"
             self._start_over(why)
             raise LostError(why)
         if known is None:
@@ -196,7 +197,7 @@ class Transfer:
 
     def _stated_size(self, response: HTTPResponse) -> int | None:
         """The size that the head of the answer states. RefusedError for one that states two."""
-        if response.headers.get("Transfer-Encoding", "").lower().endswith("chunked"):
+        if response.chunked:
             return None
         stated = {part.strip() for text in response.headers.get_all("Content-Length", []) for part in text.split(",")}
         if len(stated) > 1:
@@ -208,14 +209,12 @@ class Transfer:
         page = response.headers.get_content_type() == "text/html" and self.wanted.target.suffix not in (".html", ".htm")
         if page:
             raise self._discarded("the server sent a web page (a login, an error?) instead of the file")
-        if response.headers.get("Content-Encoding", "identity") != "identity":
-            raise RefusedError(f"the server only sends it encoded as {response.headers['Content-Encoding']}")
+        _require_plain(response)
         if self.size is not None and total is not None and total != self.size:
             raise self._discarded(f"the server's file has {total:,} bytes, expected {self.size:,}")
         if total is not None and self.size is None and self.wanted.limit and total > self.wanted.limit:
             raise self._discarded(f"the server's file has {total:,} bytes, expected at most {self.wanted.limit:,}")
-        chunked = response.headers.get("Transfer-Encoding", "").lower().endswith("chunked")
-        if total is None and not chunked and not self.wanted.pinned.tells_whole:
+        if total is None and not response.chunked and not self.wanted.pinned.tells_whole:
             raise RefusedError("the server does not state the file's size, so a truncated copy would go unnoticed")
 
     def _discarded(self, why: str) -> RefusedError:
@@ -224,7 +223,8 @@ class Transfer:
 
     def _write_state(self, response: HTTPResponse, total: int | None) -> None:
         """Remember which file the part is of."""
-        etag, modified = response.headers.get("ETag", ""), response.headers.get("Last-Modified", "")
+        etag, modified = (response.headers.get(name, "") for name in ("ETag", "Last-Modified"))
+        etag, modified = (text if text.isprintable() else "" for text in (etag, modified))
         # If-Range does not allow weak tags (RFC 9110 §13.1.5); they are compared when the response arrives.
         validator = etag if etag and not etag.startswith("W/") else ("" if etag else modified)
         with atomic_write(self.state_path) as out:
@@ -284,6 +284,14 @@ class Transfer:
             raise failure from error
 
 
+def _require_plain(response: HTTPResponse) -> None:
+    """RefusedError for a body in a coding that is not undone here."""
+    codings = [*response.headers.get_all("Content-Encoding", []), *response.headers.get_all("Transfer-Encoding", [])]
+    plain = {"identity", "chunked"} if response.chunked else {"identity"}
+    if any(coding.strip().lower() not in plain for coding in codings):
+        raise RefusedError(f"the server only sends it encoded as {', '.join(codings)}")
+
+
 def _same(etag: str, known: dict[str, Any]) -> bool:
     return not etag or not known["etag"] or etag == known["etag"]
 
@@ -294,4 +302,4 @@ def _content_range(text: str) -> tuple[int | None, int | None]:
     if match is None:
         return None, None
     first, total = match.groups()
-    return (int(first) if first else None), (int(total) if total != "*" else None)
+    return natural(first, 2**63), natural(total, 2**63)
