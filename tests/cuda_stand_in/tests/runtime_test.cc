@@ -310,7 +310,7 @@ TEST(Direction, MustBeWhatTheMemoryIs) {
         gpu::use(0);
         gpu::out(gpu::memory(8), gpu::pinned(8), 8, gpu::stream());
       },
-      "direction", "from host to device memory");
+      "direction", "from host to device memory, which is not the direction that it names");
 }
 
 TEST(HostAccess, DeviceMemoryIsNotAddressable) {
@@ -320,7 +320,7 @@ TEST(HostAccess, DeviceMemoryIsNotAddressable) {
         gpu::use(0);
         *gpu::memory(8) = 1;
       },
-      "host-access", "the host writes device memory");
+      "host-access", "the host writes device memory .* which it cannot address");
 }
 
 TEST(HostAccess, ReadBeforeTheCopyIsKnownToBeDone) {
@@ -334,7 +334,8 @@ TEST(HostAccess, ReadBeforeTheCopyIsKnownToBeDone) {
         std::this_thread::sleep_for(std::chrono::milliseconds(20));  // done by now, but nobody asked
         std::exit(*host);
       },
-      "host-access", "the host reads page-locked memory .* while cudaMemcpyAsync on stream .* uses it");
+      "host-access",
+      "the host reads page-locked memory .* while cudaMemcpyAsync on stream .* uses it: synchronise first");
 }
 
 TEST(HostAccess, WriteWhileACopyReads) {
