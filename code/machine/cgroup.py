@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import PurePosixPath
+from typing import Protocol
 
 from code.common.typed import natural
 from code.machine.sources import Machine
@@ -23,6 +24,13 @@ class Allowance:
 
     cpus: float | None = None
     memory_bytes: int | None = None
+
+
+class Texts(Protocol):
+    """What has files: a machine, or a tree that stands for one."""
+
+    def text(self, path: str) -> str | None:
+        """The content of a file; None where it cannot be read."""
 
 
 def read_allowance(machine: Machine) -> Allowance:
@@ -43,7 +51,15 @@ def read_allowance(machine: Machine) -> Allowance:
     return Allowance(min(cpus, default=None), min(sizes, default=None))
 
 
-def _groups(machine: Machine) -> Iterator[tuple[list[str], str]]:
+def cpu_stats(machine: Texts) -> Iterator[str]:
+    """cpu.stat of this process's groups for processors, and of all their parents."""
+    for controllers, path in _groups(machine):
+        if not controllers or "cpu" in controllers:
+            for folder in _upwards(f"{ROOT}/cpu" if controllers else ROOT, path):
+                yield f"{folder}/cpu.stat"
+
+
+def _groups(machine: Texts) -> Iterator[tuple[list[str], str]]:
     """This process's groups: (controllers, path), where v2 has no controllers."""
     for line in (machine.text("/proc/self/cgroup") or "").splitlines():
         _, first, rest = line.partition(":")

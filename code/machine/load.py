@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
+import math
 import os
 import resource
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from typing import Any
 
-STAT = Path("/proc/stat")
-BUSY = (0, 1, 2, 5, 6)
-"""Columns of /proc/stat that count work: user, nice, system, irq, softirq (proc(5)); user includes the time of guests."""
-STOLEN = 7
+import psutil
 
 
 @dataclass(frozen=True)
@@ -49,12 +47,14 @@ class Usage:
 
 
 def now(cpus: Sequence[int]) -> Moment:
-    """The present moment. Reads two files of /proc.
+    """The present moment. Reads /proc/stat.
 
     Args:
         cpus: the logical processors to watch.
     """
-    busy, stolen = _ticks(cpus)
+    known = [pair for pair in times(cpus) if not math.isnan(pair[0])]
+    busy = sum(pair[0] for pair in known) if known else None
+    stolen = sum(pair[1] for pair in known)
     usage = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     own = sum(one.ru_utime + one.ru_stime for one in usage)
     try:
@@ -73,19 +73,16 @@ def between(first: Moment, last: Moment) -> Usage:
     return Usage(seconds, foreign, max(0.0, last.stolen - first.stolen) / seconds)
 
 
-def _ticks(cpus: Sequence[int]) -> tuple[float | None, float]:
-    """(busy, stolen) seconds of the watched processors."""
-    wanted = {f"cpu{number}" for number in cpus}
-    per_second = os.sysconf("SC_CLK_TCK")
-    busy, stolen, seen = 0, 0, False
+def times(cpus: Sequence[int]) -> list[tuple[float, float]]:
+    """(busy, stolen) seconds of each processor since the machine started; NaN for one that is not there or not told."""
     try:
-        lines = STAT.read_text(encoding="ascii").splitlines()
-    except (OSError, ValueError):
-        return None, 0.0
-    for line in lines:
-        name, *words = line.split()
-        if name in wanted and len(words) > STOLEN and all(word.isdigit() for word in words):
-            seen = True
-            busy += sum(int(words[column]) for column in BUSY)
-            stolen += int(words[STOLEN])
-    return (busy / per_second if seen else None), stolen / per_second
+        found = psutil.cpu_times(percpu=True)
+    except (OSError, ValueError, IndexError):
+        found = []
+    return [_busy_and_stolen(found[cpu]) if cpu < len(found) else (math.nan, math.nan) for cpu in cpus]
+
+
+def _busy_and_stolen(one: Any) -> tuple[float, float]:
+    """User time includes that of guests (proc(5))."""
+    busy = one.user + one.nice + one.system + getattr(one, "irq", 0.0) + getattr(one, "softirq", 0.0)
+    return busy, getattr(one, "steal", 0.0)

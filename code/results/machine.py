@@ -16,6 +16,9 @@ BUSY = 0.1
 """Share of the processors that other work may take before a run is reported as disturbed."""
 
 
+IDLE = "run it again on an idle machine"
+
+
 @dataclass(frozen=True)
 class MachineState:
     """The machine around one LoadGen test or probe.
@@ -55,13 +58,17 @@ class MachineState:
             found.append(f"load {self.load_before:.1f} before and {self.load_after:.1f} after")
         return ", ".join([*found, *(f"beside {other}" for other in self.beside)])
 
+    def beside_notes(self) -> list[Reason]:
+        """What to say about other runs on the same devices."""
+        return [Reason(f"it ran beside {other} on the same devices", "", "run it again alone") for other in self.beside]
+
     def notes(self) -> list[Reason]:
         """What to say about it; [] for a machine that was idle."""
-        found = [Reason(f"it ran beside {other} on the same devices", "", "run it again alone") for other in self.beside]
+        found = self.beside_notes()
         if self.disturbed and not self.beside:
             stolen = f", and the hypervisor took {self.stolen_cpus:.1f}" if self.stolen_cpus >= 0.05 else ""
             what = f"other processes kept {self.foreign_cpus or 0.0:.1f} of {self.cpus} processors busy during the run{stolen}"
-            found.append(Reason(what, "", "run it again on an idle machine"))
+            found.append(Reason(what, "", IDLE))
         return found
 
 

@@ -21,6 +21,9 @@ LEAST_BINS = 2
 LEAST_CPUS = 0.15
 LEAST_SHARE = 0.01
 """Other work counts from this many processors' worth on, and from this share of a large machine's on."""
+QUIET = "quiet"
+LEAST_LOST = 0.05
+"""A processor that loses more than this share to other work while nothing runs is not idle."""
 FALLEN = 0.9
 """A clock below this share of what it usually is in the run has fallen."""
 LEAST_FALL_S = 2.0
@@ -33,7 +36,7 @@ class Event:
     """Something that disturbed a run.
 
     Args:
-        kind: 'other work', 'stolen', 'clocks', 'throttled'.
+        kind: 'before', 'other work', 'stolen', 'clocks', 'throttled'.
         begin, end: in s since the epoch.
         words: 'other work took 31 % of core 1'.
     """
@@ -57,8 +60,20 @@ def events(found: Telemetry) -> list[Event]:
     edges = np.arange(found.begin, found.end + BIN_S / 2, BIN_S)
     if len(edges) < 2:
         edges = np.array([found.begin, found.end])
-    all_found = [*_work(found, edges), *_clocks(found), *_throttled(found)]
+    all_found = [*_before(found), *_work(found, edges), *_clocks(found), *_throttled(found)]
     return sorted(all_found, key=lambda event: event.begin)
+
+
+def _before(found: Telemetry) -> Iterator[Event]:
+    """The processor that lost most of its time while it was probed before the test."""
+    lost = {name: float(values[0]) for name, values in found.sources.get("before", {}).items() if name.endswith("_lost_share")}
+    if not lost or not found.sources["before"].keys() >= {"t", "watched_s"}:
+        return
+    worst = max(lost, key=lambda name: lost[name])
+    if lost[worst] > LEAST_LOST:
+        end, seconds = float(found.sources["before"]["t"][0]), float(found.sources["before"]["watched_s"][0])
+        words = f"before the run, other work took {lost[worst]:.0%} of core {worst.removeprefix('cpu').partition('_')[0]}"
+        yield Event("before", end - seconds, end, words.replace("%", " %"))
 
 
 def _work(found: Telemetry, edges: Floats) -> Iterator[Event]:
@@ -146,4 +161,5 @@ def _spans(marked: NDArray[np.bool_]) -> list[tuple[int, int]]:
 def described(found: Telemetry, samples: int | None) -> tuple[dict[str, Any], list[Event]]:
     """metadata.json's `telemetry` with what disturbed the run, and the same as events."""
     disturbed = events(found)
-    return {**summary(found, samples), "noise": [event.as_json() for event in disturbed]}, disturbed
+    verdict = "; ".join(event.line() for event in disturbed) or QUIET
+    return {**summary(found, samples), "noise": [event.as_json() for event in disturbed], "verdict": verdict}, disturbed

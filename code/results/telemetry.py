@@ -109,6 +109,23 @@ def summary(found: Telemetry, samples: int | None) -> dict[str, Any]:
         samples: completed during the test; None where unknown.
     """
     content: dict[str, Any] = {"file": FILE, "seconds": round(found.seconds, 3), "readings": len(found.during("processors", "t"))}
+    content.update(_peaks(found))
+    content["energy"] = [{"of": of, **entry} for of, entry in _energies(found)]
+    joules = sum(entry["joules"] for entry in content["energy"])
+    if content["energy"]:
+        content["energy_j"] = round(joules, 3)
+        if samples:
+            content["energy_per_sample_j"] = float(f"{joules / samples:.6g}")
+    content["gpus"] = [_gpu(found, name) for name in found.gpus()]
+    return {key: value for key, value in content.items() if value != []}
+
+
+def _peaks(found: Telemetry) -> dict[str, Any]:
+    """What the processors and the harness did at most."""
+    content: dict[str, Any] = {}
+    gaps = [float(values[0]) for name, values in found.sources.get("before", {}).items() if name.endswith("_longest_gap_s")]
+    if gaps:
+        content["longest_gap_before_ms"] = round(max(gaps) * 1000, 3)
     throttled = found.gained("system", "throttled_s_total")
     if throttled is not None:
         content["throttled_s"] = round(throttled, 3)
@@ -118,14 +135,7 @@ def summary(found: Telemetry, samples: int | None) -> dict[str, Any]:
     clocks = [found.during("clocks", name) for name in found.sources.get("clocks", {}) if name != "t"]
     if any(map(len, clocks)):
         content["cpu_clock_mhz"] = _extent(np.concatenate(clocks))
-    content["energy"] = [{"of": of, **entry} for of, entry in _energies(found)]
-    joules = sum(entry["joules"] for entry in content["energy"])
-    if content["energy"]:
-        content["energy_j"] = round(joules, 3)
-        if samples:
-            content["energy_per_sample_j"] = float(f"{joules / samples:.6g}")
-    content["gpus"] = [_gpu(found, name) for name in found.gpus()]
-    return {key: value for key, value in content.items() if value != []}
+    return content
 
 
 def _energies(found: Telemetry) -> Iterator[tuple[str, dict[str, Any]]]:

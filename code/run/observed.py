@@ -1,22 +1,38 @@
-"""What was observed of a test besides its logs: its devices, the machine, telemetry and measured power, for metadata.json."""
+"""What was observed of a test besides its logs: its devices, the machine, telemetry and measured power."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from code.common import console
-from code.results import devices
+from code.results import devices, machine
 from code.results.loadgen_log import LoadGenLog
 from code.results.machine import MachineState
+from code.results.reason import Reason
 from code.run import power_run, telemetry
 
 
-def described(folder: Path, log: LoadGenLog, state: MachineState | None, label: str) -> dict[str, Any]:
-    """The keys of metadata.json for what was observed of the run in `folder`, and warnings of what disturbed it.
+@dataclass(frozen=True)
+class Observed:
+    """What was observed of a test.
 
     Args:
+        content: keys of metadata.json.
         state: of the machine; None where it was not recorded.
+        notes: what disturbed it, each cause once: with its time where telemetry was recorded.
+    """
+
+    content: dict[str, Any]
+    state: MachineState | None
+    notes: tuple[Reason, ...]
+
+
+def observed(folder: Path, log: LoadGenLog, label: str) -> Observed:
+    """What was observed of the run in `folder`; warns of devices that fell behind.
+
+    Args:
         label: the prefix of the warnings.
 
     Raises RunError where the samples of a power measurement cannot be read.
@@ -25,10 +41,14 @@ def described(folder: Path, log: LoadGenLog, state: MachineState | None, label: 
     for line in devices.laggards(of_devices):
         console.warn(f"{label}: {line}")
     samples = sum(device.samples for device in of_devices) or None
+    state = machine.read(folder)
+    seen, notes = telemetry.described(folder, log, samples)
+    if state is not None:
+        notes = [*state.beside_notes(), *notes] if seen is not None else state.notes()
     found: dict[str, Any] = {
         "devices": [device.as_json() for device in of_devices],
         "machine": None if state is None else state.as_json(),
-        "telemetry": telemetry.described(folder, log, of_devices, label),
+        "telemetry": seen,
         "power": power_run.figures(folder, log, samples),
     }
-    return {key: value for key, value in found.items() if value}
+    return Observed({key: value for key, value in found.items() if value}, state, tuple(notes))

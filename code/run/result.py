@@ -11,10 +11,11 @@ from code.common.files import write_json
 from code.plan import explain
 from code.results import metadata, provenance, report
 from code.results.loadgen_log import LoadGenLog
-from code.run import observed, preparation, spec_fields
+from code.run import preparation, spec_fields
 from code.run.folders import INCOMPLETE, log_root, new_log_folder
 from code.run.identity import run_identity
 from code.run.judgement import judged
+from code.run.observed import observed
 from code.run.resolved import Resolved
 
 LoadGenTest = Callable[[str, Path, str], LoadGenLog]
@@ -34,7 +35,8 @@ def run(job: Resolved, mode: str, test: LoadGenTest | None = None) -> report.Rep
     console.say(f"{job.label} {mode}: logs in {paths.shown(folder)}")
     write_json(folder / provenance.FILE_NAME, provenance.collect(explain.as_json(workload), mode, job.engines.first.folder))
     log = (test or job.test)(mode, folder, f"{job.label} {mode}")
-    verdict, state = judged(job, log, folder)
+    seen = observed(folder, log, f"{job.label} {mode}")
+    verdict = judged(job, log, seen.notes)
     identity = run_identity(workload, mode, job.backend, int(job.dataset["count"]), verdict.departure_note)
     if mode == "AccuracyOnly":
         scores = job.definition.check_accuracy(folder, job.values, workload.setting.accuracy_target)
@@ -43,8 +45,8 @@ def run(job: Resolved, mode: str, test: LoadGenTest | None = None) -> report.Rep
     else:
         content = metadata.performance_metadata(identity, log, verdict)
         row = report.performance_row(identity, log, verdict)
-        preparation.remember(job, log, state)
-    content.update(observed.described(folder, log, state, f"{job.label} {mode}"))
+        preparation.remember(job, log, seen.state)
+    content.update(seen.content)
     if not spec_fields.log_settings(workload)["enable_trace"]:
         (folder / "mlperf_log_trace.json").unlink(missing_ok=True)  # LoadGen leaves an empty one
     metadata.write_metadata(folder, content)

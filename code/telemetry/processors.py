@@ -10,30 +10,20 @@ from collections.abc import Iterator, Sequence
 
 import psutil
 
+from code.machine import cgroup, load
 from code.telemetry.source import SLOW_S, UNKNOWN, Source, Watched
 
-CGROUP = "/sys/fs/cgroup"
 POWERCAP = "/sys/class/powercap"
 MICRO = 1e-6
+THROTTLED = {"throttled_usec": MICRO, "throttled_time": 1e-9}
+"""Fields of cpu.stat in cgroup v2 and v1, and their units in s."""
 
 
 def usage(watched: Watched) -> list[Source]:
     """Busy and stolen time of each processor since the machine started."""
     columns = tuple(f"cpu{cpu}_{what}_s_total" for cpu in watched.cpus for what in ("busy", "stolen"))
 
-    def read() -> Sequence[float]:
-        times = psutil.cpu_times(percpu=True)
-        found: list[float] = []
-        for cpu in watched.cpus:
-            if cpu >= len(times):  # taken offline
-                found += [UNKNOWN, UNKNOWN]
-                continue
-            one = times[cpu]
-            busy = one.user + one.nice + one.system + getattr(one, "irq", 0.0) + getattr(one, "softirq", 0.0)
-            found += [busy, getattr(one, "steal", 0.0)]
-        return found
-
-    return [Source("processors", columns, read)]
+    return [Source("processors", columns, lambda: [value for pair in load.times(watched.cpus) for value in pair])]
 
 
 def clocks(watched: Watched) -> list[Source]:
@@ -48,12 +38,11 @@ def clocks(watched: Watched) -> list[Source]:
 
 def system(watched: Watched) -> list[Source]:
     """Load, context switches, memory in use, and what the control group held back."""
-    stat = next((path for path in _groups(watched) if "throttled_usec" in (watched.text(path) or "")), None)
+    stats = [path for path in cgroup.cpu_stats(watched) if "throttled" in (watched.text(path) or "")]
 
     def read() -> Sequence[float]:
-        throttled = _field(watched.text(stat), "throttled_usec") * MICRO if stat else UNKNOWN
         switches = float(psutil.cpu_stats().ctx_switches)
-        return [os.getloadavg()[0], switches, float(psutil.virtual_memory().used), throttled]
+        return [os.getloadavg()[0], switches, float(psutil.virtual_memory().used), _throttled(watched, stats)]
 
     return [Source("system", ("load", "context_switches_total", "memory_used_bytes", "throttled_s_total"), read, SLOW_S)]
 
@@ -100,11 +89,11 @@ def _packages(watched: Watched) -> Iterator[tuple[str, str]]:
             yield name.replace("-", "").replace("die", "_die"), f"{POWERCAP}/{path.name}"
 
 
-def _groups(watched: Watched) -> Iterator[str]:
-    for line in (watched.text("/proc/self/cgroup") or "").splitlines():
-        if line.startswith("0::"):
-            yield f"{CGROUP}{line[3:].rstrip('/')}/cpu.stat"
-    yield f"{CGROUP}/cpu.stat"
+def _throttled(watched: Watched, stats: Sequence[str]) -> float:
+    """Seconds of processor time that the limits of the group and of its parents held back, each of which counts its own."""
+    found = [_field(watched.text(path), name) * unit for path in stats for name, unit in THROTTLED.items()]
+    known = [value for value in found if value == value]
+    return sum(known) if known else UNKNOWN
 
 
 def _field(text: str | None, name: str) -> float:

@@ -8,6 +8,7 @@ import time
 from array import array
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -112,13 +113,19 @@ class Recorder:
 
 
 @contextlib.contextmanager
-def recorded(folder: Path, watched: Watched) -> Iterator[None]:
-    """Record during the block into `folder`/telemetry.npz, which also a block that fails leaves behind, whole."""
+def recorded(folder: Path, watched: Watched, before: Mapping[str, float] = MappingProxyType({})) -> Iterator[None]:
+    """Record during the block into `folder`/telemetry.npz, which also a block that fails leaves behind, whole.
+
+    Args:
+        before: columns of the source 'before', of which there is one reading.
+    """
+    begun = time.time()
     recorder = Recorder([source for opener in OPENERS for source in opener(watched)])
     recorder.start()
     try:
         yield
     finally:
         recorder.stop()
+        first = {f"before/{name}": np.array([value]) for name, value in {"t": begun, **before}.items()} if before else {}
         with atomic_write(folder / FILE, "wb") as out:
-            np.savez_compressed(out, **dict(recorder.columns()))  # type: ignore[arg-type]  # its allow_pickle hides in the names
+            np.savez_compressed(out, **{**recorder.columns(), **first})  # type: ignore[arg-type]  # its allow_pickle hides in the names

@@ -18,8 +18,10 @@ import pynvml
 import pytest
 
 from code.common import npyfile
+from code.machine import jitter
 from code.results import noise, telemetry
 from code.results.loadgen_log import LoadGenLog, LogEntry
+from code.run import telemetry as run_telemetry
 from code.telemetry import gpus, own, processors, recorder
 from code.telemetry.recorder import Recorder, Track, recorded
 from code.telemetry.source import FILE, Source, Watched
@@ -69,6 +71,10 @@ def test_what_the_control_group_held_back(tmp_path: Path) -> None:
     }
     assert read(processors.system(machine(tmp_path, files)))["throttled_s_total"] == 2.5
     assert math.isnan(read(processors.system(Watched((0,), (), os.getpid(), tmp_path / "empty")))["throttled_s_total"])
+    files |= {"proc/self/cgroup": "0::/pod/box\n4:cpu,cpuacct:/pod\n"}
+    files |= {"sys/fs/cgroup/pod/box/cpu.stat": "usage_usec 5\n", "sys/fs/cgroup/pod/cpu.stat": "throttled_usec 1500000\n"}
+    files |= {"sys/fs/cgroup/cpu/pod/cpu.stat": "nr_throttled 2\nthrottled_time 500000000\n"}
+    assert read(processors.system(machine(tmp_path / "pod", files)))["throttled_s_total"] == 2.0  # its parents' limits, v2 and v1
 
 
 def test_misses_of_each_numa_node(tmp_path: Path) -> None:
@@ -256,7 +262,7 @@ def record(folder: Path, **more: tuple[Sequence[float], Sequence[float]]) -> tel
 
 def test_a_quiet_run(tmp_path: Path) -> None:
     content, disturbed = noise.described(record(tmp_path), 1000)
-    assert disturbed == [] and content["noise"] == []
+    assert disturbed == [] and content["noise"] == [] and content["verdict"] == "quiet"
     assert content["resident_bytes_peak"] == 300_000_000 and content["seconds"] == 20.0 and "energy" not in content
 
 
@@ -268,6 +274,61 @@ def test_other_work_on_one_core_is_named_with_its_time(tmp_path: Path) -> None:
     assert event.words == "other work took 31 % of core 1"
     assert (event.begin - BEGIN, event.end - BEGIN) == (5.0, 13.0)
     assert event.line().endswith("for 8 s")
+
+
+def test_a_core_that_was_busy_before_the_run(tmp_path: Path) -> None:
+    before = {"before/cpu0_lost_share": ([-1.0], [0.01]), "before/cpu1_lost_share": ([-1.0], [0.31])}
+    before |= {"before/watched_s": ([-1.0], [2.0]), "before/cpu1_longest_gap_s": ([-1.0], [0.004])}
+    content, (event,) = noise.described(record(tmp_path, **before), None)
+    assert event.words == "before the run, other work took 31 % of core 1" and (event.begin, event.end) == (BEGIN - 3, BEGIN - 1)
+    assert content["longest_gap_before_ms"] == 4.0 and content["verdict"] == event.line()
+
+
+def test_processors_are_probed_before_a_run_that_is_long_enough() -> None:
+    for given, seconds in (
+        ({}, 2.0),
+        ({"min_duration": 60_000}, 1.2),
+        ({"min_duration": 1000}, 0.0),
+        ({"test_query_count": 5}, 0.0),
+    ):
+        values = {"telemetry": True, "min_duration": None, "test_query_count": None, **given}
+        assert run_telemetry.probe_s(values) == pytest.approx(seconds)
+    cpus = tuple(sorted(os.sched_getaffinity(0)))
+    found = run_telemetry.probed(cpus, 0.05)
+    assert found["watched_s"] >= 0.05 and all(0 <= value <= 1 for name, value in found.items() if name.endswith("share"))
+    assert os.sched_getaffinity(0) == set(cpus) and run_telemetry.probed(cpus, 0.0) == {}
+
+
+def test_a_core_that_another_process_keeps_busy_is_noticed() -> None:
+    cpu = min(os.sched_getaffinity(0))
+    busy = f"import os; os.sched_setaffinity(0, [{cpu}])\nprint(flush=True)\nwhile True: pass"
+    with subprocess.Popen([sys.executable, "-c", busy], stdout=subprocess.PIPE) as other:
+        try:
+            assert other.stdout is not None and other.stdout.readline()
+            (found,) = jitter.probe([cpu], 0.5)
+        finally:
+            other.kill()
+    assert found.cpu == cpu and found.lost > noise.LEAST_LOST and found.longest_s > jitter.GAP_S
+
+
+def test_a_core_that_gets_busy_in_the_middle_of_a_run_is_named(tmp_path: Path) -> None:
+    """Real counters of this machine, while a process is held to one core; what else runs here is more other work."""
+    cpu = min(os.sched_getaffinity(0))
+    work = "until = time.monotonic() + 4\nwhile time.monotonic() < until: pass"
+    busy = f"import os, time; os.sched_setaffinity(0, [{cpu}])\n{work}"
+    begin = time.time()
+    with recorded(tmp_path, Watched((cpu,), (), os.getpid())):
+        time.sleep(1)
+        script = f"import subprocess, sys; subprocess.Popen([sys.executable, '-c', {busy!r}], start_new_session=True)"
+        subprocess.run([sys.executable, "-c", script], check=True)  # an orphan: no child of the run
+        time.sleep(3.5)
+        end = time.time()
+    arrays = np.load(tmp_path / FILE)
+    sources: dict[str, Any] = {}
+    for name in arrays.files:
+        sources.setdefault(name.split("/")[0], {})[name.split("/")[1]] = arrays[name]
+    found = noise.events(telemetry.Telemetry(sources, begin, end))
+    assert any(event.kind == "other work" and event.words.endswith(f"of core {cpu}") for event in found), found
 
 
 def test_other_work_on_all_cores_is_a_number_of_processors(tmp_path: Path) -> None:

@@ -228,10 +228,22 @@ class H200_SXM_141GBx8(H200_SXM_141GBx1):
     offline_expected_qps = 75_200  # NVIDIA's v4.1 config
 
 
+@ConfigRegistry.register(HarnessType.Custom, AccuracyTarget.k_99, PowerSetting.MaxQ)
+class H200_SXM_141GBx8_MaxQ(H200_SXM_141GBx8):
+    power_limit = 400  # as in Server
+    offline_expected_qps = 54_100  # NVIDIA's v4.1 MaxQ result
+
+
 @ConfigRegistry.register(HarnessType.Custom, AccuracyTarget.k_99_9, PowerSetting.MaxP)
 class H200_SXM_141GBx8_HighAccuracy(H200_SXM_141GBx1_HighAccuracy):
     system = KnownSystem.H200_SXM_141GBx8
     offline_expected_qps = 65_600  # NVIDIA's v4.1 config
+
+
+@ConfigRegistry.register(HarnessType.Custom, AccuracyTarget.k_99_9, PowerSetting.MaxQ)
+class H200_SXM_141GBx8_HighAccuracy_MaxQ(H200_SXM_141GBx8_HighAccuracy):
+    power_limit = 450  # as in Server
+    offline_expected_qps = 46_600  # NVIDIA's v4.1 MaxQ result
 
 
 @ConfigRegistry.register(HarnessType.Custom, AccuracyTarget.k_99, PowerSetting.MaxP)

@@ -205,6 +205,17 @@ class H200_SXM_141GBx8(H200_SXM_141GBx1):
     offline_expected_qps = 300  # by count from a v4.1 result on 1 x H200_SXM_141GB
 
 
+@ConfigRegistry.register(HarnessType.Custom, AccuracyTarget.k_99, PowerSetting.MaxQ)
+class H200_SXM_141GBx8_MaxQ(H200_SXM_141GBx8):
+    power_limit = 350  # NVIDIA's v4.1 config
+    offline_expected_qps = 190  # NVIDIA's v4.1 MaxQ result
+
+
+@ConfigRegistry.register(HarnessType.Custom, AccuracyTarget.k_99_9, PowerSetting.MaxQ)
+class H200_SXM_141GBx8_HighAccuracy_MaxQ(H200_SXM_141GBx8_MaxQ):
+    pass
+
+
 @ConfigRegistry.register(HarnessType.Custom, AccuracyTarget.k_99_9, PowerSetting.MaxP)
 class H200_SXM_141GBx8_HighAccuracy(H200_SXM_141GBx8):
     pass

@@ -11,10 +11,12 @@ from typing import Any
 import pytest
 
 from code.benchmarks.benchmark import definition_of
+from code.common.constants import PowerSetting
 from code.plan.request import parse_benchmark
 from code.rules.benchmarks import BENCHMARKS, facts_of
 from code.systems.data.public_configs import PUBLIC_CONFIGS
 from code.systems.data.published import LATENCIES, PUBLISHED
+from code.systems.data.results import MACHINES
 from code.systems.estimate import FIELD_OF, latencies, rates
 from code.systems.known_hardware import KnownGPU, KnownMIG
 from code.systems.prediction import measured
@@ -42,15 +44,15 @@ LATENCY_SLACK = 2.0
 """How many times faster than expected a SingleStream or MultiStream run may be (loadgen/loadgen.cc, GenerateQueries)."""
 
 
-def expectations(scenario: str) -> Iterator[tuple[System, str, float, type[Any]]]:
-    """Each GPU config of the project: its system, the benchmark with its target, the expected value, and its class."""
+def expectations(scenario: str, power: PowerSetting = PowerSetting.MaxP) -> Iterator[tuple[System, str, float, type[Any]]]:
+    """Each GPU config of the project at a power setting: its system, the benchmark with its target, the expected value, and its class."""
     for short in sorted(BENCHMARKS):
         benchmark = parse_benchmark(short)
         found = next((s for s in definition_of(benchmark).scenarios if s.name == scenario), None)
         for entry in () if found is None else loading.load(benchmark, found)[0].entries:
             system = KnownSystem[system_of(entry)]
             target = facts_of(short).targets[entry.setting.accuracy_target.name]
-            if system.accelerator:
+            if system.accelerator and entry.setting.power_setting is power:
                 yield system, target.full_name, getattr(entry.cls, FIELD_OF[scenario]), entry.cls
 
 
@@ -98,6 +100,25 @@ def test_server_targets_are_below_what_was_completed() -> None:
             if (figure.accelerator, figure.accelerators) == (system.accelerator, system.accelerators):
                 assert expected < figure.value or (not figure.is_result and expected == figure.value), (cls, figure.source)
                 assert expected > 0.8 * figure.value or not figure.is_result, (cls, figure.source)
+
+
+def test_every_public_maxq_result_has_a_config_with_a_power_limit_that_expects_it() -> None:
+    public = {
+        (name, scenario): rate
+        for machine in MACHINES
+        if machine.system.endswith("_MaxQ")
+        for name, rates_ in machine.rates.items()
+        for scenario, rate in zip(("Offline", "Server"), rates_, strict=True)
+        if rate is not None
+    }
+    checked = set()
+    for scenario in ("Offline", "Server"):
+        for system, full_name, expected, cls in expectations(scenario, PowerSetting.MaxQ):
+            assert system.name == "H200_SXM_141GBx8" and 200 <= cls.power_limit < 700
+            rate = public[full_name, scenario]
+            assert rate <= expected < 1.01 * rate if scenario == "Offline" else 0.99 * rate < expected < rate, cls
+            checked.add((full_name, scenario))
+    assert checked == set(public) and len(checked) == 10
 
 
 @pytest.mark.parametrize("scenario", ["Offline", "Server"])
