@@ -322,6 +322,7 @@ def identity(**changed: Any) -> metadata.RunIdentity:
 
 
 def test_scores_pass_in_their_direction() -> None:
+    assert AccuracyResult("F1", 90.0, 90.0).passed and not AccuracyResult("F1", 89.9, 90.0).passed
     assert UP.passed and not LOW.passed and not LONG.passed and AccuracyResult("x", 10.0, 10.0, False).passed
     assert not AccuracyResult("x", math.nan, 0.0).passed and not AccuracyResult("x", math.nan, 0.0, False).passed
     assert UP.summary() == "[PASSED] F1: 90.500 (Threshold=90.000)" and LOW.word == "FAILED"

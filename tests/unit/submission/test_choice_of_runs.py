@@ -89,7 +89,7 @@ def test_simulated_runs_are_left_out_with_a_note(tmp_path: Path) -> None:
     assert (
         one.performance.parent.name == "a" and finding.what == "left out: simulated runs cannot be staged" and not finding.error
     )
-    with pytest.raises(UsageError, match="is simulated"):
+    with pytest.raises(UsageError, match="simulated runs cannot be staged"):
         found(tmp_path, tmp_path / "b" / "Offline")
 
 
