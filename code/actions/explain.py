@@ -29,12 +29,11 @@ def run(job: Job, context: Context) -> None:
     )
     for device in job.placement.devices:
         console.say(f"device {device.number}: {device.words()}")
-    for note in workload.notes:
-        console.warn(note)
 
 
 def _json(job: Job, _context: Context) -> dict[str, Any]:
-    return as_json(with_remembered(job))
+    workload = with_remembered(job)
+    return {**as_json(workload), "notes": list(workload.notes)}
 
 
 ACTION = EachWorkload(run, as_json=_json)

@@ -43,6 +43,16 @@ def test_a_rehearsal_runs_nothing(act: Act, benchmark: str, project: Path) -> No
     assert status == 0 and "gpu_batch_size" in said
 
 
+def test_explain_says_a_note_once_and_gives_one_document(act: Act, project: Path) -> None:
+    options = ("--benchmarks=bert", "--scenarios=Offline,Server", f"--capture={project}/tests/captures/nvml_fails.json")
+    status, said = act("explain", *options)
+    assert status == 0 and said.count("NVML failed") == 1
+    status, said = act("explain", *options, "--json")
+    content, _ = json.JSONDecoder().raw_decode(said, said.index("[\n"))
+    assert status == 0 and [entry["scenario"] for entry in content] == ["Offline", "Server"]
+    assert all("NVML failed" in note for entry in content for note in entry["notes"])
+
+
 def test_an_error_of_one_workload_is_its_own(act: Act) -> None:
     status, said = act("run", "--benchmarks=3d-unet", "--scenarios=Server", "--dry_run")
     assert status == 2 and "3d-unet has no Server scenario" in said
