@@ -49,6 +49,10 @@ EVERY = $(if $(BENCHMARKS)$(findstring --benchmarks,$(RUN_ARGS)),$(NAMED_BENCHMA
 help: ## List the targets; TARGET=run shows the options of one
 	@$(SCRIPT)/help.sh "$${TARGET:-}"
 
+# A target that does not exist: named with the nearest.
+.DEFAULT:
+	@$(SCRIPT)/help.sh '$(subst ','\'',$@)' >&2
+
 .PHONY: completion
 completion: ## Print how to complete targets, options, systems … with the Tab key in bash or zsh
 	@$(SCRIPT)/completion/how.sh

@@ -28,12 +28,15 @@ WORDS: dict[str, Part | None] = {
     "lwis": HarnessType.LWIS,
     "lon_node": None,
     "sut_node": None,
+    "openvino": None,
 }
 """Word of a version → the part of the setting that it selects; None for one that selects nothing."""
 OWN = (HarnessType.Custom, HarnessType.LWIS)
 """Harness types that mean this project's harness; a version does not tell them apart."""
 TARGETS = {target.value: target for target in AccuracyTarget}
-LEFT_OUT = dict.fromkeys(("lon_node", "sut_node"), "it names a node of the network division, which this harness does not run in")
+LEFT_OUT = dict.fromkeys(
+    ("lon_node", "sut_node"), "it names a node of the network division, which this harness does not run in"
+) | {"openvino": "the runtime is an option of its own, --backend=openvino"}
 
 
 @dataclass(frozen=True)

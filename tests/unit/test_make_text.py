@@ -139,6 +139,7 @@ def test_in_an_image_the_environment_is_the_images(stand: Stand, tmp_path: Path)
         ("run_audit_test05", ("--action=run_audit_harness", "--audit_test=TEST05")),
         ("run_audit_test09", ("--action=run_audit_harness", "--audit_test=TEST09")),
         ("generate_conf_files", ("--action=run", "--dry_run")),
+        ("run_cpu_harness", ("--action=run_harness", "--backend=openvino")),
         ("update_results", ("--action=stage_results",)),
         ("stage_compliance", ("--action=stage_results",)),
         ("update_compliance", ("--action=stage_results",)),
@@ -204,6 +205,15 @@ def test_full_logs_are_packed(stand: Stand) -> None:
     (stand.root / "build" / "full_results" / "x.json").write_text("[]")
     assert stand.make("pack_full_logs").returncode == 0
     assert sorted(path.name for path in (stand.root / "build").iterdir()) == ["full_results", "full_results.tar.gz"]
+
+
+@pytest.mark.parametrize(
+    ("target", "nearest"), [("download_dataset", "make help TARGET=download_data"), ("a'b;c $x", "make help")]
+)
+def test_a_target_that_does_not_exist_names_the_nearest(stand: Stand, target: str, nearest: str) -> None:
+    done = stand.make(target)
+    lines = done.stderr.splitlines()
+    assert done.returncode == 2 and lines[:2] == [f"error: there is no target {target}", f"  next: {nearest}"], done.stderr
 
 
 def test_add_custom_system_calls_make(stand: Stand) -> None:
