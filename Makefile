@@ -154,6 +154,14 @@ calibrate: $(READY) packages_calibration ## Calibrate for int8
 tune: $(READY) packages_tune ## Search streams, batch sizes and the Server rate on this machine (--trials=N, --write)
 	@$(HARNESS) --action=tune $(NAMED_BENCHMARKS) @RUN_ARGS
 
+.PHONY: simulate
+simulate: $(READY) ## Predict results on any known system in virtual time (--system=…, --sweep=…, --real_time)
+	@$(HARNESS) --action=simulate $(NAMED_BENCHMARKS) @RUN_ARGS
+
+.PHONY: list_models
+list_models: $(READY) ## List the service-time models of simulations and where each comes from
+	@$(HARNESS) --action=list_models @RUN_ARGS
+
 .PHONY: explain
 explain: $(READY) ## Show every resolved value and its source
 	@$(HARNESS) --action=explain $(NAMED_BENCHMARKS) --capture=@CAPTURE @RUN_ARGS

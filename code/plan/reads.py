@@ -10,7 +10,7 @@ from code.fields.table import FIELDS
 
 PLANNING = (
     *("run", "generate_engines", "run_harness", "calibrate", "tune", "explain", "debug_accuracy", "inspect_engine"),
-    *("power_dry_run", "check_engines", "run_audit_harness", "run_audit_verification", "submission"),
+    *("simulate", "power_dry_run", "check_engines", "run_audit_harness", "run_audit_verification", "submission"),
 )
 """Actions that plan workloads: they read every option that has no entry below, and every config field."""
 REHEARSED = tuple(name for name in PLANNING if name not in ("submission", "power_dry_run"))
@@ -19,7 +19,7 @@ STAGES = ("stage_results", "submission")
 WHO = (*STAGES, "populate_readme", "check_submission", "pack_submission", "encrypt_submission")
 JSON = (
     *("run", "run_harness", "explain", "info", "doctor", "list_engines", "list_systems", "list_configs", "list_results"),
-    *("compare", "add_system", "remove_system"),
+    *("compare", "add_system", "remove_system", "simulate", "list_models"),
 )
 
 READ_BY: Mapping[str, tuple[str, ...]] = {
@@ -29,6 +29,9 @@ READ_BY: Mapping[str, tuple[str, ...]] = {
     "power": ("run", "run_harness"),
     "power_server": ("run", "run_harness", "doctor"),
     "ntp_server": ("run", "run_harness", "doctor"),
+    "service_model": ("simulate",),
+    "sweep": ("simulate",),
+    "real_time": ("simulate",),
     "write": ("tune",),
     "trials": ("tune",),
     "tune_duration": ("tune",),

@@ -150,7 +150,7 @@ def _machine(request: Request) -> DetectedSystem:
 
 
 def _only_plans(request: Request) -> bool:
-    return bool(request["dry_run"]) or request["action"] == "explain"
+    return bool(request["dry_run"]) or request["action"] in ("explain", "simulate")
 
 
 def _unknown_system(name: str, request: Request, named: Registered | None) -> UsageError:

@@ -45,7 +45,8 @@ class Engines:
         """Build those that are not there, each once in an invocation. RunError with the runtime's words when one cannot be built."""
         for values, where in zip(self.of_kind, self.addresses, strict=True):
             if where.exists and not force and not where.damage():
-                notices.say(f"engine {where.folder.name}: already built")
+                if self.backend.computes:
+                    notices.say(f"engine {where.folder.name}: already built")
             elif notices.first(f"built {where.folder}"):
                 self._build(where, values)
 
@@ -59,9 +60,10 @@ class Engines:
         name = where.folder.name
         if where.exists and (damage := where.damage()):
             console.warn(f"engine {name}: {damage}; building it again")
-        console.say(f"engine {name}: building with {self.backend.label} {self.backend.version()}")
+        say = console.say if self.backend.computes else lambda _: None  # a simulated engine is a copy of its table
+        say(f"engine {name}: building with {self.backend.label} {self.backend.version()}")
         seconds = store.build(where, self.backend, self.graph, values)
-        console.say(f"engine {name}: built in {seconds:.1f} s")
+        say(f"engine {name}: built in {seconds:.1f} s")
 
 
 def engines_of(workload: Workload, runtime: Backend, placement: Placement, graph: Path) -> Engines:

@@ -72,6 +72,16 @@ def probe(spec: RunSpec, label: str, language: str, folder: Path, place: Place =
     return answer
 
 
+def simulate(spec: RunSpec, label: str) -> None:
+    """One test in virtual time, by the C++ harness, which writes simulation.json. Raises the error that the process reports."""
+    folder = Path(spec.output_dir)
+    run_file = folder / RUN_FILE
+    spec.write(run_file)
+    with (folder / STDOUT_FILE).open("wb") as stdout, console.Progress(label, None, "") as bar:
+        bar.update(0, "simulating")
+        _process(THIS_MACHINE, spec, [*harness_command("cpp"), "--simulate", str(run_file)], stdout, lambda _: None)
+
+
 def _process(
     place: Place, spec: RunSpec, command: list[str], stdout: IO[bytes], take: Callable[[Mapping[str, Any]], None]
 ) -> None:

@@ -77,6 +77,27 @@ def probe_for_open_values(job: Resolved) -> tuple[dict[str, float], MachineState
     return found, state
 
 
+def simulate(job: Resolved, folder: Path, label: str, most_queries: float) -> bool:
+    """One test of a job with simulated engines in virtual time, into `folder`.
+
+    Args:
+        most_queries: the duration is cut to about as many; Offline's samples.
+
+    Returns whether it was cut.
+    """
+    conf = _settings(job)
+    whole = _spec(job, "PerformanceOnly", folder, conf)
+    needed = forecast(whole, conf)
+    rate = float(conf.get("target_qps") or 0.0) if needed.expected_s else 0.0
+    cut = rate * needed.least_s > most_queries
+    if cut:
+        conf["min_duration"] = int(1000 * most_queries / rate)
+    with atomic_write(folder / "user.conf") as out:
+        out.write(conf_text(job.definition.name, str(job.workload.scenario), conf))
+    launch.simulate(whole, label)
+    return cut
+
+
 def _settings(job: Resolved) -> dict[str, int | float]:
     """The keys of user.conf."""
     count, usual = int(job.dataset["count"]), int(job.dataset["usual_count"])

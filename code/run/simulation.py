@@ -29,6 +29,8 @@ SERVER_SHARE = 0.85
 """Assumed ratio of Server rate to Offline throughput, roughly that of published results."""
 PER_CORE = 10.0
 """Samples/s per core for configs with a measured rate, since a simulated engine cannot be measured."""
+SOURCE = "--simulated_table, or the expected rate of the config itself"
+"""Where a table comes from without a model of service times."""
 DEFAULTS = {field.name: field.default for field in fields(SimulatedOptions) if field.default is not MISSING}
 """What a table may leave out."""
 
@@ -41,14 +43,19 @@ def table_file(workload: Workload, placement: Placement, lengths: Sequence[int])
 
     MissingError without the file, UsageError if it is not a table.
     """
-    given = READS.of(workload)["simulated_table"]
-    table = read_table(Path(given)) if given else derived_table(workload, placement, lengths)
+    table = read_or_derived(workload, placement, lengths)
     text = json.dumps(table, sort_keys=True)
     name = f"table-{hashlib.sha256(text.encode()).hexdigest()[:12]}.json"
     file = paths.build_dir() / "graphs" / "simulated" / name
     if not file.is_file():
         write_json(file, table)
     return file
+
+
+def read_or_derived(workload: Workload, placement: Placement, lengths: Sequence[int]) -> dict[str, Any]:
+    """The table of --simulated_table, else the one derived; raises as `table_file` does."""
+    given = READS.of(workload)["simulated_table"]
+    return read_table(Path(given)) if given else derived_table(workload, placement, lengths)
 
 
 def derived_table(workload: Workload, placement: Placement, lengths: Sequence[int]) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from typing import NamedTuple
 
 from code.common.constants import Memory
 from code.machine.accelerator import GPU, MIG
+from code.rules.benchmark_facts import BenchmarkFacts
 from code.rules.benchmarks import facts_of
 from code.systems.data.gpus import GPUS
 from code.systems.data.migs import MIGS
@@ -179,7 +180,7 @@ def _latency(benchmark: str, full_name: str, scenario: str, name: str, here: Spe
         measured = next((figure for figure in known if figure.is_result), None)
         if measured is not None:
             return Estimate(field, measured.value, measured.source, True)
-        lone = max(min(facts.lone_sample, LONE_LEAST) * share, min(facts.lone_sample * share, facts.lone_seconds))
+        lone = lone_seconds(facts, share)
         configured = min(known, key=lambda figure: figure.value, default=None)
         if configured is not None and configured.value < lone * 1e9:
             return Estimate(field, configured.value, configured.source, False)
@@ -189,6 +190,11 @@ def _latency(benchmark: str, full_name: str, scenario: str, name: str, here: Spe
         factor = lone / share
     text = f"estimated: {factor:.3g} samples' share of {best.source}{words}"
     return Estimate(field, factor * share * 1e9, text, False)
+
+
+def lone_seconds(facts: BenchmarkFacts, share: float) -> float:
+    """Seconds that one sample alone takes where its share of a full batch is `share` seconds."""
+    return max(min(facts.lone_sample, LONE_LEAST) * share, min(facts.lone_sample * share, facts.lone_seconds))
 
 
 def _figures(benchmark: str, full_name: str, scenario: str) -> list[Figure]:

@@ -77,6 +77,15 @@ ROWS: tuple[Field, ...] = (
         default=10.0,
         limits=(0.1, 86400),
     ),
+    request(
+        "service_model",
+        "str",
+        "simulate: where service times come from: public (public results), config (the config's expected rate), the log folder of a run, "
+        "or the name of a kept model.",
+        default="public",
+    ),
+    request("sweep", "list", "simulate: fields whose values are varied, comma-separated: gpu_batch_size,server_target_qps."),
+    request("real_time", "bool", "simulate: run under the real LoadGen, in real time.", default=False),
     request("json", "bool", "Print JSON to standard output, and all else to standard error.", default=False),
     request(
         "against",

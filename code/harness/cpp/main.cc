@@ -1,4 +1,4 @@
-// The C++ harness process: harness [--probe | --explain] run.json, harness --check run.json …, or harness
+// The C++ harness process: harness [--probe | --explain | --simulate] run.json, harness --check run.json …, or harness
 // --capabilities. It runs one LoadGen test or one measurement and exits.
 //
 // Exit status: 0 success, 2 usage error, 3 a prerequisite is missing, 4 the run failed, 130 interrupted.
@@ -29,11 +29,11 @@ void act(const std::vector<std::string>& arguments) {
   for (const auto& argument : arguments) {
     if (argument.rfind("--", 0) != 0) {
       files.push_back(argument);
-    } else if (argument == "--probe" || argument == "--explain" || argument == "--check") {
+    } else if (argument == "--probe" || argument == "--explain" || argument == "--simulate" || argument == "--check") {
       action = argument;
     } else {
       throw Error(Status::kUsage, "unknown option " + argument,
-                  "known options are --probe, --explain, --check and --capabilities",
+                  "known options are --probe, --explain, --simulate, --check and --capabilities",
                   "run it through `make run_harness`");
     }
   }
@@ -48,6 +48,8 @@ void act(const std::vector<std::string>& arguments) {
   const harness::RunSpec spec = harness::read_run_spec(files.front());
   if (action == "--explain") {
     harness::run_explain(spec);
+  } else if (action == "--simulate") {
+    harness::run_simulation(spec);
   } else if (action == "--probe") {
     harness::run_probe(spec);
   } else {

@@ -118,16 +118,6 @@ void complete(mlperf::QuerySampleResponse* responses, size_t count) {
   mlperf::QuerySamplesComplete(responses, count);
 }
 
-// The share of queries that must meet the bound: soft_drop if set, but never below LoadGen's percentile.
-ServerBound server_bound(const RunSpec& spec, const mlperf::TestSettings& settings) {
-  ServerBound bound;
-  bound.latency_ns = static_cast<int64_t>(settings.server_target_latency_ns);
-  if (spec.soft_drop > 0 && spec.soft_drop < 1) {
-    bound.must_hold = std::max(spec.soft_drop, settings.server_target_latency_percentile);
-  }
-  return bound;
-}
-
 }  // namespace
 
 void run_test(const RunSpec& spec) {

@@ -12,6 +12,10 @@ namespace harness {
 // process through `fail`.
 void run_test(const RunSpec& spec);
 
+// Simulates the test in virtual time, which needs simulated engines; writes simulation.json and devices.json into the
+// output folder and prints the first. No log of LoadGen's is written: nothing of it can be staged. Throws Error.
+void run_simulation(const RunSpec& spec);
+
 // Measures the engine briefly; sends {"probe": {…}} on the progress pipe and prints it. See
 // code/harness/python/probe.py.
 void run_probe(const RunSpec& spec);

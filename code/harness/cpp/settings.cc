@@ -44,6 +44,16 @@ mlperf::TestSettings read_settings(const RunSpec& spec) {
   return settings;
 }
 
+// The share of queries that must meet the bound: soft_drop if set, but never below LoadGen's percentile.
+ServerBound server_bound(const RunSpec& spec, const mlperf::TestSettings& settings) {
+  ServerBound bound;
+  bound.latency_ns = static_cast<int64_t>(settings.server_target_latency_ns);
+  if (spec.soft_drop > 0 && spec.soft_drop < 1) {
+    bound.must_hold = std::max(spec.soft_drop, settings.server_target_latency_percentile);
+  }
+  return bound;
+}
+
 mlperf::LogSettings read_log_settings(const RunSpec& spec) {
   const std::map<std::string, mlperf::LoggingMode> modes = {{"AsyncPoll", mlperf::LoggingMode::AsyncPoll},
                                                             {"EndOfTestOnly", mlperf::LoggingMode::EndOfTestOnly},

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "core/run_spec.h"
+#include "scenarios/sut.h"
 #include "test_settings.h"
 
 namespace harness {
@@ -12,6 +13,9 @@ namespace harness {
 // Test settings: LoadGen reads its built-in mlperf.conf and then user.conf; seeds and issue threads come from run.json.
 // Call once per process: LoadGen marks a second reading as invalid. Throws Error.
 mlperf::TestSettings read_settings(const RunSpec& spec);
+
+// Server's latency constraint; no query may be put off unless run.json's `soft_drop` allows it.
+ServerBound server_bound(const RunSpec& spec, const mlperf::TestSettings& settings);
 
 // LogSettings from run.json's `log`.
 mlperf::LogSettings read_log_settings(const RunSpec& spec);

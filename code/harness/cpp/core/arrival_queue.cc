@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <thread>
 
 #include "core/clock.h"
 
@@ -133,7 +132,7 @@ bool ArrivalQueue::waits_for_more(std::unique_lock<std::mutex>& lock, const Asks
   if (bound && now_ns() >= until) return false;
   ++busy_;
   if (bound) {
-    busy_changed_.wait_until(lock, at_ns(until));
+    busy_changed_.wait_until(lock, until);
   } else {
     busy_changed_.wait(lock);
   }
@@ -172,7 +171,7 @@ Taken ArrivalQueue::take(Batch& batch, const Asks& asks) {
       if (empty_polls++ < kEmptyPolls && !polled_) {
         polled_ = true;
         lock.unlock();
-        std::this_thread::sleep_for(std::chrono::nanoseconds(kPollNs));
+        sleep_until_ns(now_ns() + kPollNs);
         lock.lock();
         polled_ = false;
       } else {
@@ -216,7 +215,7 @@ void ArrivalQueue::sleep(std::unique_lock<std::mutex>& lock, int64_t until_ns) {
   if (until_ns == 0) {
     changed_.wait(lock);
   } else {
-    changed_.wait_until(lock, at_ns(until_ns));
+    changed_.wait_until(lock, until_ns);
   }
   --sleepers;
 }

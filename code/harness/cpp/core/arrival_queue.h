@@ -2,13 +2,13 @@
 #pragma once
 
 #include <atomic>
-#include <condition_variable>
 #include <cstddef>
 #include <cstdint>
 #include <mutex>
 #include <vector>
 
 #include "core/batch.h"
+#include "core/condition.h"
 
 namespace harness {
 
@@ -89,8 +89,8 @@ class ArrivalQueue : public BatchSource {
   size_t late_count_ = 0;
   uint64_t arrived_count_ = 0;
   mutable std::mutex mutex_;
-  std::condition_variable changed_;
-  std::condition_variable busy_changed_;
+  Condition changed_;
+  Condition busy_changed_;
   size_t busy_ = 0;      // lanes asleep that compute and want a full batch
   size_t idle_ = 0;      // lanes asleep because the queue is empty
   size_t filling_ = 0;   // lanes asleep while a batch fills

@@ -3,7 +3,6 @@
 #pragma once
 
 #include <atomic>
-#include <condition_variable>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -14,6 +13,7 @@
 
 #include "core/batch.h"
 #include "core/batch_log.h"
+#include "core/condition.h"
 #include "core/dataset.h"
 #include "core/engine.h"
 #include "core/error.h"
@@ -81,7 +81,7 @@ class Lane {
   std::vector<int64_t> started_;
   // Guards `engaged_` and `closed_`, and makes `under_way_` change in order, where two threads drive the lane.
   std::mutex mutex_;
-  std::condition_variable changed_;
+  Condition changed_;
   std::atomic<size_t> under_way_{0};  // batches
   int64_t engaged_ = 0;               // when the oldest of them was enqueued, ns
   bool closed_ = false;               // the source has no more batches

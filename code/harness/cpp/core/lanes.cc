@@ -16,8 +16,10 @@
 namespace harness {
 
 void lane_thread(const std::string& device, const std::vector<int>& cores, const std::function<void()>& work) {
-  exact_timers();
-  bind_thread(cores);
+  if (VirtualTime::current() == nullptr) {
+    exact_timers();
+    bind_thread(cores);
+  }
   try {
     work();
   } catch (const std::exception& error) {

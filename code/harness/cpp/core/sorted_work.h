@@ -2,13 +2,13 @@
 #pragma once
 
 #include <array>
-#include <condition_variable>
 #include <cstddef>
 #include <cstdint>
 #include <mutex>
 #include <vector>
 
 #include "core/batch.h"
+#include "core/condition.h"
 #include "query_sample.h"
 
 namespace harness {
@@ -68,8 +68,8 @@ class SortedWork : public BatchSource {
   std::vector<uint32_t> histogram_;
   std::array<Window, 2> windows_;
   mutable std::mutex mutex_;
-  std::condition_variable offered_;
-  std::condition_variable taken_;
+  Condition offered_;
+  Condition taken_;
   size_t current_ = 0;  // window that lanes take from
   size_t filling_ = 0;  // window that the next offer fills
   size_t sleeping_ = 0;

@@ -1,7 +1,6 @@
 // The simulated engine: takes the time given by a table, computes nothing, and can inject faults.
 #include <algorithm>
 #include <atomic>
-#include <ctime>
 #include <deque>
 #include <memory>
 #include <mutex>
@@ -41,14 +40,6 @@ std::pair<size_t, double> locate(const std::vector<double>& points, double value
 
 double between(const std::vector<double>& row, size_t low, double share) {
   return share == 0.0 ? row[low] : row[low] + share * (row[low + 1] - row[low]);
-}
-
-void sleep_until(int64_t ns) {
-  timespec until{};
-  until.tv_sec = ns / 1'000'000'000;
-  until.tv_nsec = ns % 1'000'000'000;
-  while (::clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, nullptr) != 0) {
-  }
 }
 
 // A simulated device: it computes one batch at a time, whichever stream it came from.
@@ -92,13 +83,13 @@ class SimulatedStream : public Stream {
     const auto& table = device_.table();
     const bool faulty = !table.fault.empty() && batches_++ >= table.fault_after;
     if (faulty && table.fault == "throw") throw std::runtime_error("the simulated engine's fault is 'throw'");
-    if (faulty && table.fault == "hang") sleep_until(now_ns() + int64_t{1'000'000'000} * 86'400 * 365);
+    if (faulty && table.fault == "hang") sleep_until_ns(now_ns() + int64_t{1'000'000'000} * 86'400 * 365);
     const bool short_answer = faulty && table.fault == "short";
     under_way_.push_back({device_.reserve(work), work.samples - (short_answer ? 1 : 0)});
   }
 
   void wait() override {
-    sleep_until(under_way_.front().done_at);
+    sleep_until_ns(under_way_.front().done_at);
     answered_ = under_way_.front().samples;
     under_way_.pop_front();
   }
@@ -137,7 +128,7 @@ class SimulatedLoader : public EngineLoader {
   explicit SimulatedLoader(Table table) : table_(std::move(table)) {}
 
   [[nodiscard]] std::unique_ptr<Engine> load(const EngineSpec& /*spec*/, const DeviceSpec& device) const override {
-    sleep_until(now_ns() + static_cast<int64_t>(table_.load_s * 1e9));
+    sleep_until_ns(now_ns() + static_cast<int64_t>(table_.load_s * 1e9));
     const auto index = static_cast<size_t>(device.index);
     return std::make_unique<SimulatedEngine>(table_, index < table_.slowdown.size() ? table_.slowdown[index] : 1.0);
   }

@@ -70,7 +70,7 @@ void Sut::start(size_t first, const std::vector<BatchSource*>& source_of_lane) {
     Lane& lane = lanes_.lane(i);
     BatchSource* source = source_of_lane[i];
     const auto run = [this, &lane](std::function<void()> work) {
-      threads_.emplace_back([this, &lane, work = std::move(work)] {
+      workers_.start([this, &lane, work = std::move(work)] {
         lane_thread(lanes_.device(lane.device()).name, lanes_.cores(lane.device()), work);
       });
     };
@@ -81,11 +81,6 @@ void Sut::start(size_t first, const std::vector<BatchSource*>& source_of_lane) {
       run([&lane, source] { lane.serve(*source); });
     }
   }
-}
-
-void Sut::join() {
-  for (auto& thread : threads_) thread.join();
-  threads_.clear();
 }
 
 std::unique_ptr<Sut> make_sut(const RunSpec& spec, const ServerBound& bound, Lanes& lanes, const Dataset& dataset) {

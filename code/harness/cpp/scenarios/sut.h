@@ -6,13 +6,13 @@
 #include <cstdint>
 #include <memory>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include "core/dataset.h"
 #include "core/lanes.h"
 #include "core/run_spec.h"
 #include "core/watch.h"
+#include "core/workers.h"
 #include "query_sample.h"
 
 namespace harness {
@@ -46,12 +46,12 @@ class Sut : public Watched {
   [[nodiscard]] Lanes& lanes() { return lanes_; }
   // Starts the threads of each lane from index `first` on; each answers batches of its source.
   void start(size_t first, const std::vector<BatchSource*>& source_of_lane);
-  void join();
+  void join() { workers_.join(); }
 
  private:
   Lanes& lanes_;
   std::atomic<uint64_t> issued_{0};
-  std::vector<std::thread> threads_;
+  Workers workers_;
 };
 
 // Server's latency constraint.

@@ -1,0 +1,245 @@
+"""Service times of a device: how long it takes for a batch, with the source they come from.
+
+Three sources: the batch log of a run, public results (code/systems/prediction.py), or the config's own expected rate. A batch's time is
+taken as `fixed + sample × samples × longest`, in microseconds.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from code.common import jsonfile, paths
+from code.common.errors import MissingError, UsageError, unknown
+from code.common.files import write_json
+from code.common.typed import choice, real, record, words
+from code.harness.schema import run_spec
+from code.results import devices as device_shares
+from code.results.page import measured
+from code.rules.benchmark_facts import BenchmarkFacts
+from code.systems.estimate import lone_seconds
+from code.systems.prediction import Prediction
+
+Floats = NDArray[np.float64]
+
+FOLDER = "service_models"
+KINDS = ("run", "public results", "config")
+SHAPE = record(
+    required={
+        "name": words(200),
+        "benchmark": words(100),
+        "kind": choice(*KINDS),
+        "source": words(1000),
+        "fixed_us": real(0, 1e12),
+        "unit_us": real(0, 1e12),
+        "fast": real(0.01, 1),
+        "slow": real(1, 100),
+    }
+)
+LEAST_BATCHES = 20
+"""Batches that a log must have."""
+THINNED = 1.05
+"""Samples of a run over those in its log, from which on the log does not have every batch."""
+
+
+@dataclass(frozen=True)
+class ServiceModel:
+    """How long one device takes for a batch.
+
+    Args:
+        name: under which it is kept.
+        benchmark: with its accuracy target.
+        kind: one of KINDS.
+        source: a sentence that says what it was made from.
+        fixed_us: time of a batch besides its work, in µs.
+        unit_us: time for each sample and unit of length (the batch's longest), in µs.
+        fast, slow: factors on the times between which 90 % of what would be measured lies.
+    """
+
+    name: str
+    benchmark: str
+    kind: str
+    source: str
+    fixed_us: float
+    unit_us: float
+    fast: float = 1.0
+    slow: float = 1.0
+
+    def table(self, batch: int, lengths: Sequence[int], factor: float = 1.0) -> dict[str, Any]:
+        """The options of a simulated engine, with all times multiplied by `factor`.
+
+        Args:
+            batch: the largest; between one sample and that many times are exact.
+            lengths: of the data set's samples.
+        """
+        sizes, spread = (1, max(2, batch)), (min(lengths), max(max(lengths), min(lengths) + 1))
+        return {
+            "batches": list(sizes),
+            "lengths": list(spread),
+            "microseconds": [[round(factor * self.time_us(n, longest), 3) for longest in spread] for n in sizes],
+        }
+
+    def time_us(self, samples: float, longest: float) -> float:
+        """How long a batch takes, in µs."""
+        return self.fixed_us + self.unit_us * samples * longest
+
+    def rate(self, batch: int, lengths: Sequence[int]) -> float:
+        """Samples/s of one device in full batches of about one length."""
+        mean = sum(lengths) / len(lengths)
+        return 1e6 * batch / self.time_us(batch, mean)
+
+
+def of_prediction(name: str, found: Prediction, devices: int, batch: int, facts: BenchmarkFacts, benchmark: str) -> ServiceModel:
+    """Times with which full batches reach a predicted Offline rate, and one sample alone takes what is known of such (BenchmarkFacts).
+
+    Args:
+        found: of the whole system with its `devices`.
+        batch: size of a full one.
+    """
+    lengths = facts.length_spread or (1,)
+    mean, share_us = sum(lengths) / len(lengths), 1e6 * devices / found.rate
+    alone_us = max(share_us, 1e6 * lone_seconds(facts, share_us / 1e6))
+    fixed_us = (alone_us - share_us) * batch / (batch - 1) if batch > 1 else 0.0
+    return ServiceModel(
+        name,
+        benchmark,
+        "public results",
+        f"Offline {found.words()} samples/s predicted from {found.source}",
+        fixed_us,
+        (alone_us - fixed_us) / mean if batch > 1 else share_us / mean,
+        found.rate / found.high,
+        found.rate / found.low,
+    )
+
+
+def of_run(folder: Path) -> ServiceModel:
+    """Times that fit the batch log of a performance run.
+
+    MissingError for a folder without one, UsageError for a run that was simulated itself or has too few batches.
+    """
+    step = "name the log folder of a performance run, such as build/logs/…/bert-99/Offline"
+    log = measured.batches(folder)
+    if log is None:
+        raise MissingError(f"{folder} has no batch log", f"there is no readable {measured.BATCHES_FILE} in it", step)
+    spec = run_spec.read(folder / "run.json")
+    if any(engine.backend in ("simulated", "null") for engine in spec.engines):
+        raise UsageError(f"{folder} was simulated", "its times came from a table, not from a device", step)
+    if len(log) < LEAST_BATCHES:
+        raise UsageError(f"{folder} has {len(log)} batches", f"at least {LEAST_BATCHES} show how times depend on sizes", step)
+    times = attributed(log, len(spec.devices))
+    shares = device_shares.read(folder)
+    seen = sum(share.samples for share in shares) / float(np.sum(log[:, 2]))
+    if seen > THINNED:  # gaps between the rows hold batches that are not in the log
+        span = float(np.max(log[:, 1]) - np.min(log[:, 0]))
+        times *= span * sum(share.busy for share in shares) / (seen * float(np.sum(times)))
+    work = log[:, 2] * log[:, 3]
+    fixed, unit = fitted(work, times)
+    half = len(log) // 2
+    drift = abs(math.log(_total(work[half:], fitted(work[:half], times[:half])) / float(np.sum(times[half:]))))
+    *_, stamp, system, benchmark, scenario = folder.resolve().parts
+    name = f"{stamp}-{system}-{benchmark}-{scenario}"
+    source = f"{len(log):,} batches of {paths.shown(folder)}, {spec.engines[0].backend} {spec.engines[0].precision}"
+    return ServiceModel(name, benchmark, "run", source, 1e6 * fixed, 1e6 * unit, math.exp(-drift), math.exp(drift))
+
+
+def attributed(log: Floats, devices: int) -> Floats:
+    """Device time of each batch in s, where several are in flight: of a device that computes them in turn, or all at once.
+
+    Which of the two it does shows in the times, which depend on a batch's own work and not on its neighbours'. The log does not say
+    which device computed a batch: of several whose batches overlap, the mean time is right and its dependence on size too weak.
+
+    Args:
+        log: float64 [batches, 4]: begin and end in s, samples, longest.
+    """
+    work = log[:, 2] * log[:, 3]
+    ways = [_in_turn(log, devices), _at_once(log, devices)]
+    return min(ways, key=lambda times: _unexplained(work, times))
+
+
+def _at_once(log: Floats, devices: int) -> Floats:
+    """While more batches are in flight than there are devices, they share them equally."""
+    edges = np.concatenate([log[:, 0], log[:, 1]])
+    steps = np.concatenate([np.ones(len(log)), -np.ones(len(log))])
+    order = np.lexsort((-steps, edges))
+    at, flying = edges[order], np.cumsum(steps[order])
+    share = np.minimum(1.0, devices / np.maximum(flying, 1.0))
+    spent = np.concatenate([[0.0], np.cumsum(share[:-1] * np.diff(at))])
+    times: Floats = np.interp(log[:, 1], at, spent) - np.interp(log[:, 0], at, spent)
+    return times
+
+
+def _in_turn(log: Floats, devices: int) -> Floats:
+    """The oldest batches in flight, as many as there are devices, have one each."""
+    events = sorted([(begin, 1, i) for i, begin in enumerate(log[:, 0])] + [(end, 0, i) for i, end in enumerate(log[:, 1])])
+    times = np.zeros(len(log))
+    flying: list[int] = []
+    before = 0.0
+    for at, begins, index in events:
+        for oldest in flying[:devices]:
+            times[oldest] += at - before
+        before = at
+        if begins:
+            flying.append(index)
+        elif index in flying:
+            flying.remove(index)
+    return times
+
+
+def _unexplained(work: Floats, times: Floats) -> float:
+    """Share of the times that differs from what fits best."""
+    fixed, unit = fitted(work, times)
+    return float(np.sum(np.abs(times - fixed - unit * work)) / max(float(np.sum(times)), 1e-12))
+
+
+def fitted(work: Floats, times: Floats) -> tuple[float, float]:
+    """The fixed time and the time for each unit of work that fit best, neither below 0."""
+    columns = np.stack([np.ones(len(work)), work], axis=1)
+    fixed, unit = np.linalg.lstsq(columns, times, rcond=None)[0]
+    if fixed < 0 or np.ptp(work) == 0:
+        return 0.0, float(np.sum(times) / np.sum(work))
+    return (float(np.mean(times)), 0.0) if unit < 0 else (float(fixed), float(unit))
+
+
+def _total(work: Floats, of: tuple[float, float]) -> float:
+    return max(float(np.sum(of[0] + of[1] * work)), 1e-12)
+
+
+def keep(model: ServiceModel) -> Path:
+    """Write it beside the engines, and return its file."""
+    file = paths.build_dir() / FOLDER / f"{model.name}.json"
+    write_json(file, asdict(model))
+    return file
+
+
+def kept(warn: Callable[[str], None] = lambda _: None) -> list[ServiceModel]:
+    """The models that are kept, by name; `warn` gets a line for each file that is none."""
+    found = []
+    for file in sorted((paths.build_dir() / FOLDER).glob("*.json")):
+        notes: list[str] = []
+        try:
+            content = SHAPE.read(jsonfile.read(file), file.name, notes)
+        except (OSError, ValueError) as error:
+            notes, content = [f"{file.name}: {error}"], None
+        if content is None:
+            warn(f"no service-time model: {'; '.join(notes)}")
+        else:
+            found.append(ServiceModel(**content))
+    return found
+
+
+def named(word: str) -> ServiceModel:
+    """The kept model of that name, or one of the run in that folder, which is then kept. UsageError for neither."""
+    models = {model.name: model for model in kept()}
+    if word in models:
+        return models[word]
+    if Path(word).is_dir():
+        model = of_run(Path(word))
+        keep(model)
+        return model
+    raise unknown("service-time model", word, [*models], "--service_model")

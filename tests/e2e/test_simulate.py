@@ -1,0 +1,67 @@
+"""`make simulate`: predictions on systems of every kind, of models of every source, and none of them can be staged."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytestmark = [pytest.mark.e2e, pytest.mark.cpp, pytest.mark.timeout(300)]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def built(project: Path) -> None:
+    if not (Path(os.environ.get("BUILD_DIR", project / "build")) / "bin" / "harness").is_file():
+        pytest.skip("the C++ harness is not built; run `make build`")
+
+
+def simulate(project: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    arguments = f"RUN_ARGS={' '.join(words)}"
+    return subprocess.run(["make", "simulate", arguments], cwd=project, capture_output=True, text=True, timeout=280)
+
+
+def as_json(project: Path, *words: str) -> list[dict[str, Any]]:
+    done = simulate(project, *words, "--json")
+    assert done.returncode == 0, done.stderr
+    found: list[dict[str, Any]] = json.loads(done.stdout)
+    return found
+
+
+def test_an_eight_gpu_system_is_predicted_with_its_bounds(project: Path) -> None:
+    offline, server = as_json(project, "--benchmarks=bert", "--scenarios=offline,server", "--system=ND_H100_v5")
+    assert offline["simulated"] and server["simulated"]
+    assert 65_000 < offline["result"] < 78_000
+    assert offline["low"]["result"] < offline["result"] < offline["high"]["result"]
+    assert server["valid"] and server["high"]["percentile_ns"] < server["percentile_ns"] < server["low"]["percentile_ns"]
+    assert "public results" in server["source"]
+
+
+def test_a_rate_above_what_the_devices_complete_is_invalid(project: Path) -> None:
+    words = ("--benchmarks=bert", "--scenarios=server", "--system=A100_SXM4_40GBx8", "--server_target_qps=60000")
+    (found,) = as_json(project, *words)
+    assert not found["valid"] and "target_latency" in found["reasons"]
+    assert found["limited_by"].startswith("the devices")
+
+
+def test_a_processor_is_simulated_at_its_configs_rate(project: Path) -> None:
+    (processor,) = as_json(project, "--benchmarks=bert", "--scenarios=offline", "--system=CPU_x86_64")
+    assert processor["result"] > 0 and "expected rate" in processor["source"]
+
+
+def test_a_sweep_shows_what_a_field_changes(project: Path) -> None:
+    words = ("--benchmarks=bert", "--scenarios=server", "--system=L4x1", "--service_model=config", "--sweep=server_target_qps")
+    done = simulate(project, *words)
+    assert done.returncode == 0, done.stderr
+    table = done.stdout[done.stdout.index("(* the config's)") :]
+    assert " * " in table and "VALID" in table and "INVALID" in table
+    wrong = simulate(project, *words[:-1], "--sweep=server_target_qp")
+    assert "Error 2" in wrong.stderr and "server_target_qps" in wrong.stderr
+
+
+def test_a_model_that_is_not_there_is_a_usage_error(project: Path) -> None:
+    done = simulate(project, "--benchmarks=bert", "--scenarios=server", "--system=L4x1", "--service_model=none_such")
+    assert "Error 2" in done.stderr and "unknown service-time model" in done.stderr
