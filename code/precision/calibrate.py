@@ -6,9 +6,9 @@ four, … of them, until the target is met or the list ends.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,13 +23,16 @@ from code.precision.fold import fold_scale
 from code.precision.pattern import FUSED, Pattern
 from code.precision.report import Report, Trial
 from code.precision.samples import Samples
+from code.precision.split import SPLIT, is_split, split
 from code.precision.view import named
 
 MOST_HIGH = 0.5
 """Maximum share of layers kept in higher precision; beyond it, another precision is the better choice."""
 
-CENTRED_WITH = 64
-"""How many of the calibration samples constants per channel are taken from."""
+REWRITTEN_WITH = 64
+"""How many of the calibration samples constants and ranges per channel are taken from."""
+
+T = TypeVar("T")
 
 
 def calibrate(
@@ -55,8 +58,10 @@ def calibrate(
     whole = fold_scale(model) if pattern.scale_folded else named(model)
     shares: Mapping[str, float] = {}
     if pattern.attention_pairs:
-        whole, found = _centred(whole, samples, f"{definition.name} {precision} calibration: ranges")
-        shares = found if precision == "int8" else shares
+        whole, found = _rewritten(whole, samples, f"{definition.name} {precision} calibration: ranges", centre)
+        if precision == "int8":
+            shares = found
+            whole, report.split = _rewritten(whole, samples, f"{definition.name} {precision} calibration: channels", split)
     kept: list[str] = []
     ranking: list[str] | None = None
     while True:
@@ -66,7 +71,7 @@ def calibrate(
             measured = sensitivity.MEASURED_LAYERS if scoring else 0
             report.tensors, report.layers = sensitivity.measure(whole, quantised.rounded(), quantised.weights, samples, measured)
             ranking = [row.name for row in report.layers]
-        _write(quantised.rounded(precision), pattern, out, report, is_centred(whole))
+        _write(quantised.rounded(precision), pattern, out, report, whole)
         trial = _trial(definition, values, out, precision, samples, kept, reference)
         report.trials.append(trial)
         console.say(report.verdict())
@@ -78,10 +83,10 @@ def calibrate(
         kept = ranking[:wanted]
 
 
-def _centred(model: Any, samples: Samples, label: str) -> tuple[Any, dict[str, float]]:
-    """The centred model, and the range of each softmax."""
+def _rewritten(model: Any, samples: Samples, label: str, rewrite: Callable[..., tuple[Any, T]]) -> tuple[Any, T]:
+    """A model as `centre` or `split` rewrites it, and what that returns with it."""
     chosen = np.concatenate(samples.calibration)
-    chosen = chosen[np.linspace(0, len(chosen) - 1, min(CENTRED_WITH, len(chosen))).astype(int)]
+    chosen = chosen[np.linspace(0, len(chosen) - 1, min(REWRITTEN_WITH, len(chosen))).astype(int)]
     with console.Progress(label, len(chosen), "samples read") as bar:
 
         def batches() -> Iterator[Mapping[str, NDArray[Any]]]:
@@ -89,7 +94,7 @@ def _centred(model: Any, samples: Samples, label: str) -> tuple[Any, dict[str, f
                 bar.advance(1)
                 yield samples.source.inputs(np.asarray([index], dtype=np.int64))
 
-        return centre(model, batches(), [int(samples.source.lengths[index]) for index in chosen])
+        return rewrite(model, batches(), [int(samples.source.lengths[index]) for index in chosen])
 
 
 def _reference(definition: BenchmarkDefinition, values: Mapping[str, Any], file: Path, samples: Samples) -> tuple[str, float]:
@@ -104,13 +109,14 @@ def _reference(definition: BenchmarkDefinition, values: Mapping[str, Any], file:
     return metric, reference
 
 
-def _write(quantised: Any, pattern: Pattern, out: Path, report: Report, moved: bool) -> None:
+def _write(quantised: Any, pattern: Pattern, out: Path, report: Report, rewritten: Any) -> None:
     import onnx
 
     made = convert(quantised, REST, softmax_casts=pattern.softmax_casts)
     report.float_nodes = {operator: len(names) for operator, names in sorted(made.high.items())}
-    if moved:
-        onnx.helper.set_model_props(made.model, {CENTRED: "1"})
+    props = {key: "1" for key, done in ((CENTRED, is_centred(rewritten)), (SPLIT, is_split(rewritten))) if done}
+    if props:
+        onnx.helper.set_model_props(made.model, props)
     onnx.save(made.model, str(out))
 
 

@@ -27,7 +27,7 @@ from code.plan.workload import Workload
 from code.precision.convert import PATTERN, REST, in_pattern, is_quantised
 from code.precision.samples import Samples, open_samples
 
-VERSION = 4
+VERSION = 5
 """Version of the conversion; increment it when the same inputs give another graph."""
 
 PROVENANCE = "graph.json"

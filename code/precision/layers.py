@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from code.common.errors import RunError
 from code.precision.centre import is_centred
 from code.precision.pattern import attentions
+from code.precision.split import is_split
 from code.precision.view import MOVING, View
 
 QUIETEST_DB = -200.0
@@ -195,12 +196,15 @@ class Graph:
     model: Any
     _producer: dict[str, Any] = field(init=False)
     _types: dict[str, int] = field(init=False)
+    _channels: dict[str, int] = field(init=False)
 
     def __post_init__(self) -> None:
         graph = self.model.graph
         self._producer = {name: node for node in graph.node for name in node.output if name}
         named = [*graph.input, *graph.output, *graph.value_info]
         self._types = {value.name: value.type.tensor_type.elem_type for value in named}
+        shapes = {value.name: value.type.tensor_type.shape.dim for value in named}
+        self._channels = {name: dims[-1].dim_value for name, dims in shapes.items() if dims}
 
     @classmethod
     def read(cls, path: Path) -> Graph:
@@ -256,6 +260,10 @@ class Graph:
             model.graph.output.append(helper.make_tensor_value_info(shown, TensorProto.FLOAT, None))
         return model
 
+    def channels_of(self, tensor: str) -> int:
+        """The size of a tensor's last axis; 0 where it is not known."""
+        return self._channels.get(tensor, 0)
+
     def layer_of(self, tensor: str) -> tuple[str, str]:
         """(name, operator) of the node that makes a tensor."""
         node = self._producer[tensor]
@@ -281,9 +289,12 @@ class Graph:
 def common_tensors(ours: Graph, reference: Graph) -> list[str]:
     """The floating-point tensors that the layers of both graphs make, in the reference's order.
 
-    Where one of the two is centred, without those that are moved by more than a constant for each index of their last axis.
+    Where one of the two is centred, without those that are moved by more than a constant for each index of their last axis; where one is
+    split, without those whose channels have copies in it.
     """
     there = set(ours.floating())
+    if is_split(ours.model) != is_split(reference.model):
+        there = {name for name in there if ours.channels_of(name) == reference.channels_of(name)}
     if _one_centred(ours, reference):
         there -= reference.split_by_heads()
     return [name for name in reference.floating() if name in there]

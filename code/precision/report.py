@@ -53,7 +53,11 @@ class Trial:
 
 @dataclass
 class Report:
-    """The complete calibration result."""
+    """The complete calibration result.
+
+    Args:
+        split: layer → how many channels of what it reads have copies (code/precision/split.py).
+    """
 
     benchmark: str
     precision: str
@@ -67,6 +71,7 @@ class Report:
     layers: list[LayerRow] = field(default_factory=list)
     tensors: list[TensorRow] = field(default_factory=list)
     float_nodes: dict[str, int] = field(default_factory=dict)
+    split: dict[str, int] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
         """For report.json."""
@@ -110,6 +115,11 @@ class Report:
                     "Quantised tensors",
                     ("tensor", "kind", "least", "most", "limit", "noise (dB)"),
                     [(f"`{r.name}`", r.kind, _n(r.least), _n(r.most), _n(r.limit), f"{r.noise_db:.1f}") for r in self.tensors],
+                ),
+                *_section(
+                    "Layers with copies of channels",
+                    ("layer", "channels with copies"),
+                    [(f"`{name}`", count) for name, count in self.split.items()],
                 ),
                 *_section("Operators in fp32", ("operator", "nodes"), sorted(self.float_nodes.items())),
             ]

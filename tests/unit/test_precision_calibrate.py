@@ -13,7 +13,8 @@ import onnx
 import pytest
 
 from code.common.errors import MissingError, RunError, UsageError
-from code.precision import calibrate, quantise, score, sensitivity
+from code.precision import calibrate, quantise, score, sensitivity, split
+from code.precision.centre import is_centred
 from code.precision.convert import is_quantised
 from code.precision.report import Report
 from code.precision.samples import open_samples
@@ -127,6 +128,19 @@ def test_the_graph_is_symmetric_int8_and_its_score_is_measured(definition: Bench
     assert {"layer.0/attention/scores", "layer.0/attention/mixed", "layer.0/residual"} <= layers
     assert attention_holes(made) == residual_holes(made, 1) == cast_holes(made) == []
     assert "| layer | cost | noise (dB) |" in report.markdown() and report.as_json()["trials"]
+
+
+def test_channels_with_copies_are_in_the_graph_and_in_the_report(
+    definition: BenchmarkDefinition, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(split, "LEAST_CHANNELS", 1)
+    monkeypatch.setattr(split, "GAIN", 100.0)
+    report, out = calibrated(definition, tmp_path, 0.8)
+    made = onnx.load(str(out))
+    assert split.is_split(made) and is_centred(made) and list(report.split) == ["layer.0/output/MatMul"]
+    assert "| `layer.0/output/MatMul` |" in report.markdown().split("## Layers with copies of channels")[1]
+    assert [64 + split.EXTRA, 32] in [list(i.dims) for i in made.graph.initializer]
+    assert attention_holes(made) == residual_holes(made, 1) == cast_holes(made) == []
 
 
 def test_a_target_out_of_reach_leaves_layers_high_and_then_says_so(definition: BenchmarkDefinition, tmp_path: Path) -> None:

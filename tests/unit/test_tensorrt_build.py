@@ -22,6 +22,7 @@ from code.precision.convert import convert
 from code.precision.pattern import FUSED
 from scripts.make_bert_large_shape import make, written
 from tests.unit.graphs import small_bert, values
+from tests.unit.test_precision_pattern import separate
 
 pytest.importorskip("tensorrt_rtx", reason="TensorRT-RTX is not installed; run `make tensorrt_rtx`")
 RTX = backend("tensorrt_rtx")
@@ -197,6 +198,17 @@ def test_the_attentions_of_a_network_are_found_whatever_its_types(tmp_path: Path
         found = attentions_of(parsed.network, parsed.module, tensorrt_builder._type)
         assert [a.softmax for a in found] == [f"layer.{i}/attention/softmax" for i in range(len(found))] and found
         assert {a.dtype for a in found} == {dtype} and found[0].first == "layer.0/attention/scores"
+
+
+def test_attentions_are_found_whichever_input_of_its_addition_a_bias_is(tmp_path: Path, shared: Path) -> None:
+    """Exporters write both orders; with the bias first, query, key and value were taken for constants and no attention was counted."""
+    from code.backends.tensorrt.fusion import attentions_of
+
+    file = tmp_path / "first.onnx"
+    onnx.save(separate(), str(file))
+    for model, count in ((file, 1), (shared / "models" / "minilm-squad" / "model.onnx", 6)):
+        parsed = tensorrt_builder.parse(TENSORRT_RTX, model)
+        assert len(attentions_of(parsed.network, parsed.module, tensorrt_builder._type)) == count
 
 
 def test_what_was_built_is_an_engine_as_far_as_can_be_told_without_a_gpu(half: Path, build_dir: Path) -> None:

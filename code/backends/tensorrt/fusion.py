@@ -120,8 +120,9 @@ class _Search:
         kinds = module.LayerType
         self.type_name = type_name
         self.product, self.softmax, self.constant = kinds.MATRIX_MULTIPLY, kinds.SOFTMAX, kinds.CONSTANT
-        words = ("ELEMENTWISE", "SELECT", "CAST", "SHUFFLE", "SCALE", "IDENTITY", "QUANTIZE", "DEQUANTIZE")
-        self.passing = {getattr(kinds, word) for word in words}
+        self.joining = {kinds.ELEMENTWISE, kinds.SELECT}
+        words = ("CAST", "SHUFFLE", "SCALE", "IDENTITY", "QUANTIZE", "DEQUANTIZE")
+        self.passing = self.joining | {getattr(kinds, word) for word in words}
         self.layers = [network.get_layer(index) for index in range(network.num_layers)]
         self.made: dict[str, Any] = {}
         self.read: dict[str, list[Any]] = {}
@@ -174,10 +175,16 @@ class _Search:
         )
 
     def _is_constant(self, tensor: Any) -> bool:
-        source = self.made.get(tensor.name)
-        while source is not None and source.type in self.passing and source.num_inputs:
-            source = self.made.get(source.get_input(0).name)
-        return source is not None and source.type == self.constant
+        """Whether constants alone make a tensor. A bias may be either input of its addition."""
+        waiting = [tensor]
+        while waiting:
+            layer = self.made.get(waiting.pop().name)
+            if layer is None or layer.type not in self.passing | {self.constant}:
+                return False
+            # Further inputs of those that do not join data are scales and shapes.
+            count = layer.num_inputs if layer.type in self.joining else min(layer.num_inputs, 1)
+            waiting += _tensors(layer, count, layer.get_input)
+        return True
 
 
 def _tensors(layer: Any, count: int, get: Any) -> list[Any]:
