@@ -358,6 +358,8 @@ lint_cpp: packages_dev build ## Check the C++ harness with clang-tidy (minutes)
 lint_tensorrt: packages_dev ## Type-check the TensorRT path against TensorRT's own Python bindings (VERSIONS="10.16.1.11 11.4.0.106")
 	@cd "$$PROJECT_ROOT" && $(PYTHON) -m scripts.check_tensorrt_types $${VERSIONS:-}
 
+# All tests of tests/fuzz are for `make test_full`; without them Hypothesis is not even imported.
+ON_CORES = -n auto --maxprocesses=8 --dist
 .PHONY: test
 test: packages_dev link_dirs ## Run the tests (select with TEST_ARGS="-k …")
 ifneq ($(strip $(value TEST_ARGS)),)
@@ -365,9 +367,11 @@ ifneq ($(strip $(value TEST_ARGS)),)
 else
 	@status=0; \
 	echo "Tests in process, on several cores …"; \
-	( $(PYTHON) -m pytest -n auto --maxprocesses=8 --dist loadfile -m "not e2e and not container and not full" ) || status=$$?; \
-	echo "Tests that run make, one at a time, since they measure speed …"; \
-	( $(PYTHON) -m pytest -m "e2e and not container and not full" ) || status=$$?; \
+	( $(PYTHON) -m pytest $(ON_CORES) worksteal --ignore=tests/e2e --ignore=tests/fuzz -m "not container and not full" ) || status=$$?; \
+	echo "Tests that run make, on several cores …"; \
+	( $(PYTHON) -m pytest $(ON_CORES) loadfile -m "e2e and not alone and not container and not full" tests/e2e ) || status=$$?; \
+	echo "Tests that measure speed, one at a time …"; \
+	( $(PYTHON) -m pytest -m "alone and not container and not full" tests/e2e ) || status=$$?; \
 	exit $$status
 endif
 

@@ -54,12 +54,16 @@ def _begin_process() -> None:
     """What a process that was started as `python3 -m code.…` does first.
 
     A Python that cannot run the harness is named. While the rest is imported a signal ends the process with the status of every interrupted
-    command: an exception would be taken for a failed import. The modules in OWN_SIGNALS set handlers of their own later.
+    command: an exception would be taken for a failed import. The modules in OWN_SIGNALS set handlers of their own later. Bytecode is
+    kept where Python would keep none.
     """
     why = _unfit()
     if not why:
         for one in (signal.SIGINT, signal.SIGTERM) if OWN_SIGNALS & set(sys.orig_argv) else ():
             signal.signal(one, _interrupted)
+        from code.common import bytecode
+
+        bytecode.keep()
         return
     root = Path(__file__).resolve().parents[1]
     python = Path(os.environ.get("VENV") or root / ".venv") / "bin" / "python"

@@ -37,6 +37,8 @@ class Surroundings:
     def __init__(self) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="harness-tests-"))
         os.environ["HYPOTHESIS_STORAGE_DIRECTORY"] = str(self.folder / "hypothesis")
+        # One for all tests: their processes would each compile the project into a build folder of its own. A worker has its parent's.
+        os.environ.setdefault("HARNESS_BYTECODE_DIR", str(self.folder / "bytecode"))
         self.tests = 0
 
     def enter(self, item: pytest.Item) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 
 from code.common import paths
 
@@ -39,7 +40,12 @@ class Target:
 
 def targets(makefile: str = "Makefile") -> dict[str, Target]:
     """The described targets of a makefile, in its order."""
-    lines = (paths.project_root() / makefile).read_text(encoding="utf-8").splitlines()
+    return dict(_read((paths.project_root() / makefile).read_text(encoding="utf-8")))
+
+
+@cache
+def _read(text: str) -> dict[str, Target]:
+    lines = text.splitlines()
     defined = dict(_definitions(lines))
     found: dict[str, Target] = {}
     group = ""

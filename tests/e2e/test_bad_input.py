@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.e2e.in_process import called
+
 pytestmark = pytest.mark.e2e
 BERT = ("--action=run", "--benchmarks=bert", "--scenarios=offline")
-
-
-def harness(project: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    environment = {k: v for k, v in os.environ.items() if not k.startswith("MLPINF_")}
-    command = [sys.executable, "-m", "code.main", *arguments]
-    return subprocess.run(command, cwd=project, capture_output=True, text=True, timeout=120, env={**environment, **variables})
+SHORT = ("--test_query_count=20", "--offline_expected_qps=100")
 
 
 def fails(done: subprocess.CompletedProcess[str], status: int, *words: str) -> None:
@@ -53,7 +48,7 @@ def fails(done: subprocess.CompletedProcess[str], status: int, *words: str) -> N
 def test_a_mistake_in_the_request(
     arguments: tuple[str, ...], status: int, words: tuple[str, ...], project: Path, tmp_path: Path
 ) -> None:
-    fails(harness(project, *arguments, f"--log_dir={tmp_path}"), status, *words)
+    fails(called(*arguments, f"--log_dir={tmp_path}"), status, *words)
     assert not list(tmp_path.iterdir())
 
 
@@ -61,32 +56,30 @@ def test_a_truncated_onnx_file(project: Path, tmp_path: Path) -> None:
     whole = (project / "code/benchmarks/bert/tiny/model/model.onnx").read_bytes()
     (tmp_path / "cut.onnx").write_bytes(whole[: len(whole) // 2])
     for backend in ("openvino", "onnxruntime"):
-        done = harness(project, *BERT, f"--backend={backend}", f"--model_path={tmp_path}/cut.onnx", "--accuracy_reference=1")
+        done = called(*BERT, f"--backend={backend}", f"--model_path={tmp_path}/cut.onnx", "--accuracy_reference=1")
         fails(done, 4, "cut.onnx", "complete ONNX model")
 
 
-def prepared(project: Path, build: Path) -> Path:
-    """A build folder of its own with tiny data preprocessed; returns the arrays' folder."""
+@pytest.fixture(scope="module")
+def build(project: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A build folder of its own with tiny data preprocessed."""
+    build = tmp_path_factory.mktemp("build")
     scratch = build / "scratch"
     scratch.mkdir(parents=True)
     subprocess.run([str(project / "scripts/link_dirs.sh"), str(build), str(scratch), "given"], check=True)
-    done = harness(
-        project, "--action=preprocess_data", "--benchmarks=bert", BUILD_DIR=str(build), MLPERF_SCRATCH_PATH=str(scratch)
-    )
+    done = called("--action=preprocess_data", "--benchmarks=bert", BUILD_DIR=str(build), MLPERF_SCRATCH_PATH=str(scratch))
     assert done.returncode == 0, done.stderr
-    return build / "preprocessed_data" / "bert" / "tiny"
+    return build
 
 
-def test_a_corrupt_array_is_named_or_made_again(project: Path, tmp_path: Path) -> None:
-    folder = prepared(project, tmp_path / "build")
-    array = folder / "input_ids.npy"
+def test_a_corrupt_array_is_named_or_made_again(build: Path) -> None:
+    array = build / "preprocessed_data/bert/tiny/input_ids.npy"
     array.write_bytes(array.read_bytes()[:1000])
-    done = harness(
-        project,
+    done = called(
         *BERT,
-        "--test_query_count=20",
-        BUILD_DIR=str(tmp_path / "build"),
-        MLPERF_SCRATCH_PATH=str(tmp_path / "build/scratch"),
+        *SHORT,
+        BUILD_DIR=str(build),
+        MLPERF_SCRATCH_PATH=str(build / "scratch"),
     )
     if done.returncode == 0:
         assert array.stat().st_size > 1000
@@ -96,8 +89,8 @@ def test_a_corrupt_array_is_named_or_made_again(project: Path, tmp_path: Path) -
 
 def test_a_log_folder_that_cannot_be_written(project: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    fails(harness(project, *BERT, f"--log_dir={tmp_path}/file", "--test_query_count=20"), 4, "cannot write", "LOG_DIR")
-    fails(harness(project, *BERT, "--log_dir=/proc/none", "--test_query_count=20"), 4, "cannot write", "LOG_DIR")
+    fails(called(*BERT, *SHORT, f"--log_dir={tmp_path}/file"), 4, "cannot write", "LOG_DIR")
+    fails(called(*BERT, *SHORT, "--log_dir=/proc/none"), 4, "cannot write", "LOG_DIR")
 
 
 def test_a_scratch_path_that_does_not_exist(project: Path, tmp_path: Path) -> None:
@@ -119,10 +112,9 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", "-l", str(folder)], check=True)
 
 
-def test_a_full_disk_leaves_nothing_half_written(project: Path, small_disk: Path, tmp_path: Path) -> None:
-    prepared(project, tmp_path / "build")
-    (data,) = (tmp_path / "build/data/squad-tiny").glob("*.json")
+def test_a_full_disk_leaves_nothing_half_written(build: Path, small_disk: Path) -> None:
+    (data,) = (build / "data/squad-tiny").glob("*.json")
     arguments = ("--action=preprocess_data", "--benchmarks=bert", f"--data_path={data}")
-    done = harness(project, *arguments, f"--preprocessed_data_dir={small_disk}/pre", BUILD_DIR=str(tmp_path / "build"))
+    done = called(*arguments, f"--preprocessed_data_dir={small_disk}/pre", BUILD_DIR=str(build))
     fails(done, 4, "no space left", "MLPERF_SCRATCH_PATH")
     assert not [p for p in small_disk.rglob("*") if p.is_file()]

@@ -82,11 +82,12 @@ def test_a_tree_in_another_place_begins_anew(project: Path, build: Path, tmp_pat
         assert f"CMAKE_HOME_DIRECTORY:INTERNAL={tree}/code/harness/cpp" in (folder / "cmake" / "CMakeCache.txt").read_text()
 
 
+@pytest.mark.alone
 def test_unit_and_process_tests(build: Path) -> None:
     if not (build / "tests").is_dir() or "harness_tests" not in (build / "build.ninja").read_text():
         pytest.skip("GoogleTest was not found when the C++ harness was built (Debian: libgtest-dev)")
     ctest = Path(sys.executable).with_name("ctest")
-    command = [str(ctest) if ctest.exists() else "ctest", "--test-dir", str(build), "--output-on-failure"]
+    command = [str(ctest) if ctest.exists() else "ctest", "--test-dir", str(build), "--output-on-failure", "--parallel", "2"]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout[-8000:]
     assert "100% tests passed" in done.stdout and "No tests were found" not in done.stdout

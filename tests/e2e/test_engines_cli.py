@@ -82,6 +82,7 @@ def scores(logs: Path) -> dict[str, Any]:
     return result
 
 
+@pytest.mark.full
 def test_int8_keeps_its_accuracy_on_tiny(project: Path, tmp_path: Path) -> None:
     pytest.importorskip("nncf", reason="NNCF is not installed; run `make calibration`")
     done = harness(project, "run", *ACCURACY, *QUICK, "--model_variant=tiny", f"--log_dir={tmp_path}")

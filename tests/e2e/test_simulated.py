@@ -32,6 +32,7 @@ def results(logs: Path) -> list[tuple[dict[str, Any], dict[str, Any]]]:
     return [(json.loads(file.read_text()), json.loads(file.with_name("run.json").read_text())) for file in found]
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("system", ["A100_SXM4_40GBx8", "ND_H100_v5"])
 def test_eight_devices_share_the_work_evenly_in_offline_and_server(system: str, project: Path, tmp_path: Path) -> None:
     # In 3 s a device computes a dozen of the config's own batches, so that one more would be a tenth.
@@ -50,6 +51,7 @@ def test_eight_devices_share_the_work_evenly_in_offline_and_server(system: str, 
         assert all(0 < device["busy_share"] <= 1 for device in metadata["devices"])
 
 
+@pytest.mark.alone
 def test_eight_devices_are_eight_times_one(project: Path, tmp_path: Path) -> None:
     rates = {}
     for name in ("0", "0,3", "all"):
@@ -72,6 +74,7 @@ def test_a_device_that_is_not_there_is_a_usage_error_with_the_list(project: Path
     assert "Error 2" in done.stderr and "0, 1, 2, 3, 4, 5, 6, 7" in done.stderr and not list(tmp_path.rglob("metadata.json"))
 
 
+@pytest.mark.alone
 def test_a_slow_device_is_named(project: Path, tmp_path: Path) -> None:
     table = {"batches": [1, 64], "lengths": [1, 384], "microseconds": [[1, 800], [64, 51_200]], "slowdown": [1, 1, 4]}
     (tmp_path / "table.json").write_text(json.dumps(table))
