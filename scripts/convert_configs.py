@@ -146,7 +146,7 @@ def _to_classes(configs: Sequence[Config], lost: list[str]) -> dict[str, str]:
             continue
         if not config["known"]:
             lost.append(
-                f"{config['where']}: the system folder {config['folder']} is no known system: it is written as "
+                f"{config['where']}: the system folder {config['folder']} is not a known system: it is written as "
                 f"KnownSystem.{system_name(config)}, which `make add_system NAME={identifier(config['folder'])}` defines"
             )
         lost += [

@@ -115,7 +115,7 @@ void NpyArray::parse(size_t file_size) {
   }
   if ((start + size) % item_size_ != 0) {  // NumPy pads headers to 16 or 64 bytes; the mapping begins at a page
     broken(path_,
-           "its elements begin at byte " + std::to_string(start + size) + ", which is no multiple of their size");
+           "its elements begin at byte " + std::to_string(start + size) + ", which is not a multiple of their size");
   }
   static_cast<void>(product(row_items_, item_size_, path_));
   const size_t wanted = product(items, item_size_, path_);
