@@ -69,7 +69,7 @@ runtime:
 	@$(SCRIPT)/environment.sh runtime
 
 # Sets of packages, each from a lock file of its own.
-PACKAGES = packages_audit packages_build packages_calibration packages_debug packages_dev packages_tensorrt packages_tensorrt_rtx packages_train packages_tune packages_uv
+PACKAGES = packages_audit packages_build packages_calibration packages_coverage packages_debug packages_dev packages_tensorrt packages_tensorrt_rtx packages_train packages_tune packages_uv
 .PHONY: $(PACKAGES)
 $(PACKAGES): packages_%: runtime
 	@$(SCRIPT)/environment.sh $*
@@ -378,6 +378,19 @@ endif
 .PHONY: test_full
 test_full: packages_dev link_dirs ## Run the tests that `make test` skips, over whole data sets (LONG=0: a part)
 	@PYTEST_ADDOPTS="$${PYTEST_ADDOPTS:-} $${TEST_ARGS:-}" $(PYTHON) -m pytest -m "full and not container$(if $(filter 0,$(LONG)), and not long)"
+
+# Every optional package that a machine without a GPU can have. The C++ harness is built with them, in the usual build folder.
+ALL_SETS = runtime dev build calibration tune debug tensorrt_rtx datasets export stubs
+.PHONY: test_all_extras
+test_all_extras: link_dirs ## Run the tests in an environment of its own that has every optional package (several GB; TEST_ARGS=…)
+	@export VENV="$$VENV-all"; \
+	for set in $(ALL_SETS); do $(SCRIPT)/environment.sh "$$set" || exit; done; \
+	$(SCRIPT)/build_harness.sh "$$VENV/bin/python" || exit; \
+	$(MAKE) --no-print-directory test VENV="$$VENV"
+
+.PHONY: coverage_cpp
+coverage_cpp: packages_dev packages_build packages_coverage link_dirs ## Report the lines of the C++ harness that its own tests execute (minutes)
+	@$(SCRIPT)/coverage_cpp.sh "$$VENV/bin/python"
 
 .PHONY: mutation
 mutation: packages_dev link_dirs ## Change modules a little and list what no test notices (TEST_ARGS="results/verdict --sample=0")

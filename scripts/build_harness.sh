@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Build the C++ harness into $BUILD_DIR/bin: scripts/build_harness.sh PYTHON [thread|address] [CMAKE_ARGS…]
+# Build the C++ harness into $BUILD_DIR/bin: scripts/build_harness.sh PYTHON [thread|address|coverage] [CMAKE_ARGS…]
 #
 # PYTHON is the virtual environment's interpreter; its packages provide cmake, the JSON header and OpenVINO. With a sanitizer the build goes to
 # build/cmake-<sanitizer> and the binary to build/bin-<sanitizer>. A second call with nothing changed takes well under a second.
@@ -7,7 +7,7 @@ set -euo pipefail
 
 root=$(cd "$(dirname "$0")/.." && pwd)
 . "$root/scripts/python_variables.sh"
-python=${1:?usage: scripts/build_harness.sh PYTHON [thread|address] [CMAKE_ARGS…]}
+python=${1:?usage: scripts/build_harness.sh PYTHON [thread|address|coverage] [CMAKE_ARGS…]}
 sanitize=${2:-}
 shift $(($# < 2 ? $# : 2))
 build=${BUILD_DIR:-$root/build}
@@ -19,8 +19,8 @@ stop() { # stop STATUS WHAT WHY NEXT
 }
 
 case $sanitize in
-  "" | thread | address) ;;
-  *) stop 2 "SANITIZE is '$sanitize'" "it must be thread or address" "run \`make build SANITIZE=thread\`" ;;
+  "" | thread | address | coverage) ;;
+  *) stop 2 "SANITIZE is '$sanitize'" "it must be thread, address or coverage" "run \`make build SANITIZE=thread\`" ;;
 esac
 
 compiler=${CXX:-}

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # environment.sh SET: make the Python environment $VENV where there is none, and install a set of packages into it.
 #
-# SET is a lock file of requirements/ (runtime, audit, build, calibration, debug, dev, site, tensorrt_rtx, tune, uv), or tensorrt, train or export, whose
-# packages differ by machine. Nothing is done where the stamp $VENV/.SET-installed has the digest of the set's files. It is written last, after the
+# SET is a lock file of requirements/ (runtime, audit, build, calibration, coverage, debug, dev, site, stubs, tensorrt_rtx, tune, uv), or
+# tensorrt, train, datasets or export, whose packages differ by machine. Nothing is done where the stamp $VENV/.SET-installed has the digest of the set's files. It is written last, after the
 # packages were seen in the environment.
 set -u
 set=${1:?usage: environment.sh SET}
@@ -24,11 +24,11 @@ machine=${ARCH:-$(uname -m)}
 declare -A modules=(
   [runtime]="numpy onnx onnxruntime openvino mlperf_loadgen rich yaml" [build]="cmake ninja" [calibration]="nncf"
   [dev]="pytest ruff mypy" [tensorrt_rtx]="tensorrt_rtx" [audit]="bandit pip_audit" [tune]="optuna" [uv]="uv" [debug]="polygraphy" [tensorrt]="tensorrt" [train]="torch" [export]="torch transformers"
-  [site]="mkdocs material mkdocstrings"
+  [site]="mkdocs material mkdocstrings" [coverage]="gcovr" [datasets]="datasets pyarrow" [stubs]=""
 )
 case $set in
   tensorrt | train) file=$root/requirements/$set.txt ;;
-  export) file=$root/pyproject.toml ;;
+  export | datasets) file=$root/pyproject.toml ;;
   *) file=$root/requirements/$set.lock ;;
 esac
 [ -f "$file" ] || stop 2 "there is no set of packages called $set" "$file does not exist" "use one of: ${!modules[*]}"
@@ -155,13 +155,14 @@ if [ -n "${WHEELHOUSE:-}" ]; then
 fi
 echo "Installing the Python packages of ${file#"$root"/} (once) …"
 case $set in
-  tensorrt | train | export)
+  tensorrt | train | export | datasets)
     # A constraint with a digest would make pip ask for one of every package.
     limits=$(mktemp) || exit
     trap 'rm -f "$limits"' EXIT
     sed -E '/^ +--hash/d; s/ *\\$//' "$root/requirements/runtime.lock" >"$limits"
     packages=(-r "$file")
     [ "$set" = export ] && packages=("$root[train,export]")
+    [ "$set" = datasets ] && packages=("$root[datasets]")
     [ "$set" = tensorrt ] && again="check that pip reaches NVIDIA's index; without a GPU, use make tensorrt_rtx"
     "$python" -m pip install --quiet -c "$limits" "${packages[@]}" || failed "$again"
     ;;
@@ -176,7 +177,9 @@ case $set in
       [ "$set" != runtime ] ||
         echo "note: OpenVINO has no package for Arm with glibc ${GLIBC:-$(glibc)} (it needs 2.35); engines for processors come from ONNX Runtime"
     fi
-    "$python" -m pip install --quiet --require-hashes -r "$lock" || failed "$again"
+    alone=()
+    [ "$set" != stubs ] || alone=(--no-deps) # stubs depend on the package itself
+    "$python" -m pip install --quiet --require-hashes "${alone[@]}" -r "$lock" || failed "$again"
     ;;
 esac
 missing=$("$python" -c 'import importlib.util, sys

@@ -9,7 +9,8 @@ for extra in audit build calibration tune debug tensorrt-rtx; do
   "$uv" pip compile "${options[@]}" pyproject.toml --extra "$extra" -c requirements/runtime.lock \
     -o "requirements/${extra//-/_}.lock"
 done
-for tool in uv builders; do
+for tool in uv builders coverage; do
   "$uv" pip compile "${options[@]}" "requirements/$tool.in" -o "requirements/$tool.lock"
 done
+"$uv" pip compile "${options[@]}" --no-deps requirements/stubs.in -o requirements/stubs.lock
 cp requirements/runtime.lock docker/common/runtime.lock

@@ -17,6 +17,7 @@ from code.results import departures, devices, machine, metadata, provenance, sea
 from code.results.accuracy import AccuracyResult, accuracy_pass, accuracy_summary
 from code.results.devices import DeviceShare, laggards
 from code.results.machine import MachineState
+from code.results.reason import Reason
 from code.results.report import Outcome, accuracy_row, error_row, performance_row, skipped_row, undefined_row
 from code.results.spread import Spread, chance, verdict
 from code.results.verdict import Verdict
@@ -392,3 +393,98 @@ def test_departures_are_compared_with_the_round() -> None:
     log = log_of("Server", effective_target_latency_ns=131_000_000, effective_qsl_rng_seed=1)
     assert {one.field for one in departures.departures(log, "bert-99", v61)} == {"server_target_latency_ns", "qsl_rng_seed"}
     assert departures.departures(log, "bert-99", None) == () == departures.departures(log, "nothing-99", v61)
+
+
+# ── metadata.json ──────────────────────────────────────────────────────
+
+DONE: dict[str, Any] = {
+    "result_samples_per_second": 5.5,
+    "result_validity": "VALID",
+    "result_inferred_tokens_per_second": 7.0,
+    "effective_min_duration_ms": 600_000,
+    "effective_samples_per_query": 24_576,
+    "loadgen_version": "6.0",
+    "more": {"result_99.90_percentile_latency_ns": 1},
+}
+
+
+def test_the_metadata_of_a_performance_run() -> None:
+    found = metadata.performance_metadata(identity(extras={"precision": "fp8"}), log_of("Offline", **DONE), GOOD)
+    wanted = {
+        "benchmark_full": "bert-99",
+        "scenario": "Offline",
+        "scenario_key": "result_samples_per_second",
+        "result_samples_per_second": 5.5,
+        "submission_key": "result_samples_per_second",
+        "summary_string": "result_samples_per_second: 5.5, Result is VALID, 10-min runtime requirement met: True",
+        "result_validity": "VALID",
+        "loadgen_result_validity": "VALID",
+        "early_stopping_met": True,
+        "effective_samples_per_query": 24_576,
+        "satisfies_query_constraint": True,
+        "result_inferred_tokens_per_second": 7.0,
+        "openvino_version": "1",
+        "precision": "fp8",
+        "model_variant": "reference",
+        "loadgen_version": "6.0",
+    }
+    assert {name: found[name] for name in wanted} == wanted
+    assert not {"simulated", "result_tokens_per_second", "effective_min_query_count"} & set(found)
+    simulated = metadata.performance_metadata(identity(simulated=True), log_of("Offline", **DONE), BAD)
+    assert simulated["simulated"] is True and simulated["result_validity"] == "INVALID"
+    assert simulated["summary_string"].endswith("10-min runtime requirement met: True, SIMULATED: no engine computed anything")
+    server = {**DONE, "result_completed_samples_per_sec": 3.0, "effective_min_query_count": 5}
+    other = metadata.performance_metadata(identity(scenario="Server"), log_of("Server", **server), GOOD)
+    assert other["effective_min_query_count"] == 5 and "effective_samples_per_query" not in other
+
+
+@pytest.mark.parametrize(
+    ("changed", "why"),
+    [
+        ({"more": {}}, "the run was interrupted or failed before its end"),
+        ({"result_samples_per_second": "x"}, "result_samples_per_second is None"),
+        ({"result_samples_per_second": math.inf}, "result_samples_per_second is inf"),
+        ({"result_samples_per_second": math.nan}, "result_samples_per_second is nan"),
+    ],
+)
+def test_a_performance_run_without_a_number_has_no_metadata(changed: dict[str, Any], why: str) -> None:
+    from code.common.errors import RunError
+
+    with pytest.raises(RunError) as caught:
+        metadata.performance_metadata(identity(), log_of("Offline", **{**DONE, **changed}), GOOD)
+    assert caught.value.why == why and "has no result" in caught.value.what
+
+
+def test_the_metadata_of_an_accuracy_run() -> None:
+    from code.common.errors import RunError
+
+    log = log_of("Offline", "AccuracyOnly", **DONE)
+    found = metadata.accuracy_metadata(identity(), log, [UP], GOOD)
+    assert found["accuracy_pass"] is True and found["summary_string"] == UP.summary() and found["accuracy"] == [UP.as_json()]
+    assert metadata.accuracy_metadata(identity(), log, [UP, LOW], GOOD)["accuracy_pass"] is False
+    bad = metadata.accuracy_metadata(
+        identity(), log, [UP], Verdict(False, (Reason("it broke"), Reason("and fell")), (), True, None)
+    )
+    assert bad["accuracy_pass"] is False and bad["summary_string"].endswith(
+        " | [FAILED] the run is not valid: it broke; and fell"
+    )
+    for results, why in (([], "no metric was computed"), ([UP, AccuracyResult("F1", math.nan, 1.0)], "F1 is not a number")):
+        with pytest.raises(RunError) as caught:
+            metadata.accuracy_metadata(identity(), log, results, GOOD)
+        assert caught.value.why == why
+    for make in (
+        lambda: metadata.performance_metadata(identity(scenario="Server"), log_of("Offline", **DONE), GOOD),
+        lambda: metadata.accuracy_metadata(identity(scenario="Server"), log, [UP], GOOD),
+    ):
+        with pytest.raises(RunError, match="is for a different scenario"):
+            make()
+    with pytest.raises(ValueError, match="would hide scenario, test_mode"):
+        metadata.accuracy_metadata(identity(extras={"test_mode": 1, "scenario": 2}), log, [UP], GOOD)
+
+
+def test_edges_of_the_machine() -> None:
+    assert "hypervisor took 0.1" in MachineState(2, 1.2, 0.05).notes()[0].what
+    assert machine.of_json({"cpus": 1, "beside": [], "foreign_cpus": 0}) == MachineState(1, 0.0)
+    assert (
+        MachineState(1).stolen_cpus == 0 == MachineState(1).waited_s and "0.0 of 4" in MachineState(4, None, 0.5).notes()[0].what
+    )
