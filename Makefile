@@ -18,7 +18,7 @@ endif
 include $(HERE)Makefile.const
 
 # Text of the user, passed on unexpanded.
-USER_TEXT = RUN_ARGS BENCHMARKS NAME CAPTURE DIR TO SUBMITTER DIVISION CATEGORY STATUS ROUND FROM PASSPHRASE_FILE A B \
+USER_TEXT = RUN_ARGS BENCHMARKS SYSTEMS NAME CAPTURE DIR TO SUBMITTER DIVISION CATEGORY STATUS ROUND FROM PASSPHRASE_FILE A B \
   SANITIZE TEST_ARGS LOG_DIR GPUCLK TARGET benchmark scenario config
 SCRATCH_ORIGIN := $(if $(filter command% environment%,$(origin MLPERF_SCRATCH_PATH)),given,default)
 $(call default,MLPERF_SCRATCH_PATH,$$(DEFAULT_SCRATCH))
@@ -240,6 +240,10 @@ capture_system: $(READY) ## Record this machine's hardware for replay elsewhere 
 
 WHO = --submitter=@SUBMITTER --division=@DIVISION --category=@CATEGORY --status=@STATUS --round=@ROUND \
   --from_tree=@FROM --passphrase_file=@PASSPHRASE_FILE
+
+.PHONY: plan_submission
+plan_submission: $(READY) ## What a round needs of systems, what is missing, and hours (SYSTEMS=A,B CATEGORY= ROUND=, --price_per_hour=)
+	@$(HARNESS) --action=plan_submission $(NAMED_BENCHMARKS) --systems=@SYSTEMS $(WHO) @RUN_ARGS
 
 .PHONY: run_audit_harness
 run_audit_harness: $(READY) ## Run and verify the audit tests that the round requires (ROUND=…)

@@ -28,7 +28,20 @@ from code.plan.selection import use_configs
 INTERRUPTED_STATUS = 130
 MAKE_VARIABLES = frozenset(
     (
-        *("A", "B", "BENCHMARKS", "CAPTURE", "CATEGORY", "DIVISION", "FROM", "NAME", "PASSPHRASE_FILE", "ROUND", "STATUS"),
+        *(
+            "A",
+            "B",
+            "BENCHMARKS",
+            "CAPTURE",
+            "CATEGORY",
+            "DIVISION",
+            "FROM",
+            "NAME",
+            "PASSPHRASE_FILE",
+            "ROUND",
+            "STATUS",
+            "SYSTEMS",
+        ),
         *("SUBMITTER", "TO", "benchmark", "scenario", "config"),
     )
 )

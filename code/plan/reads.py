@@ -16,10 +16,10 @@ PLANNING = (
 REHEARSED = tuple(name for name in PLANNING if name not in ("submission", "power_dry_run"))
 RUNS = ("run", "run_harness", "submission")
 STAGES = ("stage_results", "submission")
-WHO = (*STAGES, "populate_readme", "check_submission", "pack_submission", "encrypt_submission")
+WHO = (*STAGES, "plan_submission", "populate_readme", "check_submission", "pack_submission", "encrypt_submission")
 JSON = (
     *("run", "run_harness", "explain", "info", "doctor", "list_engines", "list_systems", "list_configs", "list_results"),
-    *("compare", "add_system", "remove_system", "simulate", "list_models"),
+    *("compare", "add_system", "remove_system", "simulate", "list_models", "plan_submission"),
 )
 
 READ_BY: Mapping[str, tuple[str, ...]] = {
@@ -29,6 +29,8 @@ READ_BY: Mapping[str, tuple[str, ...]] = {
     "power": ("run", "run_harness"),
     "power_server": ("run", "run_harness", "doctor"),
     "ntp_server": ("run", "run_harness", "doctor"),
+    "systems": ("plan_submission",),
+    "price_per_hour": ("plan_submission",),
     "service_model": ("simulate",),
     "sweep": ("simulate",),
     "real_time": ("simulate",),
@@ -56,11 +58,12 @@ READ_BY_AS_WELL: Mapping[str, tuple[str, ...]] = {
     "benchmarks": (
         *(*PLANNING, *STAGES, "download_data", "download_model", "preprocess_data", "doctor", "list_configs", "list_results"),
         *("verify_data", "export_mirror"),
-        *("report", "reproduce", "add_system", "clean_engines"),
+        *("report", "reproduce", "add_system", "clean_engines", "plan_submission"),
     ),
     "scenarios": (*PLANNING, "stage_results", "add_system"),
     "system": (*PLANNING, "list_configs"),
     "config_dir": (*PLANNING, "list_configs"),
+    "config_ver": (*PLANNING, "plan_submission"),
     "test_mode": ("run", "run_harness", "explain"),
     "fast": (*RUNS, "power_dry_run", "explain", "run_audit_harness"),
     "test_query_count": (*RUNS, "power_dry_run", "explain", "run_audit_harness"),
@@ -84,7 +87,7 @@ FIELDS_READ_BY: Mapping[str, tuple[str, ...]] = {
     "model_variant": ("download_data", "download_model", "preprocess_data", "doctor", "add_system"),
     "backend": ("clean_engines",),
     "preprocessed_data_dir": ("preprocess_data", "verify_data"),
-    "log_dir": ("list_results", "report", "stage_results"),
+    "log_dir": ("list_results", "report", "stage_results", "plan_submission"),
     "round": WHO,
 }
 """Config field → the actions that read it although they plan nothing."""

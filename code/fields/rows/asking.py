@@ -97,6 +97,8 @@ ROWS: tuple[Field, ...] = (
     request("layers", "bool", "debug_accuracy: compare each layer, too; inspect_engine: list each layer.", default=False),
     request("debug_samples", "int", "debug_accuracy: how many samples to compare on.", default=4, limits=(1, 1000)),
     # ── audits and submission ────────────────────────────────────────────────────────────
+    request("systems", "list", "plan_submission: the systems to plan for, comma-separated: known names or system IDs."),
+    request("price_per_hour", "float", "plan_submission: price of an hour of machine time, in any currency.", limits=(0.0, 1e9)),
     request("submitter", "str", "Your organisation's name, used as the submission's top directory."),
     request("division", "str", "Division to submit to.", choices=("closed", "open")),
     request("category", "str", "Category of the system: datacenter, edge or 'datacenter,edge'."),
