@@ -36,8 +36,8 @@ SETTINGS: dict[str, dict[str, float]] = {
     "SingleStream": {"target_latency": 1, "min_query_count": 100},
     "MultiStream": {"target_latency": 10, "min_query_count": 700},
 }
-CASES_PER_SECOND = 20_000
-"""What Offline of 3D-UNet is sized for. The delays allow a fifth of it; with a sanitizer it is a hundredth."""
+CASES_PER_SECOND = 2_000
+"""What Offline of 3D-UNet is sized for: the delays below allow less on any machine, and a sanitizer a twentieth of it on two cores."""
 
 
 def tool(name: str) -> str:
@@ -384,7 +384,7 @@ def test_bert_is_valid_in_every_scenario(scenario: str, each_harness: Path, sequ
 def test_unet3d_is_valid(scenario: str, each_harness: Path, volumes: dict[str, Any], tmp_path: Path) -> None:
     """With windows on the device and on the host."""
     engine = plans.write(tmp_path / "engine", plans.unet(4, ROI))
-    times = {"CUDA_STAND_IN_DELAY": "copy:50,kernel:20,enqueue:500", "CUDA_STAND_IN_JITTER": "2"}
+    times = {"CUDA_STAND_IN_DELAY": "copy:50,kernel:20,enqueue:5000", "CUDA_STAND_IN_JITTER": "2"}
     for on_device in (True, False):
         options = TensorRtOptions(sliding_window_on_device=on_device)
         folder = tmp_path / f"device-{on_device}"

@@ -124,6 +124,10 @@ class Bench:
             "output": "output",
         }
 
+    def surroundings(self) -> dict[str, str]:
+        """The environment of a run; the stand-in has two devices unless it says otherwise."""
+        return {**({"CUDA_STAND_IN_DEVICES": "2"} if self.stand_in else {}), **os.environ}
+
     def run(self, name: str, scenario: str, engine: Path, conf: Mapping[str, float], **asked: Any) -> Run:
         """One LoadGen test of the harness in a folder of its own. RuntimeError with the harness's words where it fails.
 
@@ -159,7 +163,7 @@ class Bench:
         )
         begin = time.monotonic()
         command = [*asked.get("before", []), str(harness), str(file)]
-        environment = {**os.environ, **asked.get("environment", {})}
+        environment = {**self.surroundings(), **asked.get("environment", {})}
         done = subprocess.run(
             command, capture_output=True, text=True, timeout=RUN_LIMIT_S, cwd=folder, env=environment, errors="replace"
         )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -174,7 +173,7 @@ def generators(bench: Bench, report: Report) -> None:
 
 def _gpus(bench: Bench) -> int:
     if bench.stand_in:
-        return int(os.environ.get("CUDA_STAND_IN_DEVICES", "1"))
+        return int(bench.surroundings()["CUDA_STAND_IN_DEVICES"])
     from code.machine.detect import detect
 
     return len(detect().gpus)
