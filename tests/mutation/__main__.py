@@ -66,7 +66,10 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="mutation-") as folder:
         copies = [copied(Path(folder) / f"copy{number}" / "project") for number in range(arguments.jobs)]
         tests = choice.importers()
-        files = sorted({file for path in chosen for file in tests.get(path, {})})
+        # Short files first, so that a run that is stopped has seen many.
+        files = sorted(
+            {file for path in chosen for file in tests.get(path, {})}, key=lambda file: ((ROOT / file).stat().st_size, file)
+        )
         print(f"{sum(map(len, work.values()))} changes of {len(work)} modules, {len(files)} test files", flush=True)
         known = _baselines(copies, files, chosen, began + limit_s / 2)
         for file, one in known.items():
@@ -119,10 +122,13 @@ def _compiles(source: bytes) -> bool:
 def _baselines(copies: list[Path], files: list[str], scope: list[str], end: float) -> dict[str, Baseline]:
     """What each test file does in the unchanged project."""
     found: dict[str, Baseline] = {}
+    late: list[str] = []
 
     def done(file: str, answer: dict[str, Any]) -> None:
         if answer["status"] == 0:
             found[file] = Baseline(answer["seconds"], answer["lines"], answer["failed"])
+        elif time.monotonic() > end:
+            late.append(file)
         else:
             print(f"note: {file} is left out: {answer['status']}", flush=True)
 
@@ -132,6 +138,8 @@ def _baselines(copies: list[Path], files: list[str], scope: list[str], end: floa
     longest_s = min(600.0, max(1.0, end - time.monotonic()))
     waiting = [(file, longest_s, lambda copy, file=file: task(copy, file)) for file in files]
     _pool(copies, waiting, done)
+    if late:
+        print(f"note: {len(late)} of {len(files)} test files are left out: the time is up", flush=True)
     return found
 
 

@@ -236,7 +236,7 @@ def refused(scenario: Scenario, **given: Any) -> str:
 @pytest.mark.parametrize(
     ("scenario", "given", "words"),
     [
-        (Scenario.Offline, {}, ""),
+        *((scenario, {}, "") for scenario in Scenario),
         (Scenario.Offline, {"offline_expected_qps": 0.0}, "offline_expected_qps is 0"),
         (Scenario.Server, {"offline_expected_qps": 0.0}, ""),
         (Scenario.Server, {"server_target_qps": 0.0}, "server_target_qps is 0"),
@@ -296,13 +296,24 @@ def test_an_error_cites_where_the_value_was_written() -> None:
     assert caught.value.where == "command line --offline_expected_qps"
 
 
+def test_a_runtime_that_is_not_installed_gives_way_unless_it_was_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "installed_instead", lambda name: "onnxruntime" if name == "openvino" else None)
+    given = {**DEFAULTS, "backend": Value("openvino", "config x.py:1")}
+    assert limits.use_installed(given, chosen=True) == [] and given["backend"].value == "openvino"
+    assert limits.use_installed(given, chosen=False) == [
+        "openvino is not installed here (documentation/platforms.md); onnxruntime runs it instead"
+    ]
+    assert given["backend"] == Value("onnxruntime", "config x.py:1, whose openvino is not installed here")
+    assert limits.use_installed(given, chosen=False) == [] and given["backend"].value == "onnxruntime"
+
+
 # ── flags of TensorRT-LLM ──────────────────────────────────────────────
 
 
 def test_flags_set_the_fields_of_the_same_meaning() -> None:
     given = {
         **DEFAULTS,
-        "trtllm_build_flags": Value({"max_beam_width": 4, "use_inflight_batching": True, "strange": 1}, "config x.py:1"),
+        "trtllm_build_flags": Value({"strange": 1, "max_beam_width": 4, "use_inflight_batching": True}, "config x.py:1"),
         "trtllm_checkpoint_flags": Value({"tp_size": 2}, "config x.py:2"),
         "trtllm_runtime_flags": Value({"kvcache_free_gpu_mem_frac": 0.9}, "config x.py:3"),
     }
@@ -310,6 +321,8 @@ def test_flags_set_the_fields_of_the_same_meaning() -> None:
     assert found["num_beams"] == Value(4, "config x.py:1: trtllm_build_flags['max_beam_width']")
     assert found["trtllm_batching_mode"].value == "IFB" and found["tensor_parallelism"].value == 2
     assert found["kvcache_free_gpu_mem_frac"].value == 0.9
+    policy = {**DEFAULTS, "trtllm_runtime_flags": Value({"batch_scheduler_policy": "max_util"}, "config x.py:3")}
+    assert flags.with_flags(policy, "gptj")["trtllm_batch_sched_policy"].value == "max_util"
     static = flags.with_flags({**DEFAULTS, "trtllm_build_flags": Value({"use_inflight_batching": False}, "x")}, "gptj")
     assert static["trtllm_batching_mode"].value == "STATIC"
     kept = flags.with_flags({**given, "num_beams": Value(2, "command line")}, "gptj")
