@@ -60,6 +60,7 @@ def _show_result(name: str, change: Change, as_json: bool) -> None:
         rows = [tuple(line.split(": ", 1)) for line in change.todo]
         console.table(f"To fill in before a submission: {report['description']}", ("Field", "Value to enter"), rows)
     console.say(f'{name} is now a known system; try: make run RUN_ARGS="--benchmarks=bert --system={name} --dry_run"')
+    console.say(f'what it would reach: make simulate RUN_ARGS="--benchmarks=bert --scenarios=offline,server --system={name}"')
     console.say(f"to undo: make remove_system NAME={name}")
 
 

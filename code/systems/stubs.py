@@ -14,7 +14,7 @@ from code.machine.accelerator import GPU
 from code.machine.detect import DetectedSystem
 from code.rules.benchmark_facts import BenchmarkFacts
 from code.rules.benchmarks import every_facts, facts_of
-from code.systems.estimate import estimate
+from code.systems.estimate import estimate, known_name
 from code.systems.system_list import System
 
 REGISTER = "@ConfigRegistry.register(HarnessType.Custom, AccuracyTarget.{target}, PowerSetting.MaxP)"
@@ -88,8 +88,19 @@ def _expected(facts: BenchmarkFacts, accuracy: str, scenario: Scenario, target: 
     found = estimate(facts.name, full_name, str(scenario.valstr), target.accelerator, target.count, target.bandwidth)
     if found is None:
         return ["    # No public result to estimate from: the base class's values are used."]
-    comment = [f"    # {line}" for line in wrap(found.sentence[0].upper() + found.sentence[1:], WIDTH)]
+    sentence = found.sentence[0].upper() + found.sentence[1:] + _interval(full_name, scenario, target)
+    comment = [f"    # {line}" for line in wrap(sentence, WIDTH)]
     return [*comment, f"    {found.field} = {found.rounded}"]
+
+
+def _interval(full_name: str, scenario: Scenario, target: Target) -> str:
+    """What public results predict, with the bounds that hold 90 %: the end of a comment; '' where they cannot tell."""
+    from code.systems.prediction import predict  # NumPy, which takes long to import
+
+    assert target.accelerator is not None
+    name = target.accelerator if isinstance(target.accelerator, str) else known_name(target.accelerator)
+    found = predict(full_name, str(scenario.valstr), name, target.count)
+    return "" if found is None else f"; a submission would reach {found.words()}, predicted from {found.source}"
 
 
 def _measured() -> list[str]:

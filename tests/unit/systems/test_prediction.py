@@ -12,8 +12,10 @@ import numpy as np
 import pytest
 
 from code.common import paths
+from code.common.constants import Benchmark, Scenario
 from code.systems import prediction
 from code.systems.prediction import Point, covariance, leave_out, measured, predict
+from code.systems.stubs import Target, stub
 from scripts.write_predictions import BEGIN, END, GOALS, table
 
 
@@ -88,6 +90,16 @@ def test_the_source_says_how_near_results_are() -> None:
     assert source("H200_SXM_141GB", 8).endswith("of this system")
     assert "in other counts" in source("H200_SXM_141GB", 4)
     assert "none of this accelerator" in source("H200_NVL", 8)
+
+
+def test_a_new_systems_config_says_what_a_submission_would_reach() -> None:
+    def text(accelerator: str) -> str:
+        found = stub("Mine", Benchmark.BERT, Scenario.Server, Target(accelerator, 8), "ServerGPUBaseConfig")
+        return " ".join(found.replace("#", "").split())
+
+    expected = predict("bert-99", "Server", "H100_SXM_80GB", 8)
+    assert expected is not None and f"a submission would reach {expected.words()}" in text("H100_SXM_80GB")
+    assert "would reach" not in text("B200_SXM_180GB")
 
 
 def test_amplitudes_belong_to_effects() -> None:
