@@ -55,7 +55,7 @@ def refused(url: str, target: Path) -> MissingError:
 @pytest.mark.parametrize(
     ("answer", "words"),
     [
-        (redirect(b"http://[::1"), "a redirect to an address that is not valid"),
+        (redirect(b"http://[::1"), "redirects to an invalid address"),
         (redirect(b"http://127.0.0.1:99999/x"), "redirects to 'http://127.0.0.1:99999/x': Port out of range"),
         (redirect(b"http://127.0.0.1:abc/x"), "redirects to 'http://127.0.0.1:abc/x'"),
         (redirect(b"ftp://127.0.0.1/x"), "its scheme is 'ftp'"),
@@ -140,7 +140,7 @@ def test_a_proxy_that_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, p
     for name in ("HTTPS_PROXY", "https_proxy"):
         monkeypatch.setenv(name, proxy)
     error = refused("https://files.example.org/x", tmp_path / "file.bin")
-    assert "is not one that can be asked" in error.why
+    assert "cannot be used" in error.why
     assert "secret" not in str(error)
     assert "HTTPS_PROXY=http://HOST:PORT" in error.next_step
 

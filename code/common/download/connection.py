@@ -69,7 +69,7 @@ def fault_of(url: str) -> str:
         return f"its scheme is {parts.scheme!r}" if parts.scheme else "it has no scheme"
     if not parts.hostname:
         return "it names no host"
-    return "" if url.isascii() and url.isprintable() and " " not in url else "it has characters that no address may have"
+    return "" if url.isascii() and url.isprintable() and " " not in url else "it has characters that a URL cannot have"
 
 
 def first_bytes(answer: HTTPResponse | urllib.error.HTTPError, most: int, seconds: float) -> tuple[bytes, bool]:
@@ -187,7 +187,7 @@ def _request(url: str, headers: Mapping[str, str]) -> urllib.request.Request:
     """A request; a user name and password in the URL become a header. RefusedError for a proxy of another kind."""
     why = fault_of(url)
     if why:
-        raise RefusedError(f"the address {shown(url)!r} is not valid: {why}")
+        raise RefusedError(f"the address {shown(url)!r} is invalid: {why}")
     parts = urlsplit(url)
     request = urllib.request.Request(url, headers={"User-Agent": "mlperf-inference-harness", **headers})
     if parts.username is not None:
@@ -200,7 +200,7 @@ def _request(url: str, headers: Mapping[str, str]) -> urllib.request.Request:
     fault = fault_of(proxy if "://" in proxy else f"http://{proxy}") if proxy else ""
     if fault:
         raise RefusedError(
-            f"the proxy {shown(proxy)!r} is not one that can be asked: {fault}",
+            f"the proxy {shown(proxy)!r} cannot be used: {fault}",
             f"set {parts.scheme.upper()}_PROXY=http://HOST:PORT, or unset it",
         )
     return request
@@ -280,7 +280,7 @@ def _failure(error: BaseException, url: str) -> LostError | RefusedError:
 def _not_http(error: BaseException, host: str) -> LostError | RefusedError:
     """The failure where something answers that is not HTTP as it should be; a ValueError comes from a redirect."""
     if isinstance(error, ValueError):
-        return RefusedError(f"{host} answers with a redirect to an address that is not valid: {error}")
+        return RefusedError(f"{host} redirects to an invalid address: {error}")
     return LostError(f"{host} does not answer in valid HTTP: {words(error)}", answered=True)
 
 
