@@ -71,6 +71,7 @@ def test_a_missed_bound_is_named_with_its_miss_and_the_late_queries() -> None:
         (119.9, "20% over", "190 (95% of the 200 now)"),
         (120.1, "20% over", "180 (90% of the 200 now)"),
         (199, "99% over", "180 (90% of the 200 now)"),
+        (200, "missed by 100 ms, 2 times the bound", "180 (90% of the 200 now)"),
         (350, "missed by 250 ms, 3.5 times the bound", "180 (90% of the 200 now)"),
     ],
 )
@@ -182,6 +183,11 @@ def test_what_the_log_does_not_say_is_no_reason() -> None:
         explain.error_reasons,
     ):
         assert list(reasons(nothing)) == []
+    [reason] = explain.latency_reasons(log_of("Server", **{key: value for key, value in LATE.items() if "qps" not in key}))
+    assert reason.suggestion == "0 (less)"
+    [reason] = short("SingleStream", generated_query_count=5, result_mean_latency_ns=5.0)
+    assert "1,000 ms were expected" in reason.what, "one query a second, where no rate is logged"
+    assert "0 of them late" in early("Server", "at least 5 more queries")[0].what
     assert early("SingleStream", "", result_query_count=None)[0].what.startswith("early stopping: 0 queries are too few")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -145,6 +146,16 @@ def test_workloads_of_another_round_are_left_out_unless_nothing_would_remain(tmp
     assert len(found(tmp_path)[0]) == 2 and found(tmp_path)[1] == []
     kept, findings = candidates.from_logs(tmp_path / "server", round_=V61)
     assert len(kept) == 1 and findings == []
+
+
+def test_without_a_round_runs_of_the_benchmarks_newest_go_first(tmp_path: Path) -> None:
+    older, newer = light.run(tmp_path / "a", round_="v5.0"), light.run(tmp_path / "b")
+    assert runs.for_round([older, newer], None) == [newer, older]
+    assert runs.for_round([newer, older], V50) == [older, newer]
+    last = light.run(tmp_path / "c", round_="v5.0", benchmark_full="gptj-99")
+    assert runs.for_round([newer, older, last], None) == [newer, last, older], "v5.0 is GPT-J's last round"
+    other = light.run(tmp_path / "d", benchmark_full="other-99")
+    assert runs.for_round([other, newer], None) == [newer, other]
 
 
 def test_a_runs_round_is_told_by_its_seeds(tmp_path: Path) -> None:
@@ -307,6 +318,26 @@ def test_a_result_stands_for_the_lower_target_and_for_offline_on_edge() -> None:
     assert len(inference.inferred([of("bert-99.9", "Server"), of("bert-99", "Offline", "t")], rounds, lambda _: "x")) == 3
 
 
+def test_a_result_that_the_official_checker_trips_on_gives_way_to_single_stream(tmp_path: Path) -> None:
+    """The checker of v5.0 fails on GPT-J's Offline results because of a bug of its own."""
+    ran = light.run(tmp_path / "a", benchmark_full="gptj-99")
+    offline, single = of("gptj-99", "Offline", performance_run=ran), of("gptj-99", "SingleStream", performance_run=ran)
+
+    def gives_way(one: Candidate, *others: Candidate, round_: Any = V50, category: str = "edge") -> bool:
+        return inference.replaced(one, [one, *others], {"gptj-99": round_, "bert-99": round_}, lambda _: category)
+
+    assert gives_way(offline, single) and gives_way(offline, of("gptj-99", "Server"), single, category="datacenter,edge")
+    assert not gives_way(offline) and not gives_way(offline, single, category="datacenter")
+    assert not gives_way(of("gptj-99", "Offline"), single), "a result of another tree stays"
+    assert not gives_way(single, single) and not gives_way(
+        of("bert-99", "Offline", performance_run=ran), of("bert-99", "SingleStream")
+    )
+    assert not gives_way(offline, single, round_=round_named("v4.1"))
+    assert not gives_way(offline, of("gptj-99", "SingleStream", "another system"))
+    found_ = inference.inferred([offline, single], {"gptj-99": V50}, lambda _: "edge")
+    assert [(one.scenario, one.measured) for one in found_] == [("Offline", "SingleStream"), ("SingleStream", "")]
+
+
 # ── runs on disk ───────────────────────────────────────────────────────
 
 
@@ -324,6 +355,10 @@ def test_runs_are_found_newest_first_and_damaged_ones_are_named(tmp_path: Path) 
     found_, damaged = runs.scan(tmp_path)
     assert [run.folder.name for run in found_] == ["c", "a"] and runs.find_runs(tmp_path) == found_
     assert [folder.name for folder, _ in damaged] == ["broken", "half"] and all(reason for _, reason in damaged)
+    (tmp_path / "pipe").mkdir()
+    os.mkfifo(tmp_path / "pipe" / "metadata.json")
+    [(_, reason)] = [one for one in runs.scan(tmp_path)[1] if one[0].name == "pipe"]
+    assert reason, "a file that cannot be read has its reason, too"
     assert runs.read_run(audit) is None and runs.read_run(tmp_path / "broken") is None
 
 
@@ -338,6 +373,9 @@ def test_what_a_run_says_of_itself(tmp_path: Path) -> None:
     )
     assert one.started == "2026-01-01T00:00:00Z" and one.complete and one.engine == "bert-model-openvino-fp32-0123"
     assert one.engine_entry["backend"] == "openvino" and not one.simulated
+    assert one.unreal == "" and light.run(tmp_path / "s", simulated=True).unreal == "simulated runs"
+    assert light.run(tmp_path / "d", power={"dry_run": True}).unreal == "dry runs, whose power is made up,"
+    assert light.run(tmp_path / "r", power={"watts": 5}).unreal == ""
     assert one.config == {
         "engine": {"backend": "openvino", "precision": "fp32", "name": "bert-model-openvino-fp32-0123"},
         "devices": {"0": {"index": 0, "cores": [0], "streams": 1}},
