@@ -217,9 +217,9 @@ WIDEST = 130
 """Columns of a line of prose: terminals and reviews wrap a longer one badly. Tables are as wide as they are."""
 WRAPPED = [
     "CONTRIBUTING.md",
-    *(f"documentation/{name}.md" for name in ("automation", "calibration", "containers", "debug_accuracy", "performance")),
+    *(f"documentation/{name}.md" for name in ("automation", "containers", "debug_accuracy")),
     *(f"documentation/{name}.md" for name in ("performance_tuning_guide", "platforms", "power", "predictions", "run_json")),
-    *(f"documentation/{name}.md" for name in ("scale_out", "simulation", "tensorrt")),
+    *(f"documentation/{name}.md" for name in ("scale_out", "simulation")),
     *sorted(name for name in PAGES if name.startswith("documentation/tutorials/")),
 ]
 """Pages whose prose is wrapped. A page joins them when it is."""
