@@ -86,7 +86,7 @@ def simulate(job: Resolved, folder: Path, label: str, most_queries: float) -> bo
     Returns whether it was cut.
     """
     conf = _settings(job)
-    whole = _spec(job, "PerformanceOnly", folder, conf)
+    whole = _spec(job, "PerformanceOnly", folder, conf, together=True)
     needed = forecast(whole, conf)
     rate = float(conf.get("target_qps") or 0.0) if needed.expected_s else 0.0
     cut = rate * needed.least_s > most_queries
@@ -104,9 +104,13 @@ def _settings(job: Resolved) -> dict[str, int | float]:
     return user_conf(str(job.workload.scenario), job.values, count, usual, job.definition.whole_passes)
 
 
-def _spec(job: Resolved, mode: str, folder: Path, conf: Mapping[str, Any]) -> RunSpec:
-    """run.json for one start that logs to `folder`. MissingError where its devices need more than one process."""
-    if len(job.placement.processes) > 1:
+def _spec(job: Resolved, mode: str, folder: Path, conf: Mapping[str, Any], together: bool = False) -> RunSpec:
+    """run.json for one start that logs to `folder`. MissingError where its devices need more than one process.
+
+    Args:
+        together: one process has all devices nevertheless, since none of them is touched.
+    """
+    if len(job.placement.processes) > 1 and not together:
         names = ", ".join(device.name for device in job.placement.devices)
         raise MissingError(
             f"{job.label}: {names} cannot be driven together yet",

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import ast
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from textwrap import wrap
+from typing import TYPE_CHECKING
 
 from code.common.constants import Benchmark, Scenario
 from code.common.files import require_regular
@@ -14,8 +15,11 @@ from code.machine.accelerator import GPU
 from code.machine.detect import DetectedSystem
 from code.rules.benchmark_facts import BenchmarkFacts
 from code.rules.benchmarks import every_facts, facts_of
-from code.systems.estimate import estimate, known_name
+from code.systems.estimate import SERVER_MARGIN, estimate, known_name
 from code.systems.system_list import System
+
+if TYPE_CHECKING:
+    from code.systems.prediction import Prediction
 
 REGISTER = "@ConfigRegistry.register(HarnessType.Custom, AccuracyTarget.{target}, PowerSetting.MaxP)"
 WIDTH = 110
@@ -88,19 +92,25 @@ def _expected(facts: BenchmarkFacts, accuracy: str, scenario: Scenario, target: 
     found = estimate(facts.name, full_name, str(scenario.valstr), target.accelerator, target.count, target.bandwidth)
     if found is None:
         return ["    # No public result to estimate from: the base class's values are used."]
-    sentence = found.sentence[0].upper() + found.sentence[1:] + _interval(full_name, scenario, target)
-    comment = [f"    # {line}" for line in wrap(sentence, WIDTH)]
+    predicted = _predicted(full_name, scenario, target)
+    sentence = found.sentence
+    if predicted is not None:
+        sentence += f"; a submission would reach {predicted.words()}, predicted from {predicted.source}"
+        if scenario == Scenario.Server and not found.published and found.value > SERVER_MARGIN * predicted.rate:
+            # A rate that the devices cannot complete is INVALID however they are tuned.
+            sentence = f"{SERVER_MARGIN:.0%} of {predicted.words()}, predicted from {predicted.source}"
+            found = replace(found, value=SERVER_MARGIN * predicted.rate, sentence=sentence)
+    comment = [f"    # {line}" for line in wrap(sentence[0].upper() + sentence[1:], WIDTH)]
     return [*comment, f"    {found.field} = {found.rounded}"]
 
 
-def _interval(full_name: str, scenario: Scenario, target: Target) -> str:
-    """What public results predict, with the bounds that hold 90 %: the end of a comment; '' where they cannot tell."""
+def _predicted(full_name: str, scenario: Scenario, target: Target) -> Prediction | None:
+    """What public results predict for the target; None where they cannot tell."""
     from code.systems.prediction import predict  # NumPy, which takes long to import
 
     assert target.accelerator is not None
     name = target.accelerator if isinstance(target.accelerator, str) else known_name(target.accelerator)
-    found = predict(full_name, str(scenario.valstr), name, target.count)
-    return "" if found is None else f"; a submission would reach {found.words()}, predicted from {found.source}"
+    return predict(full_name, str(scenario.valstr), name, target.count)
 
 
 def _measured() -> list[str]:

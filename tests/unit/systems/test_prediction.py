@@ -102,6 +102,19 @@ def test_a_new_systems_config_says_what_a_submission_would_reach() -> None:
     assert "would reach" not in text("B200_SXM_180GB")
 
 
+def test_no_server_rate_is_proposed_that_devices_cannot_complete() -> None:
+    """An A100's slices were once given a rate scaled from an L40S, nearly that of their Offline."""
+
+    def value(scenario: Scenario, base: str) -> float:
+        text = stub("Mine", Benchmark.BERT, scenario, Target("A100_SXM4_40GB_1GPC", 7), base)
+        return float(next(line.split(" = ")[1] for line in text.splitlines() if "_qps = " in line))
+
+    predicted = predict("bert-99", "Server", "A100_SXM4_40GB_1GPC", 7)
+    assert predicted is not None
+    server = value(Scenario.Server, "ServerGPUBaseConfig")
+    assert server <= predicted.rate and server < 0.85 * value(Scenario.Offline, "OfflineGPUBaseConfig")
+
+
 def test_amplitudes_belong_to_effects() -> None:
     points = [point for point, _ in measured()][:3]
     assert set(prediction.AMPLITUDES) == set(prediction.effects(points, points))
