@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 from dataclasses import replace
 from pathlib import Path
@@ -183,3 +184,30 @@ def test_a_clone_asks_for_that_commit_and_no_large_files(tmp_path: Path, monkeyp
 
 def test_the_commit_of_a_folder_that_is_no_checkout_is_unknown(tmp_path: Path) -> None:
     assert official.commit_of(tmp_path / "none") == ""
+
+
+# ── results that it trips on ───────────────────────────────────────────
+
+
+def test_a_result_that_it_trips_on_is_a_note_with_a_remedy(tmp_path: Path) -> None:
+    v50 = round_named("v5.0")
+
+    def write(submitter: str, benchmark: str, scenario: str, text: str) -> Path:
+        folder = tmp_path / "open" / submitter / "results" / "s" / benchmark / "Offline" / "performance" / "run_1"
+        folder.mkdir(parents=True, exist_ok=True)
+        event = {"key": "effective_scenario", "value": scenario, "time_ms": 1.0}
+        event["metadata"] = {"is_error": False, "is_warning": False, "file": "x.cc", "line_no": 1}
+        (folder / "mlperf_log_detail.txt").write_text(text or f":::MLLOG {json.dumps(event)}\n")
+        return folder
+
+    where = write("Example", "gptj-99", "Offline", "")
+    write("Example", "bert-99", "Offline", "")
+    write("Example", "unknown", "Offline", "")
+    [one] = official.faults(tmp_path, v50, "Example", CURRENT)
+    assert one.path == where and not one.error and one.check == "checker" and "lacks the data for gptj Offline" in one.what
+    assert f"a checkout at {V50.commit[:12]}, which accepts only VALID results" in one.next_step
+    assert official.faults(tmp_path, v50, "Another", CURRENT) == [] and len(official.faults(tmp_path, v50, "", CURRENT)) == 1
+    assert official.faults(tmp_path, v50, "Example", V50) == [], "the older checker has no such bug"
+    for text, scenario in (("", "SingleStream"), ("not a log\n", "")):
+        write("Example", "gptj-99", scenario, text)
+        assert official.faults(tmp_path, v50, "Example", CURRENT) == []
