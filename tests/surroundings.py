@@ -5,10 +5,11 @@ Tests that run make as a user would (`e2e`, `container`, `cpp`) have the user's 
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,8 @@ PASSED_OVER = frozenset((".git", ".venv", "__pycache__", ".pytest_cache"))
 OWN_BUILD = Path(GIVEN.get("BUILD_DIR") or "build")
 OWN_BUILD = OWN_BUILD if OWN_BUILD.is_absolute() else ROOT / OWN_BUILD
 """The user's build folder."""
+SHARED = "HARNESS_TESTS_SHARED"
+"""The variable with the folder of what is made once for all processes of a test run."""
 HOME_FOLDERS = ("", ".cache", ".config", ".local/share")
 
 
@@ -39,6 +42,7 @@ class Surroundings:
         os.environ["HYPOTHESIS_STORAGE_DIRECTORY"] = str(self.folder / "hypothesis")
         # One for all tests: their processes would each compile the project into a build folder of its own. A worker has its parent's.
         os.environ.setdefault("HARNESS_BYTECODE_DIR", str(self.folder / "bytecode"))
+        os.environ.setdefault(SHARED, str(self.folder / "shared"))
         self.tests = 0
 
     def enter(self, item: pytest.Item) -> None:
@@ -77,6 +81,21 @@ class Surroundings:
     def leave(self) -> None:
         """Remove the folder."""
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def once(name: str, make: Callable[[Path], object]) -> Path:
+    """A folder that `make` fills once in a test run, whichever process asks first; the others wait. Nobody may change what is in it."""
+    root = Path(os.environ[SHARED])
+    root.mkdir(parents=True, exist_ok=True)
+    folder, made = root / name, root / f"{name}.made"
+    with (root / f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not made.exists():
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir()
+            make(folder)
+            made.touch()
+    return folder
 
 
 def seen() -> dict[str, object]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,8 +20,10 @@ from code.plan.request import Value
 from code.plan.workload import Workload
 from code.precision import graph_for
 from code.precision.graphs import precision_of
-from code.precision.side_by_side import Side
 from code.run.job import Job
+
+if TYPE_CHECKING:
+    from code.precision.side_by_side import Side
 
 READS = Consumer("make debug_accuracy", ("backend",))
 REFERENCE = "onnxruntime:fp32"
@@ -60,6 +62,8 @@ def pair_of(job: Job, against: str | None, samples: int) -> Pair:
     job.build()
     ours = _named(job.workload, job.backend)
     threads = job.placement.devices[0].threads if job.placement.devices else 0
+    from code.precision.side_by_side import Side  # with layers, which no other command needs
+
     first = Side(ours, job.backend, precision_of(job.values), job.graph, job.engines.first.require(), threads)
     second = built(other, threads)
     if second.engine == first.engine:
@@ -85,6 +89,8 @@ def built(workload: Workload, threads: int) -> Side:
     if not where.exists:
         console.say(f"engine {where.folder.name}: building with {runtime.label} {runtime.version()}")
         store.build(where, runtime, graph, values)
+    from code.precision.side_by_side import Side
+
     return Side(_named(workload, runtime), runtime, precision_of(values), graph, where.require(), threads)
 
 

@@ -11,19 +11,23 @@ import pytest
 from code.submission.pack import truncation
 from code.submission.stage import candidates, staging
 from code.submission.stage.record import record_path
+from tests.surroundings import once
 from tests.unit.submission.made import SETTINGS, SYSTEM_ID, description, sealed, who, write_run
 
 
-@pytest.fixture(scope="session")
-def master_runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A log folder with a shortened pair of each scenario, made once."""
-    pytest.importorskip("mlperf_loadgen", reason="mlcommons-loadgen is not installed")
-    root = tmp_path_factory.mktemp("logs")
+def write_pairs(root: Path) -> None:
+    """A shortened pair of each scenario, as a log folder has them."""
     for scenario in SETTINGS:
         parent = root / "2026.01.01-00.00.00" / SYSTEM_ID / "bert-99"
         write_run(parent / scenario, scenario, "PerformanceOnly")
         write_run(parent / f"{scenario}.2", scenario, "AccuracyOnly")
-    return root
+
+
+@pytest.fixture(scope="session")
+def master_runs() -> Path:
+    """A log folder with a shortened pair of each scenario, made once."""
+    pytest.importorskip("mlperf_loadgen", reason="mlcommons-loadgen is not installed")
+    return once("submission-logs", write_pairs)
 
 
 @pytest.fixture
@@ -55,9 +59,13 @@ def staged(logs: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def good(master_runs: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def good(master_runs: Path) -> Path:
     """A good tree, made once; tests work on copies."""
-    root = tmp_path_factory.mktemp("good")
+    return once("submission-tree", lambda root: write_tree(root, master_runs)) / "tree"
+
+
+def write_tree(root: Path, master_runs: Path) -> None:
+    """Stage and truncate the runs in root/tree."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("BUILD_DIR", str(root))
         (root / "systems").mkdir()
@@ -66,7 +74,6 @@ def good(master_runs: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         found, findings = candidates.from_logs(master_runs)
         staging.stage(found, findings, who(), root / "tree")
         truncation.truncate(root / "tree")
-    return root / "tree"
 
 
 @pytest.fixture
