@@ -304,8 +304,12 @@ reproduce: $(READY) ## Print how to repeat a published result: config class, com
 	@$(HARNESS) --action=reproduce $(NAMED_BENCHMARKS) --from_tree=@FROM @RUN_ARGS
 
 .PHONY: report
-report: $(READY) ## Write an HTML page per run and an index to build/report
+report: $(READY) ## Write an HTML page per run and an index to build/report (--compare=DIR,DIR: a page of runs side by side)
 	@$(HARNESS) --action=report @RUN_ARGS
+
+.PHONY: dashboard
+dashboard: $(READY) ## Serve the report on a port of loopback while runs go on (--port=N)
+	@$(HARNESS) --action=dashboard @RUN_ARGS
 
 ##@ Containers (documentation/containers.md)
 

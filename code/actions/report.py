@@ -1,4 +1,4 @@
-"""report: write one self-contained HTML page per run, and an index."""
+"""report: write one self-contained HTML page per run, an index, and with --compare a page of runs side by side."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ from code.benchmarks.benchmark import definition_of
 from code.common import console, paths
 from code.common.errors import HarnessError, MissingError, RunError
 from code.common.paths import build_dir
-from code.results.page import write
-from code.results.page.write import RunPage
+from code.results.page import compare, index, write
+from code.results.page.index import Entry
 from code.rules.benchmarks import short_name
+from code.submission import pages
+from code.submission.audit import side_by_side
 from code.submission.stage import runs
-from code.submission.stage.runs import Run
 
 FAILED_STATUS = 4
 
@@ -21,28 +22,31 @@ FAILED_STATUS = 4
 def run(context: Context) -> int:
     """Write pages for every complete run; returns 4 if a run could not be read."""
     request = context.request
+    columns = side_by_side.columns(request["compare"]) if request["compare"] else []
     root = runs.log_folder(request["log_dir"])
     everything, damaged = runs.scan(root)
     problems = _named(damaged)
-    found = [one for one in everything if one.complete]
     if request["benchmarks"]:
         short = {definition_of(b).name for b in request.benchmarks()}
-        found = [one for one in found if short_name(one.benchmark) in short]
-    if not found:
+        everything = [one for one in everything if short_name(one.benchmark) in short]
+    if not any(one.complete for one in everything) and not columns:
         raise MissingError(f"no complete run in {paths.shown(root)}", "", "make one with `make run`, then `make report`")
     folder = Path(request["report_dir"]).absolute() if request["report_dir"] else build_dir() / "report"
-    pages: list[tuple[RunPage, Path]] = []
-    for one in found:
-        page = page_of(one)
+    entries: list[Entry] = []
+    for one in everything:
+        if not one.complete:
+            entries.append(pages.entry_of(one))
+            continue
         try:
-            pages.append((page, write.write_run(page, folder)))
-        except MissingError:
-            raise
+            entries.append(pages.entry_of(one, write.write_run(pages.page_of(one), folder).name))
         except HarnessError as error:
             problems.append((one.folder, error))
             console.fail(error.lines())
-    index = write.write_index(pages, problems, folder)
-    console.say(f"{len(pages)} pages, index: {paths.shown(index)}")
+    written = sum(1 for one in entries if one.link)
+    listed = pages.ordered([*entries, *pages.others(root)])
+    console.say(f"{written} pages, index: {paths.shown(index.write_index(listed, problems, folder))}")
+    if columns:
+        console.say(f"side by side: {paths.shown(compare.write_compare(columns, folder))}")
     return FAILED_STATUS if problems else 0
 
 
@@ -54,11 +58,6 @@ def _named(damaged: list[tuple[Path, str]]) -> list[tuple[Path, HarnessError]]:
         console.fail(error.lines())
         problems.append((where, error))
     return problems
-
-
-def page_of(one: Run) -> RunPage:
-    """Collect the data for one run's page."""
-    return RunPage(one.folder, one.metadata, one.spec, one.provenance, one.started)
 
 
 ACTION = OncePerRequest(run)

@@ -50,6 +50,8 @@ READ_BY: Mapping[str, tuple[str, ...]] = {
     "b": ("compare",),
     "anyway": ("compare",),
     "report_dir": ("report",),
+    "compare": ("report",),
+    "port": ("dashboard", "telemetry_exporter"),
     "to": ("export_mirror",),
 }
 """Option → the actions that read it; another action warns that it does not."""
@@ -87,7 +89,7 @@ FIELDS_READ_BY: Mapping[str, tuple[str, ...]] = {
     "model_variant": ("download_data", "download_model", "preprocess_data", "doctor", "add_system"),
     "backend": ("clean_engines",),
     "preprocessed_data_dir": ("preprocess_data", "verify_data"),
-    "log_dir": ("list_results", "report", "stage_results", "plan_submission"),
+    "log_dir": ("list_results", "report", "dashboard", "telemetry_exporter", "stage_results", "plan_submission"),
     "round": WHO,
 }
 """Config field → the actions that read it although they plan nothing."""

@@ -359,8 +359,9 @@ PROVENANCE = {
 def test_pages_lists_comparisons_and_readmes_stand_other_types(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from code.actions import list_results, report
+    from code.actions import list_results
     from code.results.page import write
+    from code.submission import pages
     from code.submission.audit import comparison
     from code.submission.stage import candidates, measurements
 
@@ -385,8 +386,8 @@ def test_pages_lists_comparisons_and_readmes_stand_other_types(
             measurements.content(one, v61)
             measurements.readme(one, None, v61)  # type: ignore[arg-type]
             measurements.calibration_page([one])
-            page = report.page_of(run)
-            write.write_index([(page, write.write_run(page, tmp_path / "report"))], [], tmp_path / "report")
+            page = pages.page_of(run)
+            write.write_run(page, tmp_path / "report")
 
 
 @pytest.mark.parametrize("key", ["seq_id", "qsl_idx", "data"])

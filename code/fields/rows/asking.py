@@ -121,5 +121,7 @@ ROWS: tuple[Field, ...] = (
     request("a", "str", "First result to compare: a run directory, or a public result such as H100_SXM_80GBx8.", reads=True),
     request("b", "str", "Second result to compare.", reads=True),
     request("anyway", "bool", "compare: show results that are not comparable, without a percentage.", default=False),
+    request("compare", "list", "report: directories of two or more runs to put side by side, comma-separated."),
+    request("port", "int", "dashboard, telemetry_exporter: port of loopback to serve on.", default=8437, limits=(1, 65535)),
     request("report_dir", "str", "Directory of the report pages; default: build/report."),
 )

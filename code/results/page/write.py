@@ -1,37 +1,23 @@
-"""Write report pages: verdict, charts and full record of a run in one HTML file without scripts or network access."""
+"""Write a run's page: verdict, charts and full record in one HTML file without scripts or network access."""
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from html import escape
 from pathlib import Path
 from typing import Any
 
-from code.common.errors import HarnessError
 from code.common.files import atomic_write
 from code.machine.systems import intervals
-from code.results import loadgen_log, machine
+from code.results import loadgen_log, machine, provenance
 from code.results.loadgen_log import LoadGenLog
-from code.results.page import charts, measured, tracks
+from code.results.page import charts, limits, measured, nearest, tracks
+from code.results.page.measured import Floats
 from code.results.page.style import CSS
+from code.results.page.text import PAGE, folded, section, table
 from code.rules.metrics import METRICS
 
-PAGE = """<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{title}</title>
-<style>{css}</style>
-</head>
-<body><main>
-{body}
-<footer>{footer}</footer>
-</main></body>
-</html>
-"""
 ACCURACY_MODE = "AccuracyOnly"
 GOOD = ("VALID", "PASSED")
 
@@ -96,44 +82,23 @@ def write_run(run: RunPage, folder: Path) -> Path:
     log = loadgen_log.read_detail(run.folder)
     parts = [
         _head(run),
-        _section("Charts", _charts(run, log)),
-        _section("Latency percentiles", _percentiles(log)),
-        _section("Accuracy", _accuracy(run)),
-        _section("Devices", _devices(run)),
-        _section("Configuration", _config(run)),
-        _section("Engine", _engine(run)),
-        _section("System", _system(run)),
-        _section("LoadGen", _loadgen(log)),
-        _section("LoadGen warnings and errors", _events(log)),
+        section("Charts", _charts(run, log)),
+        section("Latency percentiles", _percentiles(log)),
+        section("What limits it", _limits(run)),
+        section("Nearest public results", _nearest(run)),
+        section("Accuracy", _accuracy(run)),
+        section("Devices", _devices(run)),
+        section("Configuration", _config(run)),
+        section("Engine", _engine(run)),
+        section("System", _system(run)),
+        section("LoadGen", _loadgen(log)),
+        section("LoadGen warnings and errors", _events(log)),
     ]
     title = " ".join(run.title_words)
     footer = f"Generated from {escape(str(run.folder))} by harness {escape(str(run.provenance.get('harness_version', '')))}"
     path = folder / run.file_name
     with atomic_write(path) as out:
         out.write(PAGE.format(title=escape(title), css=CSS, body="\n".join(parts), footer=footer))
-    return path
-
-
-def write_index(rows: Sequence[tuple[RunPage, Path]], problems: Sequence[tuple[Path, HarnessError]], folder: Path) -> Path:
-    """Write index.html: every run, newest first, and the runs that failed to load."""
-    lines = [
-        "<tr>"
-        + f'<td data-label="Run"><a href="{escape(path.name)}">{escape(" ".join(run.title_words[:2]))}</a></td>'
-        + f'<td data-label="Mode">{escape(run.title_words[2])}</td>'
-        + f'<td class="number" data-label="Result">{escape(run.value)}</td>'
-        + f'<td class="word {_tone(run.word)}" data-label="Verdict">{escape(run.word)}</td>'
-        + f'<td data-label="System">{escape(str(run.metadata["system_name"]))}</td>'
-        + f'<td data-label="Started">{escape(run.started)}</td></tr>'
-        for run, path in rows
-    ]
-    heads = "".join(f"<th>{name}</th>" for name in ("Run", "Mode", "Result", "Verdict", "System", "Started"))
-    body = f'<h1>Runs</h1><table class="stack"><thead><tr>{heads}</tr></thead><tbody>{"".join(lines)}</tbody></table>'
-    if problems:
-        items = "".join(f"<li><code>{escape(str(path))}</code>: {escape(error.what)}</li>" for path, error in problems)
-        body += f"<h2>Runs without a page</h2><ul>{items}</ul>"
-    path = folder / "index.html"
-    with atomic_write(path) as out:
-        out.write(PAGE.format(title="Runs", css=CSS, body=body, footer=f"{len(rows)} runs"))
     return path
 
 
@@ -163,30 +128,6 @@ def _reasons(title: str, entries: Iterable[Mapping[str, Any]]) -> str:
     return f'<p><strong>{title}</strong></p><ul class="reasons">{"".join(items)}</ul>' if items else ""
 
 
-def _section(title: str, content: str) -> str:
-    return f"<section><h2>{escape(title)}</h2>{content}</section>" if content else ""
-
-
-def _table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
-    lines = []
-    for row in rows:
-        cells = "".join(
-            f'<td data-label="{escape(name)}">{escape(shown(cell))}</td>' for name, cell in zip(columns, row, strict=True)
-        )
-        lines.append(f"<tr>{cells}</tr>")
-    if not lines:
-        return ""
-    heads = "".join(f"<th>{escape(name)}</th>" for name in columns)
-    return f'<table class="stack"><thead><tr>{heads}</tr></thead><tbody>{"".join(lines)}</tbody></table>'
-
-
-def shown(value: Any) -> str:
-    """A value formatted for a table cell."""
-    if isinstance(value, (dict, list)):
-        return json.dumps(value)
-    return "" if value is None else str(value)
-
-
 def _charts(run: RunPage, log: LoadGenLog) -> str:
     figures = []
     found = measured.latencies(run.folder, log)
@@ -200,6 +141,7 @@ def _charts(run: RunPage, log: LoadGenLog) -> str:
     if recorded is not None:
         seconds, rate = measured.timeline(recorded)
         figures.append(_figure("timeline", "Throughput over the run", charts.throughput(seconds, rate), "completed samples"))
+        figures += _lanes(recorded)
         figures.append(_figure("batches", "Batch sizes", charts.batch_sizes(recorded[:, 2]), f"{len(recorded):,} batches"))
     lengths = measured.lengths(run.spec)
     if lengths is not None:
@@ -211,10 +153,34 @@ def _charts(run: RunPage, log: LoadGenLog) -> str:
     return f'<div class="charts">{"".join(figures)}</div>{missing}'
 
 
+def _lanes(recorded: Floats) -> Iterable[str]:
+    spans = limits.lanes(recorded)
+    if spans:
+        count = sum(map(len, spans))
+        source = f"{count:,} of {len(recorded):,} batches" if count < len(recorded) else "each batch"
+        yield _figure("lanes", "Batches at once", charts.lanes(spans), source)
+
+
+def _limits(run: RunPage) -> str:
+    found = limits.rows(run.metadata, run.spec, measured.batches(run.folder), measured.lengths(run.spec))
+    return table(("What", "Share", "Meaning"), found)
+
+
+def _nearest(run: RunPage) -> str:
+    own, found = nearest.nearest(run.metadata)
+    rows = [(one.system, one.accelerators, f"{one.rate:,.5g}", f"{one.rate / own:.3g}", one.when) for one in found]
+    note = (
+        f'<p class="soft">This run: {own:,.5g} a second for each device. Closed division, for each accelerator.</p>'
+        if rows
+        else ""
+    )
+    return note + table(("System", "Accelerators", "Each, per second", "Times this run", "Round"), rows)
+
+
 def _percentiles(log: LoadGenLog) -> str:
     """LoadGen's percentiles, lowest to highest, with its minimum, mean and maximum."""
     rows = [(name, f"{value:,.6g}") for name, value in measured.percentiles(log)]
-    return _table(("Share of queries", "Latency (ms)"), rows)
+    return table(("Share of queries", "Latency (ms)"), rows)
 
 
 def _figure(name: str, title: str, svg: str, source: str) -> str:
@@ -227,22 +193,18 @@ def _accuracy(run: RunPage) -> str:
         (e["name"], f"{float(e['value']):.6g}", f"{float(e['threshold']):.6g}", "PASSED" if e["pass"] else "FAILED")
         for e in run.metadata.get("accuracy", [])
     ]
-    return _table(("Metric", "Value", "Target", "Verdict"), rows)
+    return table(("Metric", "Value", "Target", "Verdict"), rows)
 
 
 def _config(run: RunPage) -> str:
     values = run.provenance.get("plan", {}).get("values", {})
     if not values:
-        return _table(("Field", "Value"), sorted(run.spec.get("record", {}).items()))
+        return table(("Field", "Value"), sorted(run.spec.get("record", {}).items()))
     rows = [(name, entry.get("value"), entry.get("origin")) for name, entry in sorted(values.items())]
     columns = ("Field", "Value", "Origin")
-    chosen = _table(columns, [row for row in rows if row[2] != "default"])
-    rest = _table(columns[:2], [row[:2] for row in rows if row[2] == "default" and row[1] is not None])
-    return chosen + _folded("Fields with default values", rest)
-
-
-def _folded(title: str, content: str) -> str:
-    return f"<details><summary>{escape(title)}</summary>{content}</details>" if content else ""
+    chosen = table(columns, [row for row in rows if row[2] != "default"])
+    rest = table(columns[:2], [row[:2] for row in rows if row[2] == "default" and row[1] is not None])
+    return chosen + folded("Fields with default values", rest)
 
 
 def _devices(run: RunPage) -> str:
@@ -256,7 +218,7 @@ def _devices(run: RunPage) -> str:
         rows.append(
             (one["name"], f"{one.get('samples', 0):,}", f"{one.get('batches', 0):,}", busy, entry.get("streams", ""), cores)
         )
-    return _table(("Device", "Samples", "Batches", "Busy", "Streams", "Cores"), rows)
+    return table(("Device", "Samples", "Batches", "Busy", "Streams", "Cores"), rows)
 
 
 def _engine(run: RunPage) -> str:
@@ -266,7 +228,7 @@ def _engine(run: RunPage) -> str:
     for name, value in sorted(engine.items()):
         if isinstance(value, dict):
             rows += [(f"{name}: {key}", item) for key, item in sorted(value.items())]
-    return _table(("Engine", "Value"), rows)
+    return table(("Engine", "Value"), rows)
 
 
 def _system(run: RunPage) -> str:
@@ -282,15 +244,17 @@ def _system(run: RunPage) -> str:
         ("Commit", run.provenance.get("commit") or "not recorded"),
         ("Command", " ".join(run.provenance.get("arguments", []))),
     ]
-    return _table(("What", "Is"), [row for row in rows if row[1]])
+    command = provenance.command(run.provenance, str(run.metadata["test_mode"]))
+    pasted = f'<p>To run it again:</p><pre class="command"><code>{escape(command)}</code></pre>' if command else ""
+    return table(("What", "Is"), [row for row in rows if row[1]]) + pasted
 
 
 def _loadgen(log: LoadGenLog) -> str:
-    settings = _table(("Setting", "Value"), sorted(log.effective.items()))
-    results = _table(("Figure", "Value"), sorted(log.results.items()))
-    return _folded("Results", results) + _folded("Settings in effect", settings)
+    settings = table(("Setting", "Value"), sorted(log.effective.items()))
+    results = table(("Figure", "Value"), sorted(log.results.items()))
+    return folded("Results", results) + folded("Settings in effect", settings)
 
 
 def _events(log: LoadGenLog) -> str:
     rows = [("error" if e.is_error else "warning", e.row, e.value) for e in (*log.errors, *log.warnings)]
-    return _table(("Kind", "Line", "Text"), rows[:50])
+    return table(("Kind", "Line", "Text"), rows[:50])

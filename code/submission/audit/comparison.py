@@ -16,7 +16,7 @@ from code.submission.stage.runs import ACCURACY, Run
 from code.systems.data.published import PUBLISHED
 
 LISTING = "run `make list_results` to list the run folders"
-NOT_CONFIG = ("log_dir", "test_mode", "verbose", "runs", "a", "b")
+NOT_CONFIG = ("log_dir", "test_mode", "verbose", "runs", "a", "b", "repeat", "power", "power_server", "ntp_server")
 """Fields that do not affect how a run is configured."""
 
 

@@ -14,6 +14,7 @@ import pytest
 from code.common.errors import RunError
 from code.results.page import charts, measured, tracks, write
 from code.results.page.measured import Latencies
+from code.results.page.text import shown as cell_text
 from code.results.telemetry import Telemetry
 from tests.unit.logs import log_of
 
@@ -153,24 +154,13 @@ def test_loadgens_settings_results_and_events() -> None:
     html = write._loadgen(log)
     assert html.index("Results") < html.index("Settings in effect")
     assert ["samples_per_second", "5.0"] in cells(html) and ["min_duration_ms", "7"] in cells(html)
-    assert write._events(log) == "" and write.shown(None) == "" and write.shown({"a": [1]}) == '{"a": [1]}'
+    assert write._events(log) == "" and cell_text(None) == "" and cell_text({"a": [1]}) == '{"a": [1]}'
 
 
 def test_a_page_of_no_run_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(RunError, match="no LoadGen log"):
         write.write_run(write.RunPage(tmp_path, METADATA, {}, {}, "x"), tmp_path)
     assert list(tmp_path.iterdir()) == []
-
-
-def test_the_index_lists_runs_and_those_without_a_page(tmp_path: Path) -> None:
-    rows = [(page(), tmp_path / "a.html"), (page(result_validity="INVALID"), tmp_path / "b.html")]
-    text = write.write_index(rows, [], tmp_path).read_text()
-    assert cells(text)[1] == ["bert-99 Offline", "PerformanceOnly", "1,234.5 samples/s", "VALID", "DGX_H100", "2026-01-02 03:04"]
-    assert (
-        '<a href="b.html">' in text and 'class="word bad"' in text and "2 runs</footer>" in text and "without a page" not in text
-    )
-    text = write.write_index([], [(Path("/x<y"), RunError("it <broke>", "", ""))], tmp_path).read_text()
-    assert "<h2>Runs without a page</h2><ul><li><code>/x&lt;y</code>: it &lt;broke&gt;</li></ul>" in text and "0 runs" in text
 
 
 # ── recordings ─────────────────────────────────────────────────────────

@@ -132,7 +132,6 @@ def test_table(told: Told, capsys: pytest.CaptureFixture[str]) -> None:
 def test_page(told: Told, tmp_path: Path) -> None:
     run = told.run
     assert write.RunPage(run.folder, run.metadata, run.spec, run.provenance, run.started).value == told.wanted.shown
-    pytest.importorskip("matplotlib", reason="Matplotlib is not installed")
     assert report.run(asked("--action=report", f"--log_dir={tmp_path}/logs", f"--report_dir={tmp_path}/report")) == 0
     pages = sorted((tmp_path / "report").glob("*.html"))
     assert len(pages) == 2 and all(told.wanted.shown in page.read_text() for page in pages)

@@ -1,0 +1,56 @@
+"""What held a run back, as far as its batches tell: idle devices, batches that were not full, and padding."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from code.results.page.measured import Floats
+
+MOST_LANES = 24
+MOST_BOXES = 1500
+
+
+def rows(
+    metadata: Mapping[str, Any], spec: Mapping[str, Any], batches: Floats | None, lengths: NDArray[np.int64] | None
+) -> list[tuple[str, str, str]]:
+    """(what, value, what it means) for what is known of a run."""
+    found = []
+    busy = [float(one["busy_share"]) for one in metadata.get("devices") or [] if isinstance(one.get("busy_share"), (int, float))]
+    if busy:
+        share = sum(busy) / len(busy)
+        found.append(("Devices busy", f"{share:.1%}", "the rest went to waiting for queries, queueing and copies"))
+    if batches is None or not len(batches):
+        return found
+    samples, longest = batches[:, 2], batches[:, 3]
+    most = (spec.get("batch") or {}).get("max_samples")
+    if isinstance(most, (int, float)) and most > 1:
+        found.append(("Batches filled", f"{samples.mean() / most:.1%}", f"{samples.mean():,.1f} of at most {most:,} samples"))
+    computed = float((samples * longest).sum())
+    if lengths is not None and len(lengths) and computed > 0 and longest.max() > 1:
+        needed = float(samples.sum()) * float(lengths.mean())
+        if needed < computed:
+            found.append(
+                ("Padding", f"{1 - needed / computed:.1%}", "of the tokens computed, by the mean length of the data set")
+            )
+    return found
+
+
+def lanes(batches: Floats) -> list[list[tuple[float, float, float]]]:
+    """Batches that ran at once, one below the other: a row of (begin, end, samples) for each lane that is needed to show them.
+
+    At most MOST_BOXES batches from the middle of the run, and MOST_LANES rows; [] where that does not suffice.
+    """
+    order = batches[np.argsort(batches[:, 0], kind="stable")]
+    first = max(0, (len(order) - MOST_BOXES) // 2)
+    spans: list[list[tuple[float, float, float]]] = []
+    for begin, end, samples, _ in order[first : first + MOST_BOXES]:
+        row = next((one for one in spans if one[-1][1] <= begin + 1e-9), None)
+        if row is None:
+            row = []
+            spans.append(row)
+        row.append((float(begin), float(end), float(samples)))
+    return spans if len(spans) <= MOST_LANES else []
