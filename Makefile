@@ -69,7 +69,7 @@ runtime:
 	@$(SCRIPT)/environment.sh runtime
 
 # Sets of packages, each from a lock file of its own.
-PACKAGES = packages_audit packages_build packages_calibration packages_coverage packages_debug packages_dev packages_tensorrt packages_tensorrt_rtx packages_train packages_tune packages_uv
+PACKAGES = packages_audit packages_build packages_calibration packages_coverage packages_debug packages_dev packages_exporter packages_tensorrt packages_tensorrt_rtx packages_train packages_tune packages_uv
 .PHONY: $(PACKAGES)
 $(PACKAGES): packages_%: runtime
 	@$(SCRIPT)/environment.sh $*
@@ -310,6 +310,10 @@ report: $(READY) ## Write an HTML page per run and an index to build/report (--c
 .PHONY: dashboard
 dashboard: $(READY) ## Serve the report on a port of loopback while runs go on (--port=N)
 	@$(HARNESS) --action=dashboard @RUN_ARGS
+
+.PHONY: telemetry_exporter
+telemetry_exporter: $(READY) packages_exporter ## Serve this machine's telemetry and the state of runs to Prometheus on a port of loopback (--port=N)
+	@$(HARNESS) --action=telemetry_exporter @RUN_ARGS
 
 ##@ Containers (documentation/containers.md)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from code.actions import Context, OncePerRequest
@@ -15,6 +16,7 @@ from code.rules.benchmarks import short_name
 from code.submission import pages
 from code.submission.audit import side_by_side
 from code.submission.stage import runs
+from code.submission.stage.runs import Run
 
 FAILED_STATUS = 4
 
@@ -32,6 +34,17 @@ def run(context: Context) -> int:
     if not any(one.complete for one in everything) and not columns:
         raise MissingError(f"no complete run in {paths.shown(root)}", "", "make one with `make run`, then `make report`")
     folder = Path(request["report_dir"]).absolute() if request["report_dir"] else build_dir() / "report"
+    entries = _written(everything, folder, problems)
+    written = sum(1 for one in entries if one.link)
+    listed = pages.ordered([*entries, *pages.others(root)])
+    console.say(f"{written} pages, index: {paths.shown(index.write_index(listed, problems, folder))}")
+    if columns:
+        console.say(f"side by side: {paths.shown(compare.write_compare(columns, folder))}")
+    return FAILED_STATUS if problems else 0
+
+
+def _written(everything: Sequence[Run], folder: Path, problems: list[tuple[Path, HarnessError]]) -> list[Entry]:
+    """Write the page of each complete run, and return the lines of all; those that cannot be read are printed and join `problems`."""
     entries: list[Entry] = []
     for one in everything:
         if not one.complete:
@@ -42,12 +55,7 @@ def run(context: Context) -> int:
         except HarnessError as error:
             problems.append((one.folder, error))
             console.fail(error.lines())
-    written = sum(1 for one in entries if one.link)
-    listed = pages.ordered([*entries, *pages.others(root)])
-    console.say(f"{written} pages, index: {paths.shown(index.write_index(listed, problems, folder))}")
-    if columns:
-        console.say(f"side by side: {paths.shown(compare.write_compare(columns, folder))}")
-    return FAILED_STATUS if problems else 0
+    return entries
 
 
 def _named(damaged: list[tuple[Path, str]]) -> list[tuple[Path, HarnessError]]:

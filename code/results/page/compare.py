@@ -77,7 +77,7 @@ def _table(columns: Sequence[Column], rows: Mapping[str, Sequence[Any]]) -> str:
         f'<a href="{escape(column.link)}">{escape(title)}</a>' if column.link else escape(title)
         for column, title in zip(columns, titles, strict=True)
     ]
-    heads = "".join(f'<th scope="col">{head.replace("_", "_<wbr>")}</th>' for head in ("", *links))
+    heads = "".join(f'<th scope="col">{head.replace("_", "_<wbr>")}</th>' for head in ("What", *links))
     lines = []
     for name, values in rows.items():
         differs = ' class="differs"' if len({shown(value) for value in values}) > 1 else ""
