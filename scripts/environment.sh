@@ -1,13 +1,8 @@
 #!/usr/bin/env bash
 # environment.sh SET: make the Python environment $VENV where there is none, and install a set of packages into it.
 #
-<<<<<<< HEAD
-# SET is a lock file of requirements/ (runtime, audit, build, calibration, coverage, debug, dev, site, stubs, tensorrt_rtx, tune, uv), or
+# SET is a lock file of requirements/ (runtime, audit, build, calibration, coverage, debug, dev, exporter, site, stubs, tensorrt_rtx, tune, uv), or
 # tensorrt, train, datasets or export, whose packages differ by machine. Nothing is done where the stamp $VENV/.SET-installed has the digest of the set's files. It is written last, after the
-=======
-# SET is a lock file of requirements/ (runtime, audit, build, calibration, debug, dev, exporter, site, tensorrt_rtx, tune, uv), or tensorrt, train or export, whose
-# packages differ by machine. Nothing is done where the stamp $VENV/.SET-installed has the digest of the set's files. It is written last, after the
->>>>>>> fdee601 (make telemetry_exporter: telemetry and runs for Prometheus)
 # packages were seen in the environment.
 set -u
 set=${1:?usage: environment.sh SET}
@@ -28,13 +23,8 @@ machine=${ARCH:-$(uname -m)}
 [ "$machine" != arm64 ] || machine=aarch64
 declare -A modules=(
   [runtime]="numpy onnx onnxruntime openvino mlperf_loadgen rich yaml" [build]="cmake ninja" [calibration]="nncf"
-<<<<<<< HEAD
   [dev]="pytest ruff mypy" [tensorrt_rtx]="tensorrt_rtx" [audit]="bandit pip_audit" [tune]="optuna" [uv]="uv" [debug]="polygraphy" [tensorrt]="tensorrt" [train]="torch" [export]="torch transformers"
-  [site]="mkdocs material mkdocstrings" [coverage]="gcovr" [datasets]="datasets pyarrow" [stubs]=""
-=======
-  [dev]="pytest ruff mypy" [tensorrt_rtx]="tensorrt_rtx" [audit]="bandit pip_audit" [tune]="optuna" [exporter]="prometheus_client" [uv]="uv" [debug]="polygraphy" [tensorrt]="tensorrt" [train]="torch" [export]="torch transformers"
-  [site]="mkdocs material mkdocstrings"
->>>>>>> fdee601 (make telemetry_exporter: telemetry and runs for Prometheus)
+  [site]="mkdocs material mkdocstrings" [coverage]="gcovr" [exporter]="prometheus_client" [datasets]="datasets pyarrow" [stubs]=""
 )
 case $set in
   tensorrt | train) file=$root/requirements/$set.txt ;;

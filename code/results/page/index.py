@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +25,10 @@ FILTERS = ("Run", "Mode", "Verdict", "System", "Precision")
 """Columns with a choice of their values."""
 TREND_FROM = 3
 """Runs of a workload on a system that make a trend."""
+LABELS = 6
+"""Changes of a trend that have room for a name."""
+UNREAL = frozenset(("simulated", "dry run"))
+"""Marks of what is no result."""
 
 
 @dataclass(frozen=True)
@@ -64,8 +69,9 @@ class Entry:
     @property
     def counts(self) -> bool:
         """Whether it is a performance result that others can be compared with."""
-        real = not {"simulated", "dry run"} & set(self.marks)
-        return real and self.mode == "PerformanceOnly" and self.word == "VALID" and self.number is not None
+        return (
+            not UNREAL & set(self.marks) and self.mode == "PerformanceOnly" and self.word == "VALID" and self.number is not None
+        )
 
     @property
     def more_is_better(self) -> bool:
@@ -166,7 +172,7 @@ def _row(one: Entry, top: bool) -> str:
 def _trends(entries: Sequence[Entry]) -> str:
     groups: dict[tuple[str, str, str], list[Entry]] = {}
     for one in sorted(entries, key=lambda one: one.started):
-        if one.mode == "PerformanceOnly" and one.number is not None and one.word in ("VALID", "INVALID"):
+        if one.mode == "PerformanceOnly" and one.number is not None and one.link and not UNREAL & set(one.marks):
             groups.setdefault(one.workload, []).append(one)
     figures = [_trend(number, key, runs) for number, (key, runs) in enumerate(groups.items()) if len(runs) >= TREND_FROM]
     return f'<h2>Trends</h2><div class="charts">{"".join(figures)}</div>' if figures else ""
@@ -183,9 +189,12 @@ def _trend(number: int, key: tuple[str, str, str], runs: Sequence[Entry]) -> str
     x = np.arange(1.0, len(runs) + 1)
     plot.line(x, shown)
     plot.points(x, shown, titles=[f"{one.started}: {one.value}, {one.commit[:12]} {one.runtime}" for one in runs])
-    for place, (before, one) in enumerate(zip(runs, runs[1:], strict=False), start=1):
+    named = 0
+    for place, (before, one) in enumerate(pairwise(runs), start=1):
         if (before.commit, before.runtime) != (one.commit, one.runtime):
-            plot.upright(place + 0.5, one.commit[:7] if before.commit != one.commit else one.runtime)
+            apart = not named or place - named > len(runs) / LABELS
+            plot.upright(place + 0.5, (one.commit[:7] if before.commit != one.commit else one.runtime) if apart else "")
+            named = place if apart else named
     title = f"{key[0]} {key[2]}"
     caption = f'<figcaption id="{name}-title">{escape(title)} <span class="soft">{escape(key[1])}</span></figcaption>'
     return f"<figure>{caption}{plot.svg()}</figure>"

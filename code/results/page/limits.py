@@ -18,25 +18,34 @@ def rows(
     metadata: Mapping[str, Any], spec: Mapping[str, Any], batches: Floats | None, lengths: NDArray[np.int64] | None
 ) -> list[tuple[str, str, str]]:
     """(what, value, what it means) for what is known of a run."""
-    found = []
-    busy = [float(one["busy_share"]) for one in metadata.get("devices") or [] if isinstance(one.get("busy_share"), (int, float))]
-    if busy:
-        share = sum(busy) / len(busy)
-        found.append(("Devices busy", f"{share:.1%}", "the rest went to waiting for queries, queueing and copies"))
-    if batches is None or not len(batches):
-        return found
+    found = [_busy(metadata)]
+    if batches is not None and len(batches):
+        found += [_filled(spec, batches), _padding(batches, lengths)]
+    return [row for row in found if row is not None]
+
+
+def _busy(metadata: Mapping[str, Any]) -> tuple[str, str, str] | None:
+    shares = [one.get("busy_share") for one in metadata.get("devices") or []]
+    known = [float(share) for share in shares if isinstance(share, (int, float))]
+    if not known:
+        return None
+    return "Devices busy", f"{sum(known) / len(known):.1%}", "the rest went to waiting for queries, queueing and copies"
+
+
+def _filled(spec: Mapping[str, Any], batches: Floats) -> tuple[str, str, str] | None:
+    most, mean = (spec.get("batch") or {}).get("max_samples"), float(batches[:, 2].mean())
+    if not isinstance(most, (int, float)) or most <= 1:
+        return None
+    return "Batches filled", f"{mean / most:.1%}", f"{mean:,.1f} of at most {most:,} samples"
+
+
+def _padding(batches: Floats, lengths: NDArray[np.int64] | None) -> tuple[str, str, str] | None:
     samples, longest = batches[:, 2], batches[:, 3]
-    most = (spec.get("batch") or {}).get("max_samples")
-    if isinstance(most, (int, float)) and most > 1:
-        found.append(("Batches filled", f"{samples.mean() / most:.1%}", f"{samples.mean():,.1f} of at most {most:,} samples"))
     computed = float((samples * longest).sum())
-    if lengths is not None and len(lengths) and computed > 0 and longest.max() > 1:
-        needed = float(samples.sum()) * float(lengths.mean())
-        if needed < computed:
-            found.append(
-                ("Padding", f"{1 - needed / computed:.1%}", "of the tokens computed, by the mean length of the data set")
-            )
-    return found
+    needed = float(samples.sum()) * float(lengths.mean()) if lengths is not None and len(lengths) else computed
+    if longest.max() <= 1 or not needed < computed:
+        return None
+    return "Padding", f"{1 - needed / computed:.1%}", "of the tokens computed, by the mean length of the data set"
 
 
 def lanes(batches: Floats) -> list[list[tuple[float, float, float]]]:

@@ -134,7 +134,7 @@ class Plot:
             end = ' text-anchor="end"' if right else ""
             place = f'x="{at + (-4 if right else 4):.1f}" y="{HEIGHT - BOTTOM - 6:.1f}"{end}'
             self._marks.append(f'<line class="rule" x1="{at:.1f}" x2="{at:.1f}" y1="{TOP:.1f}" y2="{HEIGHT - BOTTOM:.1f}"/>')
-            self._marks.append(f'<text class="mark" {place}>{escape(text)}</text>')
+            self._marks += [f'<text class="mark" {place}>{escape(text)}</text>'] if text else []
 
     def level(self, y: float, text: str) -> None:
         """A dashed line along the x axis, with a text at its beginning."""

@@ -45,6 +45,7 @@ td.word.open { color: var(--warn); } .best { color: var(--good); } body.gone mai
 th button { font: inherit; font-weight: 700; color: inherit; background: none; border: 0; padding: 0; cursor: pointer; }
 th[aria-sort=ascending] button::after { content: " \\2191"; } th[aria-sort=descending] button::after { content: " \\2193"; }
 tr.group th { padding-top: 1rem; font-size: 1rem; } .runs td:nth-child(2):not(:last-child) { min-width: 0; } tr[hidden] { display: none; }
+.sides th[scope=row] { white-space: normal; overflow-wrap: anywhere; min-width: 6rem; }
 td.differs { background: var(--tint); font-weight: 600; } main.wide { max-width: 100rem; } .command { white-space: pre-wrap; }
 @media (max-width: 40rem) {
   table.runs tr[hidden] { display: none !important; }

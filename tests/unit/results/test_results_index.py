@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -113,7 +114,7 @@ def test_what_limits_a_run() -> None:
 )
 def test_ticks_are_even_and_within_the_axis(ends: tuple[float, float], ticks: int) -> None:
     found = plot.Scale(*ends, 0.0, 100.0).ticks()
-    steps = {round((b - a) / (found[1] - found[0]), 6) for a, b in zip(found, found[1:], strict=False)}
+    steps = {round((b - a) / (found[1] - found[0]), 6) for a, b in pairwise(found)}
     assert steps == {1.0} and abs(len(found) - ticks) <= 2 and found[0] >= ends[0] - 1e-12
 
 
