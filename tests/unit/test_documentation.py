@@ -216,6 +216,7 @@ def test_every_path_of_the_project_that_a_page_names_exists(name: str) -> None:
 WIDEST = 130
 """Columns of a line of prose: terminals and reviews wrap a longer one badly. Tables are as wide as they are."""
 WRAPPED = [
+    "CONTRIBUTING.md",
     *(f"documentation/{name}.md" for name in ("automation", "containers", "debug_accuracy")),
     *(f"documentation/{name}.md" for name in ("performance_tuning_guide", "platforms", "power", "predictions", "run_json")),
     *(f"documentation/{name}.md" for name in ("scale_out", "simulation")),
