@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import shutil
@@ -80,7 +81,11 @@ class Handler(BaseHTTPRequestHandler):
     server: Server
 
     def do_GET(self) -> None:
-        """Send the page of a path."""
+        """Send the page of a path. A browser that has gone away meanwhile is ignored."""
+        with contextlib.suppress(ConnectionError):
+            self._answer()
+
+    def _answer(self) -> None:
         if self.headers.get("Host", "").rpartition(":")[0] not in NAMES:
             self._send(403, "text/plain", "only localhost is served")
             return

@@ -10,11 +10,12 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from code.submission import pages
-from code.submission.dashboard import Server, Site
+from code.submission.dashboard import Handler, Server, Site
 from tests.unit.acting import Act
 from tests.unit.submission import made
 
@@ -51,6 +52,17 @@ def test_it_serves_the_index_and_the_page_of_each_run(served: str, logs: Path) -
 def test_a_page_elsewhere_cannot_read_it(served: str) -> None:
     with pytest.raises(urllib.error.HTTPError, match="403"):
         get(served, host="evil.example:80")
+
+
+def test_a_browser_that_goes_away_is_ignored() -> None:
+    def write(_: bytes) -> None:
+        raise BrokenPipeError
+
+    handler = Handler.__new__(Handler)
+    handler.headers, handler.path, handler.request_version = {"Host": "evil:1"}, "/", "HTTP/1.1"  # type: ignore[assignment]
+    handler.requestline, handler.client_address = "GET / HTTP/1.1", ("127.0.0.1", 1)
+    handler.wfile = SimpleNamespace(write=write)  # type: ignore[assignment]
+    handler.do_GET()
 
 
 def test_its_state_changes_where_a_run_starts(served: str, logs: Path) -> None:
