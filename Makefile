@@ -449,6 +449,11 @@ train_tiny_gptj: packages_dev ## Train the tiny GPT-J again and export it, in a 
 	@export VENV="$$VENV-export" && $(SCRIPT)/environment.sh runtime && $(SCRIPT)/environment.sh export && \
 	  $(PYTHON) -m code.benchmarks.gptj.tiny.train
 
+.PHONY: train_tiny_llama
+train_tiny_llama: packages_dev ## Train the tiny Llama again and export it, in a separate environment (needs about 20 minutes)
+	@export VENV="$$VENV-export" && $(SCRIPT)/environment.sh runtime && $(SCRIPT)/environment.sh export && \
+	  $(PYTHON) -m code.benchmarks.llama3_1_8b.tiny.train
+
 .PHONY: train_tiny_unet3d
 train_tiny_unet3d: packages_dev packages_train ## Train the tiny 3D-UNet again and export it (needs about an hour)
 	@$(PYTHON) -m code.benchmarks.unet3d.tiny.train

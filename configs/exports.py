@@ -32,7 +32,7 @@ OTHER_EXPORTS = {
 MINIMAL = "minimal"
 """The folder of configs for systems that have none."""
 SCENARIOS = ("Offline", "Server", "SingleStream", "MultiStream", "Interactive")
-"""Scenario folders of the newer layout. Interactive is Server with tighter latencies, which no benchmark has here."""
+"""Scenario folders of the newer layout."""
 
 
 @dataclass(frozen=True)

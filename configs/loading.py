@@ -157,10 +157,10 @@ def load(benchmark: Benchmark, scenario: Scenario) -> list[LoadedFile]:
     at most once in a process. Missing files are left out of the result.
     """
     require_own_modules()
-    package = f"configs.{benchmark.valstr}.{scenario.valstr}"
-    folder = f"{benchmark.valstr}/{scenario.valstr}"
-    base = _first(f"{benchmark.valstr}/__init__.py")
-    shared = load_file(f"configs.{benchmark.valstr}", base) if base else None
+    package = f"configs.{benchmark.folder}.{scenario.valstr}"
+    folder = f"{benchmark.folder}/{scenario.valstr}"
+    base = _first(f"{benchmark.folder}/__init__.py")
+    shared = load_file(f"configs.{benchmark.folder}", base) if base else None
     found = [shared] if shared is not None and shared.problems else []
     for name, leaf in ((package, "__init__.py"), (f"{package}.custom", "custom.py")):
         path = _first(f"{folder}/{leaf}")
@@ -183,7 +183,7 @@ def definitions(benchmark: Benchmark, scenario: Scenario) -> Path | None:
     if not given:
         return None
     for folder in (str(scenario.valstr), str(scenario.valstr).lower()):
-        path = Path(given) / "custom_configs" / str(benchmark.valstr) / folder / "custom.py"
+        path = Path(given) / "custom_configs" / benchmark.folder / folder / "custom.py"
         if path.is_file():
             return path
     return None

@@ -169,7 +169,7 @@ def _place(tree: Tree, file: TreeFile) -> tuple[Benchmark, Scenario] | None:
     """The benchmark and scenario that a class file's folder names, None where it names no benchmark of MLPerf's."""
     if tree.lone or file.layout != CLASSES or file.path.parent.parent == tree.root:
         return None
-    names = {str(benchmark.valstr): benchmark for benchmark in Benchmark}
+    names = {benchmark.folder: benchmark for benchmark in Benchmark}
     benchmark = names.get(file.path.parents[1].name)
     scenario = Scenario.get_match(file.path.parent.name)
     return (benchmark, scenario) if benchmark and scenario else None
@@ -185,7 +185,9 @@ def _module_name(tree: Tree, path: Path) -> str:
         return package if path.name == "__init__.py" else f"{package}.custom"
     text = f"{path.name} {path.read_text(encoding='utf-8-sig', errors='replace')}"
     benchmarks = [
-        b.valstr for b in Benchmark if re.search(rf"Benchmark\.{b.name}\b|(configs\.|['\"]){re.escape(b.valstr)}\b", text)
+        b.folder
+        for b in Benchmark
+        if re.search(rf"Benchmark\.{b.name}\b|(configs\.|['\"])({re.escape(b.valstr)}|{re.escape(b.folder)})\b", text)
     ]
     scenarios = [s.valstr for s in Scenario if s.name in text]
     if not benchmarks or not scenarios:

@@ -18,8 +18,10 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from code.backends.generators.text import IR, IR_WEIGHTS
-from code.benchmarks.gptj import bpe, export, tiny
-from code.benchmarks.gptj.checkpoint import EXPORTED, open_checkpoint
+from code.benchmarks.gptj import bpe, tiny
+from code.benchmarks.gptj.checkpoint import open_checkpoint
+from code.benchmarks.text import export
+from code.benchmarks.text.checkpoint import EXPORTED
 from code.common import console
 from code.common.errors import HarnessError, MissingError
 from code.common.files import atomic_directory

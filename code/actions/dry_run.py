@@ -18,7 +18,7 @@ from code.run.settings import conf_text, user_conf
 
 def run(job: Job, context: Context) -> None:
     """Print the plan. Without the model or a package only the engine key is unknown; an impossible value is an error."""
-    workload, definition = with_remembered(job), job.definition
+    workload = with_remembered(job)
     open_values = {name: item.value for name, item in probed_fields(workload).items()}
     remembered = probed_fields(job.workload).keys() - open_values.keys()
     console.say(f"\n{job.label} on {workload.system_name}, results under {workload.system_id}")
@@ -29,7 +29,7 @@ def run(job: Job, context: Context) -> None:
     for number, device in enumerate(job.placement.devices):
         console.say(f"  {'devices ' if not number else '        '} {device.words()}")
     conf = _conf(job, workload)
-    lines = conf_text(definition.name, str(workload.scenario), conf).splitlines()[1:] or ["LoadGen's defaults"]
+    lines = conf_text(workload.loadgen_model, workload.scenario.loadgen, conf).splitlines()[1:] or ["LoadGen's defaults"]
     console.say("  LoadGen  " + "\n           ".join(lines))
     for name, value in open_values.items():
         console.say(f"           {name} = {value.factor:g} × {value.what}, measured at the first run")
@@ -61,7 +61,7 @@ def _conf(job: Job, workload: Workload) -> dict[str, int | float]:
     """user.conf without the values that are measured at the first run."""
     open_values = probed_fields(workload)
     settled = {name: None if name in open_values else value for name, value in workload.plain().items()}
-    return user_conf(str(workload.scenario), settled, _count(job), job.definition.samples, job.definition.whole_passes)
+    return user_conf(workload.scenario.loadgen, settled, _count(job), job.definition.samples, job.definition.whole_passes)
 
 
 def _engine(job: Job) -> str:

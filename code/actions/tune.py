@@ -52,7 +52,7 @@ def run(job: Job, context: Context) -> None:
     found: dict[str, Any] = values_of(workload, point)
     if workload.scenario == Scenario.Offline:
         found["offline_expected_qps"] = float(f"{value:.4g}")
-    if workload.scenario == Scenario.Server:
+    if workload.scenario.loadgen == Scenario.Server.valstr:
         found["server_target_qps"] = _server_rate(context, measure.at(workload, point), value, path.with_suffix(".runs"))
     remark = (
         f"Tuned {time.strftime('%Y-%m-%d')} on {workload.system_id}: {value:,.6g} {aim.unit} in a probe of {job.backend.label}."

@@ -27,6 +27,7 @@ BACKENDS: dict[str, str] = {
     "tensorrt": "code.backends.tensorrt.backend",
     "tensorrt_rtx": "code.backends.tensorrt.rtx",
     "tensorrt_llm": "code.backends.generators.tensorrt_llm",
+    "openai": "code.backends.generators.openai",
     "simulated": "code.backends.simulated",
 }
 """Backend name → module that defines BACKEND."""
@@ -116,6 +117,10 @@ class Backend(Protocol):
     def options(self, values: Mapping[str, Any], folder: Path) -> Options:
         """run.json's options of the engine in `folder`, from a workload's fields."""
         return NoOptions()
+
+    def recorded(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Keys of metadata.json that only this backend has."""
+        return {}
 
     def load(self, folder: Path, spec: EngineSpec) -> Any:
         """Load the engine in `folder`: an Engine, or a TextGenerator (code/backends/generators/base.py)."""

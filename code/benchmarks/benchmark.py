@@ -38,7 +38,7 @@ class BenchmarkDefinition(Protocol):
 
     @property
     def name(self) -> str:
-        """Short name, also LoadGen's model name."""
+        """Short name."""
         return self.facts.name
 
     @property
@@ -64,8 +64,9 @@ class BenchmarkDefinition(Protocol):
         return self.facts.whole_passes
 
     def full_name(self, target: AccuracyTarget) -> str:
-        """The benchmark's name in results, such as 'bert-99.9'."""
-        return self.facts.targets[target.name].full_name
+        """The benchmark's name in results, such as 'bert-99.9'. One without the target has its only one's name."""
+        targets = self.facts.targets
+        return targets.get(target.name, next(iter(targets.values()))).full_name
 
     def download_data(self, variant: str) -> None:
         """Download (reference) or generate (tiny) the data set. MissingError with manual steps on failure."""

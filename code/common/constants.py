@@ -12,6 +12,9 @@ from dataclasses import dataclass
 from enum import Enum, unique
 from typing import Any, TypeVar
 
+from code.common.amounts import ByteSuffix as ByteSuffix
+from code.common.amounts import Memory as Memory
+
 E = TypeVar("E", bound="AliasedNameEnum")
 
 
@@ -110,7 +113,7 @@ class _ValueString(str):
 
 @unique
 class Benchmark(AliasedNameEnum):
-    """The MLPerf Inference benchmarks that config files name; only BERT, GPTJ and UNET3D are implemented."""
+    """The MLPerf Inference benchmarks that config files name; only those of code/rules/benchmarks.py are implemented."""
 
     BERT = AliasedName("bert", ("bert-99", "bert-99.9", "bert-large"))
     GPTJ = AliasedName("gptj", ("gptj6b", "gpt-j", "gptj-99", "gptj-99.9", "gptj-6b"))
@@ -122,7 +125,8 @@ class Benchmark(AliasedNameEnum):
     DLRMv2 = AliasedName("dlrm-v2", ("dlrm-v2-99", "dlrm-v2-99.9"))
     LLAMA2 = AliasedName("llama2-70b", ("llama2", "llama-v2-70b", "llama2-70b-99", "llama2-70b-99.9", "llama2-70b-interactive"))
     LLAMA3_1 = AliasedName("llama3.1-405b", ("llama3_1-405b", "llama3.1-405b-interactive"))
-    LLAMA3_1_8B = AliasedName("llama3.1-8b", ("llama3_1-8b", "llama3.1-8b-interactive", "llama3.1-8b-edge"))
+    LLAMA3_1_8B = AliasedName("llama3.1-8b", ("llama3_1-8b", "llama3.1-8b-interactive"))
+    LLAMA3_1_8B_EDGE = AliasedName("llama3.1-8b-edge", ("llama3_1-8b-edge",))
     Mixtral8x7B = AliasedName("mixtral-8x7b", ("moe", "mixtral-8x7b-99"))
     SDXL = AliasedName("stable-diffusion-xl", ("sdxl", "stable-diffusion"))
     DeepSeekR1 = AliasedName("deepseek-r1", ("deepseek-r1-interactive",))
@@ -132,15 +136,26 @@ class Benchmark(AliasedNameEnum):
     Whisper = AliasedName("whisper")
     RGAT = AliasedName("rgat")
 
+    @property
+    def folder(self) -> str:
+        """The folder of its configs: its name, which as a package's can have no dots."""
+        return str(self).replace(".", "_")
+
 
 @unique
 class Scenario(AliasedNameEnum):
-    """LoadGen's scenarios."""
+    """The scenarios of configs and results: LoadGen's four, and Interactive, which it runs as Server."""
 
     Offline = AliasedName("Offline")
     Server = AliasedName("Server")
     SingleStream = AliasedName("SingleStream", ("single-stream", "single_stream"))
     MultiStream = AliasedName("MultiStream", ("multi-stream", "multi_stream"))
+    Interactive = AliasedName("Interactive")
+
+    @property
+    def loadgen(self) -> str:
+        """The scenario that LoadGen runs."""
+        return str(Scenario.Server if self is Scenario.Interactive else self)
 
 
 @unique
@@ -280,74 +295,6 @@ class AcceleratorType(AliasedNameEnum):
     Discrete = AliasedName("Discrete", ("discrete",))
     Integrated = AliasedName("Integrated", ("integrated",))
     MIG = AliasedName("MIG", ("mig",))
-
-
-@unique
-class ByteSuffix(Enum):
-    """Byte units: KB is 1000 bytes, KiB is 1024."""
-
-    B = (1, 0)
-    KB = (1000, 1)
-    MB = (1000, 2)
-    GB = (1000, 3)
-    TB = (1000, 4)
-    KiB = (1024, 1)
-    MiB = (1024, 2)
-    GiB = (1024, 3)
-    TiB = (1024, 4)
-
-    def to_bytes(self) -> int:
-        """Bytes per unit."""
-        base, power = self.value
-        return int(base**power)
-
-
-@dataclass(frozen=True)
-class Memory:
-    """An amount of memory, `quantity` units of `byte_suffix`."""
-
-    quantity: float
-    byte_suffix: ByteSuffix
-
-    def to_bytes(self) -> int:
-        """The amount in bytes."""
-        return int(self.quantity * self.byte_suffix.to_bytes())
-
-    @classmethod
-    def from_bytes(cls, count: int) -> Memory:
-        """The amount in the largest decimal unit that gives at least one."""
-        return cls.to_1000_base(count)
-
-    @classmethod
-    def to_1000_base(cls, count: float) -> Memory:
-        """`count` bytes in the largest decimal unit that gives at least one."""
-        for unit in (ByteSuffix.TB, ByteSuffix.GB, ByteSuffix.MB, ByteSuffix.KB):
-            if count >= unit.to_bytes():
-                return cls(count / unit.to_bytes(), unit)
-        return cls(float(count), ByteSuffix.B)
-
-    @classmethod
-    def to_1024_base(cls, count: float) -> Memory:
-        """`count` bytes in the largest binary unit that gives at least one."""
-        for unit in (ByteSuffix.TiB, ByteSuffix.GiB, ByteSuffix.MiB, ByteSuffix.KiB):
-            if count >= unit.to_bytes():
-                return cls(count / unit.to_bytes(), unit)
-        return cls(float(count), ByteSuffix.B)
-
-    @classmethod
-    def from_string(cls, text: str) -> Memory:
-        """Read '40 GiB', '928.77GB' or '512 MB'. Raises ValueError for anything else."""
-        found = re.fullmatch(r"\s*([\d.]+)\s*([KMGT]?i?B)\s*", text)
-        if found is None:
-            raise ValueError(f"{text!r} is not an amount of memory such as '40 GiB'")
-        return cls(float(found.group(1)), ByteSuffix[found.group(2)])
-
-    def pretty_string(self) -> str:
-        """The amount with its unit: '928.77 GB'."""
-        return f"{self.quantity:g} {self.byte_suffix.name}"
-
-    def __repr__(self) -> str:
-        return f"Memory(quantity={self.quantity}, byte_suffix=ByteSuffix.{self.byte_suffix.name}, _num_bytes={self.to_bytes()})"
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,9 @@ def benchmark_table() -> str:
 
 def _targets(facts: BenchmarkFacts) -> str:
     return "; ".join(
-        f"{target.full_name}: " + ", ".join(f"{name} {least:,.8g}" for name, least in target.least.items())
+        f"{target.full_name}: "
+        + ", ".join(f"{name} {least:,.8g}" for name, least in target.least.items())
+        + "".join(f", {name} at most {most:,.8g}" for name, most in target.most.items())
         for target in facts.targets.values()
     )
 

@@ -21,6 +21,7 @@ EXPECTED = {
     "Server": "server_target_qps",
     "SingleStream": "single_stream_expected_latency_ns",
     "MultiStream": "multi_stream_expected_latency_ns",
+    "Interactive": "server_target_qps",
 }
 """Scenario → the field that sets how many queries LoadGen generates."""
 MOST_SAMPLES = 1e11
@@ -33,7 +34,7 @@ ORDERED = (("min_duration", "max_duration"), ("min_query_count", "max_query_coun
 def check(values: Mapping[str, Value], scenario: Scenario) -> None:
     """UsageError for a combination of values that no run can have."""
     for option in FIELDS:
-        if option.loadgen in TARGETS and scenario.valstr in option.scenarios and values[option.name].value == 0:
+        if option.loadgen in TARGETS and scenario.loadgen in option.scenarios and values[option.name].value == 0:
             raise UsageError(
                 f"{option.name} is 0",
                 f"{option.help.rstrip('.')}; 0 is a placeholder that was not filled in ({values[option.name].origin})",
@@ -80,7 +81,7 @@ def _require_an_end(values: Mapping[str, Value], scenario: Scenario) -> None:
             "lower the rate or the number of queries, raise the expected latency, or shorten min_duration",
             _place(values[name]),
         )
-    if scenario is Scenario.Server and queries / rate > LONGEST_S:
+    if scenario.loadgen == Scenario.Server.valstr and queries / rate > LONGEST_S:
         raise UsageError(
             f"a Server run of {queries:,.0f} queries at {rate:g} queries/s takes {queries / rate / 86_400:,.0f} days",
             f"at most {LONGEST_S / 86_400:.0f} are accepted ({values[name].origin})",

@@ -10,7 +10,15 @@ from code.fields.table import FIELDS
 
 PLANNING = (
     *("run", "generate_engines", "run_harness", "calibrate", "tune", "explain", "debug_accuracy", "inspect_engine"),
-    *("simulate", "power_dry_run", "check_engines", "run_audit_harness", "run_audit_verification", "submission"),
+    *(
+        "simulate",
+        "run_llm_server",
+        "power_dry_run",
+        "check_engines",
+        "run_audit_harness",
+        "run_audit_verification",
+        "submission",
+    ),
 )
 """Actions that plan workloads: they read every option that has no entry below, and every config field."""
 REHEARSED = tuple(name for name in PLANNING if name not in ("submission", "power_dry_run"))
@@ -40,6 +48,8 @@ READ_BY: Mapping[str, tuple[str, ...]] = {
     "against": ("debug_accuracy",),
     "debug_samples": ("debug_accuracy",),
     "layers": ("debug_accuracy", "inspect_engine"),
+    "server_host": ("run_llm_server",),
+    "server_port": ("run_llm_server",),
     "audit_test": ("run_audit_harness", "run_audit_verification", "submission"),
     "audit_attempts": ("run_audit_harness", "submission"),
     "no_audit_verify": ("run_audit_harness", "submission"),

@@ -22,9 +22,6 @@ OTHER_VARIABLES = ("MLPINF_CUSTOM_DEFINITION_PATH",)
 OLDER_VARIABLES = {"GPTJ_BEAM_SIZE": "num_beams", "SYSTEM_NAME": "system", "CONFIG_DIR": "config_dir"}
 """Environment variables of older harnesses → the fields they set."""
 FAST_MIN_DURATION_MS = 60_000
-INTERACTIVE = "interactive"
-"""A scenario of later rounds, Server with tighter latencies, that only benchmarks of other harnesses have."""
-NO_INTERACTIVE = f"it is Server with tighter latencies, which none of {', '.join(sorted(BENCHMARKS))} has"
 
 
 @dataclass(frozen=True)
@@ -105,7 +102,7 @@ class Request:
         if not words or [w.lower() for w in words] == ["all"]:
             return []
         found = []
-        for word in _without_interactive(words):
+        for word in words:
             scenario = Scenario.get_match(word)
             if scenario is None:
                 raise unknown("scenario", word, Scenario.spellings(), "--scenarios")
@@ -126,7 +123,6 @@ class Request:
         """What of the request this harness does not act on, a line each with the reason."""
         supported, others = sorted_out(self["benchmarks"] or [])
         lines = [f"{error.what}: {error.why}" for error in others if supported]
-        lines += [f"{word} is left out: {NO_INTERACTIVE}" for word in _interactive(self["scenarios"] or [])]
         lines += config_versions.notes(self["config_ver"] or ["default"], self._parts())
         for name, actions in READ_BY.items():
             if name == "json" and prints_json(self["action"], bool(self["dry_run"])):
@@ -135,20 +131,6 @@ class Request:
                 some = " and ".join(actions) if len(actions) < 4 else f"{', '.join(actions[:3])} and others"
                 lines.append(f"{name} is for {some}, and {self['action']} does not read it")
         return lines
-
-
-def _without_interactive(words: Sequence[str]) -> list[str]:
-    """The scenarios of `words` that a benchmark here can have. UsageError where there is none."""
-    others = _interactive(words)
-    named = [word for word in words if word not in others]
-    if not named:
-        raise UsageError(f"{words[0]} is not a scenario of a benchmark here", NO_INTERACTIVE, "choose another", "--scenarios")
-    return named
-
-
-def _interactive(words: Sequence[str]) -> list[str]:
-    """Those of `words` that name the scenario of other benchmarks."""
-    return [word for word in words if word.lower() == INTERACTIVE]
 
 
 def sorted_out(words: Sequence[str]) -> tuple[list[Benchmark], list[UsageError]]:

@@ -81,6 +81,11 @@ class Workload:
         return definition_of(self.benchmark).full_name(self.setting.accuracy_target)
 
     @property
+    def loadgen_model(self) -> str:
+        """LoadGen's name of the model in this scenario."""
+        return definition_of(self.benchmark).facts.loadgen_model(str(self.scenario))
+
+    @property
     def label(self) -> str:
         """Prefix of its messages: 'bert-99 Offline'."""
         return f"{self.full_name} {self.scenario}"
@@ -153,6 +158,7 @@ def _planned(
     every: bool,
 ) -> Workload | None:
     """One workload; None where every config is asked for and this build can run none of them."""
+    _require_target(benchmark, alternatives[0])
     own_first = sorted(alternatives, key=lambda one: one.harness_type not in HARNESS_TYPES)
     found = select(benchmark, scenario, choice, own_first, str(request["config_suffix"] or ""))
     if every and (found is None or found.config.setting.harness_type not in HARNESS_TYPES):
@@ -167,6 +173,18 @@ def _planned(
     left = (*_not_filled_in(config), *flags.leftover(values), *not_loaded(benchmark, scenario, choice, config))
     notes = (*choice.notes, *found.notes, *remarks, *left)
     return Workload(benchmark, scenario, config.setting, choice.name, choice.system_id, choice.detected, config, values, notes)
+
+
+def _require_target(benchmark: Benchmark, setting: WorkloadSetting) -> None:
+    """UsageError where the benchmark has no such accuracy target."""
+    targets = definition_of(benchmark).facts.targets
+    if setting.accuracy_target.name not in targets:
+        only = ", ".join(f"{name.removeprefix('k_').replace('_', '.')} %" for name in targets)
+        raise UsageError(
+            f"{benchmark} has no accuracy target of {100 * setting.accuracy_target.value:g} %",
+            f"MLPerf defines {only} of the reference accuracy for it",
+            "leave --config_ver out",
+        )
 
 
 def _not_filled_in(config: Registered) -> list[str]:
@@ -212,7 +230,8 @@ def resolve(
     values = flags.with_flags(values, str(benchmark))
     for name in (option.name for option in FIELDS if option.type == "precision"):
         values[name] = _of_network(name, values[name], str(benchmark))
-    remarks = conf_files.apply(values, definition_of(benchmark).name, str(scenario))
+    model = definition_of(benchmark).facts.loadgen_model(str(scenario))
+    remarks = conf_files.apply(values, model, scenario.loadgen)
     remarks += limits.use_installed(values, chosen="backend" in request.overrides())
     for name in ("test_mode", "test_query_count", "fast"):
         values[name] = request.given.get(name, values[name])

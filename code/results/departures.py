@@ -20,19 +20,20 @@ FIELDS = {"Server": "server", "SingleStream": "single_stream", "MultiStream": "m
 """Scenario → the beginning of its fields' names."""
 
 
-def departures(log: LoadGenLog, benchmark_full: str, round_: Round | None) -> tuple[Reason, ...]:
+def departures(log: LoadGenLog, benchmark_full: str, round_: Round | None, scenario: str = "") -> tuple[Reason, ...]:
     """Every setting of a run that differs from the rules; () for a benchmark that is not known here.
 
     Args:
         benchmark_full: 'bert-99'.
         round_: the round that the run is for; None compares neither seeds nor latency bounds.
+        scenario: of configs and results, whose token latencies are bounded; LoadGen's log calls Interactive Server.
     """
     facts = result_named(benchmark_full)
     if facts is None:
         return ()
     found = [*_percentile(log), *_samples(log, facts)]
     if round_ is not None:
-        found += [*_bound(log, facts, round_), *_seeds(log, round_)]
+        found += [*_bound(log, facts, round_), *_token_bounds(log, facts, round_, scenario), *_seeds(log, round_)]
     return tuple(found)
 
 
@@ -53,6 +54,21 @@ def _bound(log: LoadGenLog, facts: ResultFacts, round_: Round) -> Iterator[Reaso
         yield Reason(
             f"the latency bound is {ms(given)}, not the rule's {ms(rule)} of {of}", "server_target_latency_ns", str(rule)
         )
+
+
+def _token_bounds(log: LoadGenLog, facts: ResultFacts, round_: Round, scenario: str) -> Iterator[Reason]:
+    rules = facts.facts.rounds.get(round_.name)
+    bounds = rules.token_bounds.get(scenario) if rules else None
+    if bounds is None:
+        return
+    for words, key, rule in (("first token", "ttft", bounds.first), ("time per token", "tpot", bounds.each)):
+        given = log.number(f"requested_server_{key}_latency")
+        if given is not None and given != rule:
+            yield Reason(
+                f"the bound of the {words} is {ms(given)}, not the rule's {ms(rule)} of {round_.name}",
+                f"server_{key}_latency",
+                f"{rule / 1e6:g}",
+            )
 
 
 def _samples(log: LoadGenLog, facts: ResultFacts) -> Iterator[Reason]:

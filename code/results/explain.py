@@ -156,7 +156,9 @@ def early_stopping_reasons(log: LoadGenLog) -> Iterator[Reason]:
         yield Reason(f"early stopping was not met: {message.strip(' *') or 'LoadGen gives no reason'}", "min_query_count", "more")
         return
     late = int(log.get("result_overlatency_query_count", 0))
-    what = f"early stopping: after {issued:,} queries, {late:,} of them late, {more:,} more are needed, all of them in time"
+    # With bounds of token latencies LoadGen counts as late what is over the other bound, which is 0.
+    counted = "" if log.get("requested_use_token_latencies") else f", {late:,} of them late"
+    what = f"early stopping: after {issued:,} queries{counted}, {more:,} more are needed, all of them in time"
     if log.get("result_perf_constraints_met", True):
         suggestion = f"{issued + more} or more (or a longer min_duration; if queries are late, a lower server_target_qps)"
         yield Reason(what, "min_query_count", suggestion)

@@ -20,7 +20,7 @@ from code.common.errors import RunError
 from code.common.files import require_regular
 from code.common.jsonfile import DamagedError
 from code.results.log_types import misfit
-from code.rules.metrics import METRICS, Metric
+from code.rules.metrics import METRICS, TOKEN_METRICS, Metric
 
 MARKER = ":::MLLOG"
 DETAIL_NAME = "mlperf_log_detail.txt"
@@ -170,8 +170,9 @@ class LoadGenLog:
 
     @property
     def metric(self) -> Metric:
-        """The scenario's metric."""
-        return METRICS[self.scenario]
+        """The scenario's metric: in tokens where LoadGen counted them."""
+        counted = TOKEN_METRICS.get(self.scenario) if self.get("requested_use_token_latencies") else None
+        return counted if counted is not None and counted.key in self else METRICS[self.scenario]
 
     @property
     def value(self) -> float | int | None:

@@ -19,7 +19,8 @@ from code.results import seal
 from code.results.accuracy import AccuracyResult, accuracy_pass, accuracy_summary
 from code.results.loadgen_log import LoadGenLog
 from code.results.verdict import Verdict
-from code.rules.metrics import METRICS, MIN_QUERY_COUNT, OFFLINE_SAMPLES_CAP
+from code.rules.metrics import MIN_QUERY_COUNT, OFFLINE_SAMPLES_CAP
+from code.rules.rounds import loadgen_scenario
 
 METADATA_NAME = "metadata.json"
 SIMULATED_NOTE = ", SIMULATED: no engine computed anything"
@@ -42,7 +43,7 @@ class RunIdentity:
         config_name: '<system>_<runtime>-custom_k_99_MaxP-Offline'.
         system_name: '<system>_<runtime>', as a submission names it.
         detected_system: a description of the detected machine.
-        scenario: 'Offline', 'Server', 'SingleStream' or 'MultiStream'.
+        scenario: 'Offline', 'Server', 'SingleStream', 'MultiStream' or 'Interactive'.
         test_mode: 'PerformanceOnly', 'AccuracyOnly' or 'SubmissionRun'.
         runtime_key: 'tensorrt_version', 'openvino_version', 'onnxruntime_version', …
         runtime_version: of that runtime.
@@ -74,7 +75,7 @@ def performance_metadata(identity: RunIdentity, log: LoadGenLog, verdict: Verdic
         RunError: the log is not complete, LoadGen's value is not a number, or the log's scenario is not the identity's.
     """
     _agree(identity, log)
-    metric = METRICS[log.scenario]
+    metric = log.metric
     value = log.value
     if not log.complete or value is None or not math.isfinite(value):
         raise RunError(
@@ -95,7 +96,7 @@ def performance_metadata(identity: RunIdentity, log: LoadGenLog, verdict: Verdic
         "reasons": [reason.as_json() for reason in verdict.reasons],
         "notes": [reason.as_json() for reason in verdict.notes],
         "departures": [reason.as_json() for reason in verdict.departures],
-        **{key: log.get(key) for key in TOKEN_RATES if log.get(key) is not None},
+        **{key: log.get(key) for key in TOKEN_RATES if log.get(key) is not None and key != metric.key},
     }
     return _with_extras(content, identity)
 
@@ -162,7 +163,7 @@ def _head(identity: RunIdentity, log: LoadGenLog) -> dict[str, Any]:
         "detected_system": identity.detected_system,
         "system_name": identity.system_name,
         "scenario": identity.scenario,
-        "scenario_key": METRICS[log.scenario].key,
+        "scenario_key": log.metric.key,
         "test_mode": identity.test_mode,
         identity.runtime_key: identity.runtime_version,
         "model_variant": identity.model_variant,
@@ -175,7 +176,7 @@ def _head(identity: RunIdentity, log: LoadGenLog) -> dict[str, Any]:
 
 
 def _agree(identity: RunIdentity, log: LoadGenLog) -> None:
-    if log.scenario != identity.scenario:
+    if log.scenario != loadgen_scenario(identity.scenario):
         raise RunError(
             f"{log.path} is for a different scenario",
             f"it is {log.scenario}, the run was {identity.scenario}",

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from code.rules.rounds import BOTH, DATACENTER, EDGE
+from code.rules.rounds import BOTH, DATACENTER, EDGE, INTERACTIVE
 
 Family = Literal["encoder", "text", "volume"]
 """Kind of network: token sequences in one pass, generated text, or volumes that a window slides over."""
@@ -25,10 +25,25 @@ class Target:
     Args:
         full_name: the name in results: 'bert-99.9'.
         least: metric → minimum value that passes.
+        most: metric → maximum value that passes.
     """
 
     full_name: str
     least: Mapping[str, float]
+    most: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class TokenBounds:
+    """Bounds of token latencies in ns, each for 99 % of the queries.
+
+    Args:
+        first: time to the first token.
+        each: time for each token after it.
+    """
+
+    first: int
+    each: int
 
 
 @dataclass(frozen=True)
@@ -37,10 +52,12 @@ class RoundRules:
 
     Args:
         required: category → the scenarios that a submission must have.
+        optional: category → the scenarios that it may have beside them.
         audits: the audit tests that each result must have.
         server_latency_ns: the most a Server run's latency bound may be; None where the round has no Server for it.
         counts_tokens: the official checker reports Offline and Server in tokens per second.
         required_at: full name of a target → its own `required`, for a target of which the round asks something else.
+        token_bounds: scenario → the bounds of its token latencies, where LoadGen bounds those instead of the whole latency.
     """
 
     required: Scenarios
@@ -48,6 +65,12 @@ class RoundRules:
     server_latency_ns: int | None = None
     counts_tokens: bool = False
     required_at: Mapping[str, Scenarios] = field(default_factory=dict)
+    optional: Scenarios = field(default_factory=dict)
+    token_bounds: Mapping[str, TokenBounds] = field(default_factory=dict)
+
+    def allowed(self, category: str, full_name: str = "") -> tuple[str, ...]:
+        """The scenarios that a submission of a category may have: the required and the optional ones."""
+        return (*self.scenarios(category, full_name), *self.optional.get(_named(category), ()))
 
     def scenarios(self, category: str, full_name: str = "") -> tuple[str, ...]:
         """The scenarios of a category; () where the benchmark is not in it. 'edge,datacenter' and its reverse mean the same.
@@ -55,9 +78,12 @@ class RoundRules:
         Args:
             full_name: 'bert-99.9', the benchmark at one of its targets; '' for any.
         """
-        words = {word.strip() for word in category.split(",")}
-        required = self.required_at.get(full_name, self.required)
-        return required.get(BOTH if words == {DATACENTER, EDGE} else category, ())
+        return self.required_at.get(full_name, self.required).get(_named(category), ())
+
+
+def _named(category: str) -> str:
+    """A category as the rules name it."""
+    return BOTH if {word.strip() for word in category.split(",")} == {DATACENTER, EDGE} else category
 
 
 @dataclass(frozen=True)
@@ -137,7 +163,7 @@ class TextFacts:
         num_beams: width of the beam search; 1 is greedy search.
         min_new_tokens, max_new_tokens: bounds of a text's length, the end of text counted.
         longest_input: maximum tokens of a prompt; longer ones are cut.
-        end_token: the reference tokenizer's end of text.
+        end_token: the reference tokenizer's end of text, or of a turn.
         architecture: `model_type` in the reference checkpoint's config.json.
     """
 
@@ -154,7 +180,7 @@ class BenchmarkFacts:
     """Fixed facts of a benchmark that code outside its package needs.
 
     Args:
-        name: short name, which is also LoadGen's model name.
+        name: short name.
         family: the kind of network, which decides what may run it.
         scenarios: the scenarios that MLPerf defines for it.
         samples: samples of the data set: a performance run holds at least as many, an accuracy run covers exactly as many.
@@ -175,6 +201,7 @@ class BenchmarkFacts:
         import_field: the field that names a file of the user's own which the data set is made of; '' where there is none.
         checker_faults: commit of an official checker → the scenarios, as they were run, that it rejects because of a bug.
         named_within: the official checkers take any name that contains one of its results' names for it.
+        loadgen_name: LoadGen's model name; '' where it is the short name.
     """
 
     name: str
@@ -198,6 +225,12 @@ class BenchmarkFacts:
     import_field: str = ""
     checker_faults: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     named_within: bool = False
+    loadgen_name: str = ""
+
+    def loadgen_model(self, scenario: str) -> str:
+        """LoadGen's name of the model in a scenario of configs and results; mlperf.conf has Interactive as a model of its own."""
+        name = self.loadgen_name or self.name
+        return f"{name}-{scenario.lower()}" if scenario == INTERACTIVE else name
 
     @property
     def source_fields(self) -> tuple[str, ...]:

@@ -16,6 +16,8 @@ BENCHMARKS: dict[str, str] = {
     "bert": "code.benchmarks.bert",
     "gptj": "code.benchmarks.gptj",
     "3d-unet": "code.benchmarks.unet3d",
+    "llama3.1-8b": "code.benchmarks.llama3_1_8b",
+    "llama3.1-8b-edge": "code.benchmarks.llama3_1_8b_edge",
 }
 """Benchmark name → its package."""
 
@@ -83,6 +85,12 @@ def required_scenarios(round_: Round, full_name: str, category: str) -> tuple[st
     """The scenarios that a closed submission must have; () if the round or the category does not have the benchmark."""
     rules = rules_in(round_, full_name)
     return rules.scenarios(category, full_name) if rules else ()
+
+
+def allowed_scenarios(round_: Round, full_name: str, category: str) -> tuple[str, ...]:
+    """The scenarios that a submission may have: the required and the optional ones; () as for `required_scenarios`."""
+    rules = rules_in(round_, full_name)
+    return rules.allowed(category, full_name) if rules else ()
 
 
 def required_audits(round_: Round, name: str) -> tuple[str, ...]:

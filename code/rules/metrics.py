@@ -9,6 +9,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from code.rules.rounds import loadgen_scenario
+
 TEN_MINUTES_MS = 600_000
 OFFLINE_SAMPLES_CAP = 24_576
 """Upper limit of the Offline sample requirement, which otherwise is the data set's size."""
@@ -45,6 +47,19 @@ METRICS: dict[str, Metric] = {
     "SingleStream": Metric("result_90.00_percentile_latency_ns", "ms (90 %)", 1e-6, False, "early_stopping_latency_ss"),
     "MultiStream": Metric("result_99.00_percentile_per_query_latency_ns", "ms (99 %)", 1e-6, False, "early_stopping_latency_ms"),
 }
+
+TOKEN_METRICS: dict[str, Metric] = {
+    "Offline": Metric("result_tokens_per_second", "tokens/s", 1.0, True, "result_tokens_per_second"),
+    "Server": Metric("result_completed_tokens_per_second", "tokens/s", 1.0, True, "result_completed_tokens_per_second"),
+}
+"""Scenario → the metric where LoadGen counts tokens (use_token_latencies); the stream scenarios keep theirs."""
+
+
+def metric_with(scenario: str, key: object) -> Metric:
+    """The metric of a scenario whose result has this key; the scenario's own for any other."""
+    counted = TOKEN_METRICS.get(loadgen_scenario(scenario))
+    return counted if counted is not None and counted.key == key else METRICS[loadgen_scenario(scenario)]
+
 
 MIN_QUERY_COUNT: dict[str, int] = {"SingleStream": 1024, "MultiStream": 662, "Server": 270_336}
 """Queries that satisfy the rules without early stopping; with it (rounds since v2.0) fewer may suffice."""

@@ -14,7 +14,6 @@ _VISION = ("resnet", "retinanet", "stable-diffusion-xl")
 _TEXT = ("llama2-70b-99", "llama2-70b-99.9", "mixtral-8x7b")
 _INTERACTIVE = ("llama2-70b-interactive-99", "llama2-70b-interactive-99.9")
 _DLRM = ("dlrm-v2-99", "dlrm-v2-99.9")
-_EIGHT_B = ("llama3.1-8b", "llama3.1-8b-edge")
 _LARGE = ("llama3.1-405b", "deepseek-r1", "whisper", "rgat")
 _V60 = ("gpt-oss-120b", "wan-2.2-t2v-a14b", "qwen3-vl-235b-a22b", "dlrm-v3", "yolo-95", "yolo-99")
 _V61 = ("qwen3.6-27b", "e2e-rag-qna", "e2e-rag-db")
@@ -22,9 +21,9 @@ _V61 = ("qwen3.6-27b", "e2e-rag-qna", "e2e-rag-db")
 OTHERS: dict[str, tuple[str, ...]] = {
     "v4.1": (*_VISION, *_DLRM, *_TEXT),
     "v5.0": (*_VISION, *_DLRM, *_TEXT, *_INTERACTIVE, "llama3.1-405b", "rgat", "pointpainting"),
-    "v5.1": (*_VISION, *_DLRM, *_EIGHT_B, *_TEXT, *_LARGE, "pointpainting"),
-    "v6.0": (*_VISION, *_EIGHT_B, *_TEXT, *_LARGE, *_V60, "pointpainting"),
-    "v6.1": ("resnet", "stable-diffusion-xl", "llama2-70b-99.9", "rgat", "deepseek-r1", "whisper", *_EIGHT_B, *_V60, *_V61),
+    "v5.1": (*_VISION, *_DLRM, *_TEXT, *_LARGE, "pointpainting"),
+    "v6.0": (*_VISION, *_TEXT, *_LARGE, *_V60, "pointpainting"),
+    "v6.1": ("resnet", "stable-diffusion-xl", "llama2-70b-99.9", "rgat", "deepseek-r1", "whisper", *_V60, *_V61),
 }
 """Round → the names of benchmarks that the harness does not have."""
 ALIASES = {
@@ -32,8 +31,7 @@ ALIASES = {
     "mobilenet": "resnet",
     "resnet50": "resnet",
     "llama3_1-405b": "llama3.1-405b",
-    "llama3_1-8b": "llama3.1-8b",
-    "llama3_1-8b-edge": "llama3.1-8b-edge",
+    **{facts.loadgen_name: facts.name for facts in every_facts() if facts.loadgen_name},
 }
 _PARTS = {"mobilenet": "resnet", "efficientnet": "resnet", "resnet50": "resnet", "llama3_1-405b": "llama3.1-405b"}
 """Part of a name → the benchmark that the checkers take it for."""

@@ -13,6 +13,15 @@ from dataclasses import dataclass, field
 from code.common.errors import unknown
 
 OFFLINE, SERVER, SINGLE, MULTI = "Offline", "Server", "SingleStream", "MultiStream"
+INTERACTIVE = "Interactive"
+"""Server with tighter bounds of token latencies: a scenario of configs and results, which LoadGen runs as Server of another model."""
+
+
+def loadgen_scenario(name: str) -> str:
+    """The scenario that LoadGen runs for one of configs and results."""
+    return SERVER if name == INTERACTIVE else name
+
+
 DATACENTER, EDGE, BOTH = "datacenter", "edge", "datacenter,edge"
 CATEGORIES = (DATACENTER, EDGE, BOTH)
 DIVISIONS = ("closed", "open")

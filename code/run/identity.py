@@ -22,6 +22,7 @@ def run_identity(workload: Workload, mode: str, runtime: Backend, samples: int, 
     suffix = "" if variant in ("reference", "simulated") else f"_{variant}"
     system = f"{workload.system_id}_{runtime.label}{suffix}"
     extras: dict[str, Any] = {"precision": READS.of(workload)["precision"], "system_id": workload.system_id}
+    extras |= runtime.recorded(workload.plain())
     if not runtime.computes:
         extras["division_note"] = "not for submission: the engine is simulated"
     elif reasons := "; ".join(reason for reason in (workload.open_reason, departures) if reason):

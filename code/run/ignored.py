@@ -27,7 +27,7 @@ def reader(workload: Workload, runtime: Backend) -> Run:
         backend=runtime.name,
         device="GPU" if on_gpus(workload, runtime) else "CPU",
         benchmark=str(workload.benchmark),
-        scenario=str(workload.scenario),
+        scenario=workload.scenario.loadgen,
         language=asked_language(workload),
         precision=precision_of(workload.plain()),
         graphs=not runtime.makes_precision,

@@ -17,5 +17,5 @@ def judged(job: Resolved, log: LoadGenLog, disturbed: Sequence[Reason]) -> Verdi
     """The verdict, whose notes say what disturbed the test, unless its engine was simulated."""
     workload = job.workload
     round_ = round_of(workload.plain(), str(workload.benchmark))
-    verdict = judge(log, departures(log, workload.full_name, round_), lengthen(workload))
+    verdict = judge(log, departures(log, workload.full_name, round_, str(workload.scenario)), lengthen(workload))
     return replace(verdict, notes=(*verdict.notes, *disturbed)) if job.backend.computes else verdict

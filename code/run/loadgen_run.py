@@ -32,10 +32,10 @@ def run(job: Resolved, mode: str, folder: Path, label: str) -> LoadGenLog:
             "a simulated engine computes nothing",
             "leave --test_mode out, or name a real --backend",
         )
-    scenario = str(job.workload.scenario)
+    scenario = job.workload.scenario.loadgen
     conf = _settings(job)
     with atomic_write(folder / "user.conf") as out:
-        out.write(conf_text(job.definition.name, scenario, conf))
+        out.write(conf_text(job.workload.loadgen_model, scenario, conf))
     spec = _spec(job, mode, folder, conf)
     needed = forecast(spec, conf)
     console.say(f"{label}: {needed.words()}")
@@ -93,15 +93,20 @@ def simulate(job: Resolved, folder: Path, label: str, most_queries: float) -> bo
     if cut:
         conf["min_duration"] = int(1000 * most_queries / rate)
     with atomic_write(folder / "user.conf") as out:
-        out.write(conf_text(job.definition.name, str(job.workload.scenario), conf))
+        out.write(conf_text(job.workload.loadgen_model, job.workload.scenario.loadgen, conf))
     launch.simulate(whole, label)
     return cut
+
+
+def server_spec(job: Resolved, folder: Path) -> RunSpec:
+    """run.json for a server of a job's engine."""
+    return _spec(job, "PerformanceOnly", folder, {})
 
 
 def _settings(job: Resolved) -> dict[str, int | float]:
     """The keys of user.conf."""
     count, usual = int(job.dataset["count"]), int(job.dataset["usual_count"])
-    return user_conf(str(job.workload.scenario), job.values, count, usual, job.definition.whole_passes)
+    return user_conf(job.workload.scenario.loadgen, job.values, count, usual, job.definition.whole_passes)
 
 
 def _spec(job: Resolved, mode: str, folder: Path, conf: Mapping[str, Any], together: bool = False) -> RunSpec:

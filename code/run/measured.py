@@ -122,7 +122,7 @@ def probed_fields(workload: Workload) -> dict[str, Value]:
 
 def not_needed(workload: Workload) -> bool:
     """Whether no measurement is needed: an accuracy run depends on the expected rate only in Server."""
-    return workload["test_mode"] == "AccuracyOnly" and str(workload.scenario) != "Server"
+    return workload["test_mode"] == "AccuracyOnly" and workload.scenario.loadgen != "Server"
 
 
 def without(workload: Workload) -> Workload:

@@ -22,7 +22,7 @@ from code.run.placement import Placement
 from code.systems.estimate import FIELD_OF
 from configs.configuration import Probed
 
-EXPECTED = tuple(FIELD_OF.values())
+EXPECTED = tuple(dict.fromkeys(FIELD_OF.values()))
 READS = Consumer("simulation", ("simulated_table", "server_target_qps_adj_factor", *EXPECTED), backends=("simulated",))
 
 SERVER_SHARE = 0.85
@@ -85,7 +85,7 @@ def _rate_of_device(workload: Workload, placement: Placement) -> float:
             "it is derived from the config's expected value",
             f"set {name}, or give a table with --simulated_table=FILE",
         )
-    scenario = str(workload.scenario)
+    scenario = workload.scenario.loadgen
     if scenario == "SingleStream":
         return 1e9 / float(value)
     if scenario == "MultiStream":
@@ -98,7 +98,7 @@ def _rate_of_device(workload: Workload, placement: Placement) -> float:
 def _expected(workload: Workload) -> tuple[str, Any]:
     """The field of the scenario's expected value, and the value."""
     expected = {name: READS.of(workload)[name] for name in EXPECTED}
-    name = FIELD_OF[str(workload.scenario)]
+    name = FIELD_OF[workload.scenario.loadgen]
     return name, expected[name]
 
 

@@ -57,8 +57,8 @@ def run_spec(
     name = definition_of(workload.benchmark).name
     data = data_of(workload, dataset)
     return RunSpec(
-        benchmark=name,
-        scenario=cast(Any, str(workload.scenario)),
+        benchmark=workload.loadgen_model,
+        scenario=cast(Any, workload.scenario.loadgen),
         test_mode=cast(Literal["PerformanceOnly", "AccuracyOnly"], mode),
         output_dir=str(folder),
         user_conf=str(folder / "user.conf"),

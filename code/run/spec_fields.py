@@ -93,10 +93,11 @@ def samples_per_query(values: Readable) -> int:
 
 
 def text_requests(values: Readable) -> dict[str, Any]:
-    """Text generation: whether requests are sorted by length in segments, and whether first tokens are reported."""
+    """Text generation: whether requests are sorted by length in segments, and, where a field says it, whether first tokens are reported."""
     read = TEXT.of(values)
+    said = read["use_token_latencies"]
     return {
-        "use_token_latencies": bool(read["use_token_latencies"]),
+        **({} if said is None else {"use_token_latencies": bool(said)}),
         "enable_sort": read["enable_sort"] is not False,
         "num_sort_segments": int(read["num_sort_segments"] or 1),
     }

@@ -21,6 +21,7 @@ from code.common.constants import Memory
 from code.machine.accelerator import GPU, MIG
 from code.rules.benchmark_facts import BenchmarkFacts
 from code.rules.benchmarks import facts_of
+from code.rules.rounds import loadgen_scenario
 from code.systems.data.gpus import GPUS
 from code.systems.data.migs import MIGS
 from code.systems.data.public_configs import PUBLIC_CONFIGS, VENDOR
@@ -45,6 +46,7 @@ FIELD_OF = {
     "Server": "server_target_qps",
     "SingleStream": "single_stream_expected_latency_ns",
     "MultiStream": "multi_stream_expected_latency_ns",
+    "Interactive": "server_target_qps",
 }
 """The config field that each scenario's estimate is for."""
 
@@ -162,7 +164,7 @@ def estimate(
     ratio, words = _scale(best, name, here, count)
     exact = best.is_result and best.accelerator == name and best.accelerators == count
     field, rate = FIELD_OF[scenario], best.value * ratio
-    if scenario == "Server":
+    if loadgen_scenario(scenario) == "Server":
         return Estimate(field, rate * SERVER_MARGIN, f"{SERVER_MARGIN:.0%} of {best.source}{words}", exact)
     return Estimate(field, rate, f"{'estimated: ' if words else ''}{best.source}{words}", exact)
 

@@ -55,7 +55,7 @@ class Target:
 
 def config_folder(benchmark: Benchmark, scenario: Scenario) -> str:
     """The folder of a workload's configs, below configs/."""
-    return f"{benchmark.valstr}/{scenario.valstr}"
+    return f"{benchmark.folder}/{scenario.valstr}"
 
 
 def base_class(benchmark: Benchmark, scenario: Scenario, gpu: bool) -> str | None:
@@ -74,11 +74,13 @@ def _classes(path: Path) -> list[str]:
 
 
 def stub(name: str, benchmark: Benchmark, scenario: Scenario, target: Target, base: str) -> str:
-    """The classes of one workload, both accuracy targets."""
+    """The classes of one workload, for each of its accuracy targets."""
     gpu = target.accelerator is not None
     lines = [REGISTER.format(target="k_99"), f"class {name}({base}):", f"    system = KnownSystem.{name}"]
     facts = facts_of(benchmark.valstr)
     lines += _expected(facts, "k_99", scenario, target) if gpu else _measured()
+    if "k_99_9" not in facts.targets:
+        return "\n".join(lines) + "\n"
     lines += ["", "", REGISTER.format(target="k_99_9"), f"class {name}_HighAccuracy({name}):"]
     precision = facts.high_accuracy_precision if gpu else "fp32"
     own = [f'    precision = "{precision}"'] if precision else []

@@ -35,6 +35,7 @@ AIMS: dict[Scenario, Aim] = {
     Scenario.Server: Aim("samples_per_second", "samples/s", True),
     Scenario.SingleStream: Aim("latency_ns", "ns", False),
     Scenario.MultiStream: Aim("query_latency_ns", "ns", False),
+    Scenario.Interactive: Aim("samples_per_second", "samples/s", True),
 }
 """Scenario → objective of a trial. Server's rate is found afterwards, with the lanes of the highest throughput."""
 

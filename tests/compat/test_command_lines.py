@@ -148,9 +148,9 @@ def test_a_scenario_of_other_benchmarks_costs_itself_alone(
 ) -> None:
     monkeypatch.setattr("sys.argv", ["code.main"])
     status, out, err = planned("--benchmarks=bert --scenarios=Offline,Interactive", capsys)
-    assert status == 0 and out.count("\n  LoadGen  ") == 1 and "Interactive is left out: it is Server with tighter" in err
+    assert status == 0 and out.count("\n  LoadGen  ") == 1 and "bert Interactive is not defined, and left out" in err
     status, out, err = planned("--benchmarks=bert --scenarios=interactive", capsys)
-    assert status == 2 and "interactive is not a scenario of a benchmark here" in err and out == ""
+    assert status == 2 and "bert has no Interactive scenario" in err and out == ""
 
 
 def test_nothing_but_impossible_pairs_is_an_error(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -184,7 +184,7 @@ def test_options_for_other_scenarios_are_named_and_no_error(
     monkeypatch.setattr("sys.argv", ["code.main"])
     status, _, err = planned("--benchmarks=bert --scenarios=offline --server_target_qps=5 --num_beams=4", capsys)
     assert status == 0
-    assert "server_target_qps (it is for Server)" in err and "num_beams (it is for gptj)" in err
+    assert "server_target_qps (it is for Server)" in err and "num_beams (it is for gptj, llama3.1-8b, llama3.1-8b-edge)" in err
 
 
 def test_what_a_version_gives_up_is_said(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:

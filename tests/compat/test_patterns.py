@@ -131,7 +131,7 @@ def test_the_projects_base_classes_have_the_usual_names(name: str) -> None:
 
     parent = import_module(f"configs.{name}")
     assert issubclass(parent.GPUBaseConfig, object) and parent.CPUBaseConfig.benchmark is parent.GPUBaseConfig.benchmark
-    scenarios = {"bert": list(Scenario), "3d-unet": [Scenario.Offline, Scenario.SingleStream]}.get(name) or list(Scenario)[:3]
+    scenarios = {"bert": list(Scenario)[:4], "3d-unet": [Scenario.Offline, Scenario.SingleStream]}.get(name) or list(Scenario)[:3]
     for scenario in scenarios:
         base = getattr(import_module(f"configs.{name}.{scenario}"), f"{scenario}GPUBaseConfig")
         assert base.scenario is scenario

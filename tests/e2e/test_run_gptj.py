@@ -96,7 +96,8 @@ def widened(source: Path, target: Path, entries: int, end: int) -> Path:
 
 
 def decoded(log: Path, shared: Path) -> tuple[dict[int, str], list[Any]]:
-    from code.benchmarks.gptj import bpe, cnndm, rouge
+    from code.benchmarks.gptj import bpe, cnndm
+    from code.benchmarks.text import rouge
 
     vocabulary = bpe.read(shared / "data/gpt2_bpe")
     found = {entry["qsl_idx"]: np.frombuffer(bytes.fromhex(entry["data"]), dtype="<i4") for entry in json.loads(log.read_text())}

@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 
 from code import actions
+from code.common.constants import Benchmark, Scenario
 from code.common.errors import UsageError
 from code.rules.benchmarks import BENCHMARKS
+from code.systems.stubs import base_class
 from tests.unit.acting import Act
 
 
@@ -34,7 +36,11 @@ def test_lists_of_systems_and_configs(act: Act) -> None:
     assert status == 0 and "A100_SXM4_40GBx8" in said
 
 
-@pytest.mark.parametrize("benchmark", BENCHMARKS)
+ON_GPUS = [str(one) for one in Benchmark if str(one) in BENCHMARKS and base_class(one, Scenario.Offline, gpu=True)]
+"""The benchmarks with configs of GPU systems."""
+
+
+@pytest.mark.parametrize("benchmark", ON_GPUS)
 def test_a_rehearsal_runs_nothing(act: Act, benchmark: str, project: Path) -> None:
     options = (f"--benchmarks={benchmark}", "--scenarios=Offline", f"--capture={project}/tests/captures/h100_sxm_80gbx8.json")
     status, said = act("run", *options, "--dry_run")

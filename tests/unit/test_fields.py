@@ -162,7 +162,7 @@ def test_a_switch_that_is_off_is_what_the_other_harness_does_anyway() -> None:
 
 def test_fields_of_another_backend_benchmark_or_precision_say_whose_they_are() -> None:
     found = ignored(run("openvino", precision="fp32"), gpu_batch_size=4, num_beams=2, calib_max_batches=3, workspace_size=1)
-    assert found["num_beams"] == "it is for gptj"
+    assert found["num_beams"] == "it is for gptj, llama3.1-8b, llama3.1-8b-edge"
     assert found["gpu_batch_size"] == "it is for GPUs"
     assert found["calib_max_batches"] == "it is for int8 and fp8 graphs"
     assert found["workspace_size"] == "it is for the backend tensorrt and tensorrt_rtx"

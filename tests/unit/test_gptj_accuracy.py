@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from code.benchmarks.gptj import accuracy, bpe, cnndm, preprocess, rouge, sentences, tiny
+from code.benchmarks.gptj import accuracy, bpe, cnndm, preprocess, tiny
 from code.benchmarks.gptj.prompt import INSTRUCTION
+from code.benchmarks.text import rouge, sentences
 from code.common.errors import MissingError, RunError, UsageError
 
 ARTICLES = "data/cnndm/cnn_dailymail_v3_validation_first64.csv"
@@ -79,7 +80,7 @@ def test_sentences_end_at_marks_and_lines_and_not_at_titles() -> None:
 
 
 def test_the_tiny_sets_highlights_are_one_sentence_a_line() -> None:
-    from code.benchmarks.gptj.tiny.articles import EVAL_SEED, article
+    from code.benchmarks.text.tiny.articles import EVAL_SEED, article
 
     for index in range(400):
         highlights = article(EVAL_SEED, index).highlights
@@ -90,9 +91,9 @@ def test_punkts_model_is_read_from_where_download_data_puts_it(tmp_path: Path, m
     """With a model of one abbreviation: the published one cannot be fetched by a test."""
     monkeypatch.setenv("BUILD_DIR", str(tmp_path))
     with pytest.raises(MissingError, match="sentence model does not exist") as caught:
-        sentences.splitter(True)
+        sentences.splitter("gptj", True)
     assert "make download_data" in caught.value.next_step
-    assert sentences.splitter(False)[1] == "lines"
+    assert sentences.splitter("gptj", False)[1] == "lines"
     sentences.model_folder().mkdir(parents=True)
     for name, text in (
         ("collocations.tab", ""),
@@ -101,7 +102,7 @@ def test_punkts_model_is_read_from_where_download_data_puts_it(tmp_path: Path, m
         ("ortho_context.tab", ""),
     ):
         (sentences.model_folder() / name).write_text(text)
-    split, name = sentences.splitter(True)
+    split, name = sentences.splitter("gptj", True)
     assert name == "punkt" and split("Mr. Smith left. He came back.") == ["Mr. Smith left.", "He came back."]
 
 

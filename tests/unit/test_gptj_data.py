@@ -12,6 +12,7 @@ import pytest
 
 from code.benchmarks.gptj import bpe, cnndm, data, facts, preprocess, tiny
 from code.benchmarks.gptj.prompt import INSTRUCTION, prompt
+from code.benchmarks.text.cnndm import HUB_REVISION
 from code.common.errors import MissingError, UsageError
 
 ARTICLES = "data/cnndm/cnn_dailymail_v3_validation_first64.csv"
@@ -153,7 +154,7 @@ def test_the_data_set_comes_from_a_pinned_commit(monkeypatch: pytest.MonkeyPatch
     rows = [{"article": "A fire.", "highlights": "Fire."}]
     monkeypatch.setitem(sys.modules, "datasets", SimpleNamespace(load_dataset=lambda *_, **named: asked.update(named) or rows))
     assert [sample.article for sample in cnndm.from_hub()] == ["A fire."]
-    assert asked == {"split": "validation", "revision": facts.HUB_REVISION} and len(facts.HUB_REVISION) == 40
+    assert asked == {"split": "validation", "revision": HUB_REVISION} and len(HUB_REVISION) == 40
 
 
 def test_arrays_hold_the_prompts_and_long_ones_lose_their_end(tmp_path: Path) -> None:

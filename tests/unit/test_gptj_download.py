@@ -31,7 +31,7 @@ class Quiet(SimpleHTTPRequestHandler):
 def torch_file() -> bytes:
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w") as archive:
-        archive.writestr("archive/data.pkl", b"weights")
+        archive.writestr(zipfile.ZipInfo("archive/data.pkl"), b"weights")  # its time of change is fixed
     return out.getvalue()
 
 

@@ -89,7 +89,7 @@ def test_the_model_scores_its_record_on_the_first_samples(prompts: Any) -> None:
 def test_a_beam_search_that_ends_too_early_goes_on_to_the_least_length() -> None:
     """OpenVINO GenAI's own beam search heeds no min_new_tokens; articles with short summaries show it."""
     from code.benchmarks.gptj.prompt import prompt
-    from code.benchmarks.gptj.tiny.articles import article
+    from code.benchmarks.text.tiny.articles import article
 
     opened = bpe.read(tiny.MODEL)
     written = [article("early", index) for index in range(60)]
@@ -268,7 +268,14 @@ def test_arrays_that_do_not_belong_together_are_said(prompts: Any) -> None:
 
 def test_generation_is_the_benchmarks_unless_fields_say_otherwise(tmp_path: Path) -> None:
     usual = generation({}, 7)
-    assert usual == {"num_beams": 4, "min_new_tokens": 30, "max_new_tokens": 128, "early_stopping": True, "eos": 7}
+    assert usual == {
+        "num_beams": 4,
+        "min_new_tokens": 30,
+        "max_new_tokens": 128,
+        "early_stopping": True,
+        "eos": 7,
+        "also_ends": [],
+    }
     assert BENCHMARK.open_reason({}) == "" and BENCHMARK.open_reason({"num_beams": 4, "max_new_tokens": 128}) == ""
     assert "num_beams is 1" in BENCHMARK.open_reason({"num_beams": 1})
     assert "int4" in BENCHMARK.open_reason({"precision": "int4"})

@@ -11,10 +11,11 @@ import pytest
 
 from code.backends.generators.base import Generation, GeneratorSpec, texts
 from code.backends.generators.openvino_genai import BACKEND, FILE
-from code.benchmarks.gptj import bpe, checkpoint, export, facts, graph, tiny
+from code.benchmarks.gptj import bpe, checkpoint, facts, graph, tiny
 from code.benchmarks.gptj.generation import generation
 from code.benchmarks.gptj.prompt import prompt
-from code.benchmarks.gptj.tiny.articles import article
+from code.benchmarks.text import export
+from code.benchmarks.text.tiny.articles import article
 from code.common.errors import RunError, UsageError
 
 MODEL = tiny.MODEL / "openvino/openvino_model.xml"

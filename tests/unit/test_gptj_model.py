@@ -13,7 +13,8 @@ import pytest
 from code.backends import memory, store
 from code.backends.generators import tensorrt_llm
 from code.backends.generators.openvino_genai import BACKEND
-from code.benchmarks.gptj import checkpoint, export, tiny
+from code.benchmarks.gptj import checkpoint, tiny
+from code.benchmarks.text import export
 from code.common.errors import MissingError, RunError, UsageError
 
 TRT = tensorrt_llm.BACKEND

@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 
 from code.benchmarks.gptj import bpe, cnndm, facts, preprocess, tiny
-from code.benchmarks.gptj.tiny import articles, record
+from code.benchmarks.gptj.tiny import record
+from code.benchmarks.text.tiny import articles
 from code.common.errors import UsageError
 from code.common.files import sha256
 from tests.empty import some

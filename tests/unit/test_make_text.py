@@ -161,7 +161,6 @@ def test_a_target_of_another_harness_does_what_ours_does(stand: Stand, target: s
         *(
             "configure_mig",
             "teardown_mig",
-            "run_llm_server",
             "generate_triton_config",
             "push_submission_staging",
         ),

@@ -11,13 +11,23 @@ import pytest
 
 from code.benchmarks.bert import facts as bert
 from code.benchmarks.gptj import facts as gptj
+from code.benchmarks.llama3_1_8b import facts as llama
 from code.benchmarks.unet3d import facts as unet3d
 from code.results import departures
 from code.rules import metrics
 from code.rules.benchmark_facts import BenchmarkFacts, RoundRules, Target, TextFacts
 from code.rules.benchmarks import every_facts, facts_of
 from code.rules.official_names import known_names, official_name
-from code.rules.rounds import CATEGORIES, DIVISIONS, EVERY_DIVISION, NETWORK, NEWEST, ROUNDS, STATUSES, STRICT_DIVISIONS
+from code.rules.rounds import (
+    CATEGORIES,
+    DIVISIONS,
+    EVERY_DIVISION,
+    NETWORK,
+    NEWEST,
+    ROUNDS,
+    STATUSES,
+    STRICT_DIVISIONS,
+)
 from code.run import audit_config
 from code.submission.audit import audits
 from code.submission.check import power_checks
@@ -73,16 +83,22 @@ def test_names_of_results(name: str) -> None:
 @pytest.mark.parametrize(("name", "facts", "rules", "target"), RESULTS)
 def test_result(name: str, facts: BenchmarkFacts, rules: RoundRules, target: Target) -> None:
     one = OFFICIAL[name]["results"][target.full_name]
-    assert dict(target.least) == pytest.approx(one["accuracy"], rel=1e-12) and not one["accuracy_upper"]
+    assert dict(target.least) == pytest.approx(one["accuracy"], rel=1e-12)
+    assert dict(target.most) == pytest.approx(one["accuracy_upper"] or {}, rel=1e-12)
     assert facts.samples == one["performance_samples"]
     assert {one["samples"], one["offline_samples"]} <= {facts.samples, None}
-    assert rules.server_latency_ns == one["latency_ns"].get("Server")
+    if not rules.token_bounds:  # LoadGen bounds token latencies instead, and mlperf.conf turns the other bound off
+        assert rules.server_latency_ns == one["latency_ns"].get("Server")
     assert list(rules.audits) == one["audits"]
     for category in CATEGORIES:
         assert list(rules.scenarios(category, target.full_name)) == one["required"].get(category, [])
-    assert not one["optional"]
+        assert set(rules.allowed(category, target.full_name)) == {
+            *one["required"].get(category, []),
+            *one["optional"].get(category, []),
+        }
     tokens = OFFICIAL[name]["result_keys_of"].get(target.full_name, {})
-    assert rules.counts_tokens == bool(tokens) and all("tokens" in key for key in tokens.values())
+    rates = [key for scenario, key in tokens.items() if scenario != "SingleStream"]
+    assert rules.counts_tokens == bool(rates) and all("tokens" in key for key in rates)
     counts = {scenario: count for scenario, count in one["min_queries"].items() if scenario != "Offline"}
     assert counts.items() <= metrics.MIN_QUERY_COUNT.items()
 
@@ -101,7 +117,7 @@ def test_rules_of_loadgen() -> None:
     assert set(metrics.PERCENTILES) == set(departures.FIELDS) == set(metrics.METRICS) - {"Offline"}
     assert every["MultiStream.samples_per_query"] == metrics.SAMPLES_PER_QUERY
     assert metrics.MIN_QUERY_COUNT["MultiStream"] == every["MultiStream.min_query_count"]
-    assert {every[f"{scenario}.min_duration"] for scenario in metrics.METRICS} == {metrics.TEN_MINUTES_MS}
+    assert {every[f"{name}.min_duration"] for name in metrics.METRICS} == {metrics.TEN_MINUTES_MS}
     assert TABLE["checker"]["limits"]["duration_ms"] == metrics.TEN_MINUTES_MS
     assert TABLE["checker"]["limits"]["offline_samples"] == metrics.OFFLINE_SAMPLES_CAP
     assert {
@@ -111,13 +127,23 @@ def test_rules_of_loadgen() -> None:
 
 @pytest.mark.parametrize("facts", EVERY, ids=lambda facts: facts.name)
 def test_models_of_mlperf_conf(facts: BenchmarkFacts) -> None:
-    keys = CONF[facts.name]
+    keys = CONF[facts.loadgen_model("Offline")]
     assert keys["*.performance_sample_count_override"] in (facts.samples, 0)
     assert keys["Offline.min_query_count"] == min(facts.samples, metrics.OFFLINE_SAMPLES_CAP)
     assert facts.whole_passes == bool(keys.get("*.sample_concatenate_permutation"))
     bounds = {rules.server_latency_ns for rules in facts.rounds.values()} - {None}
-    assert bounds == ({keys["Server.target_latency"] * 10**6} if "Server.target_latency" in keys else set())
-    assert ("Server" in facts.scenarios) == bool(bounds)
+    of_tokens = {
+        (scenario, bound.first, bound.each) for rules in facts.rounds.values() for scenario, bound in rules.token_bounds.items()
+    }
+    if of_tokens:
+        assert keys["Server.target_latency"] == 0 and keys["*.use_token_latencies"] == 1 and not bounds
+        named = {scenario: CONF[facts.loadgen_model(scenario)] for scenario, _, _ in of_tokens}
+        for scenario, first, each in of_tokens:
+            assert named[scenario]["Server.ttft_latency"] * 10**6 == first
+            assert named[scenario]["Server.tpot_latency"] * 10**6 == each
+    else:
+        assert bounds == ({keys["Server.target_latency"] * 10**6} if "Server.target_latency" in keys else set())
+    assert ("Server" in facts.scenarios) == bool(bounds or of_tokens)
     assert ("MultiStream" in facts.scenarios) == (facts.name == "bert"), (
         "BERT alone is measured in MultiStream, in the open division"
     )
@@ -129,7 +155,7 @@ def test_models_of_mlperf_conf(facts: BenchmarkFacts) -> None:
         ("TEST01", "bert", "TEST01/bert"),
         ("TEST01", "3d-unet", "TEST01/3d-unet"),
         *(("TEST04", facts.name, "TEST04") for facts in EVERY if "TEST04" in facts.audits.tests),
-        ("TEST06", "gptj", "TEST06"),
+        *(("TEST06", facts.name, "TEST06") for facts in EVERY if "TEST06" in facts.audits.tests),
     ],
 )
 def test_settings_of_audits(test: str, name: str, file: str) -> None:
@@ -203,11 +229,17 @@ def test_constants_of_the_references() -> None:
 
 
 def test_targets_are_shares_of_the_references_scores() -> None:
-    """0.99 and 0.999 of it; GPT-J's length is 0.9 of it at both."""
+    """0.99 and 0.999 of it; GPT-J's length is 0.9 of it at both, and Llama's is bounded from above, too."""
     for reference, targets in ((bert.REFERENCE_F1, bert.TARGET_F1), (unet3d.REFERENCE_DICE, unet3d.TARGET_DICE)):
         assert targets["k_99"] == pytest.approx(0.99 * reference) and targets["k_99_9"] == pytest.approx(0.999 * reference)
     assert dict(bert.TARGET_SHARES) == {"k_99": 0.99, "k_99_9": 0.999}
     assert pytest.approx((unet3d.REFERENCE_KIDNEY + unet3d.REFERENCE_TUMOR) / 2) == unet3d.REFERENCE_DICE
+    for scores, result in ((llama.REFERENCE, llama.FACTS), (llama.EDGE_REFERENCE, llama.EDGE_FACTS)):
+        target = result.targets["k_99"]
+        assert all(target.least[name] == pytest.approx(0.99 * score) for name, score in scores.items() if name != "GEN_LEN")
+        assert (target.least["GEN_LEN"], target.most["GEN_LEN"]) == pytest.approx(
+            (0.9 * scores["GEN_LEN"], 1.1 * scores["GEN_LEN"])
+        )
     low, high = gptj.TARGETS["k_99"], gptj.TARGETS["k_99_9"]
     for name in ("ROUGE1", "ROUGE2", "ROUGEL"):
         assert low[name] / 0.99 == pytest.approx(high[name] / 0.999)

@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from code.benchmarks import words
 from code.benchmarks.bert import postprocess, preprocess, tiny
-from code.benchmarks.bert.tiny import articles, facts, record, words
+from code.benchmarks.bert.tiny import articles, facts, record
 from code.benchmarks.bert.tiny.pieces import PieceCounter
 from code.common.errors import UsageError
 

@@ -31,6 +31,7 @@ class Generation(GenerationSpec):
         min_new_tokens, max_new_tokens: bounds of a generation's length, including the end-of-text token.
         early_stopping: whether a beam search ends as soon as it has `num_beams` finished texts.
         eos: the token that ends a text.
+        also_ends: further tokens that end one.
         stream: whether first tokens are reported as they are generated; beam search knows its first token only at the end.
     """
 
@@ -39,7 +40,13 @@ class Generation(GenerationSpec):
     @classmethod
     def of(cls, spec: GenerationSpec | Mapping[str, Any], stream: bool = False) -> Generation:
         """Generation settings from run.json's data set or a benchmark, with or without first tokens."""
-        return cls(**{**(asdict(spec) if isinstance(spec, GenerationSpec) else spec), "stream": stream})
+        given = asdict(spec) if isinstance(spec, GenerationSpec) else dict(spec)
+        return cls(**{**given, "also_ends": tuple(given.get("also_ends", ())), "stream": stream})
+
+    @property
+    def ends(self) -> tuple[int, ...]:
+        """Every token that ends a text."""
+        return (self.eos, *self.also_ends)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -316,7 +316,7 @@ def _generation_config(generation: Generation) -> Any:
     config.min_new_tokens = generation.min_new_tokens
     config.max_new_tokens = generation.max_new_tokens
     config.eos_token_id = generation.eos
-    config.stop_token_ids = {generation.eos}
+    config.stop_token_ids = set(generation.ends)
     config.do_sample = False
     if generation.num_beams > 1:
         config.stop_criteria = genai.StopCriteria.EARLY if generation.early_stopping else genai.StopCriteria.HEURISTIC

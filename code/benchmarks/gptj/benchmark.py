@@ -35,7 +35,7 @@ class GptJ(BenchmarkDefinition, TextDefinition):
 
     def downloads(self, variant: str) -> Downloads:
         """The data set, the sentence model, the calibration list and the checkpoint."""
-        return (facts.DATA, facts.PUNKT, facts.CALIBRATION, facts.MODEL) if variant == "reference" else ()
+        return (facts.DATA, data.PUNKT, facts.CALIBRATION, facts.MODEL) if variant == "reference" else ()
 
     def beside(self, variant: str) -> Downloads:
         """MLCommons' list of the checkpoint's files."""
@@ -95,9 +95,9 @@ class GptJ(BenchmarkDefinition, TextDefinition):
 
     def to_openvino(self, model: Path, precision: str, folder: Path, candidates: int) -> dict[str, Any]:
         """Write the model in OpenVINO's format."""
-        from code.benchmarks.gptj import export
+        from code.benchmarks.gptj import graph
 
-        return export.to_openvino(open_checkpoint(model), precision, folder, candidates)
+        return graph.to_openvino(open_checkpoint(model), precision, folder, candidates)
 
     def check_accuracy(self, log_dir: Path, values: Mapping[str, Any], target: AccuracyTarget) -> list[AccuracyResult]:
         """ROUGE and GEN_LEN against their targets; accuracy.txt holds them as the reference's evaluation prints them."""

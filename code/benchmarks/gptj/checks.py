@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from code.benchmarks import files
-from code.benchmarks.gptj import cnndm, facts, fetching, inputs, preprocess, sentences
+from code.benchmarks.gptj import cnndm, facts, fetching, inputs, preprocess
+from code.benchmarks.text import sentences
 from code.benchmarks.verify import Check, check_file, checked, command
 from code.common.download.record import recorded
 from code.common.errors import RunError

@@ -7,18 +7,18 @@ read from a local file. The tiny variant's model is part of the repository, and 
 from __future__ import annotations
 
 import hashlib
-import zipfile
-import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
 from code.benchmarks import files
-from code.benchmarks.gptj import cnndm, facts, fetching, sentences, tiny
+from code.benchmarks.gptj import cnndm, facts, fetching, tiny
+from code.benchmarks.text import punkt_model
+from code.benchmarks.text.punkt_model import PUNKT
 from code.common import console, download, paths
-from code.common.errors import MissingError, RunError, UsageError, unknown
-from code.common.files import atomic_directory
+from code.common.errors import MissingError, UsageError, unknown
 
 VARIANTS = ("reference", "tiny")
+__all__ = ["PUNKT", "Sources", "download_data", "download_model", "from_source", "import_data", "sources"]
 
 
 @dataclass(frozen=True)
@@ -93,26 +93,8 @@ def download_data(variant: str) -> None:
             files.fetch(facts.DATA)
         else:
             cnndm.write(cnndm.from_hub(), wanted)
-    fetch_punkt()
+    punkt_model.fetch(facts.NAME)
     files.fetch(facts.CALIBRATION)
-
-
-def fetch_punkt() -> None:
-    """Install NLTK's English sentence model below build/data/nltk_data if it is missing."""
-    if sentences.have_punkt():
-        return
-    archive = files.fetch(facts.PUNKT)
-    try:
-        with zipfile.ZipFile(archive) as packed, atomic_directory(archive.with_suffix("")) as made:
-            for name in packed.namelist():
-                if name.startswith("punkt_tab/english/") and not name.endswith("/"):
-                    target = made / "english" / Path(name).name
-                    target.parent.mkdir(exist_ok=True)
-                    target.write_bytes(packed.read(name))
-            if not (made / "english" / "collocations.tab").is_file():
-                raise zipfile.BadZipFile("it has no English model")
-    except (zipfile.BadZipFile, zlib.error) as error:
-        raise RunError(f"{archive} is damaged", str(error), f"remove it; {files.by_hand(facts.PUNKT)}") from error
 
 
 def download_model(variant: str) -> None:

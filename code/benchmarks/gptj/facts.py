@@ -54,24 +54,12 @@ METADATA = tuple(
 )
 """What is kept of MLCommons' metadata beside the checkpoint."""
 HUB_NAME, HUB_VERSION = "abisee/cnn_dailymail", "3.0.0"
-HUB_REVISION = "96df5e686bee6baa90b8bee7c28b81fa3fa6223d"  # its newest commit since January 2024
 DATA = PublishedFile(
     DATA_PATH,
     f"https://huggingface.co/datasets/{HUB_NAME}",
     f"CNN/DailyMail {HUB_VERSION}, validation split",
     megabytes=60,
     licence="Apache-2.0 (its data card)",
-)
-_NLTK = "https://raw.githubusercontent.com/nltk/nltk_data/{ref}/packages/tokenizers/punkt_tab.zip"
-PUNKT = PublishedFile(
-    "data/nltk_data/tokenizers/punkt_tab.zip",
-    _NLTK.format(ref="550b6625bcef1f2abff2ff770a5a0d272c9c6b2a"),
-    "NLTK's sentence model",
-    size=4_319_076,
-    sha256="e57f64187974277726a3417ca6f181ec5403676c717672eef6a748a7b20e0106",
-    megabytes=5,
-    also=(_NLTK.format(ref="gh-pages"),),
-    licence="MIT",
 )
 CALIBRATION = PublishedFile(
     "data/cnn-daily-mail/calibration-list.txt",

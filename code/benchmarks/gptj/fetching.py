@@ -17,7 +17,8 @@ from pathlib import Path, PurePosixPath
 
 from code.benchmarks import files
 from code.benchmarks.gptj import bpe, facts
-from code.benchmarks.gptj.checkpoint import INDEXES, open_checkpoint
+from code.benchmarks.gptj.checkpoint import open_checkpoint
+from code.benchmarks.text.checkpoint import INDEXES
 from code.common import console, download, jsonfile, paths
 from code.common.download import Listed, mirror
 from code.common.errors import HarnessError, MissingError, RunError

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from code.benchmarks.gptj import facts
-from code.common import jsonfile
-from code.common.errors import MissingError, UsageError
+from code.benchmarks.text.generating import checked, from_file
 from code.fields.consumer import Consumer
 
 BEAMS = Consumer("gptj text generation", ("num_beams", "llm_gen_config_path"), engine=True, benchmarks=(facts.NAME,))
@@ -16,53 +14,28 @@ LENGTHS = Consumer("gptj text generation", ("min_new_tokens", "max_new_tokens", 
 WEIGHTS = Consumer("gptj", ("precision", "use_int4awq"), benchmarks=(facts.NAME,))
 USUAL = {"num_beams": facts.NUM_BEAMS, "min_new_tokens": facts.MIN_NEW_TOKENS, "max_new_tokens": facts.MAX_NEW_TOKENS}
 """The benchmark's own values."""
-FROM_FILE = {"runtime_beam_width": "num_beams", "min_output_len": "min_new_tokens", "max_output_len": "max_new_tokens"}
-"""Keys of a generation config file as NVIDIA's harness writes it, under "generation_config", and the fields they set."""
 
 
 def beams(values: Mapping[str, Any]) -> int | None:
     """num_beams as it was set: by the field, else by the file llm_gen_config_path; None where not."""
     read = BEAMS.of(values)
     given = read.get("num_beams")
-    found = _from_file(read.get("llm_gen_config_path")).get("num_beams") if given is None else given
+    found = from_file(read.get("llm_gen_config_path")).get("num_beams") if given is None else given
     return None if found is None else int(found)
 
 
 def asked(values: Mapping[str, Any]) -> dict[str, Any]:
     """num_beams, min_new_tokens and max_new_tokens as they were set: by fields, else by the file llm_gen_config_path; None where not."""
     read = LENGTHS.of(values)
-    found = _from_file(read.get("llm_gen_config_path"))
+    found = from_file(read.get("llm_gen_config_path"))
     given = {"min_new_tokens": read.get("min_new_tokens"), "max_new_tokens": read.get("max_new_tokens")}
     lengths = {name: found.get(name) if value is None else value for name, value in given.items()}
     return {"num_beams": beams(values), **lengths}
 
 
-def _from_file(path: str | None) -> dict[str, int]:
-    """Field → value of a generation config file; nothing without one."""
-    if not path:
-        return {}
-    try:
-        content = jsonfile.read(Path(path))
-        content = content.get("generation_config", content)
-        return {name: int(content[key]) for key, name in FROM_FILE.items() if key in content}
-    except OSError as error:
-        raise MissingError(f"cannot read {path}", error.strerror or str(error), "correct --llm_gen_config_path") from error
-    except (ValueError, TypeError, AttributeError) as error:
-        raise UsageError(f"{path} holds no generation config", str(error), f"it takes {', '.join(FROM_FILE)}") from error
-
-
 def generation(values: Mapping[str, Any], end: int) -> dict[str, Any]:
     """How texts are generated: the benchmark's way unless fields say otherwise. UsageError for what cannot be."""
-    given = asked(values)
-    beams, least, most = (int(value if given[name] is None else given[name]) for name, value in USUAL.items())
-    for name, value in (("num_beams", beams), ("max_new_tokens", most)):
-        if value < 1:
-            raise UsageError(f"{name} cannot be {value}", "it is 1 or more", f"leave --{name} out for the benchmark's own")
-    if not 0 <= least <= most:
-        raise UsageError(
-            f"min_new_tokens cannot be {least}", f"it is between 0 and max_new_tokens, which is {most}", "correct one of the two"
-        )
-    return {"num_beams": beams, "min_new_tokens": least, "max_new_tokens": most, "early_stopping": True, "eos": end}
+    return checked(asked(values), USUAL, (end,))
 
 
 def open_reason(values: Mapping[str, Any]) -> str:

@@ -15,14 +15,23 @@ does itself if a network ends in its head.
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from code.benchmarks.gptj.checkpoint import Checkpoint
+from code.benchmarks.text import export
 
 VERSION = 1
 """Version of the conversion; increment it when the same model gives another engine."""
 SAMPLED = "sampled_tokens_indices"
 """The input with which OpenVINO GenAI selects the tokens that are sampled from."""
+
+
+def to_openvino(checkpoint: Checkpoint, precision: str, folder: Path, candidates: int) -> dict[str, Any]:
+    """Write a rewritten model in OpenVINO's format (code/benchmarks/text/export.py)."""
+    return export.to_openvino(checkpoint, precision, folder, lambda network: rewrite(network, candidates))
 
 
 def rewrite(network: Any, candidates: int) -> list[str]:

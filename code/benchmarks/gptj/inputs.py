@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from code.benchmarks.gptj import data, facts
-from code.benchmarks.gptj.checkpoint import Checkpoint, open_checkpoint
+from code.benchmarks.gptj.checkpoint import open_checkpoint
 from code.benchmarks.gptj.data import Sources
+from code.benchmarks.text.checkpoint import Checkpoint
 from code.common import console, paths
 from code.common.errors import MissingError, UsageError
 from code.fields.consumer import Consumer

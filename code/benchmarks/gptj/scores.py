@@ -10,6 +10,7 @@ from typing import Any
 from code.benchmarks.gptj import facts, inputs
 from code.benchmarks.gptj.checkpoint import open_checkpoint
 from code.benchmarks.gptj.generation import asked
+from code.benchmarks.text.printed import as_printed
 from code.common.constants import AccuracyTarget
 from code.common.errors import UsageError
 from code.common.files import write_json
@@ -27,21 +28,22 @@ def check(log_dir: Path, values: Mapping[str, Any], target: AccuracyTarget) -> l
     """ROUGE and GEN_LEN against their targets; accuracy.txt holds them as the reference's evaluation prints them."""
     scores = _scores(log_dir, values, complete=True)
     write_json(log_dir / "accuracy.json", scores)
-    (log_dir / "accuracy.txt").write_text(_as_printed(scores), encoding="utf-8")
+    (log_dir / "accuracy.txt").write_text(as_printed(scores), encoding="utf-8")
     return [AccuracyResult(name, scores[name], threshold) for name, threshold in _targets(values, target).items()]
 
 
 def partial(log_dir: Path, values: Mapping[str, Any]) -> tuple[dict[str, float], str]:
     """The scores of the samples that an audit run logged, and the text that accuracy.txt would have."""
     scores = _scores(log_dir, values, complete=False)
-    return {name: scores[name] for name in facts.METRICS}, _as_printed(scores)
+    return {name: scores[name] for name in facts.METRICS}, as_printed(scores)
 
 
 def _scores(log_dir: Path, values: Mapping[str, Any], complete: bool) -> dict[str, float]:
-    from code.benchmarks.gptj import accuracy, sentences
+    from code.benchmarks.gptj import accuracy
+    from code.benchmarks.text import sentences
 
     sources = inputs.sources(values)
-    split, _ = sentences.splitter(inputs.is_reference(values))
+    split, _ = sentences.splitter(facts.NAME, inputs.is_reference(values))
     entries = int(open_checkpoint(sources.model).config["vocab_size"]) if sources.model.is_dir() else 0
     return accuracy.check(
         log_dir,
@@ -73,11 +75,3 @@ def _targets(values: Mapping[str, Any], target: AccuracyTarget) -> dict[str, flo
             "add --accuracy_reference=ROUGE1 with the fp32 score",
         )
     return {"ROUGE1": float(read["accuracy_reference"]) * target.value}
-
-
-def _as_printed(scores: Mapping[str, float]) -> str:
-    """The dictionary as the reference's evaluation.py prints it: the official checker reads ROUGE as text and lengths as numbers."""
-    printed = {"rouge1": "ROUGE1", "rouge2": "ROUGE2", "rougeL": "ROUGEL", "rougeLsum": "ROUGELSUM"}
-    content: dict[str, Any] = {key: str(scores[name]) for key, name in printed.items()}
-    content |= {"gen_len": int(scores["GEN_LEN"]), "gen_num": int(scores["GEN_NUM"])}
-    return f"\nResults\n\n{content}\n"

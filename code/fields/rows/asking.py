@@ -86,6 +86,10 @@ ROWS: tuple[Field, ...] = (
     ),
     request("sweep", "list", "simulate: fields whose values are varied, comma-separated: gpu_batch_size,server_target_qps."),
     request("real_time", "bool", "simulate: run under the real LoadGen, in real time.", default=False),
+    request(
+        "server_host", "str", "run_llm_server: address to listen on; another than loopback needs a key.", default="127.0.0.1"
+    ),
+    request("server_port", "int", "run_llm_server: port to listen on; 0 for any that is free.", default=8000, limits=(0, 65535)),
     request("json", "bool", "Print JSON to standard output, and all else to standard error.", default=False),
     request(
         "against",

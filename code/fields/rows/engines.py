@@ -124,6 +124,25 @@ ROWS: tuple[Field, ...] = (
         benchmarks=(GPTJ,),
         choices=("f32", "bf16", "f16", "u8"),
     ),
+    row(LLM, "server_urls", "str", "Addresses of OpenAI-compatible servers, host:port, separated by commas.", benchmarks=(GPTJ,)),
+    row(LLM, "served_model", "str", "Name of the model at the server; default: the only one that it lists.", benchmarks=(GPTJ,)),
+    row(
+        LLM,
+        "server_tokens",
+        "str",
+        "Whether the server returns token ids, or its text is tokenised again. Default: ids.",
+        benchmarks=(GPTJ,),
+        choices=("ids", "text"),
+    ),
+    row(
+        LLM,
+        "server_timeout",
+        "float",
+        "Time without a byte after which a server counts as hanging; default: 600.",
+        unit="s",
+        benchmarks=(GPTJ,),
+        limits=(0.1, 86_400),
+    ),
     row(LLM, "tensor_parallelism", "int", "Tensor parallelism: GPUs that share each layer.", benchmarks=(GPTJ,), limits=SMALL),
     row(
         LLM, "pipeline_parallelism", "int", "Pipeline parallelism: GPUs that divide the layers.", benchmarks=(GPTJ,), limits=SMALL

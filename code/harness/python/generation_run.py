@@ -71,6 +71,11 @@ class GenerationRun:
             raise UsageError(f"cannot generate text on {names} together", why, "choose one device with --devices=…")
         return cast(TextGenerator, on_several(folder, specs))
 
+    @property
+    def generator(self) -> TextGenerator:
+        """What it drives, for a server that drives it itself."""
+        return self._generator
+
     def answers(self) -> int:
         """Texts finished so far."""
         return self._finished

@@ -81,6 +81,7 @@ class GenerationSpec:
     max_new_tokens: Annotated[int, Range(1, 1 << 24)]
     early_stopping: bool
     eos: Annotated[int, Range(0, (1 << 31) - 1)]
+    also_ends: tuple[Annotated[int, Range(0, (1 << 31) - 1)], ...] = ()
 
 
 @dataclass(frozen=True)

@@ -104,7 +104,24 @@ class TensorRtLlmOptions:
     kvcache_free_gpu_mem_frac: Annotated[float, Range(0, 1)] | None = None
 
 
-Options = NoOptions | TensorRtOptions | SimulatedOptions | OpenVinoGenAiOptions | TensorRtLlmOptions
+@dataclass(frozen=True)
+class OpenAiOptions:
+    """OpenAI-compatible servers.
+
+    Args:
+        server_urls: their addresses, host:port.
+        served_model: the model's name there; '': the only one that a server lists.
+        server_tokens: whether a server returns token ids, or its text is tokenised again.
+        server_timeout: seconds without a byte after which a server counts as hanging.
+    """
+
+    server_urls: Annotated[tuple[Annotated[str, Size(1)], ...], Size(1)]
+    served_model: str = ""
+    server_tokens: Literal["ids", "text"] = "ids"
+    server_timeout: Annotated[float, Range(0, 86_400, above=True)] = 600.0
+
+
+Options = NoOptions | TensorRtOptions | SimulatedOptions | OpenVinoGenAiOptions | TensorRtLlmOptions | OpenAiOptions
 
 OPTIONS: Mapping[str, type] = {
     "null": NoOptions,
@@ -115,5 +132,6 @@ OPTIONS: Mapping[str, type] = {
     "tensorrt_rtx": TensorRtOptions,
     "openvino_genai": OpenVinoGenAiOptions,
     "tensorrt_llm": TensorRtLlmOptions,
+    "openai": OpenAiOptions,
 }
 """Backend → the class of its options; a backend that is not listed has none."""

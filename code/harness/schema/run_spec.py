@@ -115,7 +115,7 @@ class RunSpec:
     """The content of run.json.
 
     Args:
-        benchmark: short name, which is also LoadGen's model name.
+        benchmark: LoadGen's model name.
         output_dir: directory for LoadGen's logs; it exists and contains only files of the caller.
         user_conf: the settings file that LoadGen reads.
         audit_conf: audit.config for a compliance run, or ''.

@@ -10,7 +10,7 @@ from typing import Any
 from code.common.errors import UsageError, nearest
 from code.results import spread
 from code.rules.benchmarks import short_name
-from code.rules.metrics import METRICS
+from code.rules.metrics import metric_with
 from code.submission.stage import runs
 from code.submission.stage.runs import ACCURACY, Run
 from code.systems.data.published import PUBLISHED
@@ -66,7 +66,7 @@ class Side:
 
 def of_run(run: Run) -> Side:
     """The side of a run."""
-    metric = METRICS[run.scenario]
+    metric = metric_with(run.scenario, run.metadata.get("scenario_key"))
     found = run.metadata.get(metric.key)
     accuracy = {str(e["name"]): float(e["value"]) for e in run.metadata.get("accuracy", [])}
     values = run.provenance.get("plan", {}).get("values") or {
@@ -99,7 +99,7 @@ def of_run(run: Run) -> Side:
 
 def _repeats(run: Run) -> tuple[float, ...]:
     """The results of a run and of the complete runs beside it of the same workload, mode, config and engine."""
-    metric = METRICS[run.scenario]
+    metric = metric_with(run.scenario, run.metadata.get("scenario_key"))
     beside = [runs.read_run(folder) for folder in sorted(run.folder.parent.iterdir()) if folder.is_dir()]
     same = [
         one
@@ -151,7 +151,7 @@ def of_public(name: str, benchmark: str, scenario: str) -> Side:
         raise UsageError(
             f"{name} has no public result of {benchmark} {scenario}", f"it has: {has}", "compare one of these instead"
         )
-    metric = METRICS[scenario]
+    metric = metric_with(scenario, None)
     return Side(
         name=f"{found.accelerator}x{found.accelerators}, public {found.round}",
         benchmark=benchmark,

@@ -11,6 +11,7 @@ PATTERNS: dict[str, re.Pattern[str]] = {
     "DICE": re.compile(r"^Accuracy:\s*mean\s*=\s*([\d.]+)", re.MULTILINE),
     "ROUGE1": re.compile(r"'rouge1':\s+'?([\d.]+)'?"),
     "ROUGE2": re.compile(r"'rouge2':\s+'?([\d.]+)'?"),
+    "ROUGELSUM": re.compile(r"'rougeLsum':\s+'?([\d.]+)'?"),
     "ROUGEL": re.compile(r"'rougeL':\s+'?([\d.]+)'?"),
     "GEN_LEN": re.compile(r"'gen_len':\s([\d.]+)"),
 }

@@ -13,7 +13,7 @@ from code.results.loadgen_log import LoadGenLog
 from code.results.verdict import judge
 from code.rules.benchmarks import ResultFacts, result_named
 from code.rules.metrics import TEN_MINUTES_MS
-from code.rules.rounds import STRICT_DIVISIONS, Round
+from code.rules.rounds import STRICT_DIVISIONS, Round, loadgen_scenario
 from code.submission.check import accuracy_text, summary_log
 from code.submission.check.finding import Finding
 from code.submission.stage import layout
@@ -213,7 +213,7 @@ def _sample_counts(folder: Path, log: LoadGenLog, claim: Claim) -> Iterator[Find
 
 
 def _scenario(folder: Path, log: LoadGenLog, claim: Claim) -> Iterator[Finding]:
-    if log.scenario == claim.scenario:
+    if log.scenario == loadgen_scenario(claim.scenario):
         return
     if (log.scenario, claim.scenario) not in INFERABLE:
         what = f"the run is {log.scenario}; it cannot be used for {claim.scenario}"
@@ -231,7 +231,7 @@ def _latency(folder: Path, log: LoadGenLog, claim: Claim) -> Iterator[Finding]:
 
 def _rules(folder: Path, log: LoadGenLog, claim: Claim) -> Iterator[Finding]:
     """Settings that are not the benchmark's own rule: refused in closed, named in open. Seeds and samples have checks of their own."""
-    for one in departures(log, claim.benchmark, claim.round):
+    for one in departures(log, claim.benchmark, claim.round, claim.scenario):
         if one.field not in (*claim.round.seeds, "performance_sample_count_override"):
             step = f"leave {one.field} out, then {claim.rerun('PerformanceOnly')}"
             yield Finding(log.path, one.what, step, error=claim.closed, check="rules", own=True)
@@ -306,4 +306,10 @@ def _scores(path: Path, claim: Claim) -> Iterator[Finding]:
         elif value < target and not claim.tiny:
             step = "use a higher precision or recalibrate" if claim.closed else "allowed in open; the result shows the score"
             what = f"{name} is {value:.6g}; the target of {claim.benchmark} is {target:.6g}"
+            yield Finding(path, what, step, error=claim.closed, check="accuracy")
+    for name, most in claim.result.target.most.items():
+        value = found.get(name)
+        if value is not None and value > most and not claim.tiny:
+            what = f"{name} is {value:.6g}; the most that {claim.benchmark} allows is {most:.6g}"
+            step = "generate with the benchmark's own lengths" if claim.closed else "allowed in open; the result shows the score"
             yield Finding(path, what, step, error=claim.closed, check="accuracy")

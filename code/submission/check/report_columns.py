@@ -16,7 +16,7 @@ from code.results.loadgen_log import LoadGenLog
 from code.rules.benchmarks import result_named, rules_in
 from code.rules.metrics import METRICS
 from code.rules.official_names import official_name
-from code.rules.rounds import Round
+from code.rules.rounds import Round, loadgen_scenario
 from code.submission.check import accuracy_text, power_checks, stray_folders
 from code.submission.stage.layout import LAYOUTS, Place
 
@@ -118,9 +118,9 @@ def _row(root: Path, round_: Round, place: Place, log: LoadGenLog, system: dict[
         "compliance": place.division,
         "errors": 0,
         "version": round_.name,
-        "inferred": int(log.scenario != place.scenario),
+        "inferred": int(log.scenario != loadgen_scenario(place.scenario)),
         "has_power": (shape.results_dir(root, place) / "performance" / "power").is_dir(),
-        "Units": _unit(place, round_),
+        "Units": _unit(place, round_, log),
         "weight_data_types": measured.get("weight_data_types", ""),
         "design_power_watts": system.get("system_power_capacity", ""),
         "PrivateID": "",
@@ -142,24 +142,28 @@ def result(log: LoadGenLog, place: Place, round_: Round) -> float | None:
     if place.scenario == "MultiStream" and log.scenario == "SingleStream":
         estimate = _number(log.get("early_stopping_latency_ms"))
         return None if estimate is None else estimate * 8 * MS_PER_NS
-    key = _token_key(place, round_) or METRICS[log.scenario].submission_key
+    key = _token_key(place, round_, log) or METRICS[log.scenario].submission_key
     value = _number(log.get(key))
     if value is not None and log.scenario in ("SingleStream", "MultiStream"):
         return value / 1e6
     return value
 
 
-def _token_key(place: Place, round_: Round) -> str:
-    """The log key of a rate that the round's checker reports in tokens/s; '' for rates in samples or queries and for latencies."""
+def _token_key(place: Place, round_: Round, log: LoadGenLog) -> str:
+    """The log key of a rate that the round's checker reports in tokens/s; '' for rates in samples or queries and for latencies.
+
+    LoadGen counts tokens itself with use_token_latencies; for older benchmarks it infers them from samples.
+    """
     rules = rules_in(round_, place.benchmark)
     if rules is None or not rules.counts_tokens:
         return ""
-    keys = {"Offline": "result_inferred_tokens_per_second", "Server": "result_inferred_completed_tokens_per_second"}
+    inferred = "" if log.get("requested_use_token_latencies") else "inferred_"
+    keys = {"Offline": f"result_{inferred}tokens_per_second", "Server": f"result_{inferred}completed_tokens_per_second"}
     return keys.get(place.scenario, "")
 
 
-def _unit(place: Place, round_: Round) -> str:
-    return "Tokens/s" if _token_key(place, round_) else UNITS[place.scenario]
+def _unit(place: Place, round_: Round, log: LoadGenLog) -> str:
+    return "Tokens/s" if _token_key(place, round_, log) else UNITS[place.scenario]
 
 
 def _number(value: object) -> float | None:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from code.common.errors import MissingError
-from code.rules.benchmarks import required_scenarios, rules_in, short_name
+from code.rules.benchmarks import allowed_scenarios, required_scenarios, rules_in, short_name
 from code.rules.official_names import official_name
 from code.rules.rounds import STRICT_DIVISIONS, Round
 from code.submission.check import (
@@ -119,6 +119,6 @@ def _scenarios_of(tree: Tree, same: list[Place]) -> Iterator[Finding]:
             step = f'make run RUN_ARGS="--benchmarks={short_name(name)} --scenarios={scenario} --test_mode=SubmissionRun"'
             yield Finding(where, f"{division} {category} also requires {scenario}", f"{step}, then {STAGE}", check="scenarios")
     for place in same:
-        if wanted and place.scenario not in wanted:
+        if wanted and place.scenario not in allowed_scenarios(round_, name, category):
             what = f"{round_.name} has no {place.scenario} for it in {division} {category}"
             yield Finding(shape.results_dir(tree.root, place), what, "leave it out with --scenarios", check="scenarios")

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from code.common.typed import Shape, anything, choice, flag, listing, mapping, real, record, whole, words
-from code.rules.metrics import METRICS
-from code.rules.rounds import ROUNDS
+from code.rules.metrics import METRICS, TOKEN_METRICS
+from code.rules.rounds import INTERACTIVE, ROUNDS
 
 _NUMBER = real(-1e300, 1e300)
 _COUNT = whole(0, 2**63)
@@ -29,7 +29,7 @@ METADATA: Shape = record(
     {
         "system_name": words(200),
         "benchmark_full": words(100),
-        "scenario": choice(*METRICS),
+        "scenario": choice(*METRICS, INTERACTIVE),
         "test_mode": choice("PerformanceOnly", "AccuracyOnly", "SubmissionRun"),
     },
     {
@@ -51,7 +51,9 @@ METADATA: Shape = record(
         "summary_string": words(),
         "loadgen_version": words(),
         "detected_system": words(1 << 16),
-        **{key: _NUMBER for metric in METRICS.values() for key in (metric.key, metric.submission_key)},
+        **{
+            key: _NUMBER for metric in (*METRICS.values(), *TOKEN_METRICS.values()) for key in (metric.key, metric.submission_key)
+        },
     },
     keep=True,
 )

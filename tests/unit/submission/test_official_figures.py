@@ -58,8 +58,22 @@ def test_figure(measured: str, values: dict[str, Any], submitted: str, figure: f
 def test_gptj_counts_tokens_but_for_latencies(scenario: str, key: str, unit: str) -> None:
     log = log_of(scenario, **{"result_samples_per_second": 1.0, "result_completed_samples_per_sec": 1.0, key: 7_000_000.0})
     assert report_columns.result(log, place(scenario, "gptj-99"), V50) == pytest.approx(7.0 if "ms" in unit else 7e6)
-    assert report_columns._unit(place(scenario, "gptj-99"), V50) == unit
-    assert report_columns._unit(place("Offline"), V50) == "Samples/s"
+    assert report_columns._unit(place(scenario, "gptj-99"), V50, log) == unit
+    assert report_columns._unit(place("Offline"), V50, log) == "Samples/s"
+
+
+@pytest.mark.parametrize(
+    ("scenario", "measured", "key", "unit"),
+    [
+        ("Offline", "Offline", "result_tokens_per_second", "Tokens/s"),
+        ("Server", "Server", "result_completed_tokens_per_second", "Tokens/s"),
+        ("Interactive", "Server", "result_completed_samples_per_sec", "Queries/s"),
+    ],
+)
+def test_llamas_tokens_are_counted_by_loadgen(scenario: str, measured: str, key: str, unit: str) -> None:
+    log = log_of(measured, **{"result_samples_per_second": 1.0, "requested_use_token_latencies": True, key: 7e6})
+    assert report_columns.result(log, place(scenario, "llama3.1-8b"), V61) == pytest.approx(7e6)
+    assert report_columns._unit(place(scenario, "llama3.1-8b"), V61, log) == unit
 
 
 def test_columns(foreign: Path) -> None:

@@ -38,7 +38,13 @@ def generate_dev(path: Path, vocab: Path = VOCAB) -> None:
 
 def generator_digest() -> str:
     """Eight digits that change with anything the evaluation set is generated from: code, words, facts or vocabulary."""
-    made_of = [*(_HERE / name for name in ("articles.py", "facts.py", "pieces.py", "words.py", "words.txt")), VOCAB]
+    shared = _HERE.parent.parent
+    made_of = [
+        *(_HERE / name for name in ("articles.py", "facts.py", "pieces.py")),
+        shared / "words.py",
+        shared / "words.txt",
+        VOCAB,
+    ]
     digest = hashlib.sha256()
     for path in [*made_of, *sorted((_HERE / "facts").glob("*.txt"))]:
         digest.update(path.name.encode() + b"\0" + path.read_bytes())

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from code.benchmarks.bert.tiny.facts import Kind, Sentence, kinds
-from code.benchmarks.bert.tiny.words import NAMES, PLACES, TYPES, WOMEN, Dice, town
+from code.benchmarks.words import NAMES, PLACES, TYPES, WOMEN, Dice, town
 
 GENERATOR_VERSION = 1
 DEV_SEED = "dev"

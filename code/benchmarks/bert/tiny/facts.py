@@ -15,7 +15,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from code.benchmarks.bert.tiny.words import NAMES, TYPES
+from code.benchmarks.words import NAMES, TYPES
 from code.common.errors import UsageError
 
 FOLDER = Path(__file__).parent / "facts"

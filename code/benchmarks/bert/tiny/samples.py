@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from code.benchmarks.bert.tiny.articles import MAX_QUERY, MAX_SEQUENCE, SPECIAL, STRIDE, Count, paragraph
-from code.benchmarks.bert.tiny.words import Dice
+from code.benchmarks.words import Dice
 
 Integers = NDArray[np.int64]
 

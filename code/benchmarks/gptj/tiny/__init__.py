@@ -6,7 +6,6 @@ to rebuild them.
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 
 _HERE = Path(__file__).parent
@@ -33,7 +32,7 @@ def generate_eval(path: Path, count: int | None = None, vocabulary: Path = MODEL
     """
     from code.benchmarks.gptj import bpe, cnndm, facts
     from code.benchmarks.gptj.prompt import INSTRUCTION
-    from code.benchmarks.gptj.tiny.articles import EVAL_SEED, article
+    from code.benchmarks.text.tiny.articles import EVAL_SEED, article
 
     wanted, opened = count or facts.DATASET_SAMPLES, bpe.read(vocabulary)
     samples: list[cnndm.Sample] = []
@@ -49,11 +48,7 @@ def generate_eval(path: Path, count: int | None = None, vocabulary: Path = MODEL
 
 def generator_digest() -> str:
     """Eight digits that change with anything the evaluation set is generated from: code, words or stories."""
-    from code.benchmarks.bert.tiny import words
+    from code.benchmarks.text.tiny import articles
 
-    made_of = [_HERE / "articles.py", Path(words.__file__), Path(words.__file__).with_suffix(".txt"), _HERE.parent / "prompt.py"]
-    made_of += [MODEL / "vocab.json", MODEL / "merges.txt", Path(__file__)]
-    digest = hashlib.sha256()
-    for path in [*made_of, *sorted(p for p in (_HERE / "stories").iterdir() if p.is_file())]:
-        digest.update(path.name.encode() + b"\0" + path.read_bytes())
-    return digest.hexdigest()[:8]
+    own = (_HERE.parent / "prompt.py", MODEL / "vocab.json", MODEL / "merges.txt", Path(__file__))
+    return articles.generator_digest(own)

@@ -7,55 +7,36 @@ token needs neither torch nor transformers.
 
 from __future__ import annotations
 
-import json
-import os
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from code.benchmarks.gptj import bpe, cnndm, facts, rouge, sentences
-from code.benchmarks.gptj.preprocess import PreprocessedPrompts, preprocess
+from code.benchmarks.gptj import bpe, cnndm, facts
+from code.benchmarks.gptj.preprocess import preprocess
 from code.benchmarks.gptj.tiny import generate_eval
-from code.benchmarks.gptj.tiny.articles import EVAL_SEED, GENERATOR_VERSION
+from code.benchmarks.text import rouge, sentences
+from code.benchmarks.text.prompts import PreprocessedPrompts
+from code.benchmarks.text.tiny import generating
+from code.benchmarks.text.tiny.articles import EVAL_SEED, GENERATOR_VERSION
+from code.benchmarks.text.tiny.generating import Tokens
 from code.common import console
-from code.common.files import atomic_write, sha256
+from code.common.files import sha256
 
 SUBSET = 192
 EXPECTED = 128
 BEAMS = (facts.NUM_BEAMS, 1)
-IN_FLIGHT = 64
 EXPECTED_FILE = "expected.json"
-
-Tokens = NDArray[np.int32]
 
 
 def generated(model: Path, prompts: Sequence[Tokens], beams: int, end: int, precision: str = "fp32") -> list[Tokens]:
-    """The texts that OpenVINO GenAI generates the benchmark's way: longest prompts first, given back in the prompts' order."""
-    from code.backends.generators.base import Generation, GeneratorSpec, texts
-    from code.backends.generators.openvino_genai import BACKEND
+    """The texts that OpenVINO GenAI generates the benchmark's way, in the prompts' order."""
     from code.benchmarks.gptj.generation import generation
 
-    order = sorted(range(len(prompts)), key=lambda index: -len(prompts[index]))
     how = generation({"num_beams": beams, "min_new_tokens": None, "max_new_tokens": None}, end)
-    spec = GeneratorSpec(
-        1,
-        len(os.sched_getaffinity(0)),
-        precision,
-        generation=Generation.of(how),
-        requests_in_flight=IN_FLIGHT,
-        longest_prompt=max(len(prompt) for prompt in prompts),
-    )
-    with tempfile.TemporaryDirectory() as scratch:
-        BACKEND.build(model, {"precision": precision, "benchmark": facts.NAME}, Path(scratch))
-        generator = BACKEND.load(Path(scratch), spec)
-        found = texts(generator, [prompts[index] for index in order])
-        generator.close()
-    by_prompt = dict(zip(order, found, strict=True))
-    return [by_prompt[index] for index in range(len(prompts))]
+    return generating.generated(facts.NAME, model, prompts, how, precision)
 
 
 def hugging_face(model: Path, prompts: Sequence[Tokens], beams: int, end: int) -> list[list[int]]:
@@ -145,14 +126,3 @@ def expect(model: Path, count: int = EXPECTED) -> dict[str, Any]:
         wanted = [np.array(prompts.prompt(index)) for index in range(count)]
         answers = {f"beams_{beams}": hugging_face(model, wanted, beams, prompts.end) for beams in BEAMS}
     return {"transformers": transformers.__version__, "count": count, **answers}
-
-
-def write_expected(content: dict[str, Any], path: Path) -> None:
-    """One line for each text."""
-    with atomic_write(path) as out:
-        lines = [f"{json.dumps(key)}: {json.dumps(value)}" for key, value in content.items() if not isinstance(value, list)]
-        for key, value in content.items():
-            if isinstance(value, list):
-                rows = ",\n".join(json.dumps(row, separators=(",", ":")) for row in value)
-                lines.append(f"{json.dumps(key)}: [\n{rows}\n]")
-        out.write("{\n" + ",\n".join(lines) + "\n}\n")

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from code.benchmarks.gptj.prompt import prompt
-from code.benchmarks.gptj.tiny.articles import article
+from code.benchmarks.text.tiny.articles import article
 from code.common.files import atomic_write
 
 END = "<|endoftext|>"

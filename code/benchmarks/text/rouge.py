@@ -1,4 +1,4 @@
-"""ROUGE of summaries against their references, as the MLCommons reference computes it, in parallel.
+"""ROUGE of summaries against their references, as the MLCommons references compute it, in parallel.
 
 `rouge-score` with stemming, F-measures averaged over the samples and given in percent, rounded to four digits as its evaluation.py
 prints them. ROUGE-LSum expects one sentence per line. GEN_LEN is the number of characters of all summaries.
@@ -10,7 +10,7 @@ import multiprocessing
 import os
 from collections.abc import Iterable, Sequence
 
-from code.benchmarks.gptj.sentences import Splitter
+from code.benchmarks.text.sentences import Splitter
 
 KINDS = ("rouge1", "rouge2", "rougeL", "rougeLsum")
 NAMES = {"rouge1": "ROUGE1", "rouge2": "ROUGE2", "rougeL": "ROUGEL", "rougeLsum": "ROUGELSUM"}
@@ -18,7 +18,7 @@ _PART = 128
 
 _TIDY = ((" .", "."), (" ?", "?"), (" !", "!"), (" ,", ","), (" ' ", "'"), (" n't", "n't"), (" 'm", "'m"), (" 's", "'s"),
          (" 've", "'ve"), (" 're", "'re"))  # fmt: skip
-"""The replacements of clean_up_tokenization_spaces in transformers 4, which the reference pins, in order."""
+"""The replacements of clean_up_tokenization_spaces in transformers 4, which the references pin, in order."""
 
 Pair = tuple[str, str]
 

@@ -1,4 +1,4 @@
-"""Splits a text into sentences with NLTK's English Punkt model, as the reference's evaluation does before ROUGE-LSum.
+"""Splits a text into sentences with NLTK's English Punkt model, as the references' evaluations do before ROUGE-LSum.
 
 Only ROUGE-LSum depends on it, which is reported but has no target. `Punkt` reads the model's files (`download_data` puts them in
 build/data/nltk_data; they are never downloaded implicitly). `Lines` needs none: CNN/DailyMail and the tiny set put one
@@ -32,13 +32,13 @@ def have_punkt() -> bool:
     return (model_folder() / "collocations.tab").is_file()
 
 
-def punkt() -> Splitter:
-    """NLTK's splitter. MissingError when its model is not installed."""
+def punkt(benchmark: str) -> Splitter:
+    """NLTK's splitter. MissingError when its model is not installed; `make download_data` of `benchmark` installs it."""
     if not have_punkt():
         raise MissingError(
             f"NLTK's sentence model does not exist: {model_folder()}",
             "the reference's evaluation splits sentences with it",
-            "run `make download_data BENCHMARKS=gptj RUN_ARGS=--model_variant=reference`",
+            f"run `make download_data BENCHMARKS={benchmark} RUN_ARGS=--model_variant=reference`",
         )
     import nltk
 
@@ -63,8 +63,8 @@ def lines(text: str) -> list[str]:
     return [*out, rest] if rest else out
 
 
-def splitter(variant_is_reference: bool) -> tuple[Splitter, str]:
+def splitter(benchmark: str, variant_is_reference: bool) -> tuple[Splitter, str]:
     """The splitter for a score and its name: Punkt if it is installed or the reference score is required, else `lines`."""
     if variant_is_reference or have_punkt():
-        return punkt(), "punkt"
+        return punkt(benchmark), "punkt"
     return lines, "lines"

@@ -1,4 +1,4 @@
-"""GPT-J in OpenVINO's format: exports Hugging Face checkpoints with optimum-intel and rewrites exported models for engines (graph.py).
+"""Models in OpenVINO's format: exports Hugging Face checkpoints with optimum-intel, and rewrites exported models for engines.
 
 Export has its own extra (`pip install '.[export]'`): optimum-intel requires an older transformers than the other packages
 here, and a machine with an exported model needs neither. Weights are compressed to int8 or int4 with NNCF.
@@ -14,24 +14,28 @@ import logging
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from code.backends.base import missing_sdk
 from code.backends.generators.text import IR
-from code.benchmarks.gptj.checkpoint import CONFIG, Checkpoint
+from code.benchmarks.text.checkpoint import CONFIG, Checkpoint
 from code.common.errors import MissingError, RunError
 
 WEIGHTS = {"fp32": "fp32", "bf16": "fp16", "fp16": "fp16", "int8": "int8", "int4": "int4"}
-"""Precision → optimum-intel's weight format. OpenVINO's files have no bf16; fp16 represents every bf16 weight of GPT-J."""
+"""Precision → optimum-intel's weight format. OpenVINO's files have no bf16; fp16 represents every bf16 weight of normal size."""
 GROUP = 32
-_SCRIPT = "code.benchmarks.gptj.export"
+_SCRIPT = "code.benchmarks.text.export"
+
+Rewrite = Callable[[Any], list[str]]
+"""Changes an openvino.Model in place and returns a list of the changes."""
 
 
-def to_openvino(checkpoint: Checkpoint, precision: str, folder: Path, candidates: int | None = None) -> dict[str, Any]:
+def to_openvino(checkpoint: Checkpoint, precision: str, folder: Path, rewrite: Rewrite | None = None) -> dict[str, Any]:
     """Write openvino_model.xml, openvino_model.bin and config.json for `precision` into `folder`; returns how they were made.
 
-    With `candidates` (the number of best next tokens that a search considers) the graph is rewritten, see graph.py.
+    `rewrite` changes the network before it is written.
 
     Raises MissingError if a package is not installed, RunError with its message if the model cannot be exported or written.
     """
@@ -39,13 +43,13 @@ def to_openvino(checkpoint: Checkpoint, precision: str, folder: Path, candidates
         made = f"exported with optimum-intel {_version('optimum-intel')}, weights in {WEIGHTS[precision]}"
         with tempfile.TemporaryDirectory(dir=folder) as exported:
             _export(checkpoint, WEIGHTS[precision], Path(exported))
-            made += _written(_read(Path(exported) / IR), folder, candidates)
+            made += _written(_read(Path(exported) / IR), folder, rewrite)
     elif precision in ("int8", "int4"):
         made = f"weights compressed to {precision} with NNCF {_version('nncf')}"
-        made += _written(_compressed(checkpoint.exported / IR, precision), folder, candidates)
+        made += _written(_compressed(checkpoint.exported / IR, precision), folder, rewrite)
     else:
         made = "of the exported model"
-        made += _written(_read(checkpoint.exported / IR), folder, candidates)
+        made += _written(_read(checkpoint.exported / IR), folder, rewrite)
     # GenAI reads this at loading; each request carries its own generation settings.
     (folder / CONFIG).write_text(json.dumps(checkpoint.config, indent=2) + "\n", encoding="utf-8")
     return {"made": made}
@@ -60,13 +64,11 @@ def _read(model: Path) -> Any:
         raise RunError(f"OpenVINO cannot read {model}", _last_line(error), "export it again") from error
 
 
-def _written(network: Any, folder: Path, candidates: int | None) -> str:
+def _written(network: Any, folder: Path, rewrite: Rewrite | None) -> str:
     """Write the network, rewritten if requested, with unchanged weight formats; returns the changes as text."""
     import openvino
 
-    from code.benchmarks.gptj import graph
-
-    done = graph.rewrite(network, candidates) if candidates is not None else []
+    done = rewrite(network) if rewrite is not None else []
     try:
         openvino.save_model(network, str(folder / IR), compress_to_fp16=False)
     except RuntimeError as error:
@@ -132,7 +134,7 @@ def _version(package: str) -> str:
 
 
 def main(arguments: list[str]) -> int:
-    """`python -m code.benchmarks.gptj.export CHECKPOINT WEIGHT_FORMAT FOLDER`: entry point of the export process.
+    """`python -m code.benchmarks.text.export CHECKPOINT WEIGHT_FORMAT FOLDER`: entry point of the export process.
 
     fp32 is traced in fp32, everything else in bf16, which halves the checkpoint's memory; shards are read one by one.
     """

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from code.benchmarks.bert.tiny.words import Dice
-from code.benchmarks.gptj.prompt import prompt
-from code.benchmarks.gptj.tiny.articles import article
+from code.benchmarks.text.tiny.articles import Article, article
+from code.benchmarks.words import Dice
 
 POOL = 600
+
+Encode = Callable[[Sequence[Article]], list[tuple[list[int], list[int]]]]
+"""Articles → the token ids of each one's prompt, and those of its summary with the end of text."""
 
 
 @dataclass(frozen=True)
@@ -31,8 +33,8 @@ class Batch:
 class Stream:
     """Batches without end; the same seed and the same calls give the same batches."""
 
-    def __init__(self, seed: str, tokenizer: Any, end: int) -> None:
-        self._seed, self._tokenizer, self._end = seed, tokenizer, end
+    def __init__(self, seed: str, encode: Encode, end: int) -> None:
+        self._seed, self._encode, self._end = seed, encode, end
         self._dice = Dice(f"{seed}/batches")
         self._next = 0
         self._kind: tuple[int, int | None] = (0, None)
@@ -48,9 +50,7 @@ class Stream:
     def _refill(self, tokens: int, longest: int | None) -> None:
         written = [article(self._seed, self._next + i, longest) for i in range(POOL)]
         self._next += POOL
-        prompts = self._tokenizer.encode_batch([prompt(one.text) for one in written])
-        summaries = self._tokenizer.encode_batch([one.highlights for one in written])
-        samples = [([*p.ids, *s.ids, self._end], len(p.ids)) for p, s in zip(prompts, summaries, strict=True)]
+        samples = [([*prompt, *summary], len(prompt)) for prompt, summary in self._encode(written)]
         samples.sort(key=lambda sample: len(sample[0]))
         batches, current = [], [samples[0]]
         for sample in samples[1:]:

@@ -17,14 +17,15 @@ A kind of news is one file under stories/:
 from __future__ import annotations
 
 import functools
+import hashlib
 import itertools
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from code.benchmarks.bert.tiny import words
-from code.benchmarks.bert.tiny.words import Dice
+from code.benchmarks import words
+from code.benchmarks.words import Dice
 from code.common.errors import UsageError
 
 GENERATOR_VERSION = 1
@@ -186,3 +187,12 @@ def article(seed: str, index: int, longest: int | None = None) -> Article:
         length += len(more.split())
     text = " ".join([_render(dice, lead, values), *body])
     return Article(text, "\n".join(_render(dice, sentence, values) for sentence in story.highlights))
+
+
+def generator_digest(own: Iterable[Path]) -> str:
+    """Eight digits that change with anything a data set is generated from: code, words, stories, or one of the benchmark's `own` files."""
+    made_of = [Path(__file__), Path(words.__file__), Path(words.__file__).with_suffix(".txt"), *own]
+    digest = hashlib.sha256()
+    for path in [*made_of, *sorted(p for p in FOLDER.iterdir() if p.is_file())]:
+        digest.update(path.name.encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()[:8]

@@ -1,0 +1,284 @@
+"""Any OpenAI-compatible server as a text generator: vLLM, SGLang, TensorRT-LLM's, llama.cpp's, or `make run_llm_server`.
+
+Prompts are sent as token ids. A server that returns token ids (`return_token_ids`) is believed; of another the text is tokenised again
+with the checkpoint's tokenizer, which need not give the same ids: `server_tokens` says which, and metadata.json repeats it. A request is
+never sent twice: an error of a server is a failed run. Of several servers the one with the fewest outstanding tokens gets the next request.
+"""
+
+from __future__ import annotations
+
+import json
+import queue
+import shutil
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from code.backends.base import Backend, EngineSpec
+from code.backends.generators.base import Event, Generation, GeneratorSpec, failure
+from code.backends.generators.completions import Connection, Server
+from code.backends.generators.text import require_text, text_definition
+from code.common import jsonfile
+from code.common.errors import HarnessError, MissingError, RunError, UsageError, unknown
+from code.fields.consumer import Consumer
+from code.harness.schema.options import OpenAiOptions
+
+ENGINE = Consumer("OpenAI servers", ("precision",), engine=True, backends=("openai",))
+SERVERS = Consumer("OpenAI servers", ("server_urls", "served_model", "server_tokens", "server_timeout"), backends=("openai",))
+FILE, TOKENIZER = "server.json", "tokenizer.json"
+IN_FLIGHT = 64
+"""Concurrent requests where the workload does not say how many."""
+TIMEOUT_S = 600.0
+
+
+class OpenAiGenerator:
+    """Requests on their way to servers, each on a thread of its own with connections that stay open."""
+
+    def __init__(self, options: OpenAiOptions, generation: Generation, capacity: int, tokenizer: Any) -> None:
+        self.capacity = capacity
+        self._options, self._generation, self._tokenizer = options, generation, tokenizer
+        self._servers = [Server.of(url) for url in options.server_urls]
+        self._asked: queue.SimpleQueue[tuple[int, NDArray[np.int32]] | None] = queue.SimpleQueue()
+        self._events: queue.SimpleQueue[Event | HarnessError] = queue.SimpleQueue()
+        self._outstanding = [0] * len(self._servers)
+        self._lock = threading.Lock()
+        self._threads = [threading.Thread(target=self._work, name=f"request {n}", daemon=True) for n in range(capacity)]
+        for thread in self._threads:
+            thread.start()
+
+    def submit(self, request: int, prompt: NDArray[np.int32]) -> None:
+        """Queue it; a thread that is free sends it."""
+        self._asked.put((request, prompt))
+
+    def advance(self, wait_s: float) -> list[Event]:
+        """What has arrived; waits at most `wait_s` for the first."""
+        found: list[Event] = []
+        try:
+            while True:
+                one = self._events.get(timeout=wait_s) if not found else self._events.get_nowait()
+                if isinstance(one, HarnessError):
+                    raise one
+                found.append(one)
+        except queue.Empty:
+            return found
+
+    def close(self) -> None:
+        """End the threads that wait; requests still running are abandoned."""
+        for _ in self._threads:
+            self._asked.put(None)
+
+    def _work(self) -> None:
+        connections = [Connection(server, self._options.server_timeout) for server in self._servers]
+        try:
+            while (asked := self._asked.get()) is not None:
+                self._answer(connections, *asked)
+        except HarnessError as error:
+            self._events.put(error)
+        except Exception as error:
+            self._events.put(failure(error))
+        finally:
+            for connection in connections:
+                connection.close()
+
+    def _answer(self, connections: list[Connection], request: int, prompt: NDArray[np.int32]) -> None:
+        tokens = len(prompt) + self._generation.max_new_tokens
+        with self._lock:
+            number = min(range(len(connections)), key=lambda n: self._outstanding[n])
+            self._outstanding[number] += tokens
+        try:
+            found: list[int] = []
+            text = ""
+            for piece in connections[number].complete(self.body(prompt)):
+                first = not found and not text
+                found += piece.tokens
+                text += piece.text
+                if first and self._generation.stream and (ids := self._ids(found, text)):
+                    self._events.put(Event(request, np.asarray(ids[:1], dtype=np.int32), False))
+            self._events.put(Event(request, np.asarray(self._whole(found, text, connections[number]), dtype=np.int32), True))
+        finally:
+            with self._lock:
+                self._outstanding[number] -= tokens
+
+    def body(self, prompt: NDArray[np.int32]) -> dict[str, Any]:
+        """The request for a prompt. `return_token_ids`, `min_tokens` and `stop_token_ids` are vLLM's; others ignore them."""
+        how = self._generation
+        return {
+            "model": self._options.served_model,
+            "prompt": prompt.tolist(),
+            "max_tokens": how.max_new_tokens,
+            "min_tokens": how.min_new_tokens,
+            "stop_token_ids": list(how.ends),
+            "temperature": 0,
+            "seed": 0,
+            "stream": how.stream,
+            "return_token_ids": self._options.server_tokens == "ids",
+        }
+
+    def _ids(self, tokens: list[int], text: str) -> list[int]:
+        if self._options.server_tokens == "ids":
+            return tokens
+        found: list[int] = self._tokenizer.encode(text, add_special_tokens=False).ids
+        return found
+
+    def _whole(self, tokens: list[int], text: str, connection: Connection) -> list[int]:
+        found = self._ids(tokens, text)
+        if self._options.server_tokens == "text" and len(found) < self._generation.max_new_tokens:
+            found = [*found, self._generation.eos]  # what ended the text is no part of it
+        if not found:
+            raise RunError(
+                f"{connection.server.url} returned no token ids",
+                "it answered, but without token_ids" if text else "the answer is empty",
+                "run with --server_tokens=text, which tokenises its texts again" if text else "see the server's log",
+            )
+        return found
+
+
+class OpenAi(Backend):
+    """OpenAI-compatible servers."""
+
+    name = "openai"
+    label = "OpenAI"
+    runtime_key = "openai_api_version"
+    device = "ANY"
+    makes_precision = True
+    harness_languages = ("python",)
+    reads = (ENGINE, SERVERS)
+
+    def version(self) -> str:
+        """The version of the interface."""
+        return "v1"
+
+    def build_settings(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """What is said of the server's model: it is built there."""
+        return {"benchmark": require_text(self.name, values)[0].name, "precision": ENGINE.of(values)["precision"]}
+
+    def device_identity(self) -> str:
+        """Any: the server has the devices."""
+        return "server"
+
+    def build(self, model: Path, values: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+        """Write what a run needs of the checkpoint: its tokenizer, for servers that return no token ids."""
+        name = require_text(self.name, values)[0].name
+        positions = text_definition(name).open_model(model).positions
+        (folder / FILE).write_text(json.dumps({"benchmark": name, "positions": positions}, indent=4) + "\n", encoding="utf-8")
+        if (model / TOKENIZER).is_file():
+            shutil.copyfile(model / TOKENIZER, folder / TOKENIZER)
+        return {"made": "of the checkpoint's tokenizer; the server has the engine"}
+
+    def options(self, values: Mapping[str, Any], folder: Path) -> OpenAiOptions:
+        """Addresses and name. UsageError without an address."""
+        read = SERVERS.of(values)
+        urls = tuple(url.strip() for url in str(read.get("server_urls") or "").split(",") if url.strip())
+        if not urls:
+            raise UsageError(
+                "no server is given", "the openai backend measures a server that runs already", "add --server_urls=HOST:PORT"
+            )
+        for url in urls:
+            Server.of(url)
+        return OpenAiOptions(
+            server_urls=urls,
+            served_model=str(read.get("served_model") or ""),
+            server_tokens=read.get("server_tokens") or "ids",
+            server_timeout=float(read.get("server_timeout") or TIMEOUT_S),
+        )
+
+    def recorded(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Where the servers are, and what the answers' token ids are."""
+        given = self.options(values, Path())
+        return {"server_urls": list(given.server_urls), "server_tokens": given.server_tokens}
+
+    def load(self, folder: Path, spec: EngineSpec) -> OpenAiGenerator:
+        """Check the servers, and open the requests' threads. Each server must be healthy, have the model and answer twice the same."""
+        asked = GeneratorSpec.require(spec)
+        options = spec.options
+        if not isinstance(options, OpenAiOptions):
+            raise TypeError(f"a server is loaded with OpenAiOptions, not with {type(options).__name__}")
+        if asked.generation.num_beams > 1:
+            raise UsageError(
+                "servers search greedily",
+                f"num_beams is {asked.generation.num_beams}",
+                "add --num_beams=1, for the open division",
+            )
+        tokenizer = _tokenizer(folder) if options.server_tokens == "text" else None
+        longest = asked.longest_prompt + asked.generation.max_new_tokens
+        named = [_checked(Server.of(url), options, longest) for url in options.server_urls]
+        options = OpenAiOptions(options.server_urls, named[0], options.server_tokens, options.server_timeout)
+        generator = OpenAiGenerator(
+            options, asked.generation, max(1, spec.streams * (asked.requests_in_flight or IN_FLIGHT)), tokenizer
+        )
+        try:
+            _require_deterministic(generator)
+        except BaseException:
+            generator.close()
+            raise
+        return generator
+
+
+def _tokenizer(folder: Path) -> Any:
+    from tokenizers import Tokenizer
+
+    if not (folder / TOKENIZER).is_file():
+        raise MissingError(
+            "texts cannot be tokenised again: the checkpoint has no tokenizer.json",
+            "server_tokens is text",
+            "use a server that returns token ids, with --server_tokens=ids",
+        )
+    return Tokenizer.from_file(str(folder / TOKENIZER))
+
+
+def _checked(server: Server, options: OpenAiOptions, longest: int) -> str:
+    """The name of the served model, of a server that is healthy and takes `longest` tokens."""
+    connection = Connection(server, options.server_timeout)
+    try:
+        status, _ = connection.get("/health")
+        if status not in (200, 404):  # not every server has it
+            raise RunError(f"{server.url} is not healthy", f"/health answers {status}", "see the server's log")
+        status, body = connection.get("/v1/models")
+        listed = _listed(body) if status == 200 else {}
+    finally:
+        connection.close()
+    if not listed:
+        raise RunError(f"{server.url} lists no models", f"/v1/models answers {status}", "it must be an OpenAI-compatible server")
+    name = options.served_model or (next(iter(listed)) if len(listed) == 1 else "")
+    if name not in listed:
+        raise unknown("served model", name, listed, "--served_model")
+    limit = listed[name]
+    if limit is not None and limit < longest:
+        raise UsageError(
+            f"{server.url} takes {limit:,} tokens of {name}",
+            f"the longest prompt and its text have {longest:,}",
+            "start the server with a longer context (vLLM: --max-model-len)",
+        )
+    return name
+
+
+def _listed(body: bytes) -> dict[str, int | None]:
+    """Name → context length of the models that a server lists; None where it does not say."""
+    try:
+        entries = jsonfile.parse(body)["data"]
+        return {str(one["id"]): one["max_model_len"] if isinstance(one.get("max_model_len"), int) else None for one in entries}
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return {}
+
+
+def _require_deterministic(generator: OpenAiGenerator) -> None:
+    """RunError where the same prompt has two answers."""
+    prompt = np.asarray([1, 2, 3, 4], dtype=np.int32)
+    answers: list[list[int]] = []
+    for number in range(2):
+        generator.submit(number, prompt)
+        while len(answers) <= number:
+            answers += [event.tokens.tolist() for event in generator.advance(1.0) if event.finished]
+    if answers[0] != answers[1]:
+        raise RunError(
+            "the server answers the same prompt differently each time",
+            f"{len(answers[0])} and {len(answers[1])} tokens, at temperature 0",
+            "start it with greedy decoding",
+        )
+
+
+BACKEND = OpenAi()

@@ -1,0 +1,64 @@
+"""Scores LoadGen's accuracy log of Llama 3.1 8B: decodes the generated token ids and compares them with the reference summaries."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from code.benchmarks.llama3_1_8b import preprocess, tokenizer
+from code.benchmarks.text import cnndm, rouge
+from code.benchmarks.text.sentences import Splitter
+from code.benchmarks.text.token_log import read_log
+from code.common.errors import UsageError
+from code.results.accuracy_log import LOG_NAME
+
+
+def check(
+    benchmark: str,
+    log_dir: Path,
+    preprocessed_dir: Path,
+    data: Path,
+    vocabulary: Path,
+    split: Splitter,
+    *,
+    entries_of_model: int = 0,
+    complete: bool = True,
+) -> dict[str, float]:
+    """ROUGE and lengths (code/benchmarks/text/rouge.py) of the accuracy log in `log_dir`.
+
+    Args:
+        preprocessed_dir: the arrays that the run read (preprocess.py).
+        data, vocabulary: what they were made from.
+        entries_of_model: size of the model's output layer, if larger than the vocabulary.
+        complete: whether every sample must be there; a compliance run logs only some of them.
+
+    Raises:
+        MissingError: the log, the arrays or an input is not there.
+        UsageError: the arrays were made from other inputs.
+        RunError: the log is truncated, a sample is missing or unknown, or a response is not a sequence of vocabulary tokens.
+    """
+    prompts = preprocess.load(benchmark, preprocessed_dir)
+    if not preprocess.is_current(benchmark, preprocessed_dir, data, vocabulary):
+        raise UsageError(
+            f"{preprocessed_dir} was not made from {data} and {vocabulary}",
+            "the digests of the inputs differ from those in its manifest, so sample indices do not correspond",
+            f"run `make preprocess_data BENCHMARKS={benchmark}`, then the accuracy run again",
+        )
+    entries = max(prompts.vocabulary, entries_of_model)
+    found = read_log(Path(log_dir) / LOG_NAME, len(prompts), entries, complete=complete)
+    return score(found, cnndm.read(data, benchmark), tokenizer.read(vocabulary), split)
+
+
+def score(
+    found: Mapping[int, NDArray[np.signedinteger[Any]]],
+    samples: Sequence[cnndm.Sample],
+    opened: tokenizer.Llama3Tokenizer,
+    split: Splitter,
+) -> dict[str, float]:
+    """ROUGE and lengths of generated tokens, by sample index."""
+    texts = opened.decode([tokens.tolist() for tokens in found.values()])
+    return rouge.score(texts, [samples[index].highlights for index in found], split)

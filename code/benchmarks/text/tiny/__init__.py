@@ -1,0 +1,1 @@
+"""Generated articles and the training of tiny models that summarise them."""
