@@ -52,6 +52,8 @@ help: ## List the targets; TARGET=run shows the options of one
 # A target that does not exist: named with the nearest.
 .DEFAULT:
 	@$(SCRIPT)/help.sh '$(subst ','\'',$@)' >&2
+# A file of this kind that is absent is no target.
+$(HERE)Makefile.const $(HERE)Makefile.compat: ;
 
 .PHONY: completion
 completion: ## Print how to complete targets, options, systems … with the Tab key in bash or zsh

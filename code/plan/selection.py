@@ -20,6 +20,10 @@ from configs.inspection import duplicates, place_of_field, system_of
 from configs.loading import ConfigProblem, LoadedFile, folder_names, holds_configs, load, load_folders, use_folder
 
 
+class NoConfigError(MissingError):
+    """A system has no config at all for a benchmark and scenario."""
+
+
 @dataclass(frozen=True)
 class SystemChoice:
     """The system of a request.
@@ -294,7 +298,7 @@ def no_config(benchmark: Benchmark, scenario: Scenario, choice: SystemChoice, se
         )
     others = sorted({system_of(e) for e in entries} | set(folder_names(benchmark)) - {""})
     near = nearest(choice.name, others)
-    return MissingError(
+    return NoConfigError(
         f"{choice.name} has no config for {benchmark} {scenario}",
         f"configs exist for {len(others)} systems" + (f", the nearest is {near}" if near else ""),
         f"run `make add_system NAME={choice.name}` for a first one with estimated values, or choose another with --system=NAME",

@@ -15,7 +15,7 @@ from code.fields.table import FIELDS, field_table
 from code.machine.detect import DetectedSystem
 from code.plan import conf_files, config_versions, flags, limits
 from code.plan.request import Request, Value
-from code.plan.selection import SystemChoice, no_config, not_loaded, resolve_system, select, use_configs
+from code.plan.selection import NoConfigError, SystemChoice, no_config, not_loaded, resolve_system, select, use_configs
 from code.rules.benchmarks import every_facts
 from configs.configuration import Detected, Registered
 from configs.inspection import CLASS_ONLY, checked, fields_of, misplaced, place_of, placeholders
@@ -135,10 +135,14 @@ def build(request: Request) -> tuple[list[Workload], list[Unplanned]]:
     every = "all" in [w.lower() for w in request["config_ver"]]
     workloads: list[Workload] = []
     failed: list[Unplanned] = []
+    without: dict[str, None] = {}
     for benchmark, scenario, alternatives in wanted:
         try:
             workload = _planned(request, choice, benchmark, scenario, alternatives, every)
         except HarnessError as error:
+            if isinstance(error, NoConfigError) and "all" in [w.lower() for w in request["benchmarks"]]:
+                without[str(benchmark)] = None
+                continue
             label = f"{definition_of(benchmark).full_name(alternatives[0].accuracy_target)} {scenario}"
             failed.append(Unplanned(label, error))
         else:
@@ -146,6 +150,9 @@ def build(request: Request) -> tuple[list[Workload], list[Unplanned]]:
     if not workloads and not failed:
         names = ", ".join(str(b) for b in benchmarks)
         raise MissingError(f"no config of {choice.name} for {names}", "", "run `make list_configs`")
+    if without and workloads:
+        note = f"left out of --benchmarks=all, for {choice.name} has no config: {', '.join(without)}"
+        workloads[0] = replace(workloads[0], notes=(*workloads[0].notes, note))
     return workloads, failed
 
 
@@ -157,7 +164,9 @@ def _planned(
     alternatives: list[WorkloadSetting],
     every: bool,
 ) -> Workload | None:
-    """One workload; None where every config is asked for and this build can run none of them."""
+    """One workload; None where every config is asked for and the benchmark has none of that setting or this build cannot run it."""
+    if every and alternatives[0].accuracy_target.name not in definition_of(benchmark).facts.targets:
+        return None
     _require_target(benchmark, alternatives[0])
     own_first = sorted(alternatives, key=lambda one: one.harness_type not in HARNESS_TYPES)
     found = select(benchmark, scenario, choice, own_first, str(request["config_suffix"] or ""))

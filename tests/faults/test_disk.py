@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+from pathlib import Path
 
 import pytest
 
@@ -24,12 +25,14 @@ def test_a_file_that_fails_meanwhile(number: int, monkeypatch: pytest.MonkeyPatc
 
 
 def test_a_folder_of_configs_that_changes_while_it_is_read(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
+    gone = f"{tmp_path}/ND_H100_v5"
+
     def holds(_root: object) -> bool:
-        raise FileNotFoundError(errno.ENOENT, "No such file or directory", "/proc/4913")
+        raise FileNotFoundError(errno.ENOENT, "No such file or directory", gone)
 
     monkeypatch.setattr(selection, "holds_configs", holds)
-    status = main.main(["--action=run", "--dry_run", "--benchmarks=bert", "--scenarios=offline", "--config_dir=/proc"])
+    status = main.main(["--action=run", "--dry_run", "--benchmarks=bert", "--scenarios=offline", f"--config_dir={tmp_path}"])
     said = capsys.readouterr().err
-    assert status == 2 and "config_dir /proc cannot be read" in said and "/proc/4913" in said
+    assert status == 2 and f"config_dir {tmp_path} cannot be read" in said and gone in said

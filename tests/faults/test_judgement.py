@@ -29,7 +29,8 @@ def workload() -> Workload:
 
 
 def job(workload: Workload, computes: bool = True) -> Any:
-    runtime = SimpleNamespace(computes=computes, label="OpenVINO", runtime_key="openvino_version", version=lambda: "1")
+    names = {"label": "OpenVINO", "runtime_key": "openvino_version"}
+    runtime = SimpleNamespace(computes=computes, version=lambda: "1", recorded=lambda _values: {}, **names)
     return SimpleNamespace(workload=workload, backend=runtime)
 
 

@@ -12,6 +12,7 @@ import pytest
 
 from code.benchmarks.bert import facts as bert
 from code.benchmarks.gptj import facts as gptj
+from code.benchmarks.text.punkt_model import PUNKT
 from code.benchmarks.unet3d import facts as unet3d
 from code.rules.benchmark_facts import PublishedFile
 from code.rules.benchmarks import facts_of
@@ -25,7 +26,7 @@ FILES = {
     gptj.ARCHIVE: (24_329_181_450, 24_330),
     gptj.MODEL: (None, 24_330),
     gptj.DATA: (None, 60),
-    gptj.PUNKT: (4_319_076, 5),
+    PUNKT: (4_319_076, 5),
     gptj.CALIBRATION: (41_000, 0),
     unet3d.MODEL: (None, 124),
 }

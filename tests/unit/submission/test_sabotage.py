@@ -110,7 +110,7 @@ def test_it_is_found(outcomes: dict[str, Outcome], name: str) -> None:
     (hit,) = hits
     assert (hit.error, hit.own) == (row.error, row.own), hit
     assert row.step in hit.next_step and (hit.next_step or row.check == "round"), hit.next_step
-    others = {one.check for one in done.found if one is not hit}
+    others = {one.check for one in done.found if one is not hit and "power-dev's own check was not run" not in one.what}
     assert "*" in row.also or others == set(row.also), every
 
 
