@@ -89,6 +89,10 @@ tensorrt_rtx: packages_tensorrt_rtx ## Install TensorRT-RTX, which builds engine
 .PHONY: tensorrt
 tensorrt: packages_tensorrt ## Install TensorRT on a machine with an NVIDIA GPU
 
+.PHONY: triton
+triton: ## Install Triton Inference Server and its client, in an environment of their own
+	@export VENV="$$VENV-triton" && $(SCRIPT)/environment.sh triton
+
 .PHONY: link_dirs
 link_dirs: ## Link build/{data,models,preprocessed_data} into the scratch path
 	@$(SCRIPT)/link_dirs.sh "$$BUILD_DIR" "$$MLPERF_SCRATCH_PATH" "$$SCRATCH_ORIGIN"
@@ -96,7 +100,8 @@ link_dirs: ## Link build/{data,models,preprocessed_data} into the scratch path
 READY = runtime link_dirs
 # Optional packages for options given in RUN_ARGS.
 NAMED_PACKAGES = $(if $(findstring tensorrt_rtx,$(RUN_ARGS)),packages_tensorrt_rtx packages_calibration) \
-  $(if $(filter %=int8 %=fp8 %:int8 %:fp8,$(RUN_ARGS)),packages_calibration)
+  $(if $(filter %=int8 %=fp8 %:int8 %:fp8,$(RUN_ARGS)),packages_calibration) \
+  $(if $(findstring dry_run,$(RUN_ARGS)),,$(if $(findstring triton,$(RUN_ARGS)),triton))
 
 .PHONY: download_data
 download_data: $(READY) ## Download the data sets (tiny: generate them)
@@ -132,8 +137,12 @@ run: $(READY) $(NAMED_PACKAGES) ## Generate the engines, then run the harness
 generate_engines: $(READY) $(NAMED_PACKAGES) ## Build the engines that RUN_ARGS need
 	@$(HARNESS) --action=generate_engines $(NAMED_BENCHMARKS) @RUN_ARGS
 
+.PHONY: generate_triton_config
+generate_triton_config: $(READY) ## Write the model repository that Triton Inference Server serves, without starting it
+	@$(HARNESS) --action=generate_triton_config $(NAMED_BENCHMARKS) @RUN_ARGS
+
 .PHONY: run_harness
-run_harness: $(READY) ## Run LoadGen with the engines already built
+run_harness: $(READY) $(if $(findstring triton,$(RUN_ARGS)),triton) ## Run LoadGen with the engines already built
 	@$(HARNESS) --action=run_harness $(NAMED_BENCHMARKS) @RUN_ARGS
 
 .PHONY: run_harness_power

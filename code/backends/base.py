@@ -32,6 +32,9 @@ BACKENDS: dict[str, str] = {
 }
 """Backend name → module that defines BACKEND."""
 
+CLIENTS: dict[str, str] = {"triton": "code.backends.triton.client"}
+"""Name in run.json → module whose BACKEND only loads: its engines are built by another, and computed by a server."""
+
 INSTEAD = {"openvino": "onnxruntime"}
 """A runtime that some platforms have no package of → the one that takes its place there; both are also the packages' names."""
 
@@ -132,6 +135,18 @@ def backend(name: str) -> Backend:
     if module is None:
         raise unknown("backend", name, BACKENDS, "--backend")
     return cast(Backend, importlib.import_module(module).BACKEND)
+
+
+class Loader(Protocol):
+    """What loads an engine for a run: a backend, or the client of a server."""
+
+    def load(self, folder: Path, spec: EngineSpec) -> Any:
+        """Load the engine in `folder`."""
+
+
+def loader(name: str) -> Loader:
+    """What loads run.json's engines of the name `name`; UsageError for an unknown one."""
+    return cast(Loader, importlib.import_module(CLIENTS[name]).BACKEND) if name in CLIENTS else backend(name)
 
 
 def missing_sdk(package: str, extra: str, error: Exception) -> MissingError:

@@ -10,7 +10,7 @@ from code.fields.rows import rounds
 from code.fields.rows.others import ACCEPTED_OTHERS
 
 JETSON = "it sets Jetson hardware, which this harness does not run on"
-TRITON = "it configures Triton Inference Server, which this harness does not start"
+BATCHERS = "each stream batches for itself"
 GEMM_PLUGIN = "it configures a GEMM plugin of NVIDIA's harness; graphs that use the plugin load with plugin_libs"
 LWIS = "it tunes the thread layout of NVIDIA's LWIS harness; here each stream has threads of its own"
 OWN_STREAM = "computing has a CUDA stream of its own"
@@ -70,17 +70,7 @@ ACCEPTED: dict[str, str] = {
     "dla_num_issuers": JETSON,
     "max_dlas": JETSON,
     # Triton
-    "batch_triton_requests": TRITON,
-    "buffer_manager_thread_count": TRITON,
-    "gather_kernel_buffer_threshold": TRITON,
-    "instance_group_count": TRITON,
-    "max_queue_delay_usec": TRITON,
-    "num_concurrent_batchers": TRITON,
-    "num_concurrent_issuers": TRITON,
-    "output_pinned_memory": TRITON,
-    "preferred_batch_size": TRITON,
-    "request_timeout_usec": TRITON,
-    "use_concurrent_harness": TRITON,
+    "num_concurrent_batchers": BATCHERS,
     **ACCEPTED_OTHERS,
     **rounds.REASONS,
 }

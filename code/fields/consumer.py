@@ -46,6 +46,7 @@ class Run:
         language: of the harness: 'cpp', 'python', or 'auto' if it is not yet chosen.
         precision: of the graph: fp8 if use_fp8 is set.
         graphs: whether the backend compiles a graph that is first converted to the precision.
+        served: whether its engines are behind Triton.
     """
 
     backend: str
@@ -55,6 +56,7 @@ class Run:
     language: str
     precision: str
     graphs: bool
+    served: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,6 +69,7 @@ class Consumer:
         engine: whether each of them decides what an engine is, so that another value means another engine.
         backends, devices, benchmarks, languages, precisions: the runs that it takes part in; empty means all.
         graphs: whether it takes part only where a graph is made in the precision of the run.
+        served: whether it takes part only where engines are behind Triton.
         notes: field → additional note for the documentation. For a consumer of one harness language: what the other
             language's harness does instead, as the end of 'the Python harness …'.
     """
@@ -80,6 +83,7 @@ class Consumer:
     languages: tuple[str, ...] = ()
     precisions: tuple[str, ...] = ()
     graphs: bool = False
+    served: bool = False
     notes: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -103,7 +107,8 @@ class Consumer:
             (self.precisions, run.precision),
             (self.languages, run.language if run.language != AUTO or not self.languages else self.languages[0]),
         )
-        return all(not allowed or value in allowed for allowed, value in conditions) and (run.graphs or not self.graphs)
+        fits = all(not allowed or value in allowed for allowed, value in conditions)
+        return fits and (run.graphs or not self.graphs) and (run.served or not self.served)
 
     def reads(self, name: str, run: Run) -> bool:
         """Whether it uses the option `name` in a run: the option itself may apply to some benchmarks and scenarios only."""

@@ -167,13 +167,8 @@ def notes(words: Sequence[str], parts: Version) -> list[str]:
 def instead(asked: WorkloadSetting, found: WorkloadSetting, system: str) -> str:
     """Why a config is of another setting than the one asked for; '' if it is of that one."""
     reasons = []
-    if asked.harness_type is not found.harness_type and asked.harness_type not in OWN:
-        server = (
-            "use the heterogeneous MIG harness"
-            if asked.harness_type is HarnessType.HeteroMIG
-            else "start Triton Inference Server"
-        )
-        reasons.append(f"this harness does not {server}")
+    if asked.harness_type is HarnessType.HeteroMIG is not found.harness_type:
+        reasons.append("this harness does not use the heterogeneous MIG harness")
     if asked.power_setting is not found.power_setting:
         reasons.append(f"{system} has no config for {asked.power_setting}; power limits and clocks stay as they are")
     return f"config version {asked.config_ver()!r} runs as {found.config_ver()!r}: {'; '.join(reasons)}" if reasons else ""

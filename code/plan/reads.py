@@ -13,6 +13,7 @@ PLANNING = (
     *(
         "simulate",
         "run_llm_server",
+        "generate_triton_config",
         "power_dry_run",
         "check_engines",
         "run_audit_harness",

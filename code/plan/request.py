@@ -10,7 +10,6 @@ from typing import Any
 from code.benchmarks.benchmark import definition_of
 from code.common.constants import AccuracyTarget, Benchmark, HarnessType, PowerSetting, Scenario, WorkloadSetting
 from code.common.errors import UsageError, nearest, unknown
-from code.fields.accepted import TRITON
 from code.fields.field import FALSE, TRUE, Field
 from code.fields.table import FIELDS, field_table, lookup
 from code.plan import config_versions
@@ -174,9 +173,6 @@ def parse(arguments: Sequence[str], environment: Mapping[str, str] = os.environ)
     fast = given.get("fast", Value(False, ""))
     if fast.value:
         given.setdefault("min_duration", Value(FAST_MIN_DURATION_MS, fast.origin))
-    if given.get("use_triton", Value(False, "")).value:
-        del given["use_triton"]
-        warnings.append(f"use_triton is not used: {TRITON}")
     return Request(given, (*warnings, *Request(given).unused()))
 
 

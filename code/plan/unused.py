@@ -50,6 +50,8 @@ def reason(name: str, run: Run) -> str:
         return f"it is for {', '.join(field.benchmarks)}"
     if field.scenarios and run.scenario not in field.scenarios:
         return f"it is for {', '.join(field.scenarios)}"
+    if not run.served and all(consumer.served for consumer in consumers_of(name)):
+        return "it is for runs behind Triton: --config_ver=triton"
     return _other_language(name, run) or _other_runs(name, run) or f"{run.backend} compiles the model as it is"
 
 

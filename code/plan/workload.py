@@ -20,14 +20,18 @@ from code.rules.benchmarks import every_facts
 from configs.configuration import Detected, Registered
 from configs.inspection import CLASS_ONLY, checked, fields_of, misplaced, place_of, placeholders
 
-HARNESS_TYPES = (HarnessType.Custom, HarnessType.LWIS)
-"""Supported harness types; both mean this project's harness."""
+DIRECT = (HarnessType.Custom, HarnessType.LWIS)
+"""Harness types that mean this project's harness, with engines in its own process."""
+SERVED = (HarnessType.Triton, HarnessType.TritonUnified)
+"""Harness types whose engines are behind Triton Inference Server."""
+HARNESS_TYPES = (*DIRECT, *SERVED)
+"""Supported harness types."""
 OTHER_HARNESSES = {
     HarnessType.HeteroMIG: "the heterogeneous MIG harness",
     HarnessType.LON_Node: "the two nodes of the network division",
     HarnessType.SUT_Node: "the two nodes of the network division",
 }
-"""Harness type → what its configs need; Triton's are not listed."""
+"""Harness type → what its configs need."""
 
 TEXT, TEXT_BACKEND = "text", "tensorrt_llm"
 """The family of benchmarks that generate text, and the backend of configs that name none, as those of other harnesses do."""
@@ -170,12 +174,13 @@ def _planned(
     _require_target(benchmark, alternatives[0])
     own_first = sorted(alternatives, key=lambda one: one.harness_type not in HARNESS_TYPES)
     found = select(benchmark, scenario, choice, own_first, str(request["config_suffix"] or ""))
-    if every and (found is None or found.config.setting.harness_type not in HARNESS_TYPES):
+    if every and (found is None or found.config.setting.harness_type not in DIRECT):
         return None
     if found is None:
         raise no_config(benchmark, scenario, choice, alternatives[0])
     config = found.config
     values, remarks = resolve(config, request, benchmark, scenario, choice.detected)
+    values = _served(values, alternatives[0], config)
     values = named(values, benchmark, scenario, choice.name, config)
     if other := config_versions.instead(alternatives[0], config.setting, choice.name):
         remarks.append(f"{definition_of(benchmark).full_name(alternatives[0].accuracy_target)} {scenario}: {other}")
@@ -244,9 +249,6 @@ def resolve(
     remarks += limits.use_installed(values, chosen="backend" in request.overrides())
     for name in ("test_mode", "test_query_count", "fast"):
         values[name] = request.given.get(name, values[name])
-    triton = READS.of(values)["use_triton"]
-    if triton.value:
-        raise _no_triton(config, f"use_triton is set by {triton.origin}")
     limits.check(values, scenario)
     definition_of(benchmark).require_values({name: item.value for name, item in values.items()})
     return MappingProxyType(values), remarks
@@ -254,17 +256,21 @@ def resolve(
 
 def _require_harness(config: Registered) -> None:
     if config.setting.harness_type not in HARNESS_TYPES:
-        raise _no_triton(config, f"it is registered for HarnessType.{config.setting.harness_type.name}")
+        raise MissingError(
+            f"config class {config.cls.__name__} needs {OTHER_HARNESSES[config.setting.harness_type]}, which is not supported",
+            f"it is registered for HarnessType.{config.setting.harness_type.name}; "
+            f"supported: {', '.join(one.name for one in HARNESS_TYPES)}",
+            "choose the system's default config (leave --config_ver out), or use the harness this one was written for",
+            config.where,
+        )
 
 
-def _no_triton(config: Registered, why: str) -> MissingError:
-    needed = OTHER_HARNESSES.get(config.setting.harness_type, "Triton Inference Server")
-    return MissingError(
-        f"config class {config.cls.__name__} needs {needed}, which is not supported",
-        f"{why}; supported: {', '.join(t.name for t in HARNESS_TYPES)}",
-        "choose the system's default config (leave --config_ver out), or use the harness this one was written for",
-        config.where,
-    )
+def _served(values: Mapping[str, Value], asked: WorkloadSetting, config: Registered) -> Mapping[str, Value]:
+    """The values, with use_triton where the config version or the config is Triton's and nothing else says so."""
+    if READS.of(values)["use_triton"].value is not None or not {asked.harness_type, config.setting.harness_type} & set(SERVED):
+        return values
+    origin = f"config version {asked.config_ver()}" if asked.harness_type in SERVED else f"config {config.where}"
+    return MappingProxyType({**values, "use_triton": Value(True, origin)})
 
 
 def _from_class(value: Any, origin: str, detected: DetectedSystem) -> Value:

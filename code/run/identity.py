@@ -8,6 +8,7 @@ from code.backends.base import Backend
 from code.fields.consumer import Consumer
 from code.plan.workload import Workload
 from code.results.metadata import RunIdentity
+from code.run.language import served
 
 READS = Consumer("results", ("precision",))
 
@@ -20,7 +21,8 @@ def run_identity(workload: Workload, mode: str, runtime: Backend, samples: int, 
     """
     variant = workload.variant if runtime.computes else "simulated"
     suffix = "" if variant in ("reference", "simulated") else f"_{variant}"
-    system = f"{workload.system_id}_{runtime.label}{suffix}"
+    server = "_Triton" if served(workload) else ""
+    system = f"{workload.system_id}_{runtime.label}{server}{suffix}"
     extras: dict[str, Any] = {"precision": READS.of(workload)["precision"], "system_id": workload.system_id}
     extras |= runtime.recorded(workload.plain())
     if not runtime.computes:

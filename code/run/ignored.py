@@ -9,7 +9,7 @@ from code.fields.consumer import Run
 from code.plan.unused import unused
 from code.plan.workload import Workload
 from code.precision.graphs import precision_of
-from code.run.language import asked_language
+from code.run.language import asked_language, served
 from code.run.placement import on_gpus
 
 
@@ -31,4 +31,5 @@ def reader(workload: Workload, runtime: Backend) -> Run:
         language=asked_language(workload),
         precision=precision_of(workload.plain()),
         graphs=not runtime.makes_precision,
+        served=served(workload),
     )

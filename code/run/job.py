@@ -86,7 +86,9 @@ class Job:
     def language(self) -> language.Choice:
         """The harness language; the reason is printed once."""
         asked = language.asked_language(self.workload)
-        choice = language.choose(asked, self.backend.name, str(self.dataset["kind"]), self.backend.harness_languages)
+        choice = language.choose(
+            asked, self.backend.name, str(self.dataset["kind"]), language.supported(self.workload, self.backend)
+        )
         if asked != choice.language:
             self.notices.say(f"harness: {choice.language} ({choice.why})")
         return choice

@@ -9,6 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from code.backends.base import Backend
 from code.common import jsonfile, paths
 from code.common.errors import UsageError
 from code.fields.consumer import Consumer, Readable
@@ -21,6 +22,9 @@ QUICK_S = 20.0
 
 
 READS = Consumer("harness language", ("harness_lang",))
+
+
+SERVED = Consumer("Triton", ("use_triton",))
 
 
 @dataclass(frozen=True)
@@ -39,6 +43,16 @@ def binary() -> Path:
 def asked_language(values: Readable) -> str:
     """'auto', 'cpp' or 'python': the requested or the decided language."""
     return str(READS.of(values)["harness_lang"])
+
+
+def served(values: Readable) -> bool:
+    """Whether the workload's engines are behind Triton."""
+    return bool(SERVED.of(values)["use_triton"])
+
+
+def supported(values: Readable, runtime: Backend) -> Sequence[str]:
+    """The languages of the harness that can run a workload: Triton's client is in Python."""
+    return (PYTHON,) if served(values) else runtime.harness_languages
 
 
 def choose(asked: str, backend: str, kind: str, languages: Sequence[str] = (CPP, PYTHON)) -> Choice:

@@ -10,7 +10,6 @@ from typing import Any
 
 from code.common import console, paths
 from code.common.errors import Interrupted, MissingError, UsageError
-from code.common.files import atomic_write
 from code.harness.schema.run_spec import RunSpec
 from code.results import loadgen_log, settings_check
 from code.results.loadgen_log import LoadGenLog
@@ -19,7 +18,8 @@ from code.run import launch
 from code.run.forecast import forecast
 from code.run.observers import Test, observed
 from code.run.resolved import Resolved
-from code.run.settings import conf_text, user_conf
+from code.run.serving import serving
+from code.run.settings import user_conf, write_conf
 from code.run.spec import run_spec
 from code.run.surroundings import shares, watched
 
@@ -34,13 +34,12 @@ def run(job: Resolved, mode: str, folder: Path, label: str) -> LoadGenLog:
         )
     scenario = job.workload.scenario.loadgen
     conf = _settings(job)
-    with atomic_write(folder / "user.conf") as out:
-        out.write(conf_text(job.workload.loadgen_model, scenario, conf))
+    write_conf(folder / "user.conf", job.workload.loadgen_model, scenario, conf)
     spec = _spec(job, mode, folder, conf)
     needed = forecast(spec, conf)
     console.say(f"{label}: {needed.words()}")
-    with observed(Test(job.workload, mode, folder, job.placement, job.backend.computes)):
-        launch.run(spec, label, job.language.language, needed=needed)
+    with observed(Test(job.workload, mode, folder, job.placement, job.backend.computes)), serving(job, spec) as asked:
+        launch.run(asked, label, job.language.language, needed=needed)
     log = loadgen_log.read_detail(folder / "mlperf_log_detail.txt")
     settings_check.require_settings(conf, log, scenario=scenario, mode=mode)
     return log
@@ -57,8 +56,8 @@ def probe(job: Resolved, label: str) -> tuple[dict[str, float], MachineState]:
     folder = Path(tempfile.mkdtemp(prefix=f"{job.workload.full_name}-{job.workload.scenario}-", dir=parent))
     spec = _spec(job, "PerformanceOnly", folder, {})
     try:
-        with watched(devices, label, shares(job.workload)) as seen:
-            found = launch.probe(spec, label, job.language.language, folder)
+        with watched(devices, label, shares(job.workload)) as seen, serving(job, spec) as asked:
+            found = launch.probe(asked, label, job.language.language, folder)
     except (Interrupted, KeyboardInterrupt):
         shutil.rmtree(folder, ignore_errors=True)
         raise
@@ -92,8 +91,7 @@ def simulate(job: Resolved, folder: Path, label: str, most_queries: float) -> bo
     cut = rate * needed.least_s > most_queries
     if cut:
         conf["min_duration"] = int(1000 * most_queries / rate)
-    with atomic_write(folder / "user.conf") as out:
-        out.write(conf_text(job.workload.loadgen_model, job.workload.scenario.loadgen, conf))
+    write_conf(folder / "user.conf", job.workload.loadgen_model, job.workload.scenario.loadgen, conf)
     launch.simulate(whole, label)
     return cut
 

@@ -10,7 +10,9 @@ from code.benchmarks.benchmark import BenchmarkDefinition
 from code.plan.workload import Workload
 from code.precision import graph_for
 from code.run import simulation
+from code.run.language import served
 from code.run.placement import Placement
+from code.run.servable import require_servable
 
 
 def graph(
@@ -27,6 +29,8 @@ def graph(
         make: make it where it is not there.
         again: make it even where it is there.
     """
+    if served(workload):
+        require_servable(workload, runtime)
     if not runtime.computes:
         return simulation.table_file(workload, placement, _lengths(definition))
     return graph_for(workload, make=make, again=again)

@@ -95,7 +95,7 @@ def with_remembered(job: Resolved) -> Workload:
         return workload
     try:
         asked = language.asked_language(workload)  # not the job's, which prints why it was chosen
-        chosen = language.choose(asked, job.backend.name, str(job.dataset["kind"]), job.backend.harness_languages)
+        chosen = language.choose(asked, job.backend.name, str(job.dataset["kind"]), language.supported(workload, job.backend))
         return measured.with_remembered(workload, _memory(job, chosen))
     except HarnessError:
         return workload  # no engine, model or data yet, so no measurement either
@@ -120,4 +120,6 @@ def _memory(job: Resolved, chosen: language.Choice) -> Memory:
         "multiple": spec_fields.length_multiple(job.workload),
         "dataset": [job.dataset.get(name) for name in ("kind", "folder", "count")],
     }
+    if language.served(job.workload):
+        of["served"] = True
     return Memory(of)

@@ -40,6 +40,10 @@ class Resolved(Protocol):
         """The devices."""
 
     @property
+    def graph(self) -> Path:
+        """The graph the engine is built from, or the table of a simulated engine."""
+
+    @property
     def engines(self) -> Engines:
         """One engine for each kind of device."""
 

@@ -177,20 +177,24 @@ def test_every_harness_type_and_power_setting_loads(drop_in: DropIn) -> None:
     assert len(workloads) == 2 and errors == [], "'all' is what this build can run"
 
 
-@pytest.mark.parametrize(
-    ("harness", "version", "word"),
-    [("Triton", "triton", "Triton"), ("TritonUnified", "triton_unified", "Triton"), ("HeteroMIG", "hetero", "MIG")],
-)
-def test_selecting_a_harness_that_is_not_here_says_what_is_missing(
-    drop_in: DropIn, harness: str, version: str, word: str
-) -> None:
+def test_selecting_a_harness_that_is_not_here_says_what_is_missing(drop_in: DropIn) -> None:
     path = drop_in.bert_offline(
-        f"@ConfigRegistry.register(HarnessType.{harness}, AccuracyTarget.k_99, PowerSetting.MaxP)\n"
-        "class L4x1(OfflineGPUBaseConfig):\n    system = KnownSystem.L4x1\n    offline_expected_qps = 900\n    use_triton = True\n"
+        "@ConfigRegistry.register(HarnessType.HeteroMIG, AccuracyTarget.k_99, PowerSetting.MaxP)\n"
+        "class L4x1(OfflineGPUBaseConfig):\n    system = KnownSystem.L4x1\n    offline_expected_qps = 900\n"
     )
-    error = drop_in.refusal("--system=L4x1", f"--config_ver={version}")
-    assert error.exit_status == 3 and word in error.what and "Custom" in error.why
+    error = drop_in.refusal("--system=L4x1", "--config_ver=hetero")
+    assert error.exit_status == 3 and "MIG" in error.what and "Custom" in error.why
     assert error.where.startswith(f"{path}:")
+
+
+@pytest.mark.parametrize(("harness", "version"), [("Triton", "triton"), ("TritonUnified", "triton_unified")])
+def test_tritons_classes_run_behind_triton(drop_in: DropIn, harness: str, version: str) -> None:
+    drop_in.bert_offline(
+        f"@ConfigRegistry.register(HarnessType.{harness}, AccuracyTarget.k_99, PowerSetting.MaxP)\n"
+        "class L4x1(OfflineGPUBaseConfig):\n    system = KnownSystem.L4x1\n    offline_expected_qps = 900\n"
+    )
+    found = drop_in.one("--system=L4x1", f"--config_ver={version}")
+    assert found["use_triton"] is True and found.origin("use_triton") == f"config version {version}"
 
 
 @pytest.mark.parametrize("harness", ["LON_Node", "SUT_Node"])
@@ -217,13 +221,13 @@ def test_a_changed_model_is_a_variant(drop_in: DropIn) -> None:
     assert drop_in.one("--system=L4x1", "--config_suffix=sparse")["offline_expected_qps"] == 2
 
 
-def test_use_triton_on_the_harness_that_is_here_is_no_secret(drop_in: DropIn) -> None:
+def test_use_triton_in_a_class_of_this_harness_acts(drop_in: DropIn) -> None:
     drop_in.bert_offline(
         REGISTER
         + "class L4x1(OfflineGPUBaseConfig):\n    system = KnownSystem.L4x1\n    offline_expected_qps = 900\n    use_triton = True\n"
     )
-    error = drop_in.refusal("--system=L4x1")
-    assert error.exit_status == 3 and "Triton" in error.what and "use_triton" in error.why
+    assert drop_in.one("--system=L4x1")["use_triton"] is True
+    assert drop_in.one("--system=L4x1", "--use_triton=false")["use_triton"] is False
 
 
 def test_lwis_is_a_default_config_too(drop_in: DropIn) -> None:

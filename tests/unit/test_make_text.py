@@ -161,7 +161,6 @@ def test_a_target_of_another_harness_does_what_ours_does(stand: Stand, target: s
         *(
             "configure_mig",
             "teardown_mig",
-            "generate_triton_config",
             "push_submission_staging",
         ),
         *("power_set_maxq_state", "set_virtual_memory_overcommit", "perf_profile"),

@@ -261,7 +261,7 @@ def test_each_device_loads_its_own_engine_on_its_own_cores(monkeypatch: pytest.M
             if how.device == 1:
                 raise RunError("it cannot be loaded")
 
-    monkeypatch.setattr("code.harness.python.devices.backend", lambda name: Recorder())
+    monkeypatch.setattr("code.harness.python.devices.loader", lambda name: Recorder())
     with pytest.raises(RunError, match="device device 1: it cannot be loaded"):
         load_devices(spec)
     cores = [device.cores for device in spec.devices]

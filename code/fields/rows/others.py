@@ -65,7 +65,7 @@ REASONS: dict[str, tuple[str, ...]] = {
         ),
         *("traffic_distribution_policy", "trtllm_disagg_config_path", "trtllm_server_urls"),
     ),
-    "it configures Triton Inference Server, which this harness does not start": (
+    "it configures several Triton servers; here one is started, or named with triton_url": (
         *("triton_num_clients_per_frontend", "triton_num_clients_per_server", "triton_num_frontends_per_model"),
         *("triton_num_models_per_server", "triton_num_servers", "triton_server_urls", "triton_skip_server_spawn"),
         *("triton_verbose_frontend",),

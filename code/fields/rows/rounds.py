@@ -24,7 +24,7 @@ WORDS: dict[str, tuple[str, ...]] = {
     ),
     "it is for stable-diffusion-xl, which this harness does not have": ("sdxl_shallow_unet_steps",),
     "it is for llama2-70b, which this harness does not have": ("quant_model_path",),
-    "it configures Triton Inference Server, which this harness does not start": ("triton_grpc_ports",),
+    "it configures several Triton servers; here one is started, or named with triton_url": ("triton_grpc_ports",),
 }
 """Reason → the options that it is given for."""
 

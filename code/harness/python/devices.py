@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-from code.backends.base import Arrays, Engine, EngineSpec, Stream, backend
+from code.backends.base import Arrays, Engine, EngineSpec, Stream, loader
 from code.common.errors import HarnessError
 from code.harness.schema.run_spec import DeviceEntry, RunSpec
 
@@ -124,7 +124,7 @@ def load_devices(spec: RunSpec) -> list[Device]:
 def _load(spec: RunSpec, entry: DeviceEntry) -> Engine:
     engine = spec.engine_of(entry)
     try:
-        loaded: Engine = backend(engine.backend).load(Path(engine.folder), engine_spec(spec, entry))
+        loaded: Engine = loader(engine.backend).load(Path(engine.folder), engine_spec(spec, entry))
         return loaded
     except HarnessError as error:
         raise (on_device(entry.name, error) if len(spec.devices) > 1 else error) from error

@@ -121,7 +121,28 @@ class OpenAiOptions:
     server_timeout: Annotated[float, Range(0, 86_400, above=True)] = 600.0
 
 
-Options = NoOptions | TensorRtOptions | SimulatedOptions | OpenVinoGenAiOptions | TensorRtLlmOptions | OpenAiOptions
+@dataclass(frozen=True)
+class TritonOptions:
+    """An engine behind Triton Inference Server.
+
+    Args:
+        url: host:port of its gRPC endpoint.
+        models: the model of each device, by the device's index.
+        shared_memory: pass tensors in system shared memory, which needs a server on this machine.
+    """
+
+    url: Annotated[str, Size(1)]
+    models: Annotated[tuple[Annotated[str, Size(1)], ...], Size(1)]
+    shared_memory: bool = True
+
+    def model_of(self, device: int) -> str:
+        """The model of a device; the last one where there are fewer."""
+        return self.models[min(device, len(self.models) - 1)]
+
+
+Options = (
+    NoOptions | TensorRtOptions | SimulatedOptions | OpenVinoGenAiOptions | TensorRtLlmOptions | OpenAiOptions | TritonOptions
+)
 
 OPTIONS: Mapping[str, type] = {
     "null": NoOptions,
@@ -133,5 +154,6 @@ OPTIONS: Mapping[str, type] = {
     "openvino_genai": OpenVinoGenAiOptions,
     "tensorrt_llm": TensorRtLlmOptions,
     "openai": OpenAiOptions,
+    "triton": TritonOptions,
 }
 """Backend → the class of its options; a backend that is not listed has none."""

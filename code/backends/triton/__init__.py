@@ -1,0 +1,1 @@
+"""Triton Inference Server: what it is given to serve, and the engine that asks it."""

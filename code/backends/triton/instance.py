@@ -1,0 +1,79 @@
+"""Computes the requests of one instance of a model inside Triton's Python backend."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from code.backends.base import EngineSpec, backend
+from code.common.errors import last_words
+
+Arrays = dict[str, NDArray[Any]]
+
+
+class Instance:
+    """An engine with one stream.
+
+    Args:
+        settings: the model's parameter `harness` (code/backends/triton/repository.py).
+    """
+
+    def __init__(self, settings: Mapping[str, Any]) -> None:
+        cores = tuple(settings["cores"])
+        if cores:
+            os.sched_setaffinity(0, cores)
+        spec = EngineSpec(1, int(settings["threads"]), str(settings["precision"]), cores=cores)
+        engine = backend(str(settings["backend"])).load(Path(settings["engine"]), spec)
+        self._inputs = list(engine.inputs)
+        self._outputs = list(engine.outputs)
+        self._stream = engine.stream()
+
+    def execute(self, requests: Sequence[Any]) -> list[Any]:
+        """A response for each request; requests of one shape are computed together.
+
+        Tensors pass through DLPack. The backend's own conversions are built for NumPy 1 and read types of NumPy 2 wrongly: an output
+        has 0 bytes, and an input loses its strides.
+        """
+        import triton_python_backend_utils as triton
+
+        arrays = [
+            {name: np.array(np.from_dlpack(triton.get_input_tensor_by_name(request, name))) for name in self._inputs}
+            for request in requests
+        ]
+        answers: list[Any] = [None] * len(requests)
+        for together in _of_one_shape(arrays):
+            try:
+                outputs = self.computed([arrays[number] for number in together])
+            except Exception as error:  # whatever a runtime raises is this request's answer, not the server's end
+                failed = triton.TritonError(last_words(error))
+                for number in together:
+                    answers[number] = triton.InferenceResponse(output_tensors=[], error=failed)
+                continue
+            for number, output in zip(together, outputs, strict=True):
+                answers[number] = triton.InferenceResponse([triton.Tensor.from_dlpack(*item) for item in output.items()])
+        return answers
+
+    def computed(self, batches: Sequence[Arrays]) -> list[Arrays]:
+        """The outputs of batches whose shapes but for the first dimension are equal, by one call into the engine."""
+        joined = {name: np.concatenate([batch[name] for batch in batches]) for name in self._inputs}
+        outputs = self._stream.infer(joined if len(batches) > 1 else dict(batches[0]))
+        ends = np.cumsum([len(batch[self._inputs[0]]) for batch in batches])
+        begins = [0, *ends[:-1].tolist()]
+        return [
+            {name: np.array(outputs[name][begin:end], order="C") for name in self._outputs}
+            for begin, end in zip(begins, ends.tolist(), strict=True)
+        ]
+
+
+def _of_one_shape(arrays: Sequence[Arrays]) -> list[list[int]]:
+    groups: dict[str, list[int]] = {}
+    for number, one in enumerate(arrays):
+        key = json.dumps({name: array.shape[1:] for name, array in one.items()})
+        groups.setdefault(key, []).append(number)
+    return list(groups.values())
