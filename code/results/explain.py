@@ -100,11 +100,12 @@ def min_duration_reasons(log: LoadGenLog) -> Iterator[Reason]:
 
 def _offline_too_short(log: LoadGenLog, needed: float) -> Reason:
     rate = float(log.value or 0)
+    expected = float(log.get("effective_target_qps") or 0)
     samples = log.sample_count or 0
     took = float(log.get("result_max_latency_ns", 0)) / 1e9
     return Reason(
         f"the single query of {samples:,} samples completed in {seconds(took)}, but the run must last {seconds(needed)}: "
-        f"offline_expected_qps of {log.get('effective_target_qps'):g} is lower than the {rate:g} samples/s achieved",
+        f"offline_expected_qps of {expected:g} is lower than the {rate:g} samples/s achieved",
         "offline_expected_qps",
         f"{number(round_up(rate * SLACK))} or more (the achieved rate and 10 %)",
     )

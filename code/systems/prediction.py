@@ -257,7 +257,7 @@ def _source(point: Point, known: Sequence[Point]) -> str:
         if same
         else "none of this accelerator, whose figures come from its data sheet"
     )
-    return f"{results} public results and {len(known) - results} vendor's configs, {nearest}"
+    return f"{results} public results and {len(known) - results} configs of vendors, {nearest}"
 
 
 class Check(NamedTuple):

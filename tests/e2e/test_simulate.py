@@ -21,7 +21,9 @@ def built(project: Path) -> None:
 
 def simulate(project: Path, *words: str) -> subprocess.CompletedProcess[str]:
     arguments = f"RUN_ARGS={' '.join(words)}"
-    return subprocess.run(["make", "simulate", arguments], cwd=project, capture_output=True, text=True, timeout=280)
+    environment = {name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MAKELEVEL")}
+    command = ["make", "simulate", arguments]
+    return subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True, timeout=280)
 
 
 def as_json(project: Path, *words: str) -> list[dict[str, Any]]:

@@ -307,6 +307,11 @@ def _scores(path: Path, claim: Claim) -> Iterator[Finding]:
             step = "use a higher precision or recalibrate" if claim.closed else "allowed in open; the result shows the score"
             what = f"{name} is {value:.6g}; the target of {claim.benchmark} is {target:.6g}"
             yield Finding(path, what, step, error=claim.closed, check="accuracy")
+    yield from _above_limits(path, claim, found)
+
+
+def _above_limits(path: Path, claim: Claim, found: Mapping[str, float | None]) -> Iterator[Finding]:
+    """Findings on scores that have an upper limit, such as the length of generated texts."""
     for name, most in claim.result.target.most.items():
         value = found.get(name)
         if value is not None and value > most and not claim.tiny:

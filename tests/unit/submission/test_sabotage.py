@@ -22,6 +22,8 @@ from tests.unit.submission.test_power import measure
 
 CHECKS = Path(tree_checks.__file__).parent
 ELSEWHERE = {
+    "log_checks._above_limits": "no benchmark of the tree has an upper limit: test_checks_apart",
+    "power_checks._compliance": "runs power-dev's own check: test_checks_apart",
     "official.faults": "asks which checker is there: test_submission_packing",
 }
 """Findings that no row of the table makes, and where they are tested."""
