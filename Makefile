@@ -469,6 +469,8 @@ train_tiny_llama: packages_dev ## Train the tiny Llama again and export it, in a
 train_tiny_unet3d: packages_dev packages_train ## Train the tiny 3D-UNet again and export it (needs about an hour)
 	@$(PYTHON) -m code.benchmarks.unet3d.tiny.train
 
+##@ Set-up
+
 .PHONY: clean_shallow
 clean_shallow: ## Remove engines, logs and binaries; keep data, models and the environment
 	@$(SCRIPT)/clean.sh shallow

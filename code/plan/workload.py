@@ -124,6 +124,7 @@ class Unplanned:
 
     label: str
     error: HarnessError
+    benchmark: str = ""
 
 
 def build(request: Request) -> tuple[list[Workload], list[Unplanned]]:
@@ -139,25 +140,30 @@ def build(request: Request) -> tuple[list[Workload], list[Unplanned]]:
     every = "all" in [w.lower() for w in request["config_ver"]]
     workloads: list[Workload] = []
     failed: list[Unplanned] = []
-    without: dict[str, None] = {}
     for benchmark, scenario, alternatives in wanted:
         try:
             workload = _planned(request, choice, benchmark, scenario, alternatives, every)
         except HarnessError as error:
-            if isinstance(error, NoConfigError) and "all" in [w.lower() for w in request["benchmarks"]]:
-                without[str(benchmark)] = None
-                continue
             label = f"{definition_of(benchmark).full_name(alternatives[0].accuracy_target)} {scenario}"
-            failed.append(Unplanned(label, error))
+            failed.append(Unplanned(label, error, str(benchmark)))
         else:
             workloads += [workload] if workload else []
     if not workloads and not failed:
         names = ", ".join(str(b) for b in benchmarks)
         raise MissingError(f"no config of {choice.name} for {names}", "", "run `make list_configs`")
-    if without and workloads:
-        note = f"left out of --benchmarks=all, for {choice.name} has no config: {', '.join(without)}"
-        workloads[0] = replace(workloads[0], notes=(*workloads[0].notes, note))
-    return workloads, failed
+    return _left_out(request, choice, workloads, failed)
+
+
+def _left_out(
+    request: Request, choice: SystemChoice, workloads: list[Workload], failed: list[Unplanned]
+) -> tuple[list[Workload], list[Unplanned]]:
+    """What `build` returns where --benchmarks=all meets benchmarks that the system has no config for: a note, no error."""
+    without = list(dict.fromkeys(one.benchmark for one in failed if isinstance(one.error, NoConfigError)))
+    if not without or not workloads or "all" not in [w.lower() for w in request["benchmarks"]]:
+        return workloads, failed
+    note = f"left out of --benchmarks=all, for {choice.name} has no config: {', '.join(without)}"
+    first = replace(workloads[0], notes=(*workloads[0].notes, note))
+    return [first, *workloads[1:]], [one for one in failed if not isinstance(one.error, NoConfigError)]
 
 
 def _planned(
