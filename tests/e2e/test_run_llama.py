@@ -29,6 +29,8 @@ def test_every_scenario_ends_with_tokens_per_second(project: Path, tmp_path: Pat
 
 
 @pytest.mark.full
+@pytest.mark.long
+@pytest.mark.timeout(7200)
 @pytest.mark.parametrize(
     ("benchmark", "scenarios"),
     [("llama3.1-8b", ("Offline", "Server", "Interactive")), ("llama3.1-8b-edge", ("Offline", "SingleStream"))],

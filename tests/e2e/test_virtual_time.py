@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-pytestmark = [pytest.mark.full, pytest.mark.cpp, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.full, pytest.mark.long, pytest.mark.cpp, pytest.mark.timeout(900)]
 
 SHARES = ("0.5", "0.9", "0.99")
 NEAR = 0.01
