@@ -96,6 +96,8 @@ def _edit(draw: Callable[..., Any], content: Any, at: tuple[Any, ...]) -> Any:
         old = parent[at[-1]]
     except (KeyError, IndexError, TypeError):  # an earlier change has removed it
         return content
+    if not isinstance(parent, (dict, list)):  # or has put a text in its place
+        return content
     how = draw(st.sampled_from(["value", "value", "value", "drop", "add", "number", "wrap"]))
     if how == "drop":
         del parent[at[-1]]
