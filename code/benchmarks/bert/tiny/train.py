@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import copy
-import math
 import shutil
 import sys
 import tempfile
@@ -22,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from code.benchmarks.bert.tiny import MODEL, RECORD, VOCAB, record, vocabulary
 from code.benchmarks.bert.tiny.pieces import PieceCounter
+from code.benchmarks.text.tiny.training import Course, Phase
 from code.common import console
 from code.common.errors import HarnessError, MissingError
 from code.common.files import atomic_directory, write_json
@@ -31,27 +31,11 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Phase:
-    """A part of training: `share` of the steps on batches of `tokens` tokens (padding included).
-
-    `longest` bounds a context in word pieces; without it, lengths are SQuAD's.
-    """
-
-    share: float
-    tokens: int
-    longest: int | None = None
-
-
-@dataclass(frozen=True)
-class Settings:
+class Settings(Course):
     """How the model is trained.
 
     Attributes:
         hidden, layers, heads, intermediate: the model's sizes.
-        steps: optimiser steps.
-        phases: what the steps are spent on. Short texts and small batches first: where to look is learnt in many small steps.
-        rate: the peak learning rate, reached after `warm_up` steps and let down along a cosine.
-        seed: of the articles and the initial weights.
     """
 
     hidden: int = 96
@@ -61,23 +45,6 @@ class Settings:
     steps: int = 12_500
     phases: tuple[Phase, ...] = (Phase(0.32, 1536, 60), Phase(0.2, 2048, 110), Phase(0.48, 3072))
     rate: float = 1.5e-3
-    warm_up: int = 200
-    weight_decay: float = 0.01
-    seed: int = 1
-
-    def phase(self, step: int) -> Phase:
-        """The phase that this step belongs to."""
-        done = 0.0
-        for phase in self.phases:
-            done += phase.share
-            if step < done * self.steps:
-                return phase
-        return self.phases[-1]
-
-    def rate_at(self, step: int) -> float:
-        """The learning rate of this step."""
-        cosine = 0.5 * (1 + math.cos(math.pi * step / self.steps))
-        return self.rate * min(1.0, (step + 1) / self.warm_up) * (0.98 * cosine + 0.02)
 
 
 class Trainer:

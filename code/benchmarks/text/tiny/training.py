@@ -28,7 +28,7 @@ from code.common.errors import MissingError
 class Phase:
     """A part of training: `share` of the steps on batches of `tokens` tokens (padding included).
 
-    `longest` bounds an article in words; without it, lengths are the evaluation set's.
+    `longest` bounds a text (an article in words, a context in word pieces); without it, lengths are the evaluation set's.
     """
 
     share: float
@@ -37,12 +37,11 @@ class Phase:
 
 
 @dataclass(frozen=True)
-class Schedule:
-    """How a model is trained.
+class Course:
+    """What the steps of a training are spent on, and at which rate.
 
     Attributes:
         steps: optimiser steps.
-        taken: of which only the first so many are taken; 0 for all.
         phases: what the steps are spent on. Short articles and small batches first: where to look is learnt in many small steps.
         rate: the peak learning rate, reached after `warm_up` steps and let down along a cosine.
         seed: of the articles and the initial weights.
@@ -54,7 +53,6 @@ class Schedule:
     warm_up: int = 200
     weight_decay: float = 0.01
     seed: int = 1
-    taken: int = 0
 
     def phase(self, step: int) -> Phase:
         """The phase that this step belongs to."""
@@ -69,6 +67,17 @@ class Schedule:
         """The learning rate of this step."""
         cosine = 0.5 * (1 + math.cos(math.pi * step / self.steps))
         return self.rate * min(1.0, (step + 1) / self.warm_up) * (0.98 * cosine + 0.02)
+
+
+@dataclass(frozen=True)
+class Schedule(Course):
+    """How a text generator is trained.
+
+    Attributes:
+        taken: only the first so many of the steps are taken; 0 for all.
+    """
+
+    taken: int = 0
 
 
 class Trainer:
