@@ -17,8 +17,8 @@ from code.backends.generators.openvino_genai import BACKEND
 from code.benchmarks.gptj import bpe, checkpoint, cnndm, facts, tiny
 from code.benchmarks.gptj.benchmark import BENCHMARK
 from code.benchmarks.gptj.generation import generation
-from code.benchmarks.gptj.inputs import require_fit
 from code.benchmarks.gptj.tiny import record
+from code.benchmarks.text.checkpoint import require_fit
 from code.common.errors import HarnessError, MissingError, RunError, UsageError
 from code.harness.python.generation_sut import GenerationSut, in_order
 from code.harness.python.prompts import PromptDataset

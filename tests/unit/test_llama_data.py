@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from code.benchmarks.llama3_1_8b import checkpoint, data, facts, inputs, preprocess, tiny, tokenizer
+from code.benchmarks.llama3_1_8b import checkpoint, data, facts, preprocess, tiny, tokenizer
 from code.benchmarks.llama3_1_8b.prompt import INSTRUCTION, prompt
 from code.benchmarks.text import cnndm
+from code.benchmarks.text.checkpoint import require_fit
 from code.common.errors import MissingError, UsageError
 
 ARTICLES = "data/cnndm/cnn_dailymail_v3_validation_first64.csv"
@@ -84,10 +85,10 @@ def test_a_tokenizer_that_cannot_be_is_told(tmp_path: Path) -> None:
 def test_a_tokenizer_of_another_model_is_refused() -> None:
     opened = checkpoint.open_checkpoint(tiny.MODEL)
     with pytest.raises(UsageError, match="is the wrong tokenizer") as caught:
-        inputs.require_fit(tiny.MODEL / "tokenizer.json", 128_256, 128_009, opened)
+        require_fit(tiny.MODEL / "tokenizer.json", 128_256, 128_009, opened)
     assert "128,256 entries, and the model knows 1,024" in caught.value.why
     with pytest.raises(UsageError, match="is the wrong tokenizer"):
-        inputs.require_fit(tiny.MODEL / "tokenizer.json", 1024, 7, opened)
+        require_fit(tiny.MODEL / "tokenizer.json", 1024, 7, opened)
 
 
 def test_a_missing_model_is_an_error_with_the_steps_of_its_licence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 from code.benchmarks.gptj import data, facts
 from code.benchmarks.gptj.checkpoint import open_checkpoint
 from code.benchmarks.gptj.data import Sources
-from code.benchmarks.text.checkpoint import Checkpoint
+from code.benchmarks.text.checkpoint import require_fit
 from code.common import console, paths
 from code.common.errors import MissingError, UsageError
 from code.fields.consumer import Consumer
@@ -88,20 +88,6 @@ def preprocessed(values: Mapping[str, Any]) -> Path:
     named = sources(values)
     words = f"{named.data.absolute()}\n{named.vocabulary.absolute()}"
     return root / f"{named.data.stem}-{hashlib.sha256(words.encode()).hexdigest()[:12]}"
-
-
-def require_fit(vocabulary_file: Path, vocabulary: int, end: int, checkpoint: Checkpoint) -> None:
-    """UsageError where the vocabulary is not the model's: it has ids that the model lacks, or ends texts with another token."""
-    entries, model_end = int(checkpoint.config["vocab_size"]), checkpoint.config.get("eos_token_id")
-    why = ""
-    if vocabulary > entries:
-        why = f"the vocabulary has {vocabulary:,} entries, and the model knows {entries:,}"
-    elif model_end is not None and int(model_end) != end:
-        why = f"the vocabulary ends a text with token {end}, and the model with {model_end}"
-    if why:
-        raise UsageError(
-            f"{vocabulary_file} is the wrong tokenizer for {checkpoint.folder}", why, "name the model's own with --vocab_path"
-        )
 
 
 def _missing(what: str, path: Path, target: str, values: Mapping[str, Any], option: str) -> MissingError:

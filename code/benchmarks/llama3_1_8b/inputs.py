@@ -10,7 +10,7 @@ from typing import Any
 from code.benchmarks.llama3_1_8b import data, facts
 from code.benchmarks.llama3_1_8b.checkpoint import open_checkpoint
 from code.benchmarks.llama3_1_8b.data import Sources
-from code.benchmarks.text.checkpoint import Checkpoint
+from code.benchmarks.text.checkpoint import require_fit
 from code.common import console, paths
 from code.common.errors import MissingError, UsageError
 from code.fields.consumer import Consumer
@@ -91,21 +91,6 @@ def preprocessed(of: BenchmarkFacts, values: Mapping[str, Any]) -> Path:
     named = sources(of, values)
     words = f"{named.data.absolute()}\n{named.vocabulary.absolute()}"
     return root / f"{named.data.stem}-{hashlib.sha256(words.encode()).hexdigest()[:12]}"
-
-
-def require_fit(tokenizer_file: Path, vocabulary: int, end: int, checkpoint: Checkpoint) -> None:
-    """UsageError where the tokenizer is not the model's: it has ids that the model lacks, or ends texts with another token."""
-    entries, given = int(checkpoint.config["vocab_size"]), checkpoint.config.get("eos_token_id")
-    ends = given if isinstance(given, list) else [given]
-    why = ""
-    if vocabulary > entries:
-        why = f"the tokenizer has {vocabulary:,} entries, and the model knows {entries:,}"
-    elif ends != [None] and end not in ends:
-        why = f"the tokenizer ends a text with token {end}, and the model with {', '.join(str(one) for one in ends)}"
-    if why:
-        raise UsageError(
-            f"{tokenizer_file} is the wrong tokenizer for {checkpoint.folder}", why, "name the model's own with --vocab_path"
-        )
 
 
 def _missing(of: BenchmarkFacts, what: str, path: Path, target: str, values: Mapping[str, Any], option: str) -> MissingError:

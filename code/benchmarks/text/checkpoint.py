@@ -188,3 +188,18 @@ def _json(path: Path, again: str) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise RunError(f"{path} is damaged", "it is not a JSON object", again)
     return content
+
+
+def require_fit(tokenizer_file: Path, vocabulary: int, end: int, checkpoint: Checkpoint) -> None:
+    """UsageError where the tokenizer is not the model's: it has ids that the model lacks, or ends texts with another token."""
+    entries, given = int(checkpoint.config["vocab_size"]), checkpoint.config.get("eos_token_id")
+    ends = given if isinstance(given, list) else [given]
+    why = ""
+    if vocabulary > entries:
+        why = f"the tokenizer has {vocabulary:,} entries, and the model knows {entries:,}"
+    elif ends != [None] and end not in ends:
+        why = f"the tokenizer ends a text with token {end}, and the model with {', '.join(str(one) for one in ends)}"
+    if why:
+        raise UsageError(
+            f"{tokenizer_file} is the wrong tokenizer for {checkpoint.folder}", why, "name the model's own with --vocab_path"
+        )
