@@ -52,6 +52,7 @@ def calibrate(
         MissingError: NNCF is not installed.
         RunError: the model's fp32 score is zero, or the target cannot be met.
     """
+    quantise.require()  # before minutes of scoring
     scoring = len(samples.scoring) > 0
     metric, reference = _reference(definition, values, file, samples) if scoring else ("", None)
     report = Report(definition.name, precision, metric, file.name, samples.origin, reference, share, len(samples.scoring))

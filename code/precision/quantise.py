@@ -83,7 +83,7 @@ def quantise(
 
 
 def _by_nncf(model: Any, samples: Samples, ignored: Sequence[str], label: str) -> Any:
-    nncf = _nncf()
+    nncf = require()
 
     def feed(batch: NDArray[np.int64]) -> Mapping[str, NDArray[Any]]:
         bar.advance(len(batch))
@@ -116,7 +116,8 @@ def activation_products(model: Any) -> list[str]:
     return [node.name for node in model.graph.node if node.name and is_product(view, node)]
 
 
-def _nncf() -> Any:
+def require() -> Any:
+    """NNCF, which sends no telemetry. MissingError where it is not installed."""
     os.environ.setdefault(NO_TELEMETRY, "1")
     try:
         import nncf

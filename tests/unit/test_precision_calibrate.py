@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Mapping
 from itertools import pairwise
 from pathlib import Path
@@ -175,12 +176,21 @@ def test_a_model_without_a_score_is_refused(
     assert "--calib_score_samples=0" in caught.value.next_step
 
 
+def test_without_nncf_nothing_is_scored(definition: BenchmarkDefinition, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "nncf", None)
+    monkeypatch.setattr(score, "reference_score", lambda *_: pytest.fail("scored before it was known that NNCF is missing"))
+    samples = open_samples(definition, few())  # type: ignore[arg-type]
+    with pytest.raises(MissingError) as caught:
+        calibrate.calibrate(definition, few(), tmp_path / "a.onnx", None, "int8", samples, 0.99, tmp_path / "b.onnx")  # type: ignore[arg-type]
+    assert "make calibration" in caught.value.next_step and not (tmp_path / "b.onnx").exists()
+
+
 def test_nncf_sends_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("nncf", reason="NNCF is not installed; run `make calibration`")
     import os
 
     monkeypatch.delenv(quantise.NO_TELEMETRY, raising=False)
-    quantise._nncf()
+    quantise.require()
     assert os.environ[quantise.NO_TELEMETRY]
 
 

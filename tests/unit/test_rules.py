@@ -7,7 +7,7 @@ import pytest
 from code.common.errors import UsageError
 from code.rules.benchmark_facts import RoundRules, Space
 from code.rules.benchmarks import every_facts, facts_of, of_family, required_scenarios, short_name
-from code.rules.metrics import METRICS, Metric, queries_without_late
+from code.rules.metrics import METRICS, TOKEN_METRICS, Metric, metric_with, queries_for_estimate, queries_without_late
 from code.rules.official_names import official_name
 from code.rules.rounds import NEWEST, ROUNDS, round_named
 
@@ -45,6 +45,25 @@ def test_latencies_are_logged_in_ns_and_shown_in_ms() -> None:
 def test_queries_that_early_stopping_needs(percentile: float, queries: int) -> None:
     assert queries_without_late(percentile) == queries
     assert percentile**queries <= 0.01 < percentile ** (queries - 1)
+
+
+@pytest.mark.parametrize(("percentile", "queries"), [(0.9, 64), (0.99, 662), (0.5, 11)])
+def test_queries_that_an_estimate_needs(percentile: float, queries: int) -> None:
+    """At most one late query of them would be seen by chance with 1 % at most."""
+
+    def chance(count: int) -> float:
+        return percentile**count + count * percentile ** (count - 1) * (1 - percentile)
+
+    assert queries_for_estimate(percentile) == queries and chance(queries) <= 0.01 < chance(queries - 1)
+
+
+def test_tokens_are_counted_in_their_own_metric() -> None:
+    for scenario in ("Offline", "Server", "Interactive"):
+        tokens = TOKEN_METRICS["Offline" if scenario == "Offline" else "Server"]
+        assert metric_with(scenario, tokens.key) is tokens and tokens.unit == "tokens/s" and tokens.higher_is_better
+        assert tokens.shown(1234.5) == "1,234.5 tokens/s" and tokens.submission_key == tokens.key
+        assert metric_with(scenario, "another key") is METRICS["Offline" if scenario == "Offline" else "Server"]
+    assert metric_with("SingleStream", TOKEN_METRICS["Offline"].key) is METRICS["SingleStream"]
 
 
 def test_rounds_by_name() -> None:
@@ -96,3 +115,5 @@ def test_names_that_the_official_checker_maps() -> None:
     assert official_name(v60, "my-mobilenet-v3", {}) == "resnet" and official_name(v60, "ssd-resnet34", {}) == "retinanet"
     assert official_name(v60, "mobilenet", {"mobilenet": "bert-99"}) == "resnet", "an alias goes before the mapping"
     assert official_name(v61, "tiny-bert-99.9-int8", {}) == "bert-99.9", "the longest name within it"
+    parts = {"my-efficientnet": "resnet", "my-resnet50": "resnet", "my-llama3_1-405b": "llama3.1-405b"}
+    assert {name: official_name(v60, name, {}) for name in parts} == parts

@@ -121,7 +121,8 @@ def _root(path: Path) -> tuple[Path | None, tuple[str, ...]]:
         if len(below) > 1 and below[1] not in (RESULTS, MEASUREMENTS):
             continue
         root = Path(*parts[:index])
-        if below and not (root / parts[index] / below[0] / RESULTS).is_dir():
+        division = root / parts[index]
+        if not any((submitter / RESULTS).is_dir() for submitter in ([division / below[0]] if below else division.iterdir())):
             continue
         return root, (parts[index], *below[:1], *below[2:5])
     if any((path / division).is_dir() for division in EVERY_DIVISION):
