@@ -29,7 +29,7 @@ def _time(host: str) -> Finding:
     try:
         offset = ask.time_offset(host)
     except OSError as error:
-        text = f"{host} does not answer NTP: {error or type(error).__name__}"
+        text = f"{host} does not answer NTP: {str(error) or type(error).__name__}"
         return report.error("time server", text, "name another with --ntp_server, or let UDP port 123 through")
     return _agrees("time server", host, offset, f"sudo ntpdate -b {host}")
 
