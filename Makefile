@@ -356,7 +356,7 @@ ASKED_GOALS = $(filter run generate_engines run_harness calibrate,$(MAKECMDGOALS
 run generate_engines run_harness calibrate: | tell_inside
 .PHONY: tell_inside
 tell_inside:
-	@$(if $(BELONGS_INSIDE),printf "note: this host has a GPU but no TensorRT; \`make $(ASKED_GOALS)\` for the GPU belongs into the \
+	@$(if $(BELONGS_INSIDE),printf "note: this host has a GPU but no TensorRT; \`make $(ASKED_GOALS)\` for the GPU belongs in the \
 	container:\n  next: make docker_run CMD='make $(ASKED_GOALS) RUN_ARGS=\"%s\"'   (\`make prebuild\` once before)\n" "$$RUN_ARGS" >&2,:)
 
 ##@ Development

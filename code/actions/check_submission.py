@@ -26,7 +26,7 @@ def run(context: Context) -> int:
     round_, submitter = subject(context.request, root)
     status = 0 if asked == "off" else _preflight(root, round_, submitter)
     if asked == "only":
-        console.say("The official checker was not asked: --preflight=only")
+        console.say("The official checker was not run: --preflight=only")
         return status
     return _official(root, round_, submitter, alone=asked == "off") or status
 

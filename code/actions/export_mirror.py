@@ -28,7 +28,7 @@ def run(context: Context) -> int:
             (there if files.place(file).exists() else absent).append(file)
     if not there:
         raise MissingError(
-            "none of the reference's files is there to export",
+            "there are no reference files to export",
             "",
             "run `make download_data download_model RUN_ARGS=--model_variant=reference` first",
         )

@@ -17,7 +17,7 @@ def run(context: Context) -> int:
         return 0
     if not models:
         console.say(
-            'no service-time models yet; `make simulate RUN_ARGS="--benchmarks=… --system=…"` makes them of public results,'
+            'no service-time models yet; `make simulate RUN_ARGS="--benchmarks=… --system=…"` makes them from public results,'
         )
         console.say("and with --service_model=build/logs/<time>/<system>/<benchmark>/<scenario> of a run")
         return 0

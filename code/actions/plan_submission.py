@@ -55,7 +55,9 @@ def run(context: Context) -> int:
 
 def _systems(words: Sequence[str]) -> list[System]:
     if not words:
-        raise UsageError("no system was named", "a plan is of systems", "add --systems=ND_H100_v5,L4x1 (make list_systems)")
+        raise UsageError(
+            "no system was named", "a plan is made for named systems", "add --systems=ND_H100_v5,L4x1 (make list_systems)"
+        )
     found = []
     for word in words:
         system = KnownSystem.get(word)
@@ -109,10 +111,10 @@ def _print(round_: Round, category: str, wanted: Sequence[Need], price: float) -
     cost = f", {found['price_hours']:,.2f} ({found['price_at_least']:,.2f} to {found['price_at_most']:,.2f})" if price else ""
     also = f"; how long {unknown_} more take is not known" if unknown_ else ""
     if unknown_ == len(missing):
-        console.say("How long what is missing takes is not known: no public result tells of such a system.")
+        console.say("The time for the missing tests cannot be estimated: there is no public result of such a system.")
     else:
         console.say(
-            f"What is missing takes {found['hours']:.1f} h ({found['at_least']:.1f} to {found['at_most']:.1f}){cost}{also}, "
+            f"The missing tests take {found['hours']:.1f} h ({found['at_least']:.1f} to {found['at_most']:.1f}){cost}{also}, "
             "without building engines and downloads."
         )
     console.say("In this order:")

@@ -10,7 +10,6 @@ from code.common import console, paths
 from code.common.errors import UsageError
 from code.results.report import ReportRow
 from code.results.spread import Spread
-from code.rules.metrics import METRICS
 from code.run import audit_config, power_run
 from code.run.folders import log_root
 from code.run.job import Job
@@ -43,8 +42,9 @@ def tests(job: Job, times: int = 1, meter: power_run.Meter | None = None) -> lis
 
 def _say_spread(job: Job, rows: Sequence[ReportRow]) -> None:
     values = tuple(float(row.value) for row in rows if row.value is not None)
-    if len(values) > 1:
-        console.say(f"{job.label}: {Spread(values).words(METRICS[str(job.workload.scenario)])}")
+    metric = next((row.metric for row in rows if row.metric is not None), None)
+    if len(values) > 1 and metric is not None:
+        console.say(f"{job.label}: {Spread(values).words(metric)}")
 
 
 ACTION = EachWorkload(run, reports=True)

@@ -27,7 +27,7 @@ def run(context: Context) -> int:
     wrong, missing = _of(found, "wrong"), _of(found, "missing")
     if wrong:
         raise RunError(
-            f"{len(wrong)} files or arrays are not what they should be", f"{wrong[0].what}: {wrong[0].text}", wrong[0].fix
+            f"{len(wrong)} files or arrays differ from the expected ones", f"{wrong[0].what}: {wrong[0].text}", wrong[0].fix
         )
     if missing:
         commands = dict.fromkeys(check.fix for check in missing)

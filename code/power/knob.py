@@ -128,12 +128,12 @@ def _nvml(uuid: str) -> Iterator[tuple[Any, Any]]:
     try:
         import pynvml
     except ImportError as error:
-        raise MissingError(f"the power limit of {uuid} is out of reach", str(error), "run `make venv`") from error
+        raise MissingError(f"the power limit of {uuid} cannot be set", str(error), "run `make venv`") from error
     try:
         pynvml.nvmlInit()
     except pynvml.NVMLError as error:
         raise MissingError(
-            f"the power limit of {uuid} is out of reach", str(error), "check the driver with `make doctor`"
+            f"the power limit of {uuid} cannot be set", str(error), "check the driver with `make doctor`"
         ) from error
     try:
         yield pynvml, pynvml.nvmlDeviceGetHandleByUUID(uuid)

@@ -41,11 +41,11 @@ class Inside:
 
 
 def inspect(backend: Backend, folder: Path) -> Inside:
-    """The engine in a folder. UsageError for a backend whose engines cannot be looked into."""
+    """The engine in a folder. UsageError for a backend whose engines cannot be inspected."""
     look = LOOKS.get(backend.name)
     if look is None:
         raise UsageError(
-            f"engines of {backend.name} cannot be looked into",
+            f"engines of {backend.name} cannot be inspected",
             f"inspect_engine knows those of {', '.join(LOOKS)}",
             "select one with --backend=…",
         )

@@ -82,7 +82,7 @@ def _head_sizes(model: Any, view: View) -> Mapping[str, int]:
 
     try:
         inferred = onnx.shape_inference.infer_shapes(model, data_prop=True)
-    except Exception:  # a graph without shapes is no reason to stop: the size is then unknown
+    except Exception:  # a graph without shapes: the size stays unknown
         return {}
     last = {
         info.name: info.type.tensor_type.shape.dim[-1].dim_value

@@ -134,7 +134,7 @@ def _indices(lines: Sequence[str], count: int, file: Path) -> list[int]:
             )
         found.append(index)
     if not found:
-        raise UsageError(f"{file} names no sample", "it is empty", "fill it, or leave --calib_data_map out")
+        raise UsageError(f"{file} does not name a sample", "it is empty", "fill it, or leave --calib_data_map out")
     return found
 
 

@@ -17,6 +17,7 @@ from code.results.loadgen_log import LoadGenLog
 from code.results.metadata import RunIdentity
 from code.results.reason import Reason
 from code.results.verdict import Verdict
+from code.rules.metrics import Metric
 
 COLUMNS = ("Benchmark", "Scenario", "Mode", "Result", "Verdict")
 WIDTH = 80
@@ -56,6 +57,7 @@ class ReportRow:
         notes: further information that does not affect the outcome.
         error: the lines of an error, instead of reasons.
         value: the result in LoadGen's unit; None if there is none.
+        metric: what the value counts; None if there is none.
         folder: its log folder, <logs>/<system_id>/<benchmark>/<scenario>; None if nothing was run.
     """
 
@@ -69,6 +71,7 @@ class ReportRow:
     error: tuple[str, ...] = field(default=())
     folder: Path | None = None
     value: float | None = None
+    metric: Metric | None = None
 
     def as_json(self) -> dict[str, Any]:
         """The row as JSON; its folder as an absolute path, in which metadata.json has the whole result."""
@@ -97,6 +100,7 @@ def performance_row(identity: RunIdentity, log: LoadGenLog, verdict: Verdict) ->
         verdict.reasons,
         verdict.notes,
         value=log.value,
+        metric=log.metric,
     )
 
 

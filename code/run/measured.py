@@ -24,6 +24,8 @@ from configs.configuration import Probed
 MORE_IS_BETTER = {"samples_per_second": True, "latency_ns": False, "query_latency_ns": False}
 """What is measured → whether a higher value is better."""
 KEPT = 5
+MOST_ROOM = 2.5
+"""Most that a disturbed measurement is corrected by."""
 RECENT_S = 30 * 86_400
 """Age at which a measurement is forgotten: drivers, clocks and cooling change."""
 
@@ -153,18 +155,34 @@ def with_measured(
         if state.disturbed:
             why = state.notes()[0].what.replace("during the run", "during the measurement")
             console.warn(f"{workload.label}: {why}: what was measured is used for this run and not remembered")
-        else:
-            memory.add(fresh, alone=again)
+            return _filled(workload, known, room=_room(state))
+        memory.add(fresh, alone=again)
     return _filled(workload, known)
 
 
-def _filled(workload: Workload, known: Sequence[Measurement]) -> Workload:
+def _room(state: MachineState) -> float:
+    """How many times as fast the engine may be once the other work of a measurement ends; at most MOST_ROOM."""
+    taken = min(1.0, ((state.foreign_cpus or 0.0) + state.stolen_cpus) / state.cpus)
+    return MOST_ROOM if state.beside else min(MOST_ROOM, 1 / max(1 - taken, 1e-9))
+
+
+def _filled(workload: Workload, known: Sequence[Measurement], room: float = 1.0) -> Workload:
+    """The workload with the values that measurements give.
+
+    Args:
+        room: the engine may turn out so many times as fast as it was measured. A value that must not be below the achieved rate (Offline)
+            or above the achieved latency leaves this room, because a run would else end too early; the rate of Server does not.
+    """
     changed = {}
     for name, item in probed_fields(workload).items():
         found = best_of(known, item.value.what)
         if found is not None:
             value, source = found
-            result = value * item.value.factor
-            origin = f"{item.origin}: {item.value.factor:g} × {value:,.6g} {item.value.what}, measured {source.shown()}"
+            more, factor = MORE_IS_BETTER[item.value.what], item.value.factor
+            spare = room if (factor > 1) is more else 1.0
+            result = value * factor * (spare if more else 1 / spare)
+            origin = f"{item.origin}: {factor:g} × {value:,.6g} {item.value.what}, measured {source.shown()}"
+            if spare > 1:
+                origin += f", with room for {spare:.2g} times the speed because of other work"
             changed[name] = Value(int(result) if name.endswith("_ns") else float(f"{result:.4g}"), origin)
     return workload.with_values(changed)

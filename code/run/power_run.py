@@ -95,7 +95,7 @@ def figures(folder: Path, log: LoadGenLog, samples: int | None) -> dict[str, Any
         return power_log.described(folder, log, samples)
     except (OSError, ValueError, IndexError) as error:
         raise RunError(
-            f"the power of the run in {folder} cannot be told",
+            f"the power of the run in {folder} cannot be read",
             str(error),
             "look at spl.txt and power/ptd_logs.txt there; a run has to last several seconds",
         ) from error

@@ -111,6 +111,15 @@ def remember(job: Resolved, log: LoadGenLog, state: MachineState | None) -> None
     _memory(job, job.language).add(one)
 
 
+def engine_alone(job: Resolved) -> dict[str, Any]:
+    """metadata.json's `engine_alone`: the best rate of the engine in a bare loop, without LoadGen, that a probe measured; {} for none."""
+    if not job.backend.computes or job.workload["test_mode"] == "AccuracyOnly":
+        return {}
+    probes = [one for one in _memory(job, job.language).read() if one.source == "probe"]
+    found = measured.best_of(probes, "samples_per_second")
+    return {} if found is None else {"engine_alone": {"samples_per_second": found[0], "measured": found[1].shown()}}
+
+
 def _memory(job: Resolved, chosen: language.Choice) -> Memory:
     of: dict[str, Any] = {
         "engine": job.engines.first.folder.name,

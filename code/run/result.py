@@ -45,6 +45,7 @@ def run(job: Resolved, mode: str, test: LoadGenTest | None = None) -> report.Rep
     else:
         content = metadata.performance_metadata(identity, log, verdict)
         row = report.performance_row(identity, log, verdict)
+        content.update(preparation.engine_alone(job))
         preparation.remember(job, log, seen.state)
     content.update(seen.content)
     if not spec_fields.log_settings(workload)["enable_trace"]:

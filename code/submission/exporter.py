@@ -9,7 +9,6 @@ from typing import Any
 
 from code.backends.base import missing_sdk
 from code.results.page.index import Entry
-from code.rules.metrics import METRICS
 from code.submission import pages
 from code.submission.stage import runs
 from code.telemetry.families import PREFIX, readings
@@ -56,9 +55,8 @@ class Collector:
         )
         for entry in newest(entries):
             scenario = entry.name.rpartition(" ")[2]
-            metric = METRICS[scenario]
-            labels = [entry.name.rpartition(" ")[0], scenario, entry.mode, entry.system, metric.unit]
-            results.add_metric(labels, float(entry.number or 0.0) * metric.scale)
+            labels = [entry.name.rpartition(" ")[0], scenario, entry.mode, entry.system, entry.metric.unit]
+            results.add_metric(labels, float(entry.number or 0.0) * entry.metric.scale)
         yield results
 
 

@@ -13,7 +13,7 @@ from code.common import jsonfile
 from code.results import machine
 from code.results.page.index import Entry
 from code.results.page.write import RunPage
-from code.rules.metrics import METRICS
+from code.rules.metrics import metric_with
 from code.submission.audit import compliance
 from code.submission.stage import runs
 from code.submission.stage.runs import ACCURACY, AUDIT_FILE, Run
@@ -27,7 +27,7 @@ def page_of(one: Run) -> RunPage:
 def entry_of(one: Run, link: str = "") -> Entry:
     """The line of a run that has metadata.json."""
     page, missing = page_of(one), one.missing()
-    metric = METRICS[one.scenario]
+    metric = metric_with(one.scenario, one.metadata.get("scenario_key"))
     found = one.metadata.get(metric.key) if one.mode != ACCURACY else next((e["value"] for e in _scores(one)), None)
     number = float(found) if isinstance(found, (int, float)) else None
     return Entry(
@@ -44,6 +44,7 @@ def entry_of(one: Run, link: str = "") -> Entry:
         _runtime(one),
         link,
         "; ".join(missing),
+        metric.key,
     )
 
 

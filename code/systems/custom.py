@@ -1,7 +1,7 @@
 """Systems that a user added, read from `custom_list.py` and `custom_list.json` files.
 
 Two places are read, the second wins over the first: `code/common/systems/`, and `$MLPINF_CUSTOM_DEFINITION_PATH/custom_systems/`; in
-each, the Python file wins over the JSON one. What fails in a file costs itself and nothing else.
+each, the Python file wins over the JSON one. An entry that fails does not affect the others.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What telemetry costs: tiny BERT with it over without it, in Offline and Server, through the whole harness.
 
-    .venv/bin/python -m tests.benchmarks.telemetry_cost [--turns 5] [--seconds 10]
+    .venv/bin/python -m tests.benchmarks.telemetry_cost [--turns 5] [--seconds 10] [--only offline|server]
 
 A turn runs both ways, one after the other, the first one alternating; the figure is the median of the turns' ratios of LoadGen's rates.
 Server runs at 0.3 of Offline's rate, and its figure is the ratio of completed queries. The processor time of sampling is measured alone
@@ -67,15 +67,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--turns", type=int, default=5)
     parser.add_argument("--seconds", type=int, default=10)
+    parser.add_argument("--only", choices=("offline", "server"), help="one scenario, to measure in two parts")
     given = parser.parse_args()
     length = [f"--min_duration={given.seconds * 1000}"]
-    print(f"sampling alone: {sampling(given.seconds):.2%} of one core")
-    offline = ratios("offline", given.turns, length, "result_samples_per_second")
-    with tempfile.TemporaryDirectory() as folder:
-        rate = float(metadata(Path(folder), "offline", "false", length)["result_samples_per_second"])
-    words = [*length, f"--server_target_qps={0.3 * rate:.0f}"]
-    server = ratios("server", given.turns, words, "result_completed_samples_per_sec")
-    for name, values in (("Offline samples/s", offline), ("Server queries/s", server)):
+    print(f"sampling alone: {sampling(given.seconds):.2%} of one core", flush=True)
+    found = {}
+    if given.only != "server":
+        found["Offline samples/s"] = ratios("offline", given.turns, length, "result_samples_per_second")
+    if given.only != "offline":
+        with tempfile.TemporaryDirectory() as folder:
+            rate = float(metadata(Path(folder), "offline", "false", length)["result_samples_per_second"])
+        words = [*length, f"--server_target_qps={0.3 * rate:.0f}"]
+        found["Server queries/s"] = ratios("server", given.turns, words, "result_completed_samples_per_sec")
+    for name, values in found.items():
         print(f"{name}: {statistics.median(values):.4f} ({min(values):.3f} to {max(values):.3f}, {len(values)} turns)")
 
 

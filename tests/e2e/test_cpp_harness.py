@@ -285,6 +285,18 @@ def test_performance_runs_end_valid(scenario: str, build: Path, engine: Path, se
     assert "Result is :" in (tmp_path / "run" / "mlperf_log_summary.txt").read_text()
 
 
+@pytest.mark.parametrize("language", ["python", "cpp"])
+def test_load_and_latencies_of_a_server_run_are_recorded_whole(
+    language: str, build: Path, engine: Path, sequences: dict[str, Any], tmp_path: Path
+) -> None:
+    launch.run(spec(tmp_path / "run", engine, sequences, "Server", test_mode="PerformanceOnly"), "Server", language)
+    batches, intervals, latencies = (np.load(tmp_path / "run" / f"{name}.npy") for name in ("batches", "intervals", "latencies"))
+    samples = batches[:, 2].sum()
+    assert samples > 0 and intervals[:, 2].sum() == intervals[:, 3].sum() == latencies[:, 1].sum() == samples
+    assert (np.cumsum(intervals[:, 2]) >= np.cumsum(intervals[:, 3])).all() and (intervals[1:, 0] == intervals[:-1, 1]).all()
+    assert latencies[:, 0].min() >= (batches[:, 1] - batches[:, 0]).min() * 1e9
+
+
 def test_probe_has_the_keys_that_configs_use(build: Path, engine: Path, sequences: dict[str, Any], tmp_path: Path) -> None:
     for language in ("python", "cpp"):
         measured = launch.probe(spec(tmp_path, engine, sequences, "Offline"), "probe", language, tmp_path)

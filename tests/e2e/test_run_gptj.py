@@ -44,6 +44,9 @@ def test_a_short_run_is_short_and_says_it_is_for_the_open_division(short: tuple[
             assert any(key.endswith("tokens_per_second") and result[key] > 0 for key in result)
     for log in short[0].rglob("batches.npy"):
         assert 10 <= len(np.load(log)) <= 64
+        texts = np.load(log.with_name("texts.npy"))
+        assert len(texts) == len(np.load(log)) == np.load(log.with_name("latencies.npy"))[:, 1].sum()
+        assert (texts[:, 0] <= texts[:, 2]).all() and (texts[:, 3] >= 1).all()
 
 
 @pytest.mark.full

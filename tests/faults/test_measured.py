@@ -73,8 +73,31 @@ def test_a_completed_run_renews_it_and_the_best_counts(workload: Workload, memor
 def test_what_was_measured_on_a_busy_machine_is_not_kept(
     workload: Workload, memory: Memory, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert measured.with_measured(workload, memory, Probe(50.0, BUSY))["offline_expected_qps"] == 55.0
+    found = measured.with_measured(workload, memory, Probe(50.0, BUSY))
+    assert found["offline_expected_qps"] == pytest.approx(55.0 * measured.MOST_ROOM)
+    assert "room for 2.5 times the speed" in found.origin("offline_expected_qps")
     assert "not remembered" in capsys.readouterr().err and not memory.read() and not memory.path.exists()
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (Probed("samples_per_second", 1.1), 110.0 * 2),
+        (Probed("samples_per_second", 0.6), 60.0),
+        (Probed("latency_ns", 0.7), 7e6 / 2),
+    ],
+    ids=["Offline", "Server", "SingleStream"],
+)
+def test_a_disturbed_measurement_leaves_room_where_a_faster_engine_would_end_the_run_too_early(
+    workload: Workload, memory: Memory, value: Probed, expected: float
+) -> None:
+    asked = workload.with_values({"offline_expected_qps": Value(value, "config")})
+    half = MachineState(cpus=2, foreign_cpus=1.0)
+    assert measured.with_measured(asked, memory, Probe(100.0, half))["offline_expected_qps"] == pytest.approx(expected)
+    assert measured.MOST_ROOM == 2.5
+    for state in (MachineState(cpus=2, foreign_cpus=2.0), MachineState(cpus=2, beside=("another run",))):
+        full = measured.with_measured(workload, memory, Probe(100.0, state))["offline_expected_qps"]
+        assert full == pytest.approx(110.0 * 2.5)
 
 
 def test_it_is_measured_again_where_that_is_asked_for(workload: Workload, memory: Memory) -> None:

@@ -17,6 +17,7 @@ from code.common.errors import MissingError, RunError, UsageError
 from code.common.paths import build_dir, engine_dir
 from code.plan.request import parse
 from code.results.report import Outcome, ReportRow
+from code.rules.metrics import METRICS
 from code.rules.rounds import NEWEST, round_named
 from code.submission.audit import audit_run
 from code.submission.stage.identity import Identity
@@ -64,7 +65,7 @@ def test_a_mirror_needs_a_folder_and_files(act: Act, tmp_path: Path) -> None:
     status, said = act("export_mirror", "--benchmarks=bert")
     assert status == 2 and "export_mirror needs a folder" in said and "TO=" in said
     status, said = act("export_mirror", "--benchmarks=bert", f"--to={tmp_path}/mirror")
-    assert status == 3 and "none of the reference's files is there to export" in said and not (tmp_path / "mirror").exists()
+    assert status == 3 and "there are no reference files to export" in said and not (tmp_path / "mirror").exists()
 
 
 def test_files_that_are_there_are_exported_with_their_digests(act: Act, tmp_path: Path) -> None:
@@ -162,7 +163,9 @@ class Recorded:
     def run(self, mode: str, measured: object = None) -> ReportRow:
         self.asked.append(mode)
         self.value += 1
-        return ReportRow("bert-99", "Offline", mode, Outcome.VALID, value=self.value if mode == "PerformanceOnly" else None)
+        if mode != "PerformanceOnly":
+            return ReportRow("bert-99", "Offline", mode, Outcome.VALID)
+        return ReportRow("bert-99", "Offline", mode, Outcome.VALID, value=self.value, metric=METRICS["Offline"])
 
 
 class _Workload(dict[str, Any]):

@@ -179,7 +179,7 @@ FAULTS: dict[str, tuple[Callable[[BaseHTTPRequestHandler, int], None], str, str]
     "killed": (dies, "ended a request before its answer was complete", ""),
     "hangs": (lambda handler, count: time.sleep(30), "sent nothing for 1 s", "--server_timeout"),
     "500": (lambda handler, count: reply(handler, 500, {"error": {"message": "out of memory"}}), "answered 500", "out of memory"),
-    "no json": (lambda handler, count: reply(handler, 200, ["x"]), "answered something else than a completion", ""),
+    "no json": (lambda handler, count: reply(handler, 200, ["x"]), "did not answer with a completion", ""),
     "no ids": (
         lambda handler, count: reply(handler, 200, {"choices": [{"text": "a"}]}),
         "returned no token ids",
@@ -239,7 +239,7 @@ def test_no_server_at_all_is_missing(engine: Path) -> None:
 
 @pytest.mark.parametrize("url", ["ftp://x", "http://", "a:b", "http://u:p@h:1", "h:1/v1"])
 def test_an_address_that_is_none_is_refused(url: str) -> None:
-    with pytest.raises(UsageError, match="is no server's address"):
+    with pytest.raises(UsageError, match="is not a server address"):
         Server.of(url)
     with pytest.raises(UsageError, match="no server is given"):
         BACKEND.options({}, Path())
@@ -253,7 +253,7 @@ def test_an_address_that_is_none_is_refused(url: str) -> None:
         ({"prompt": [1], "max_tokens": 4096}, 400, "it is between 1 and 128"),
         ({"prompt": list(range(2000))}, 400, "the model takes 2,048"),
         ({"prompt": [1, "a"]}, 400, "prompt must be a list of token ids or a text"),
-        ([1], 400, "is no JSON object"),
+        ([1], 400, "is not a JSON object"),
     ],
 )
 def test_our_server_refuses_what_it_does_not_do(content: Any, status: int, words: str, own: str) -> None:

@@ -46,7 +46,7 @@ class Server:
 
 
 def _no_address(url: str, why: str) -> UsageError:
-    return UsageError(f"{url!r} is no server's address", why, "write --server_urls=HOST:PORT, several separated by commas")
+    return UsageError(f"{url!r} is not a server address", why, "write --server_urls=HOST:PORT, several separated by commas")
 
 
 @dataclass(frozen=True)
@@ -154,9 +154,7 @@ class Connection:
             return Piece(tuple(int(token) for token in tokens), str(choice.get("text") or ""), bool(choice.get("finish_reason")))
         except (ValueError, KeyError, IndexError, TypeError, AttributeError) as error:
             words = _message(data) or type(error).__name__
-            raise RunError(
-                f"{self.server.url} answered something else than a completion", words, "see the server's log"
-            ) from error
+            raise RunError(f"{self.server.url} did not answer with a completion", words, "see the server's log") from error
 
     def _hangs(self) -> RunError:
         what = f"{self.server.url} sent nothing for {self._timeout_s:g} s"

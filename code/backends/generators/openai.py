@@ -175,7 +175,9 @@ class OpenAi(Backend):
         urls = tuple(url.strip() for url in str(read.get("server_urls") or "").split(",") if url.strip())
         if not urls:
             raise UsageError(
-                "no server is given", "the openai backend measures a server that runs already", "add --server_urls=HOST:PORT"
+                "no server is given",
+                "the openai backend measures a server that is already running",
+                "add --server_urls=HOST:PORT",
             )
         for url in urls:
             Server.of(url)

@@ -132,7 +132,7 @@ class TritonStream:
             problem = next(filter(None, (one.problem(inputs[one.name]) for one in engine.remote_inputs)), "")
         if problem:
             raise RunError(
-                f"the model {engine.model} at {engine.options.url} is another",
+                f"the model {engine.model} at {engine.options.url} is a different one",
                 problem,
                 "give the server the repository that `make generate_triton_config` writes",
             )
@@ -227,7 +227,7 @@ class Region:
             self._client.register_system_shared_memory(name, f"/{name}", size)
         except OSError as error:
             raise RunError(
-                f"{size >> 20} MiB of shared memory cannot be had in {SHM}",
+                f"{size >> 20} MiB of shared memory cannot be allocated in {SHM}",
                 error.strerror or str(error),
                 "free some, or pass tensors in messages: --triton_shared_memory=false",
             ) from error

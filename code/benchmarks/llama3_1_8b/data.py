@@ -138,7 +138,7 @@ def download_model(of: BenchmarkFacts, variant: str) -> None:
     if variant == "reference" and not wanted.is_dir():
         raise MissingError(
             f"{facts.MODEL.label} is not there: {wanted}",
-            f"it is licensed under the {facts.MODEL.licence}, so that it is never downloaded for you",
+            f"it is licensed under the {facts.MODEL.licence}, so it is never downloaded for you",
             f"accept its licence at {facts.MODEL.url}, then, with your own token, run `hf download {facts.HUB_MODEL} --revision "
             f"{facts.HUB_REVISION} --local-dir {wanted}`; members of MLCommons download it as its reference's README says",
         )

@@ -155,7 +155,7 @@ def export(names: Iterable[str], target: Path) -> tuple[int, int]:
     """
     root = paths.build_dir().resolve()
     if target.resolve().is_relative_to(root) or target.resolve().is_relative_to(paths.scratch_dir().resolve()):
-        raise UsageError(f"{target} is inside the folders that are exported", "", "select another with TO=…")
+        raise UsageError(f"{target} lies inside a folder that is exported", "", "select another with TO=…")
     sums = _sums(target)
     total = 0
     files = sorted({file for name in names for file in _files(root / name)})

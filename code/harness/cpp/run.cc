@@ -17,7 +17,9 @@
 #include "core/batch_log.h"
 #include "core/clock.h"
 #include "core/error.h"
+#include "core/intervals.h"
 #include "core/lanes.h"
+#include "core/latencies.h"
 #include "core/progress.h"
 #include "core/topology.h"
 #include "core/usage.h"
@@ -114,6 +116,21 @@ class IssueThreads {
   std::vector<std::thread> threads_;
 };
 
+// What the lanes recorded of the test, for the report page.
+void write_logs(const std::string& folder, int64_t start_ns, const Lanes& lanes) {
+  std::vector<const BatchLog*> logs;
+  std::vector<const Intervals*> intervals;
+  std::vector<uint64_t> counts(Latencies::kBuckets);
+  for (size_t i = 0; i < lanes.size(); ++i) {
+    logs.push_back(&lanes.lane(i).log());
+    intervals.push_back(&lanes.lane(i).intervals());
+    lanes.lane(i).state().latencies.add_to(counts);
+  }
+  write_batches(folder + "/batches.npy", start_ns, logs);
+  write_intervals(folder + "/intervals.npy", start_ns, intervals);
+  write_latencies(folder + "/latencies.npy", counts);
+}
+
 void complete(mlperf::QuerySampleResponse* responses, size_t count) {
   mlperf::QuerySamplesComplete(responses, count);
 }
@@ -149,10 +166,7 @@ void run_test(const RunSpec& spec) {
   const int64_t end = now_ns();
   sut->close();
   check_logs(spec.output_dir);
-  std::vector<const BatchLog*> logs;
-  logs.reserve(lanes.size());
-  for (size_t i = 0; i < lanes.size(); ++i) logs.push_back(&lanes.lane(i).log());
-  write_batches(spec.output_dir + "/batches.npy", start, logs);
+  write_logs(spec.output_dir, start, lanes);
   write_usage(spec.output_dir + "/devices.json", lanes, end - start);
   watch.enter("end", sut.get());
 }

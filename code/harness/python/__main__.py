@@ -14,11 +14,10 @@ import time
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from code.common.errors import HarnessError, RunError, UsageError
-from code.common.files import atomic_write, write_json
+from code.common.files import write_json
 from code.common.parent import end_with_launcher
+from code.harness.python import recordings
 from code.harness.python.devices import USAGE_FILE
 from code.harness.python.progress import ProgressPipe
 from code.harness.python.sample_memory import require_fits
@@ -29,9 +28,6 @@ from code.harness.schema.run_spec import RunSpec
 
 RUNS: dict[type, str] = {PromptData: "code.harness.python.generation_run"}
 """Data set class → the module that runs it; every other kind runs in batches."""
-
-BATCHES_FILE = "batches.npy"
-"""float64 [batches, 4]: begin and end in seconds after the start, samples, longest sample. Read by the report page."""
 
 
 def main(arguments: list[str]) -> int:
@@ -104,8 +100,7 @@ def _run(spec: RunSpec, loaded: Any, pipe: ProgressPipe, watch: Watch) -> None:
     elapsed_s = time.monotonic() - start
     sut.close()
     write_json(output / USAGE_FILE, loaded.usage(sut, elapsed_s))
-    with atomic_write(output / BATCHES_FILE, "wb") as out:
-        np.save(out, np.asarray(loaded.log(sut), dtype=np.float64).reshape(-1, 4) - [start, start, 0, 0])
+    recordings.write(output, start, loaded.log(sut), loaded.requests(sut), loaded.texts(sut))
     lg.DestroyQSL(qsl)
     lg.DestroyFastSUT(handle)
     watch.enter("end")

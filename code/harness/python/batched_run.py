@@ -74,6 +74,16 @@ class BatchedRun(Pulse):
         """The rows of batches.npy, float64 [batches, 4]."""
         return sut.batches
 
+    @staticmethod
+    def requests(sut: Sut) -> array[float]:
+        """Rows of (issued, answered) in monotonic seconds, a row for each sample whose arrival is known."""
+        return sut.requests
+
+    @staticmethod
+    def texts(_sut: Sut) -> array[float]:
+        """Nothing: samples are no texts."""
+        return array("d")
+
     def usage(self, sut: Sut, elapsed_s: float) -> list[dict[str, Any]]:
         """The content of devices.json."""
         return usage(self._spec.devices, sut.lanes, elapsed_s)

@@ -22,10 +22,12 @@ class Batch:
     Args:
         ids: LoadGen's response ids.
         indices: the samples' indices, int64 [n].
+        arrived: when each was issued, monotonic seconds; empty where all come with one query.
     """
 
     ids: Sequence[int]
     indices: NDArray[np.int64]
+    arrived: Sequence[float] = ()
 
 
 def by_length(
@@ -102,8 +104,8 @@ class ArrivalQueue:
                     self._changed.wait()
 
     def _cut(self) -> Batch:
-        first_id, first, _ = self._waiting.popleft()
-        ids, indices = [first_id], [first]
+        first_id, first, since = self._waiting.popleft()
+        ids, indices, arrived = [first_id], [first], [since]
         if self._limit > 1 and self._waiting:
             length = int(self._lengths[first])
             passed: list[tuple[int, int, float]] = []
@@ -112,7 +114,8 @@ class ArrivalQueue:
                 if abs(int(self._lengths[item[1]]) - length) <= self._padding * length:
                     ids.append(item[0])
                     indices.append(item[1])
+                    arrived.append(item[2])
                 else:
                     passed.append(item)
             self._waiting.extendleft(reversed(passed))
-        return Batch(ids, np.asarray(indices, dtype=np.int64))
+        return Batch(ids, np.asarray(indices, dtype=np.int64), arrived)

@@ -203,6 +203,17 @@ class GenerationRun:
         """The rows of batches.npy, float64 [batches, 4]."""
         return sut.log
 
+    @staticmethod
+    def requests(sut: GenerationSut) -> array[float]:
+        """Rows of (issued, answered) in monotonic seconds, a row for each text."""
+        issued_and_finished = np.asarray(sut.log, dtype=np.float64).reshape(-1, 4)[:, :2]
+        return array("d", issued_and_finished.ravel())
+
+    @staticmethod
+    def texts(sut: GenerationSut) -> array[float]:
+        """The rows of texts.npy, float64 [texts, 4]."""
+        return sut.texts
+
 
 def load(spec: RunSpec) -> GenerationRun:
     """Open the prompts and load the generator."""

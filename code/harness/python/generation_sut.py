@@ -78,6 +78,8 @@ class GenerationSut:
         self.usage = Usage()
         self.log = array("d")
         """Four numbers for each answered request: when it was issued and finished (monotonic seconds), 1, its prompt's length."""
+        self.texts = array("d")
+        """Four numbers for each text: when it was issued, had its first token (0 if not reported) and was finished, and its tokens."""
         self._generator = generator
         self._dataset = dataset
         self._complete, self._first_token, self._respond, self._failed = complete, first_token, respond, failed
@@ -85,7 +87,7 @@ class GenerationSut:
         self._watchdog_s = watchdog_s
         self._requests: dict[int, tuple[int, int, float]] = {}
         self._next = 0
-        self._reported: set[int] = set()
+        self._reported: dict[int, float] = {}
         self._lock = threading.Lock()
         self._last_sign = self._last_step = time.monotonic()
         self._closed = threading.Event()
@@ -142,12 +144,13 @@ class GenerationSut:
                     finished.append((identity, event.tokens))
                     if event.request not in self._reported:  # beam search: LoadGen fails if it never gets a first token
                         firsts.append((identity, event.tokens[:1]))
-                    self._reported.discard(event.request)
+                    first = self._reported.pop(event.request, 0.0)
                     del self._requests[event.request]
                     self.counts.done += float(self._dataset.lengths[index])
                     self.log.extend((issued, now, 1.0, float(self._dataset.lengths[index])))
+                    self.texts.extend((issued, first, now, float(len(event.tokens))))
                 else:
-                    self._reported.add(event.request)
+                    self._reported[event.request] = now
                     firsts.append((identity, event.tokens))
             self.usage.ended(len(finished))
         for _, tokens in finished:

@@ -117,7 +117,7 @@ class Service:
     def asked(self, content: Any) -> Asked:
         """A request's content, checked. BadRequestError for what this server does not do."""
         if not isinstance(content, dict):
-            raise BadRequestError(400, "the request is no JSON object")
+            raise BadRequestError(400, "the request is not a JSON object")
         if content.get("model") not in (None, "", self.model):
             raise BadRequestError(404, f"there is no model {content['model']!r}; this server has {self.model!r}")
         for name, usual in (("temperature", 0), ("n", 1), ("best_of", 1)):

@@ -83,6 +83,8 @@ class Sut:
         self._closed = False
         self.batches = array("d")
         """Four numbers for each answered batch: when it began and ended (monotonic seconds), its samples, its longest sample."""
+        self.requests = array("d")
+        """Two numbers for each answered sample of a batch with arrival times: when it was issued and answered (monotonic seconds)."""
         self._workers: list[threading.Thread] = []
         if not self._inline:
             target = self._run_sorted if self._sorted else self._run_queue
@@ -169,4 +171,7 @@ class Sut:
             lengths = self._dataset.lengths[batch.indices]
             self.counts.done += float(lengths.sum(dtype=np.float64))
             longest = float(lengths.max())
-            self.batches.extend((begin, time.monotonic(), float(len(batch.ids)), longest))
+            end = time.monotonic()
+            self.batches.extend((begin, end, float(len(batch.ids)), longest))
+            if batch.arrived:
+                self.requests.extend([moment for since in batch.arrived for moment in (since, end)])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 import numpy as np
@@ -15,6 +16,7 @@ LEGEND_LIMIT = 8
 LOG_FROM = 50
 """Latencies further apart than this are shown by powers of ten."""
 BINS = 40
+LENGTH_BINS = 48
 HEADROOM = 1.05
 
 
@@ -26,15 +28,47 @@ def latency_cdf(found: Latencies, bound_ms: float | None, percentile: float | No
     scale, unit = (1e-3, "s") if len(found.ms) and found.ms[-1] >= SHOWN_IN_S_FROM_MS else (1.0, "ms")
     shown = found.ms * scale
     bound = bound_ms * scale if bound_ms else 0.0
-    positive = shown[shown > 0]
+    every = shown if found.also is None else np.sort(np.concatenate([shown, found.also[0] * scale]))
+    positive = every[every > 0]
     log = bool(len(positive)) and float(positive[-1] / positive[0]) > LOG_FROM
-    least = float(positive[0]) if log else float(shown[0])
-    plot = Plot("cdf", (least, max(float(shown[-1]), bound)), (0, 102), (f"latency ({unit})", f"{what} (%)"), log)
+    least = float(positive[0]) if log else float(every[0])
+    plot = Plot("cdf", (least, max(float(every[-1]), bound)), (0, 102), (f"latency ({unit})", f"{what} (%)"), log)
     (plot.points if found.points else plot.line)(shown, found.share * 100)
+    if found.also is not None:
+        plot.points(found.also[0] * scale, found.also[1] * 100, 1)
     if bound:
         plot.upright(bound, f"bound {bound:g} {unit}")
     if percentile:
         plot.level(percentile * 100, f"{percentile * 100:g} %")
+    return plot.svg()
+
+
+def shares(name: str, label: str, ms: Floats) -> str:
+    """Share of texts over one of their times, every text one by one."""
+    positive = ms[ms > 0]
+    log = bool(len(positive)) and float(positive[-1] / positive[0]) > LOG_FROM
+    plot = Plot(name, (float(positive[0] if log else ms[0]), float(ms[-1])), (0, 102), (label, "texts (%)"), log)
+    plot.line(ms, np.arange(1, len(ms) + 1) / len(ms) * 100)
+    return plot.svg()
+
+
+def offered(edges: Floats, rates: Mapping[str, Floats]) -> str:
+    """Samples that were offered and answered per second, constant between two edges in s."""
+    top = HEADROOM * max(float(rate.max()) for rate in rates.values())
+    plot = Plot("offered", (float(edges[0]), float(edges[-1])), (0.0, top or 1.0), ("time (s)", "samples/s"))
+    x = np.ravel(np.column_stack([edges[:-1], edges[1:]]))
+    for number, rate in enumerate(rates.values()):
+        plot.line(x, np.repeat(rate, 2), number)
+    plot.legend(list(rates))
+    return plot.svg()
+
+
+def waiting(edges: Floats, samples: Floats) -> str:
+    """Samples that have arrived and have no answer yet, over time in s."""
+    plot = Plot(
+        "queue", (float(edges[0]), float(edges[-1])), (0.0, HEADROOM * float(samples.max()) or 1.0), ("time (s)", "samples")
+    )
+    plot.area(edges, np.zeros(len(edges)), samples)
     return plot.svg()
 
 
@@ -67,11 +101,23 @@ def batch_sizes(samples: Floats) -> str:
 
 def sample_lengths(lengths: NDArray[np.int64]) -> str:
     """Histogram of the data set's sample lengths."""
-    bins = min(48, max(1, len(np.unique(lengths))))
-    return _histogram("lengths", lengths.astype(np.float64), bins, ("length of a sample", "samples"))
+    return _counted("lengths", lengths.astype(np.float64), ("length of a sample", "samples"))
 
 
-def _histogram(name: str, values: Floats, bins: int, labels: tuple[str, str]) -> str:
+def output_lengths(tokens: Floats) -> str:
+    """Histogram of the generated texts' lengths in tokens."""
+    return _counted("outputs", tokens, ("tokens of a text", "texts"))
+
+
+def _counted(name: str, whole: Floats, labels: tuple[str, str]) -> str:
+    """Histogram of whole numbers: each bin has equally many of them."""
+    width = math.ceil((float(whole.max() - whole.min()) + 1) / LENGTH_BINS)
+    count = math.ceil((float(whole.max() - whole.min()) + 1) / width)
+    edges: Floats = np.arange(count + 1, dtype=np.float64) * width + float(whole.min()) - 0.5
+    return _histogram(name, whole, edges, labels)
+
+
+def _histogram(name: str, values: Floats, bins: int | Floats, labels: tuple[str, str]) -> str:
     counts, edges = np.histogram(values, bins=bins)
     plot = Plot(name, (float(edges[0]), float(edges[-1])), (0.0, HEADROOM * float(counts.max())), labels, whole="xy")
     for count, left, right in zip(counts, edges[:-1], edges[1:], strict=True):

@@ -17,7 +17,7 @@ from code.results.page.plot import Plot
 from code.results.page.script import SCRIPT
 from code.results.page.style import CSS
 from code.results.page.text import PAGE
-from code.rules.metrics import METRICS
+from code.rules.metrics import Metric, metric_with
 
 GOOD = ("VALID", "PASSED")
 COLUMNS = ("Run", "Mode", "Result", "Verdict", "System", "Precision", "Marks", "Started")
@@ -28,7 +28,7 @@ TREND_FROM = 3
 LABELS = 6
 """Changes of a trend that have room for a name."""
 UNREAL = frozenset(("simulated", "dry run"))
-"""Marks of what is no result."""
+"""Marks of what is not a result."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +45,7 @@ class Entry:
         commit, runtime: of the harness, and the runtime with its version.
         link: its page's file name; '' for none.
         why: what is missing for it to be complete.
+        key: LoadGen's key of its number; '' for its scenario's own.
     """
 
     name: str
@@ -60,6 +61,12 @@ class Entry:
     runtime: str = ""
     link: str = ""
     why: str = ""
+    key: str = ""
+
+    @property
+    def metric(self) -> Metric:
+        """What its number counts."""
+        return metric_with(self.name.rpartition(" ")[2], self.key)
 
     @property
     def workload(self) -> tuple[str, str, str]:
@@ -76,8 +83,7 @@ class Entry:
     @property
     def more_is_better(self) -> bool:
         """Whether its number is a rate."""
-        metric = METRICS.get(self.name.rpartition(" ")[2])
-        return metric is None or metric.higher_is_better
+        return self.metric.higher_is_better
 
 
 def best(entries: Iterable[Entry]) -> list[Entry]:
@@ -181,7 +187,7 @@ def _trends(entries: Sequence[Entry]) -> str:
 def _trend(number: int, key: tuple[str, str, str], runs: Sequence[Entry]) -> str:
     """A chart of one workload's results in order of time; a dashed line where commit or runtime changed."""
     name, values = f"trend{number}", np.array([one.number for one in runs], dtype=np.float64)
-    metric = METRICS[key[0].rpartition(" ")[2]]
+    metric = runs[-1].metric
     shown = values * metric.scale
     low, high = float(shown.min()), float(shown.max())
     margin = 0.1 * (high - low) or 0.1 * abs(high) or 1.0

@@ -15,8 +15,13 @@ from code.common import npyfile
 from code.results.loadgen_log import LoadGenLog
 
 BATCHES_FILE = "batches.npy"
+INTERVALS_FILE = "intervals.npy"
+LATENCIES_FILE = "latencies.npy"
+TEXTS_FILE = "texts.npy"
+"""What the harness writes: code/harness/python/recordings.py."""
 TRACE_FILE = "mlperf_log_trace.json"
 PERCENTILE = re.compile(r"^result_(\d+\.\d+)_percentile_(?:per_query_)?latency_ns$")
+TOKEN_PERCENTILE = re.compile(r"^result_(first_token|time_per_output_token)_(\d+\.\d+)_percentile_(?:latency_)?ns$")
 _MS_PER_NS = 1e-6
 _TRACE_LIMIT = 512 * 2**20
 _TRACED_SAMPLE = re.compile(rb'"ph":\s*"b".*?"query_seq":\s*(\d+).*?"complete_ns":\s*(\d+)')
@@ -33,31 +38,89 @@ class Latencies:
         share: fraction of queries at or below each, 0 to 1.
         source: its origin, shown on the page.
         points: True for a few percentiles, False for every query.
+        also: LoadGen's percentiles beside another source: (ms, share).
     """
 
     ms: Floats
     share: Floats
     source: str
     points: bool
+    also: tuple[Floats, Floats] | None = None
 
 
 def batches(folder: Path) -> Floats | None:
     """Completed batches, float64 [batches, 4] (begin, end, samples, longest); None if not recorded."""
-    found = _array(folder / BATCHES_FILE)
-    if found is None or found.ndim != 2 or found.shape[1] != 4:
-        return None
-    ordered: Floats = found[np.argsort(found[:, 1], kind="stable")].astype(np.float64)
-    return ordered
+    return _rows(folder / BATCHES_FILE, 4, by=1)
+
+
+def intervals(folder: Path) -> Floats | None:
+    """The load over time, float64 [intervals, 4] (begin, end, samples that arrived, samples answered); None if not recorded."""
+    return _rows(folder / INTERVALS_FILE, 4, by=0)
+
+
+def texts(folder: Path) -> Floats | None:
+    """Generated texts, float64 [texts, 4] (issued, first token or 0, finished, tokens); None if not recorded."""
+    return _rows(folder / TEXTS_FILE, 4, by=2)
+
+
+def token_times(found: Floats) -> tuple[Floats, Floats]:
+    """(ms to the first token, ms for each token after it) of texts whose first token was reported, ascending."""
+    known = found[found[:, 1] > 0]
+    several = known[known[:, 3] > 1]
+    each = (several[:, 2] - several[:, 1]) / (several[:, 3] - 1)
+    return np.sort((known[:, 1] - known[:, 0]) * 1e3), np.sort(each * 1e3)
+
+
+def load(recorded: Floats, bins: int = 120) -> tuple[Floats, Mapping[str, Floats], Floats]:
+    """(edges in s, offered and answered per second in each interval between them, samples in the system at each edge)."""
+    edges = np.concatenate([recorded[:1, 0], recorded[:, 1]])
+    totals = {name: np.concatenate([[0.0], np.cumsum(recorded[:, column])]) for name, column in (("offered", 2), ("answered", 3))}
+    kept = np.unique(np.linspace(0, len(edges) - 1, min(bins, len(recorded)) + 1).astype(int))
+    widths = np.maximum(np.diff(edges[kept]), 1e-9)
+    waiting = np.maximum(totals["offered"] - totals["answered"], 0)
+    return edges[kept], {name: np.diff(total[kept]) / widths for name, total in totals.items()}, waiting[kept]
 
 
 def latencies(folder: Path, log: LoadGenLog) -> Latencies | None:
-    """The latency distribution: every query from LoadGen's trace, else LoadGen's percentiles. None for accuracy runs."""
+    """The latency distribution: every query from LoadGen's trace, else the harness's histogram, else LoadGen's percentiles.
+
+    None for accuracy runs. The histogram is of samples, and so is not used in MultiStream, where LoadGen counts queries.
+    """
     if not log.has_performance:
         return None
     traced = _from_trace(folder / TRACE_FILE)
     if traced is not None:
         share = np.arange(1, len(traced) + 1) / len(traced)
         return Latencies(traced, share, f"every query, from LoadGen's trace ({len(traced):,})", points=False)
+    points = _points(log)
+    recorded = _recorded(folder, log.scenario)
+    if recorded is None or log.scenario == "MultiStream":
+        return points
+    ms, counts, source = recorded
+    also = None if points is None else (points.ms, points.share)
+    return Latencies(ms, np.cumsum(counts) / counts.sum(), source, points=False, also=also)
+
+
+def _recorded(folder: Path, scenario: str) -> tuple[Floats, Floats, str] | None:
+    """(ms ascending, samples at each, source) of what the harness recorded; None where that is not enough."""
+    found = _rows(folder / LATENCIES_FILE, 2, by=0)
+    if found is not None and found[:, 1].sum() > 1:
+        return (
+            found[:, 0] * _MS_PER_NS,
+            found[:, 1],
+            "the line is the harness's own histogram, the points are LoadGen's percentiles",
+        )
+    own = batches(folder)
+    if own is None or len(own) < 2 or scenario not in ("Offline", "SingleStream"):
+        return None
+    since = own[:, 0].min() if scenario == "Offline" else own[:, 0]
+    ms = (own[:, 1] - since) * 1e3
+    order = np.argsort(ms, kind="stable")
+    return ms[order], own[order, 2], "the line is of the harness's batches, the points are LoadGen's percentiles"
+
+
+def _points(log: LoadGenLog) -> Latencies | None:
+    """LoadGen's percentiles, with the least and the most where they are of the same kind."""
     found = dict(_percentiles(log))
     for key, share_ in (("result_min_latency_ns", 0.0), ("result_max_latency_ns", 1.0)):
         if key in log and log.scenario != "MultiStream":
@@ -67,6 +130,19 @@ def latencies(folder: Path, log: LoadGenLog) -> Latencies | None:
     shares = np.array(sorted(found))
     values = np.maximum.accumulate(np.array([found[share] for share in shares]))
     return Latencies(values, shares, "LoadGen's percentiles; --log_enable_trace=true records every query", points=True)
+
+
+def token_percentiles(log: LoadGenLog) -> list[tuple[str, float, float]]:
+    """(name, ms to the first token, ms for each token after it) of LoadGen's percentiles, in order; [] where it counted no tokens."""
+    if not log.has_performance:
+        return []
+    found: dict[float, dict[str, float]] = {}
+    for key in log.keys():  # noqa: SIM118 (a log is no mapping)
+        hit = TOKEN_PERCENTILE.match(key)
+        if hit:
+            found.setdefault(float(hit[2]) / 100, {})[hit[1]] = float(log.get(key)) * _MS_PER_NS
+    whole = {share: pair for share, pair in sorted(found.items()) if len(pair) == 2}
+    return [(f"{share * 100:.10g} %", pair["first_token"], pair["time_per_output_token"]) for share, pair in whole.items()]
 
 
 def percentiles(log: LoadGenLog) -> list[tuple[str, float]]:
@@ -112,12 +188,17 @@ def _from_trace(path: Path) -> Floats | None:
     return np.sort(np.array(spans) * _MS_PER_NS) if len(spans) > 1 else None
 
 
-def timeline(recorded: Floats, bins: int = 120) -> tuple[Floats, Floats]:
-    """(seconds, samples per second) over the run, in at most `bins` equal intervals."""
+def timeline(recorded: Floats, bins: int = 120, samples: int = 0) -> tuple[Floats, Floats]:
+    """(seconds, samples per second) over the run, in at most `bins` equal intervals.
+
+    Args:
+        samples: how many were answered; more than the recorded batches have where only some of these were kept.
+    """
     end = float(recorded[:, 1].max())
     count = max(1, min(bins, int(end) or 1))
     totals, edges = np.histogram(recorded[:, 1], bins=count, range=(0.0, end), weights=recorded[:, 2])
-    return (edges[:-1] + edges[1:]) / 2, totals / np.diff(edges)
+    kept = float(recorded[:, 2].sum())
+    return (edges[:-1] + edges[1:]) / 2, totals / np.diff(edges) * (samples / kept if 0 < kept < samples else 1.0)
 
 
 def lengths(spec: Mapping[str, Any]) -> NDArray[np.int64] | None:
@@ -128,6 +209,15 @@ def lengths(spec: Mapping[str, Any]) -> NDArray[np.int64] | None:
         return None
     found = _array(Path(folder) / name)
     return None if found is None else found.astype(np.int64).ravel()
+
+
+def _rows(path: Path, columns: int, by: int) -> Floats | None:
+    """The rows of a recording in order of one column; None if it is absent or has another shape."""
+    found = _array(path)
+    if found is None or found.ndim != 2 or found.shape[1] != columns:
+        return None
+    ordered: Floats = found[np.argsort(found[:, by], kind="stable")].astype(np.float64)
+    return ordered
 
 
 def _array(path: Path) -> NDArray[Any] | None:

@@ -79,6 +79,7 @@ class Plot:
         labels: what its axes show.
         log: whether the x axis is by powers of ten.
         whole: the axes, of 'x' and 'y', that count.
+        names: of the x axis' numbers from 1 on, where it does not show them.
     """
 
     def __init__(
@@ -89,8 +90,9 @@ class Plot:
         labels: tuple[str, str],
         log: bool = False,
         whole: str = "",
+        names: Sequence[str] = (),
     ) -> None:
-        self.name, self.labels = name, labels
+        self.name, self.labels, self.names = name, labels, names
         self.x = Scale(*x, LEFT, WIDTH - RIGHT, log, "x" in whole)
         self.y = Scale(*y, HEIGHT - BOTTOM, TOP, whole="y" in whole)
         self._marks: list[str] = []
@@ -171,9 +173,12 @@ class Plot:
         for tick in self.x.ticks():
             at = self.x(tick)
             yield f'<line class="grid" x1="{at:.1f}" x2="{at:.1f}" y1="{TOP:.1f}" y2="{foot:.1f}"/>'
-            yield f'<text x="{at:.1f}" y="{foot + 14:.1f}" text-anchor="middle">{label(tick)}</text>'
+            yield f'<text x="{at:.1f}" y="{foot + 14:.1f}" text-anchor="middle">{escape(self._tick(tick))}</text>'
         yield f'<line class="axis" x1="{LEFT:.1f}" x2="{WIDTH - RIGHT:.1f}" y1="{foot:.1f}" y2="{foot:.1f}"/>'
         yield f'<text x="{(LEFT + WIDTH - RIGHT) / 2:.1f}" y="{HEIGHT - 8:.1f}" text-anchor="middle">{escape(self.labels[0])}</text>'
+
+    def _tick(self, tick: float) -> str:
+        return self.names[int(tick) - 1] if self.names and 1 <= tick <= len(self.names) else label(tick)
 
     def _y_axis(self) -> Iterable[str]:
         for tick in self.y.ticks():

@@ -19,7 +19,7 @@ h2 { font-size: 1.1rem; margin: 2rem 0 .5rem; padding-bottom: .2rem; border-bott
 .note { color: var(--warn); } .soft { color: var(--soft); font-size: .9rem; font-weight: 400; }
 ul.reasons { padding-left: 1.2rem; margin: .4rem 0; } ul.reasons code { white-space: normal; }
 .charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 24rem), 1fr)); gap: 1.2rem; }
-figure { margin: 0; break-inside: avoid; } figcaption { font-weight: 600; margin-bottom: .2rem; }
+figure { margin: 0; max-width: 40rem; break-inside: avoid; } figcaption { font-weight: 600; margin-bottom: .2rem; }
 svg { width: 100%; height: auto; display: block; font-family: system-ui, sans-serif; }
 svg text { font-size: 10px; fill: var(--ink); } svg text.mark { fill: var(--bad); } svg .grid { stroke: var(--line); stroke-width: .7; }
 svg .axis { stroke: var(--soft); } svg .rule { stroke: var(--bad); stroke-dasharray: 4 3; }
@@ -45,15 +45,21 @@ td.word.open { color: var(--warn); } .best { color: var(--good); } body.gone mai
 th button { font: inherit; font-weight: 700; color: inherit; background: none; border: 0; padding: 0; cursor: pointer; }
 th[aria-sort=ascending] button::after { content: " \\2191"; } th[aria-sort=descending] button::after { content: " \\2193"; }
 tr.group th { padding-top: 1rem; font-size: 1rem; } .runs td:nth-child(2):not(:last-child) { min-width: 0; } tr[hidden] { display: none; }
-.sides th[scope=row] { white-space: normal; overflow-wrap: anywhere; min-width: 6rem; }
-td.differs { background: var(--tint); font-weight: 600; } main.wide { max-width: 100rem; } .command { white-space: pre-wrap; }
+.sides { table-layout: fixed; } .sides th { white-space: normal; overflow-wrap: anywhere; } .sides th:first-child { width: 11rem; }
+.named { padding-left: 0; list-style: none; }
+.runs td { overflow-wrap: normal; } .runs td:nth-child(5) { overflow-wrap: anywhere; }
+main:has(table.runs), main:has(table.sides) { max-width: 90rem; }
+@media (min-width: 70rem) { .runs td:last-child { white-space: nowrap; } }
+td.differs { background: var(--tint); font-weight: 600; } .command { white-space: pre-wrap; }
 @media (max-width: 40rem) {
   table.runs tr[hidden] { display: none !important; }
   table.stack thead { display: none; }
   table.stack tr { display: block; padding: .4rem 0; border-bottom: 1px solid var(--line); }
+  table.stack th[scope=row] { display: block; border: 0; padding: .05rem 0; }
   table.stack td { display: block; border: 0; padding: .05rem 0; text-align: left; }
   table.stack td:first-child { font-weight: 600; white-space: normal; overflow-wrap: anywhere; }
   h1 { font-size: 1.15rem; }
+  table.sides { min-width: 0 !important; } table.sides td:empty { display: none; }
   table.stack td[data-label]:not(:first-child):not(:empty)::before { content: attr(data-label) ": "; color: var(--soft); }
 }
 @media screen and (prefers-color-scheme: dark) {

@@ -25,8 +25,9 @@ def drawn(folder: Path, log: LoadGenLog) -> Iterator[tuple[str, str, str, str]]:
         return
     if found.cpus():
         seconds, shares = processors(found)
-        svg = charts.stacked("processors", seconds, shares, "processors in use")
-        yield "processors", "Processors", svg, f"{len(found.cpus())} watched"
+        if len(seconds) > 1:  # one interval is no course of time
+            svg = charts.stacked("processors", seconds, shares, "processors in use")
+            yield "processors", "Processors", svg, f"{len(found.cpus())} watched"
     for column, label in GPU_TRACKS:
         lines = dict(_lines(found, column))
         if lines:

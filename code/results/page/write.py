@@ -16,7 +16,7 @@ from code.results.page import charts, limits, measured, nearest, tracks
 from code.results.page.measured import Floats
 from code.results.page.style import CSS
 from code.results.page.text import PAGE, folded, section, table
-from code.rules.metrics import METRICS
+from code.rules.metrics import metric_with
 
 ACCURACY_MODE = "AccuracyOnly"
 GOOD = ("VALID", "PASSED")
@@ -71,7 +71,7 @@ class RunPage:
         """The result formatted with its unit."""
         if self.accuracy:
             return ", ".join(f"{e['name']} {float(e['value']):.3f}" for e in self.metadata.get("accuracy", []))
-        metric = METRICS[str(self.metadata["scenario"])]
+        metric = metric_with(str(self.metadata["scenario"]), self.metadata.get("scenario_key"))
         found = self.metadata.get(metric.key)
         simulated = " SIMULATED" if self.metadata.get("simulated") else ""
         return metric.shown(float(found)) + simulated if isinstance(found, (int, float)) else "no result"
@@ -137,9 +137,11 @@ def _charts(run: RunPage, log: LoadGenLog) -> str:
         what = "samples" if log.scenario == "Offline" else "queries"
         svg = charts.latency_cdf(found, float(bound) / 1e6 if bound else None, float(percentile) if percentile else None, what)
         figures.append(_figure("cdf", "Latency", svg, found.source))
+    figures += _load(run, log)
     recorded = measured.batches(run.folder)
     if recorded is not None:
-        seconds, rate = measured.timeline(recorded)
+        answered = sum(int(one.get("samples") or 0) for one in run.metadata.get("devices") or [])
+        seconds, rate = measured.timeline(recorded, samples=answered)
         figures.append(_figure("timeline", "Throughput over the run", charts.throughput(seconds, rate), "completed samples"))
         figures += _lanes(recorded)
         figures.append(_figure("batches", "Batch sizes", charts.batch_sizes(recorded[:, 2]), f"{len(recorded):,} batches"))
@@ -148,9 +150,33 @@ def _charts(run: RunPage, log: LoadGenLog) -> str:
         figures.append(
             _figure("lengths", "Sample lengths", charts.sample_lengths(lengths), f"{len(lengths):,} samples of the data set")
         )
+    figures += _texts(run)
     figures += [_figure(*one) for one in tracks.drawn(run.folder, log)]
     missing = "" if recorded is not None else '<p class="soft">This run recorded no batches: no timeline available.</p>'
     return f'<div class="charts">{"".join(figures)}</div>{missing}'
+
+
+def _load(run: RunPage, log: LoadGenLog) -> Iterable[str]:
+    """What was offered and answered, and what was between the two: where LoadGen decides when a query arrives."""
+    recorded = measured.intervals(run.folder)
+    if recorded is not None and log.scenario == "Server":
+        edges, rates, between = measured.load(recorded)
+        yield _figure("offered", "Offered and answered", charts.offered(edges, rates), "from the harness")
+        yield _figure("queue", "Queue depth", charts.waiting(edges, between), "samples that wait or are computed")
+
+
+def _texts(run: RunPage) -> Iterable[str]:
+    found = measured.texts(run.folder)
+    if found is None:
+        return
+    first, each = measured.token_times(found)
+    for name, title, label, ms in (
+        ("ttft", "Time to first token", "ms from the query to the first token", first),
+        ("tpot", "Time per output token", "ms per token after the first", each),
+    ):
+        if len(ms) > 1:
+            yield _figure(name, title, charts.shares(name, label, ms), f"{len(ms):,} texts")
+    yield _figure("outputs", "Output lengths", charts.output_lengths(found[:, 3]), f"{len(found):,} texts")
 
 
 def _lanes(recorded: Floats) -> Iterable[str]:
@@ -180,7 +206,9 @@ def _nearest(run: RunPage) -> str:
 def _percentiles(log: LoadGenLog) -> str:
     """LoadGen's percentiles, lowest to highest, with its minimum, mean and maximum."""
     rows = [(name, f"{value:,.6g}") for name, value in measured.percentiles(log)]
-    return table(("Share of queries", "Latency (ms)"), rows)
+    tokens = [(name, f"{first:,.6g}", f"{each:,.6g}") for name, first, each in measured.token_percentiles(log)]
+    columns = ("Share of texts", "First token (ms)", "Each token after it (ms)")
+    return table(("Share of queries", "Latency (ms)"), rows) + table(columns, tokens)
 
 
 def _figure(name: str, title: str, svg: str, source: str) -> str:

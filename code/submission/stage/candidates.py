@@ -169,7 +169,7 @@ def _named_run(folder: Path) -> Run:
             f"{folder} is not a run folder", f"it has no {runs.METADATA} of a run", "name the folder of a run's logs"
         )
     if run.unreal:
-        raise UsageError(f"the run in {folder} is no result", f"{run.unreal} cannot be staged", "name another run")
+        raise UsageError(f"the run in {folder} is not a result", f"{run.unreal} cannot be staged", "name another run")
     if not run.complete:
         raise UsageError(f"the run in {folder} is not complete", "; ".join(run.missing()), "give another, or run it again")
     return run

@@ -83,7 +83,7 @@ class Run:
 
     @property
     def unreal(self) -> str:
-        """Why it is no result at all: 'simulated runs', 'dry runs, whose power is made up,'; '' for a real one."""
+        """Why it is not a result at all: 'simulated runs', 'dry runs, whose power is made up,'; '' for a real one."""
         if self.simulated:
             return "simulated runs"
         made_up = bool((self.metadata.get("power") or {}).get("dry_run"))

@@ -51,6 +51,13 @@ def test_the_best_of_each_workload_system_and_precision() -> None:
     assert index.best([slow, fast, other, late, quick, *bad]) == [fast, other, quick]
 
 
+def test_interactive_runs_and_tokens_have_bests_and_trends() -> None:
+    tokens = {"name": "llama3.1-8b Interactive", "key": "result_completed_tokens_per_second", "link": "a.html"}
+    runs = [entry(number, **tokens) for number in (10.0, 30.0, 20.0)]
+    assert index.best(runs) == [runs[1]] and runs[0].metric.unit == "tokens/s"
+    assert ">tokens/s</text>" in index.page(runs)
+
+
 def test_every_column_can_be_sorted_and_five_filtered() -> None:
     text = index.page([entry(), entry(system="L4")])
     heads = re.findall(r'<th aria-sort="none"><button type="button">(\w+)</button></th>', text)
@@ -81,9 +88,9 @@ def test_runs_side_by_side_mark_what_differs() -> None:
     )
     b = Column("two", 150.0, "samples/s", {"result": "150"}, {"system": "DGX"}, {"gpu_batch_size": 16, "use_graphs": True})
     text = compare.page([a, b])
-    assert '<a href="one.html">A: one</a>' in text and "B: two" in text and "1 fields are the same" in text
+    assert '<li>A: <a href="one.html">one</a></li>' in text and "B: two" in text and "1 fields are the same" in text
     assert '<th scope="row">gpu_batch_size</th><td class="differs" data-label="A">8</td>' in text and "use_graphs" not in text
-    assert '<th scope="row">system</th><td data-label="A">DGX</td>' in text and text.count('<rect class="area') == 2
+    assert '<th scope="row">system</th><td colspan="2" data-label="all">DGX</td>' in text and text.count('<rect class="area') == 2
     assert "no chart" in compare.page([a, Column("three", 1.0, "ms")]) and "does not differ" in compare.page([a, a])
 
 

@@ -117,7 +117,7 @@ def read(path: Path) -> Story:
         elif sign.endswith(":") and rest in TYPES:
             types[sign[:-1]] = rest
         elif sign and sign != "story":
-            raise UsageError(f"cannot read {line!r}", "it is no relation and no sentence", where=f"{path}:{number}")
+            raise UsageError(f"cannot read {line!r}", "it is neither a relation nor a sentence", where=f"{path}:{number}")
     story = Story(path.stem, types, *(tuple(sentences[sign]) for sign in "|.~>"))
     _check(story, path)
     return story

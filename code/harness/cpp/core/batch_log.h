@@ -1,4 +1,4 @@
-// When batches were computed, for the report page: the C++ side of batches.npy (code/harness/python/__main__.py).
+// When batches were computed, for the report page: the C++ side of batches.npy (code/harness/python/recordings.py).
 #pragma once
 
 #include <array>

@@ -65,7 +65,11 @@ int64_t Lane::finish(const Batch& batch, int64_t started) {
   add(state_.work, static_cast<uint64_t>(batch.size()) * static_cast<uint64_t>(std::max<int32_t>(batch.longest, 0)));
   state_.in_flight.fetch_sub(static_cast<uint32_t>(batch.size()), std::memory_order_relaxed);
   const int64_t now = now_ns();
-  for (const int64_t arrived : batch.arrived) state_.latencies.add(now - arrived);
+  for (const int64_t arrived : batch.arrived) {
+    state_.latencies.add(now - arrived);
+    intervals_.arrived(arrived);
+  }
+  if (!batch.arrived.empty()) intervals_.answered(now, batch.arrived.size());
   log_.add({started, now, static_cast<uint32_t>(batch.size()), batch.longest});
   return now;
 }

@@ -17,6 +17,7 @@
 #include "core/dataset.h"
 #include "core/engine.h"
 #include "core/error.h"
+#include "core/intervals.h"
 #include "core/latencies.h"
 #include "query_sample.h"
 
@@ -60,6 +61,8 @@ class Lane {
   [[nodiscard]] size_t device() const { return device_; }
   // The batches it answered. Call only after its thread has ended.
   [[nodiscard]] const BatchLog& log() const { return log_; }
+  // When its samples arrived and were answered, where batches have arrival times. Call only after its thread has ended.
+  [[nodiscard]] const Intervals& intervals() const { return intervals_; }
 
  private:
   // Accounts for a batch that starts now; returns the time, ns.
@@ -87,6 +90,7 @@ class Lane {
   bool closed_ = false;               // the source has no more batches
   int64_t finished_ = 0;              // when the last batch was, ns; of the completing thread
   BatchLog log_;
+  Intervals intervals_;
   LaneState state_;
 };
 

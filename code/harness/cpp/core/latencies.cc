@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "core/npy.h"
+
 namespace harness {
 
 size_t Latencies::bucket(int64_t ns) {
@@ -13,6 +15,12 @@ size_t Latencies::bucket(int64_t ns) {
   return std::min<size_t>(static_cast<size_t>(top - 3) * kSteps + static_cast<size_t>(step), kBuckets - 1);
 }
 
+double upper_edge_ns(size_t bucket) {
+  if (bucket < Latencies::kSteps) return static_cast<double>(bucket + 1);
+  const auto exponent = static_cast<int>(bucket / Latencies::kSteps) + 3;
+  return std::ldexp(1.0 + static_cast<double>(bucket % Latencies::kSteps + 1) / Latencies::kSteps, exponent);
+}
+
 double percentile_ns(const std::vector<uint64_t>& counts, double share) {
   uint64_t total = 0;
   for (const uint64_t count : counts) total += count;
@@ -21,12 +29,19 @@ double percentile_ns(const std::vector<uint64_t>& counts, double share) {
   uint64_t seen = 0;
   for (size_t i = 0; i < counts.size(); ++i) {
     seen += counts[i];
-    if (seen < wanted || counts[i] == 0) continue;
-    if (i < Latencies::kSteps) return static_cast<double>(i + 1);
-    const auto exponent = static_cast<int>(i / Latencies::kSteps) + 3;
-    return std::ldexp(1.0 + static_cast<double>(i % Latencies::kSteps + 1) / Latencies::kSteps, exponent);
+    if (seen >= wanted && counts[i] != 0) return upper_edge_ns(i);
   }
   return 0;
+}
+
+void write_latencies(const std::string& path, const std::vector<uint64_t>& counts) {
+  std::vector<double> rows;
+  for (size_t i = 0; i < counts.size(); ++i) {
+    if (counts[i] == 0) continue;
+    rows.push_back(upper_edge_ns(i));
+    rows.push_back(static_cast<double>(counts[i]));
+  }
+  if (!rows.empty()) write_npy(path, rows, 2);
 }
 
 }  // namespace harness

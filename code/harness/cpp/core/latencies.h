@@ -5,6 +5,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <string>
 #include <vector>
 
 namespace harness {
@@ -31,7 +32,14 @@ class Latencies {
   std::array<std::atomic<uint64_t>, kBuckets> counts_{};
 };
 
+// The upper edge of a bucket, in ns.
+double upper_edge_ns(size_t bucket);
+
 // The percentile at `share` (0 to 1), in ns: the upper edge of its bucket; 0 when nothing was counted.
 double percentile_ns(const std::vector<uint64_t>& counts, double share);
+
+// Writes the buckets that counted something as a float64 array [buckets, 2]: upper edge in ns, count. Nothing where
+// none did. Throws Error (kFailed).
+void write_latencies(const std::string& path, const std::vector<uint64_t>& counts);
 
 }  // namespace harness

@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "core/error.h"
+#include "core/file.h"
 
 namespace harness {
 
@@ -133,6 +134,23 @@ void NpyArray::touch(size_t index) const {
   const volatile unsigned char* first = data_ + index * row_bytes;
   for (size_t at = 0; at < row_bytes; at += kPage) static_cast<void>(first[at]);
   if (row_bytes != 0) static_cast<void>(first[row_bytes - 1]);
+}
+
+void write_npy(const std::string& path, const std::vector<double>& numbers, size_t columns) {
+  // NumPy's format 1.0: magic, header length, a dict padded so that the data begins at a multiple of 64.
+  std::string dict = "{'descr': '<f8', 'fortran_order': False, 'shape': (" + std::to_string(numbers.size() / columns) +
+                     ", " + std::to_string(columns) + "), }";
+  const size_t fixed = 10;
+  dict.append(64 - (fixed + dict.size() + 1) % 64, ' ');
+  dict += '\n';
+  std::string content = "\x93NUMPY";
+  content += '\x01';
+  content += '\x00';
+  content += static_cast<char>(dict.size() & 0xFF);
+  content += static_cast<char>(dict.size() >> 8);
+  content += dict;
+  content.append(reinterpret_cast<const char*>(numbers.data()), numbers.size() * sizeof(double));
+  write_whole(path, content);
 }
 
 }  // namespace harness

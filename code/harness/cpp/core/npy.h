@@ -48,4 +48,7 @@ class NpyArray {
   const unsigned char* data_ = nullptr;
 };
 
+// Writes numbers as a float64 array [rows, columns], to a temporary file that is renamed. Throws Error (kFailed).
+void write_npy(const std::string& path, const std::vector<double>& numbers, size_t columns);
+
 }  // namespace harness

@@ -4,6 +4,7 @@
 
 #include <condition_variable>
 #include <deque>
+#include <filesystem>
 #include <mutex>
 #include <stdexcept>
 #include <thread>
@@ -11,7 +12,9 @@
 #include "core/error.h"
 #include "core/lanes.h"
 #include "core/latencies.h"
+#include "core/npy.h"
 #include "core/synthetic_dataset.h"
+#include "process.h"
 
 namespace {
 
@@ -211,6 +214,22 @@ TEST(Latencies, PercentilesAreRightToABucket) {
   EXPECT_NEAR(harness::percentile_ns(counts, 0.5), 50e6, 50e6 * 0.07);
   EXPECT_NEAR(harness::percentile_ns(counts, 0.99), 99e6, 99e6 * 0.07);
   EXPECT_EQ(harness::percentile_ns(std::vector<uint64_t>(harness::Latencies::kBuckets), 0.5), 0);
+}
+
+TEST(Latencies, AreWrittenBucketByBucket) {
+  const harness_test::Folder folder;
+  std::vector<uint64_t> counts(harness::Latencies::kBuckets);
+  harness::write_latencies(folder.file("none.npy"), counts);
+  EXPECT_FALSE(std::filesystem::exists(folder.file("none.npy")));
+  harness::Latencies latencies;
+  for (const int64_t ns : {5, 5, 1'000'000}) latencies.add(ns);
+  latencies.add_to(counts);
+  harness::write_latencies(folder.file("latencies.npy"), counts);
+  const harness::NpyArray array(folder.file("latencies.npy"));
+  EXPECT_EQ(array.shape(), (std::vector<size_t>{2, 2}));
+  EXPECT_EQ(std::vector<double>(array.row<double>(0), array.row<double>(1)), (std::vector<double>{6, 2}));
+  EXPECT_GE(array.row<double>(1)[0], 1e6);
+  EXPECT_LE(array.row<double>(1)[0], 1.07e6);
 }
 
 }  // namespace
