@@ -19,7 +19,7 @@ include $(HERE)Makefile.const
 
 # Text of the user, passed on unexpanded.
 USER_TEXT = RUN_ARGS BENCHMARKS SYSTEMS NAME CAPTURE DIR TO SUBMITTER DIVISION CATEGORY STATUS ROUND FROM PASSPHRASE_FILE A B \
-  SANITIZE TEST_ARGS LOG_DIR GPUCLK TARGET benchmark scenario config
+  SANITIZE TEST_ARGS LOG_DIR GPUCLK FILE NODE NODES SLURM_ARGS CONTAINER IMAGE TARGET benchmark scenario config
 SCRATCH_ORIGIN := $(if $(filter command% environment%,$(origin MLPERF_SCRATCH_PATH)),given,default)
 $(call default,MLPERF_SCRATCH_PATH,$$(DEFAULT_SCRATCH))
 $(foreach name,$(USER_TEXT) BUILD_DIR VENV PYTHON3 MLPERF_SCRATCH_PATH MLPERF_MIRROR WHEELHOUSE,$(call raw,$(name)))
@@ -157,6 +157,25 @@ DRY_RUN = $(if $(BENCHMARKS)$(findstring --benchmarks,$(RUN_ARGS)),$(NAMED_BENCH
 power_dry_run: $(READY) $(NAMED_PACKAGES) ## Try power-dev's whole protocol without an analyser (MLPERF_POWER_DIR names a checkout of it)
 	@$(HARNESS) --action=power_dry_run $(DRY_RUN) @RUN_ARGS
 
+# A campaign's runs are `make run` of their own: CAMPAIGN_ARGS are of the campaign alone.
+CAMPAIGN_ARGS = --campaign_file=@FILE --systems=@SYSTEMS @RUN_ARGS
+
+.PHONY: campaign
+campaign: $(READY) ## Make the runs that a file asks for, and after a stop those that are missing (FILE=campaign.toml SYSTEMS= NODE=, --dry_run)
+	@$(HARNESS) --action=campaign --node=@NODE $(CAMPAIGN_ARGS)
+
+.PHONY: campaign_status
+campaign_status: $(READY) ## Show how far campaigns are: done, running, failed, time left (FILE=campaign.toml, --json)
+	@$(HARNESS) --action=campaign_status $(CAMPAIGN_ARGS)
+
+.PHONY: campaign_stop
+campaign_stop: $(READY) ## Stop a campaign; `make campaign` goes on later (FILE=campaign.toml)
+	@$(HARNESS) --action=campaign_stop $(CAMPAIGN_ARGS)
+
+.PHONY: fleet
+fleet: $(READY) ## Compare nodes that each ran the same: outliers, page, CSV, JSON; exits 5 unless all pass (FILE=campaign.toml or DIR=)
+	@$(HARNESS) --action=fleet --fleet_dir=@DIR $(CAMPAIGN_ARGS)
+
 .PHONY: calibrate
 calibrate: $(READY) packages_calibration ## Calibrate for int8
 	@$(HARNESS) --action=calibrate $(NAMED_BENCHMARKS) @RUN_ARGS
@@ -253,8 +272,8 @@ WHO = --submitter=@SUBMITTER --division=@DIVISION --category=@CATEGORY --status=
   --from_tree=@FROM --passphrase_file=@PASSPHRASE_FILE
 
 .PHONY: plan_submission
-plan_submission: $(READY) ## What a round needs of systems, what is missing, and hours (SYSTEMS=A,B CATEGORY= ROUND=, --price_per_hour=)
-	@$(HARNESS) --action=plan_submission $(NAMED_BENCHMARKS) --systems=@SYSTEMS $(WHO) @RUN_ARGS
+plan_submission: $(READY) ## What a round needs of systems, what is missing, and hours, as a campaign file (SYSTEMS=A,B CATEGORY= ROUND= TO=, --price_per_hour=)
+	@$(HARNESS) --action=plan_submission $(NAMED_BENCHMARKS) --systems=@SYSTEMS --to=@TO $(WHO) @RUN_ARGS
 
 .PHONY: run_audit_harness
 run_audit_harness: $(READY) ## Run and verify the audit tests that the round requires (ROUND=…)
@@ -346,6 +365,11 @@ docker_info: ## Show the variables, images and containers in use
 $(CONTAINER_TARGETS):
 	@cd "$$PROJECT_ROOT" && $(if $(filter default,$(SCRATCH_ORIGIN)),env -u MLPERF_SCRATCH_PATH) \
 	  $(MAKE) --no-print-directory -f Makefile.docker $@
+
+.PHONY: slurm_submit
+slurm_submit: $(READY) ## Write a Slurm job and submit it: a run on each node, a campaign or a fleet (NODES= FILE= SLURM_ARGS= CONTAINER= IMAGE=)
+	@$(HARNESS) --action=slurm_submit --slurm_nodes=@NODES --slurm_args=@SLURM_ARGS --slurm_container=@CONTAINER --slurm_image=@IMAGE \
+	  --campaign_file=@FILE --systems=@SYSTEMS $(NAMED_BENCHMARKS) @RUN_ARGS
 
 # On a host with an NVIDIA GPU but without TensorRT, GPU workloads run in the container, which has TensorRT.
 $(call default,GPU_DEVICE,/dev/nvidiactl)

@@ -6,8 +6,8 @@
 set -u
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P) || exit
 build=${BUILD_DIR:-$root/build} venv=${VENV:-$root/.venv}
-made=(engines logs bytecode bin bin-thread bin-address cmake cmake-thread cmake-address)
-rest=(graphs probes loadgen data models preprocessed_data full_results compliance_logs submission checker inference report tune scratch)
+made=(engines logs campaigns slurm bytecode bin bin-thread bin-address cmake cmake-thread cmake-address)
+rest=(campaign.toml graphs probes loadgen data models preprocessed_data full_results compliance_logs submission checker inference report tune scratch)
 
 inside() { # inside PATH: whether it lies in the project, and is not the project itself
   local path

@@ -8,8 +8,10 @@ from typing import Any
 
 from code.actions import Context, OncePerRequest
 from code.benchmarks.benchmark import definition_of
+from code.campaign import written
 from code.common import console, paths
 from code.common.errors import MissingError, UsageError, unknown
+from code.plan.request import Request
 from code.rules.rounds import ROUNDS, Round
 from code.submission.needs import Logs, Need, needs
 from code.submission.stage import identity, runs
@@ -29,28 +31,38 @@ def run(context: Context) -> int:
     request = context.request
     who = identity.read(request, needed=("category",))
     round_ = who.round or list(ROUNDS.values())[-1]
+    wanted = _wanted(request, round_, who.category)
+    price = float(request["price_per_hour"] or 0.0)
+    missing = [one for one in wanted if one.have is None]
+    name = f"{round_.name}-{who.category.replace(',', '-')}"
+    file = written.write(missing, name, request["to"]) if missing else None
+    if request["json"]:
+        tests = [_json(one) for one in wanted]
+        where = str(file) if file else None
+        console.emit({"round": round_.name, "category": who.category, "tests": tests, "campaign": where, **_hours(wanted, price)})
+        return 0
+    _print(round_, who.category, wanted, price)
+    if file is not None:
+        console.say(f"All of it, resumed where it stops: make campaign FILE={paths.shown(file)} SYSTEMS=…")
+    return 0
+
+
+def _wanted(request: Request, round_: Round, category: str) -> list[Need]:
     names = [definition_of(b).name for b in request.benchmarks()] if request["benchmarks"] else []
     logs = Logs.read(runs.log_folder(request["log_dir"]))
     wanted = [
         need
         for system in _systems(request["systems"] or [])
         for accuracy in _targets(request["config_ver"])
-        for need in needs(round_, who.category, system, accuracy, logs, names)
+        for need in needs(round_, category, system, accuracy, logs, names)
     ]
     if not wanted:
         raise MissingError(
-            f"{round_.name} asks nothing of these benchmarks in {who.category}",
+            f"{round_.name} asks nothing of these benchmarks in {category}",
             "each round has its own benchmarks and scenarios for a category",
             "name another --round or --category, or leave --benchmarks out",
         )
-    price = float(request["price_per_hour"] or 0.0)
-    if request["json"]:
-        console.emit(
-            {"round": round_.name, "category": who.category, "tests": [_json(one) for one in wanted], **_hours(wanted, price)}
-        )
-        return 0
-    _print(round_, who.category, wanted, price)
-    return 0
+    return wanted
 
 
 def _systems(words: Sequence[str]) -> list[System]:

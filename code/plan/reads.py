@@ -23,12 +23,14 @@ PLANNING = (
 )
 """Actions that plan workloads: they read every option that has no entry below, and every config field."""
 REHEARSED = tuple(name for name in PLANNING if name not in ("submission", "power_dry_run"))
+CAMPAIGNS = ("campaign", "campaign_status", "campaign_stop", "fleet")
 RUNS = ("run", "run_harness", "submission")
 STAGES = ("stage_results", "submission")
 WHO = (*STAGES, "plan_submission", "populate_readme", "check_submission", "pack_submission", "encrypt_submission")
 JSON = (
     *("run", "run_harness", "explain", "info", "doctor", "list_engines", "list_systems", "list_configs", "list_results"),
-    *("compare", "add_system", "remove_system", "simulate", "list_models", "plan_submission"),
+    *("compare", "add_system", "remove_system", "simulate", "list_models", "plan_submission", "campaign", "campaign_status"),
+    "fleet",
 )
 
 READ_BY: Mapping[str, tuple[str, ...]] = {
@@ -38,7 +40,16 @@ READ_BY: Mapping[str, tuple[str, ...]] = {
     "power": ("run", "run_harness"),
     "power_server": ("run", "run_harness", "doctor"),
     "ntp_server": ("run", "run_harness", "doctor"),
-    "systems": ("plan_submission",),
+    "systems": ("plan_submission", *CAMPAIGNS, "slurm_submit"),
+    "campaign_file": (*CAMPAIGNS, "slurm_submit"),
+    "campaign_dir": (*CAMPAIGNS, "slurm_submit"),
+    "slurm_nodes": ("slurm_submit",),
+    "slurm_args": ("slurm_submit",),
+    "slurm_container": ("slurm_submit",),
+    "slurm_image": ("slurm_submit",),
+    "fleet_dir": ("fleet",),
+    "campaign_run": ("campaign",),
+    "node": ("campaign",),
     "price_per_hour": ("plan_submission",),
     "service_model": ("simulate",),
     "sweep": ("simulate",),
@@ -60,10 +71,10 @@ READ_BY: Mapping[str, tuple[str, ...]] = {
     "a": ("compare",),
     "b": ("compare",),
     "anyway": ("compare",),
-    "report_dir": ("report",),
+    "report_dir": ("report", "fleet"),
     "compare": ("report",),
     "port": ("dashboard", "telemetry_exporter"),
-    "to": ("export_mirror",),
+    "to": ("export_mirror", "plan_submission"),
 }
 """Option → the actions that read it; another action warns that it does not."""
 READ_BY_AS_WELL: Mapping[str, tuple[str, ...]] = {
@@ -80,8 +91,8 @@ READ_BY_AS_WELL: Mapping[str, tuple[str, ...]] = {
     "test_mode": ("run", "run_harness", "explain"),
     "fast": (*RUNS, "power_dry_run", "explain", "run_audit_harness"),
     "test_query_count": (*RUNS, "power_dry_run", "explain", "run_audit_harness"),
-    "dry_run": REHEARSED,
-    "strict": REHEARSED,
+    "dry_run": (*REHEARSED, "campaign", "slurm_submit"),
+    "strict": (*REHEARSED, "campaign"),
     "engine_dir": (*PLANNING, "list_engines", "clean_engines"),
     "name": ("add_system", "remove_system", "capture_system"),
     "yes": ("add_system", "remove_system"),

@@ -63,7 +63,11 @@ ROWS: tuple[Field, ...] = (
     request("strict", "bool", "Exit 5 when a result is INVALID or its accuracy fails.", default=False),
     request("name", "str", "Name of the system to add or remove."),
     request("capture", "str", "Machine capture to use instead of this machine (capture_system: the file to write)."),
-    request("to", "str", "export_mirror: the folder to write."),
+    request(
+        "to",
+        "str",
+        "export_mirror: the folder to write; plan_submission: the campaign file to write (default: build/campaign.toml).",
+    ),
     request("yes", "bool", "Do not ask for confirmation.", default=False),
     request("write", "bool", "tune: write the values into the config class.", default=False),
     request(
@@ -100,8 +104,28 @@ ROWS: tuple[Field, ...] = (
     ),
     request("layers", "bool", "debug_accuracy: compare each layer, too; inspect_engine: list each layer.", default=False),
     request("debug_samples", "int", "debug_accuracy: how many samples to compare on.", default=4, limits=(1, 1000)),
+    # ── campaigns and fleets ────────────────────────────────────────────────────────────
+    request("campaign_file", "str", "campaign, fleet: the file with the runs; the variable FILE of make.", reads=True),
+    request("campaign_dir", "str", "campaign, fleet: folder of the state of campaigns; default: build/campaigns."),
+    request("fleet_dir", "str", "fleet: folder with a folder of logs for each node; the variable DIR of make.", reads=True),
+    request("campaign_run", "int", "campaign: make only this run of the plan, counted from 1.", limits=(1, 100_000)),
+    request("node", "str", "campaign: the node whose runs to make; default: this one, named by Slurm, Kubernetes or the host."),
+    request("slurm_nodes", "int", "slurm_submit: nodes of the job; of an array, how many run at once.", limits=(1, 100_000)),
+    request("slurm_args", "str", "slurm_submit: further options of sbatch, such as '--partition=gpu --time=02:00:00'."),
+    request(
+        "slurm_container",
+        "str",
+        "slurm_submit: what each task runs in.",
+        default="none",
+        choices=("none", "enroot", "apptainer"),
+    ),
+    request("slurm_image", "str", "slurm_submit: the container's image, a file that every node sees."),
     # ── audits and submission ────────────────────────────────────────────────────────────
-    request("systems", "list", "plan_submission: the systems to plan for, comma-separated: known names or system IDs."),
+    request(
+        "systems",
+        "list",
+        "plan_submission, campaign: the systems to plan for or to make runs of, comma-separated: known names or system IDs.",
+    ),
     request("price_per_hour", "float", "plan_submission: price of an hour of machine time, in any currency.", limits=(0.0, 1e9)),
     request("submitter", "str", "Your organisation's name, used as the submission's top directory."),
     request("division", "str", "Division to submit to.", choices=("closed", "open")),

@@ -1,0 +1,96 @@
+"""campaign: make every run that a file asks for and that is not done; --dry_run shows the plan and its hours."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from code.actions import INVALID_STATUS, Context, OncePerRequest
+from code.campaign import progress, work
+from code.campaign.opened import Campaign, opened
+from code.campaign.plan import PlannedRun
+from code.campaign.progress import Entry
+from code.campaign.state import Stage
+from code.common import console
+from code.common.errors import RunError, UsageError
+
+FAILED_STATUS = 4
+
+
+def run(context: Context) -> int:
+    """Make the runs of this machine, or of one node. Returns 4 where one failed; with --strict 5 where a result is INVALID."""
+    request = context.request
+    campaign = opened(request)
+    share = campaign.share(request["node"])
+    if request["dry_run"]:
+        _show(campaign, share.node, bool(request["json"]))
+        return 0
+    campaign.record()
+    only = _only(campaign, request["campaign_run"])
+    if only is None:
+        console.say(f"{campaign.plan.name}: {len(campaign.plan.runs)} runs, about {console.duration(campaign.seconds)}")
+    tally = work.make_runs(campaign.plan, campaign.state, share, only)
+    found = progress.read(campaign.state)
+    if found is None:
+        raise RunError(
+            f"the state of {campaign.plan.name} is gone", f"{campaign.state.folder} was removed meanwhile", "start it again"
+        )
+    names = {one.name for one in campaign.plan.runs} if only is None else {only.name}
+    mine = [one for one in found.entries if one.node == share.node and one.name in names]
+    if request["json"]:
+        console.emit(found.as_json())
+    console.say(f"{campaign.plan.name}: {tally.done} runs made, {tally.before} were done before, {tally.failed} failed")
+    if campaign.plan.node_count:
+        console.say(f"The nodes side by side: make fleet FILE={campaign.plan.file}")
+    return _status(mine, bool(request["strict"]))
+
+
+def _only(campaign: Campaign, number: int | None) -> PlannedRun | None:
+    """The run of --campaign_run, counted from 1; None for all."""
+    if number is None:
+        return None
+    if number > len(campaign.plan.runs):
+        raise UsageError(f"there is no run {number}", f"the file asks for {len(campaign.plan.runs)}", "name one of these")
+    return campaign.plan.runs[number - 1]
+
+
+def _status(entries: list[Entry], strict: bool) -> int:
+    if any(one.stage is not Stage.DONE for one in entries):
+        return FAILED_STATUS
+    wrong = any(verdict.startswith(("INVALID", "FAILED")) for one in entries for verdict in one.verdicts)
+    return INVALID_STATUS if strict and wrong else 0
+
+
+def _show(campaign: Campaign, node: str, as_json: bool) -> None:
+    plan = campaign.plan
+    left = [one for one in plan.runs if campaign.state.share(node).run(one.name).result is None]
+    hours = sum(campaign.estimates[one.name].seconds for one in left) / 3600
+    if as_json:
+        console.emit(
+            {"name": plan.name, "nodes": plan.node_count, "hours": hours, "runs": [_json(campaign, one) for one in plan.runs]}
+        )
+        return
+    rows = []
+    for number, one in enumerate(plan.runs, start=1):
+        about = campaign.estimates[one.name]
+        done = "missing" if one in left else "done"
+        rows.append((number, one.label, f"make {one.target}", console.duration(about.seconds), about.source, done))
+    console.table(f"{plan.name}: {len(plan.runs)} runs", ("", "Run", "By", "Takes", "As in", "State"), rows)
+    nodes = f" on each of {plan.node_count} nodes" if plan.node_count else ""
+    console.say(
+        f"{len(left)} of {len(plan.runs)} runs are missing{nodes}: {hours:.1f} h, without building engines and downloads."
+    )
+
+
+def _json(campaign: Campaign, one: PlannedRun) -> dict[str, Any]:
+    about = campaign.estimates[one.name]
+    return {
+        "name": one.name,
+        "label": one.label,
+        "target": one.target,
+        "arguments": list(one.words),
+        "seconds": about.seconds,
+        "source": about.source,
+    }
+
+
+ACTION = OncePerRequest(run)
