@@ -27,9 +27,9 @@ from code.common.errors import nearest
 from code.common.files import require_regular
 from code.systems.replaced import require_own_modules
 from code.systems.system_list import System
-from configs import endpoints, exports
+from configs import endpoints, exports, search
 from configs.configuration import ConfigRegistry, Registered, shown
-from configs.exports import ExportFile, export_files
+from configs.exports import ExportFile
 from configs.inspection import place_of_field
 from configs.placed import names, placed
 from configs.served import OWN, serving
@@ -107,8 +107,8 @@ def load_folders(benchmark: Benchmark, scenario: Scenario, wanted: Callable[[str
     Args:
         wanted: called with the name of each system folder; whether to load its file.
     """
-    found = [load_export(file) for file in export_files(system_roots(), benchmark, scenario) if wanted(file.system)]
-    servers = endpoints.endpoint_files(system_roots(), benchmark, scenario)
+    exported, servers = search.workload_files(system_roots(), benchmark, scenario)
+    found = [load_export(file) for file in exported if wanted(file.system)]
     return found + [load_endpoint(file) for file in servers if wanted(file.system)]
 
 
@@ -156,7 +156,7 @@ def load(benchmark: Benchmark, scenario: Scenario) -> list[LoadedFile]:
     The benchmark's base classes are loaded first, and are included in the result if they have failures. Each file is loaded
     at most once in a process. Missing files are left out of the result.
     """
-    require_own_modules()
+    search.once(require_own_modules)
     package = f"configs.{benchmark.folder}.{scenario.valstr}"
     folder = f"{benchmark.folder}/{scenario.valstr}"
     base = _first(f"{benchmark.folder}/__init__.py")

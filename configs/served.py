@@ -29,7 +29,7 @@ from configs.placed import names, placed
 FIELD_MODULES = ("general", "harness", "loadgen", "models", "power", "gen_engines", "triton", "meta", "wrapped")
 """Modules of `code.fields` that the newer layout imports."""
 FIRST = ("code", "src")
-OWN = ("configuration", "endpoints", "exports", "inspection", "loading", "placed", "served")
+OWN = ("configuration", "endpoints", "exports", "inspection", "loading", "placed", "search", "served")
 """Modules of `configs` that are this project's, not config files."""
 MITTEN = {
     "constants": ("ByteSuffix", "CPUArchitecture", "Precision", "AcceleratorType", "AliasedName", "AliasedNameEnum"),

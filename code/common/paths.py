@@ -10,6 +10,7 @@ from pathlib import Path
 
 COMMON_SCRATCH = Path("/home/mlperf_inference_data")
 ENGINE_DIR = "ENGINE_DIR"
+_ROOT = Path(__file__).resolve().parents[2]
 LINKED = ("data", "models", "preprocessed_data")
 
 
@@ -21,7 +22,7 @@ def variable(name: str) -> str:
 
 def project_root() -> Path:
     """The folder with Makefile, code/ and configs/."""
-    return Path(__file__).resolve().parents[2]
+    return _ROOT
 
 
 def build_dir() -> Path:

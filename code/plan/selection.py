@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from configs.configuration import Registered
 from configs.exports import MINIMAL
 from configs.inspection import duplicates, place_of_field, system_of
 from configs.loading import ConfigProblem, LoadedFile, folder_names, holds_configs, load, load_folders, use_folder
+from configs.search import one_look
 
 
 class NoConfigError(MissingError):
@@ -74,6 +76,14 @@ def use_configs(request: Request) -> None:
             request.given["config_dir"].origin,
         )
     use_folder(folder)
+
+
+@contextmanager
+def one_look_at_configs(request: Request) -> Iterator[None]:
+    """Read the configs that a request names; while this lasts their folders are searched once for each workload."""
+    use_configs(request)
+    with one_look():
+        yield
 
 
 def resolve_system(request: Request) -> SystemChoice:

@@ -15,7 +15,7 @@ from code.fields.table import FIELDS, field_table
 from code.machine.detect import DetectedSystem
 from code.plan import conf_files, config_versions, flags, limits
 from code.plan.request import Request, Value
-from code.plan.selection import NoConfigError, SystemChoice, no_config, not_loaded, resolve_system, select, use_configs
+from code.plan.selection import NoConfigError, SystemChoice, no_config, not_loaded, one_look_at_configs, resolve_system, select
 from code.rules.benchmarks import every_facts
 from configs.configuration import Detected, Registered
 from configs.inspection import CLASS_ONLY, checked, fields_of, misplaced, place_of, placeholders
@@ -132,7 +132,11 @@ def build(request: Request) -> tuple[list[Workload], list[Unplanned]]:
 
     Raises UsageError for errors in the request as a whole; an error in one workload is returned as Unplanned.
     """
-    use_configs(request)
+    with one_look_at_configs(request):
+        return _build(request)
+
+
+def _build(request: Request) -> tuple[list[Workload], list[Unplanned]]:
     benchmarks = request.benchmarks()
     request.undefined()  # an error where nothing is left
     wanted = [(b, s, alternatives) for b in benchmarks for s in request.scenarios(b) for alternatives in request.settings()]
