@@ -179,6 +179,7 @@ def test_the_record_belongs_to_the_files(recorded: dict[str, Any]) -> None:
     assert 90 < recorded["F1"] < 100
 
 
+@pytest.mark.full  # tests/e2e/test_run_bert.py scores the same questions by make
 def test_the_committed_model_scores_its_record(
     dev: Path, preprocessed: preprocess.PreprocessedSquad, recorded: dict[str, Any]
 ) -> None:
