@@ -11,7 +11,8 @@ from code.campaign.plan import PlannedRun
 from code.campaign.progress import Entry
 from code.campaign.state import Stage
 from code.common import console
-from code.common.errors import RunError, UsageError
+from code.common.errors import RunError, UsageError, unknown
+from code.common.typed import natural
 
 FAILED_STATUS = 4
 
@@ -44,13 +45,19 @@ def run(context: Context) -> int:
     return _status(mine, bool(request["strict"]))
 
 
-def _only(campaign: Campaign, number: int | None) -> PlannedRun | None:
-    """The run of --campaign_run, counted from 1; None for all."""
-    if number is None:
+def _only(campaign: Campaign, word: str | None) -> PlannedRun | None:
+    """The run of --campaign_run, by its name or its number from 1; None for all. UsageError for one that the file does not ask for."""
+    if word is None:
         return None
-    if number > len(campaign.plan.runs):
-        raise UsageError(f"there is no run {number}", f"the file asks for {len(campaign.plan.runs)}", "name one of these")
-    return campaign.plan.runs[number - 1]
+    runs, number = campaign.plan.runs, natural(word)
+    if number is not None and 1 <= number <= len(runs):
+        return runs[number - 1]
+    if number is not None:
+        raise UsageError(f"there is no run {number}", f"the file asks for {len(runs)}", "name one of these")
+    found = next((one for one in runs if one.name == word), None)
+    if found is None:
+        raise unknown("run", word, [one.name for one in runs], str(campaign.plan.file), listing=False)
+    return found
 
 
 def _status(entries: list[Entry], strict: bool) -> int:

@@ -58,7 +58,7 @@ def _campaign(request: Request, words: Sequence[str]) -> int:
     plan, state = campaign.plan, campaign.state
     name = plan.name
     folder = _folder(name)
-    options = _options(folder, name)
+    options, missing = _options(folder, name), list[str]()
     if plan.node_count:
         count = request["slurm_nodes"] or plan.node_count
         options += [
@@ -66,18 +66,18 @@ def _campaign(request: Request, words: Sequence[str]) -> int:
             *([f"--nodelist={','.join(plan.nodes)}"] if plan.nodes and count == len(plan.nodes) else []),
         ]
     else:
-        missing = [number for number, one in enumerate(plan.runs, start=1) if state.share().run(one.name).result is None]
+        missing = [one.name for one in plan.runs if state.share().run(one.name).result is None]
         if not missing:
             console.say(f"every run of {name} is done")
             return 0
         limit = f"%{request['slurm_nodes']}" if request["slurm_nodes"] else ""
-        options += ["--nodes=1", f"--array={slurm.ranges(missing)}{limit}"]
+        options += ["--nodes=1", f"--array=1-{len(missing)}{limit}"]
     variables = _variables(request, folder, words)
     for option in ("campaign_dir", "systems"):
         if request[option]:
             value = request[option] if option == "campaign_dir" else ",".join(request[option])
             variables["RUN_ARGS"] = f"{variables['RUN_ARGS']} {shlex.quote(f'--{option}={value}')}".strip()
-    path = slurm.write(folder, options, {**variables, "CAMPAIGN": str(plan.file)})
+    path = slurm.write(folder, options, {**variables, "CAMPAIGN": str(plan.file)}, missing)
     campaign.record()
     job = _submitted(request, path)
     if job:

@@ -15,6 +15,7 @@ from code.common.errors import MissingError, RunError
 from code.common.files import atomic_write
 
 TEMPLATE = "docker/examples/slurm.sbatch"
+RUNS = "runs.txt"
 FILLED = ("--job-name", "--nodes", "--output")
 """Options of the template that a submission sets."""
 
@@ -34,8 +35,16 @@ def script(options: Sequence[str], variables: Mapping[str, str]) -> str:
     return "\n".join([shebang, *kept[: last + 1], *head, *exported, *kept[last + 1 :], ""])
 
 
-def write(folder: Path, options: Sequence[str], variables: Mapping[str, str]) -> Path:
-    """Write the script into a folder, which also gets the logs."""
+def write(folder: Path, options: Sequence[str], variables: Mapping[str, str], runs: Sequence[str] = ()) -> Path:
+    """Write the script into a folder, which also gets the logs.
+
+    Args:
+        runs: of an array, by name, an element each: a file that is changed meanwhile does not change which run an element makes.
+    """
+    if runs:
+        with atomic_write(folder / RUNS) as out:
+            out.write("".join(f"{name}\n" for name in runs))
+        variables = {**variables, "CAMPAIGN_RUNS": str(folder / RUNS)}
     path = folder / "job.sbatch"
     with atomic_write(path) as out:
         out.write(script(options, variables))
@@ -64,14 +73,3 @@ def submit(path: Path, arguments: Sequence[str]) -> str:
         why = " ".join((done.stderr or done.stdout).split())
         raise RunError("Slurm refused the job", why, f"fix SLURM_ARGS or the file, then submit again; the script is {path}")
     return found[0]
-
-
-def ranges(numbers: Sequence[int]) -> str:
-    """Ascending numbers as --array takes them: '1-3,7'."""
-    spans: list[list[int]] = []
-    for number in numbers:
-        if spans and number == spans[-1][1] + 1:
-            spans[-1][1] = number
-        else:
-            spans.append([number, number])
-    return ",".join(str(a) if a == b else f"{a}-{b}" for a, b in spans)

@@ -107,6 +107,13 @@ def test_options_of_runs_beside_the_file_are_refused_not_ignored(tmp_path: Path)
     assert called("--action=campaign", where).returncode == 2
     done = called("--action=campaign", f"--campaign_file={path}", where, "--node=n1", "--dry_run")
     assert done.returncode == 2 and "has no nodes" in done.stderr
+    for word, said in (
+        ("10", "asks for 9"),
+        ("0", "no run 0"),
+        ("bert-offline-L4x1-1-0", "nearest known run is 'bert-offline-L4x1"),
+    ):
+        done = called("--action=campaign", f"--campaign_file={path}", where, f"--campaign_run={word}")
+        assert done.returncode == 2 and said in done.stderr, done.stderr
 
 
 def test_the_plan_shows_hours_and_what_they_are_estimated_by(tmp_path: Path) -> None:

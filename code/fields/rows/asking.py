@@ -108,7 +108,7 @@ ROWS: tuple[Field, ...] = (
     request("campaign_file", "str", "campaign, fleet: the file with the runs; the variable FILE of make.", reads=True),
     request("campaign_dir", "str", "campaign, fleet: folder of the state of campaigns; default: build/campaigns."),
     request("fleet_dir", "str", "fleet: folder with a folder of logs for each node; the variable DIR of make.", reads=True),
-    request("campaign_run", "int", "campaign: make only this run of the plan, counted from 1.", limits=(1, 100_000)),
+    request("campaign_run", "str", "campaign: make only this run: its name, or its number in the plan."),
     request("node", "str", "campaign: the node whose runs to make; default: this one, named by Slurm, Kubernetes or the host."),
     request("slurm_nodes", "int", "slurm_submit: nodes of the job; of an array, how many run at once.", limits=(1, 100_000)),
     request("slurm_args", "str", "slurm_submit: further options of sbatch, such as '--partition=gpu --time=02:00:00'."),
