@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.accounts import OtherAccount, other_account  # noqa: F401 a fixture
+from tests.surroundings import once
 
 
 @pytest.fixture
@@ -22,6 +23,17 @@ def root(project: Path, tmp_path: Path) -> Path:
     for name in ("scripts", "requirements"):
         shutil.copytree(project / name, tmp_path / "tree" / name)
     return tmp_path / "tree"
+
+
+def write_environment(folder: Path) -> None:
+    subprocess.run([sys.executable, "-m", "venv", str(folder / "venv")], check=True)
+
+
+@pytest.fixture
+def made(tmp_path: Path) -> Path:
+    """An environment without packages, for what does not test how it is made; a copy works by its interpreter."""
+    shutil.copytree(once("environment", write_environment) / "venv", tmp_path / "venv", symlinks=True)
+    return tmp_path / "venv"
 
 
 def ensure(root: Path, name: str, venv: Path, **variables: str) -> subprocess.CompletedProcess[str]:
@@ -160,13 +172,13 @@ def test_another_python_on_the_machine_is_taken_where_python3_is_too_old(root: P
 
 
 @pytest.mark.parametrize(("glibc", "status"), [("2.34", 0), ("2.35", 3)])
-def test_openvino_is_left_out_where_it_has_no_package(glibc: str, status: int, root: Path, tmp_path: Path) -> None:
+def test_openvino_is_left_out_where_it_has_no_package(glibc: str, status: int, root: Path, made: Path, tmp_path: Path) -> None:
     variables = locked(root, tmp_path, "openvino", "openvino-genai", "openvino-tokenizers")
-    done = ensure(root, "tune", tmp_path / "venv", ARCH="aarch64", GLIBC=glibc, **variables)
+    done = ensure(root, "tune", made, ARCH="aarch64", GLIBC=glibc, **variables)
     assert done.returncode == status, done.stderr
 
 
-def test_a_missing_compiler_for_loadgen_is_named_on_arm(root: Path, tmp_path: Path) -> None:
+def test_a_missing_compiler_for_loadgen_is_named_on_arm(root: Path, made: Path, tmp_path: Path) -> None:
     tools = tmp_path / "tools"
     tools.mkdir()
     for name in (
@@ -187,7 +199,7 @@ def test_a_missing_compiler_for_loadgen_is_named_on_arm(root: Path, tmp_path: Pa
         "stat",
     ):
         (tools / name).symlink_to(str(shutil.which(name)))
-    done = ensure(root, "runtime", tmp_path / "venv", ARCH="aarch64", PATH=str(tools))
+    done = ensure(root, "runtime", made, ARCH="aarch64", PATH=str(tools))
     fails(done, 3, "LoadGen cannot be built", "no wheel for aarch64", "apt-get install g++ python3-dev", "dnf install gcc-c++")
 
 
