@@ -19,7 +19,7 @@ include $(HERE)Makefile.const
 
 # Text of the user, passed on unexpanded.
 USER_TEXT = RUN_ARGS BENCHMARKS SYSTEMS NAME CAPTURE DIR TO SUBMITTER DIVISION CATEGORY STATUS ROUND FROM PASSPHRASE_FILE A B \
-  SANITIZE TEST_ARGS LOG_DIR GPUCLK FILE NODE NODES SLURM_ARGS CONTAINER IMAGE TARGET benchmark scenario config
+  MIG SANITIZE TEST_ARGS LOG_DIR GPUCLK FILE NODE NODES SLURM_ARGS CONTAINER IMAGE TARGET benchmark scenario config
 SCRATCH_ORIGIN := $(if $(filter command% environment%,$(origin MLPERF_SCRATCH_PATH)),given,default)
 $(call default,MLPERF_SCRATCH_PATH,$$(DEFAULT_SCRATCH))
 $(foreach name,$(USER_TEXT) BUILD_DIR VENV PYTHON3 MLPERF_SCRATCH_PATH MLPERF_MIRROR WHEELHOUSE,$(call raw,$(name)))
@@ -149,6 +149,10 @@ run_harness: $(READY) $(if $(findstring triton,$(RUN_ARGS)),triton) ## Run LoadG
 run_harness_power: $(READY) ## Run LoadGen while an analyser measures power (--power_server=HOST --ntp_server=HOST)
 	@$(HARNESS) --action=run_harness --power $(NAMED_BENCHMARKS) @RUN_ARGS
 
+.PHONY: run_heterogeneous
+run_heterogeneous: $(READY) $(NAMED_PACKAGES) ## Measure a workload while others load the other devices (--main=bert:Offline --background=3d-unet:Offline)
+	@$(HARNESS) --action=run_heterogeneous @RUN_ARGS
+
 # A short run of the tiny BERT unless another one is named.
 DRY_RUN = $(if $(BENCHMARKS)$(findstring --benchmarks,$(RUN_ARGS)),$(NAMED_BENCHMARKS),--benchmarks=bert) \
   $(if $(findstring --scenarios,$(RUN_ARGS)),,--scenarios=singlestream) $(if $(findstring --min_duration,$(RUN_ARGS)),,--min_duration=10000)
@@ -265,6 +269,20 @@ describe_systems: $(READY) ## Write systems/*.json of the known systems that hav
 .PHONY: capture_system
 capture_system: $(READY) ## Record this machine's hardware for replay elsewhere (CAPTURE=file)
 	@$(HARNESS) --action=capture_system $(SYSTEM_ARGS)
+
+MIG_ARGS = --mig=@MIG --capture=@CAPTURE @RUN_ARGS
+
+.PHONY: configure_mig
+configure_mig: $(READY) ## Cut GPUs into slices (MIG="1g.10gb:7" or a MIG system's name, --devices=0, --dry_run); what they were is kept
+	@$(HARNESS) --action=configure_mig $(MIG_ARGS)
+
+.PHONY: teardown_mig
+teardown_mig: $(READY) ## Put back what configure_mig changed (MIG=all: remove all slices of GPUs that are not in use)
+	@$(HARNESS) --action=teardown_mig $(MIG_ARGS)
+
+.PHONY: mig_status
+mig_status: $(READY) ## Show how the GPUs are cut, and what runs on them
+	@$(HARNESS) --action=mig_status --capture=@CAPTURE @RUN_ARGS
 
 ##@ Submission (documentation/submission_guide.md)
 

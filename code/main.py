@@ -40,6 +40,7 @@ MAKE_VARIABLES = frozenset(
             "FILE",
             "FROM",
             "IMAGE",
+            "MIG",
             "NAME",
             "NODE",
             "NODES",

@@ -31,8 +31,6 @@ CLOSE = 0.005
 def run(job: Job, context: Context) -> Sequence[ReportRow]:
     """Print what a simulation predicts; --sweep varies fields, --real_time runs the same under the real LoadGen."""
     simulated = _simulated(job, context)
-    if len(simulated.placement.processes) > 1:
-        console.warn(f"{simulated.label}: a prediction of all slices together, which a run cannot drive together yet")
     if context.request["real_time"]:
         simulated.build()
         return [simulated.run("PerformanceOnly")]

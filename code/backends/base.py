@@ -32,8 +32,8 @@ BACKENDS: dict[str, str] = {
 }
 """Backend name → module that defines BACKEND."""
 
-CLIENTS: dict[str, str] = {"triton": "code.backends.triton.client"}
-"""Name in run.json → module whose BACKEND only loads: its engines are built by another, and computed by a server."""
+CLIENTS: dict[str, str] = {"triton": "code.backends.triton.client", "apart": "code.backends.apart.client"}
+"""Name in run.json → module whose BACKEND only loads: its engines are built by another, and computed by a server or another process."""
 
 INSTEAD = {"openvino": "onnxruntime"}
 """A runtime that some platforms have no package of → the one that takes its place there; both are also the packages' names."""

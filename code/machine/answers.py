@@ -48,6 +48,23 @@ _GPU = record(
     },
 )
 
+_PROFILE = record({"id": SMALL, "name": PROFILE, "slices": SMALL, "most": SMALL}, {"free": SMALL})
+_INSTANCE = record({"id": SMALL, "profile": SMALL, "start": SMALL, "size": SMALL}, {"compute": listing(SMALL)})
+_CUT = record(
+    {"index": whole(0, 4095)},
+    {
+        "uuid": UUID,
+        "name": NAME,
+        "current": flag(),
+        "pending": flag(),
+        "profiles": listing(_PROFILE),
+        "instances": listing(_INSTANCE),
+        "slices": listing(record({}, {"uuid": UUID, "profile": PROFILE, "instance": SMALL})),
+        "processes": listing(_PROCESS),
+        "refused": words(),
+    },
+)
+
 ANSWERS: dict[str, Shape] = {
     "affinity": listing(whole(0, 2**16)),
     "architecture": words(40),
@@ -56,6 +73,7 @@ ANSWERS: dict[str, Shape] = {
         record({"path": words(), "exists": flag(), "digest": choice("same", "differs", "none")}, {"size": whole(0, 2**53)})
     ),
     "limits": mapping(whole(-1, 2**64 - 1)),
+    "mig": record({}, {"absent": words(), "error": words(), "gpus": listing(_CUT, most=4096)}),
     "nvml": record(
         {},
         {

@@ -160,17 +160,28 @@ def _left_by_runtime(devices: tuple[Device, ...], allowed: str, notes: list[str]
     items = [part.strip() for part in allowed.split(",") if part.strip()]
     if len(items) >= len(devices):
         return devices  # the container runtime has applied it
-    by_number = {natural(item) for item in items}
-    by_uuid = tuple(item for item in items if not item.isdigit())
-    left = tuple(
-        device
-        for device in devices
-        if device.index in by_number or device.uuid.startswith(by_uuid) or str(device.facts.get("uuid", "")).startswith(by_uuid)
-    )
+    left = tuple(device for device in devices if any(_means(devices, item, device) for item in items))
     if not left:
         notes.append(f"NVIDIA_VISIBLE_DEVICES={allowed} names none of this machine's GPUs, so it is ignored")
         return devices
     return left
+
+
+def _means(devices: Sequence[Device], item: str, device: Device) -> bool:
+    """Whether an entry of NVIDIA_VISIBLE_DEVICES means a device: by number, by '0:1', or by the beginning of its or its GPU's UUID."""
+    if item.isdigit():
+        return device.index == natural(item)
+    if ":" in item:
+        return bool(device.uuid) and device.uuid == _numbered_slice(devices, item)
+    return device.uuid.startswith(item) or str(device.facts.get("uuid", "")).startswith(item)
+
+
+def _numbered_slice(devices: Sequence[Device], item: str) -> str:
+    """The UUID of the slice that '0:1' means to NVIDIA's container runtime: GPU 0, its second slice; '' for anything else."""
+    gpu, colon, place = item.partition(":")
+    own = [device.uuid for device in devices if colon and device.index == natural(gpu) and isinstance(device.kind, MIG)]
+    number = natural(place)
+    return own[number] if number is not None and number < len(own) else ""
 
 
 def _nvidia_on_bus(machine: Machine) -> list[str]:

@@ -119,12 +119,20 @@ def nvml(_: str = "") -> dict[str, Any]:
     return query()
 
 
+def mig(_: str = "") -> dict[str, Any]:
+    """How GPUs are cut into MIG slices, by the same library; see `mig.query`."""
+    from code.machine.mig import query
+
+    return query()
+
+
 PROBES: dict[str, Probe] = {
     "affinity": affinity,
     "architecture": architecture,
     "clock": clock,
     "files": files,
     "limits": limits,
+    "mig": mig,
     "nvml": nvml,
     "packages": packages,
     "storage": storage,

@@ -168,7 +168,7 @@ def instead(asked: WorkloadSetting, found: WorkloadSetting, system: str) -> str:
     """Why a config is of another setting than the one asked for; '' if it is of that one."""
     reasons = []
     if asked.harness_type is HarnessType.HeteroMIG is not found.harness_type:
-        reasons.append("this harness does not use the heterogeneous MIG harness")
+        reasons.append(f"{system} has no config for runs beside others")
     if asked.power_setting is not found.power_setting:
         reasons.append(f"{system} has no config for {asked.power_setting}; power limits and clocks stay as they are")
     return f"config version {asked.config_ver()!r} runs as {found.config_ver()!r}: {'; '.join(reasons)}" if reasons else ""

@@ -28,6 +28,7 @@ MODULES = (
     "code.run.identity",
     "code.run.job",
     "code.run.language",
+    "code.run.mixed",
     "code.run.placement",
     "code.run.preparation",
     "code.run.serving",

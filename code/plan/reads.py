@@ -12,6 +12,7 @@ PLANNING = (
     *("run", "generate_engines", "run_harness", "calibrate", "tune", "explain", "debug_accuracy", "inspect_engine"),
     *(
         "simulate",
+        "run_heterogeneous",
         "run_llm_server",
         "generate_triton_config",
         "power_dry_run",
@@ -30,8 +31,9 @@ WHO = (*STAGES, "plan_submission", "populate_readme", "check_submission", "pack_
 JSON = (
     *("run", "run_harness", "explain", "info", "doctor", "list_engines", "list_systems", "list_configs", "list_results"),
     *("compare", "add_system", "remove_system", "simulate", "list_models", "plan_submission", "campaign", "campaign_status"),
-    "fleet",
+    *("fleet", "mig_status", "run_heterogeneous"),
 )
+MIG = ("configure_mig", "teardown_mig", "mig_status")
 
 READ_BY: Mapping[str, tuple[str, ...]] = {
     "json": JSON,
@@ -68,6 +70,8 @@ READ_BY: Mapping[str, tuple[str, ...]] = {
     "preflight": ("check_submission", "submission"),
     "runs": STAGES,
     "infer": STAGES,
+    **dict.fromkeys(("main", "background", "alone", "start_time_buffer"), ("run_heterogeneous",)),
+    "mig": ("configure_mig", "teardown_mig"),
     "a": ("compare",),
     "b": ("compare",),
     "anyway": ("compare",),
@@ -88,15 +92,15 @@ READ_BY_AS_WELL: Mapping[str, tuple[str, ...]] = {
     "system": (*PLANNING, "list_configs"),
     "config_dir": (*PLANNING, "list_configs"),
     "config_ver": (*PLANNING, "plan_submission"),
-    "test_mode": ("run", "run_harness", "explain"),
-    "fast": (*RUNS, "power_dry_run", "explain", "run_audit_harness"),
-    "test_query_count": (*RUNS, "power_dry_run", "explain", "run_audit_harness"),
-    "dry_run": (*REHEARSED, "campaign", "slurm_submit"),
+    "test_mode": ("run", "run_harness", "run_heterogeneous", "explain"),
+    "fast": (*RUNS, "run_heterogeneous", "power_dry_run", "explain", "run_audit_harness"),
+    "test_query_count": (*RUNS, "run_heterogeneous", "power_dry_run", "explain", "run_audit_harness"),
+    "dry_run": (*REHEARSED, "campaign", "slurm_submit", "configure_mig", "teardown_mig"),
     "strict": (*REHEARSED, "campaign"),
     "engine_dir": (*PLANNING, "list_engines", "clean_engines"),
     "name": ("add_system", "remove_system", "capture_system"),
     "yes": ("add_system", "remove_system"),
-    "capture": (*PLANNING, "info", "doctor", "list_systems", "add_system", "capture_system"),
+    "capture": (*PLANNING, "info", "doctor", "list_systems", "add_system", "capture_system", *MIG),
     "submitter": WHO,
     "division": WHO,
     "category": WHO,
@@ -110,6 +114,7 @@ READ_BY_AS_WELL: Mapping[str, tuple[str, ...]] = {
 FIELDS_READ_BY: Mapping[str, tuple[str, ...]] = {
     "model_variant": ("download_data", "download_model", "preprocess_data", "doctor", "add_system"),
     "backend": ("clean_engines",),
+    "devices": MIG,
     "preprocessed_data_dir": ("preprocess_data", "verify_data"),
     "log_dir": ("list_results", "report", "dashboard", "telemetry_exporter", "stage_results", "plan_submission"),
     "round": WHO,

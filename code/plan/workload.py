@@ -24,10 +24,9 @@ DIRECT = (HarnessType.Custom, HarnessType.LWIS)
 """Harness types that mean this project's harness, with engines in its own process."""
 SERVED = (HarnessType.Triton, HarnessType.TritonUnified)
 """Harness types whose engines are behind Triton Inference Server."""
-HARNESS_TYPES = (*DIRECT, *SERVED)
-"""Supported harness types."""
+HARNESS_TYPES = (*DIRECT, HarnessType.HeteroMIG, *SERVED)
+"""Supported harness types. Configs of HeteroMIG are for a workload with others beside it (`make run_heterogeneous`)."""
 OTHER_HARNESSES = {
-    HarnessType.HeteroMIG: "the heterogeneous MIG harness",
     HarnessType.LON_Node: "the two nodes of the network division",
     HarnessType.SUT_Node: "the two nodes of the network division",
 }

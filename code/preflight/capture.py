@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
+from code.common.errors import MissingError
 from code.machine.detect import DetectedSystem, examine
 from code.machine.sources import LiveMachine, RecordingMachine
+from code.mig import state as mig
 from code.preflight import run_checks
 from code.systems.description import describe
 
@@ -16,5 +19,7 @@ def capture(path: Path | str, description: str = "") -> DetectedSystem:
     found = examine(recorder)
     run_checks(recorder, found)
     describe(found, "")
+    with contextlib.suppress(MissingError):
+        mig.read(recorder)
     recorder.write(Path(path), description or f"{found.processors.model}, {len(found.gpus)} accelerators")
     return found

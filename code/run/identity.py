@@ -13,21 +13,25 @@ from code.run.language import served
 READS = Consumer("results", ("precision",))
 
 
-def run_identity(workload: Workload, mode: str, runtime: Backend, samples: int, departures: str = "") -> RunIdentity:
+def run_identity(
+    workload: Workload, mode: str, runtime: Backend, samples: int, departures: str = "", beside: str = ""
+) -> RunIdentity:
     """The identity of a workload's run in `mode` on a data set of `samples` samples.
 
     Args:
         departures: its settings that are not the benchmark's own rule, which restrict it to the open division.
+        beside: what else ran on the machine's other devices; it does so too.
     """
     variant = workload.variant if runtime.computes else "simulated"
     suffix = "" if variant in ("reference", "simulated") else f"_{variant}"
     server = "_Triton" if served(workload) else ""
-    system = f"{workload.system_id}_{runtime.label}{server}{suffix}"
+    mixed = "_HeteroMultiUse" if beside else ""
+    system = f"{workload.system_id}_{runtime.label}{server}{mixed}{suffix}"
     extras: dict[str, Any] = {"precision": READS.of(workload)["precision"], "system_id": workload.system_id}
     extras |= runtime.recorded(workload.plain())
     if not runtime.computes:
         extras["division_note"] = "not for submission: the engine is simulated"
-    elif reasons := "; ".join(reason for reason in (workload.open_reason, departures) if reason):
+    elif reasons := "; ".join(reason for reason in (workload.open_reason, departures, beside) if reason):
         extras["division_note"] = f"open division only: {reasons}"
     return RunIdentity(
         benchmark_full=workload.full_name,

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from code.backends.base import Backend, backend
 from code.benchmarks.benchmark import BenchmarkDefinition, definition_of
@@ -19,6 +19,10 @@ from code.results.report import ReportRow
 from code.run import ignored, language, loadgen_run, material, preparation, result
 from code.run.engines import Engines, calibrates_again, engines_of
 from code.run.placement import Placement, place
+
+if TYPE_CHECKING:
+    from code.run.company import Company
+    from code.run.places import Place
 
 READS = Consumer("the job", ("backend",))
 
@@ -34,6 +38,8 @@ class Job:
     def __init__(self, workload: Workload, notices: Notices) -> None:
         self.notices = notices
         self.workload = workload
+        self.place: Place | None = None
+        self.company: Company | None = None
         self.workload = preparation.with_placement(workload, self.placement)
 
     @property
@@ -86,9 +92,7 @@ class Job:
     def language(self) -> language.Choice:
         """The harness language; the reason is printed once."""
         asked = language.asked_language(self.workload)
-        choice = language.choose(
-            asked, self.backend.name, str(self.dataset["kind"]), language.supported(self.workload, self.backend)
-        )
+        choice = language.choose(asked, self.backend.name, str(self.dataset["kind"]), preparation.languages(self))
         if asked != choice.language:
             self.notices.say(f"harness: {choice.language} ({choice.why})")
         return choice

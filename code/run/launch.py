@@ -38,11 +38,11 @@ def harness_command(language: str) -> list[str]:
     return [str(binary())]
 
 
-def run(spec: RunSpec, label: str, language: str, place: Place = THIS_MACHINE, needed: Forecast | None = None) -> None:
+def run(spec: RunSpec, label: str, language: str, place: Place | None = None, needed: Forecast | None = None) -> None:
     """One LoadGen test. Raises the error that the process reports, or what its end means.
 
     Args:
-        place: where it runs.
+        place: where it runs; None: on this machine.
         needed: what LoadGen waits for; None: by its own defaults.
     """
     folder = Path(spec.output_dir)
@@ -51,7 +51,7 @@ def run(spec: RunSpec, label: str, language: str, place: Place = THIS_MACHINE, n
     spec.write(run_file)
     with (folder / STDOUT_FILE).open("wb") as stdout, console.Progress(label, None, "samples") as bar:
         command = [*harness_command(language), str(run_file)]
-        _process(place, spec, command, stdout, lambda line: _show(bar, spec, waited, line))
+        _process(place or THIS_MACHINE, spec, command, stdout, lambda line: _show(bar, spec, waited, line))
 
 
 def probe(spec: RunSpec, label: str, language: str, folder: Path, place: Place = THIS_MACHINE) -> dict[str, float]:
@@ -70,6 +70,19 @@ def probe(spec: RunSpec, label: str, language: str, folder: Path, place: Place =
     if not answer:
         raise RunError("the probe returned no result", "", f"see {paths.shown(folder / 'probe.txt')}")
     return answer
+
+
+def background(spec: RunSpec, take: Callable[[Mapping[str, Any]], None], place: Place) -> None:
+    """Load devices until somebody ends the process, always in the Python harness. Raises the error that the process reports.
+
+    Args:
+        take: called with each line of its progress.
+    """
+    folder = Path(spec.output_dir)
+    run_file = folder / RUN_FILE
+    spec.write(run_file)
+    with (folder / STDOUT_FILE).open("wb") as stdout:
+        _process(place, spec, [*harness_command("python"), "--background", str(run_file)], stdout, take)
 
 
 def simulate(spec: RunSpec, label: str) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from code.common import console, paths
-from code.common.errors import Interrupted, MissingError, UsageError
+from code.common.errors import Interrupted, UsageError
 from code.harness.schema.run_spec import RunSpec
 from code.results import loadgen_log, settings_check
 from code.results.loadgen_log import LoadGenLog
@@ -39,7 +39,7 @@ def run(job: Resolved, mode: str, folder: Path, label: str) -> LoadGenLog:
     needed = forecast(spec, conf)
     console.say(f"{label}: {needed.words()}")
     with observed(Test(job.workload, mode, folder, job.placement, job.backend.computes)), serving(job, spec) as asked:
-        launch.run(asked, label, job.language.language, needed=needed)
+        launch.run(asked, label, job.language.language, job.place, needed)
     log = loadgen_log.read_detail(folder / "mlperf_log_detail.txt")
     settings_check.require_settings(conf, log, scenario=scenario, mode=mode)
     return log
@@ -85,7 +85,7 @@ def simulate(job: Resolved, folder: Path, label: str, most_queries: float) -> bo
     Returns whether it was cut.
     """
     conf = _settings(job)
-    whole = _spec(job, "PerformanceOnly", folder, conf, together=True)
+    whole = _spec(job, "PerformanceOnly", folder, conf)
     needed = forecast(whole, conf)
     rate = float(conf.get("target_qps") or 0.0) if needed.expected_s else 0.0
     cut = rate * needed.least_s > most_queries
@@ -94,6 +94,13 @@ def simulate(job: Resolved, folder: Path, label: str, most_queries: float) -> bo
     write_conf(folder / "user.conf", job.workload.loadgen_model, job.workload.scenario.loadgen, conf)
     launch.simulate(whole, label)
     return cut
+
+
+def background_spec(job: Resolved, folder: Path) -> RunSpec:
+    """run.json, with its user.conf, of a load that runs beside another workload."""
+    conf = _settings(job)
+    write_conf(folder / "user.conf", job.workload.loadgen_model, job.workload.scenario.loadgen, conf)
+    return _spec(job, "PerformanceOnly", folder, conf)
 
 
 def server_spec(job: Resolved, folder: Path) -> RunSpec:
@@ -107,17 +114,6 @@ def _settings(job: Resolved) -> dict[str, int | float]:
     return user_conf(job.workload.scenario.loadgen, job.values, count, usual, job.definition.whole_passes)
 
 
-def _spec(job: Resolved, mode: str, folder: Path, conf: Mapping[str, Any], together: bool = False) -> RunSpec:
-    """run.json for one start that logs to `folder`. MissingError where its devices need more than one process.
-
-    Args:
-        together: one process has all devices nevertheless, since none of them is touched.
-    """
-    if len(job.placement.processes) > 1 and not together:
-        names = ", ".join(device.name for device in job.placement.devices)
-        raise MissingError(
-            f"{job.label}: {names} cannot be driven together yet",
-            "CUDA shows a process a single MIG slice, and one harness process is started",
-            f"choose one of them, such as --devices={job.placement.devices[0].number}",
-        )
+def _spec(job: Resolved, mode: str, folder: Path, conf: Mapping[str, Any]) -> RunSpec:
+    """run.json for one start that logs to `folder`."""
     return run_spec(job.workload, mode, job.backend, job.engines.require(), job.dataset, folder, conf, job.placement)

@@ -182,6 +182,11 @@ def _share(nodes: Sequence[Slot], streams: int, notes: list[str]) -> tuple[list[
     return [nodes[i] for i in used], [whole[i] for i in used]
 
 
+def needs_processes(placed: Placement, backend: Backend) -> bool:
+    """Whether devices need a process each: several MIG slices, with an engine that uses them."""
+    return len(placed.processes) > 1 and backend.computes
+
+
 def environment_of(names: Sequence[str]) -> dict[str, str]:
     """CUDA_VISIBLE_DEVICES for devices named by UUID, which means the same GPU to NVML and to CUDA; {} for any others.
 

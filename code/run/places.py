@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import threading
 from collections.abc import Mapping, Sequence
 from typing import IO, Protocol
 
@@ -54,6 +55,45 @@ class ThisMachine:
             pass_fds=(progress,),
             env={**os.environ, **environment, PARENT_VARIABLE: str(os.getpid())},
         )
+
+
+class Ended:
+    """A place whose process can be ended from another thread.
+
+    Args:
+        of: the place that it starts at.
+    """
+
+    def __init__(self, of: Place) -> None:
+        self._of = of
+        self._lock = threading.Lock()
+        self._process: Process | None = None
+        self._closed = False
+
+    def start(self, command: Sequence[str], output: IO[bytes], progress: int, environment: Mapping[str, str]) -> Process:
+        """Start a harness process; one that is to end ends at once."""
+        process = self._of.start(command, output, progress, environment)
+        with self._lock:
+            self._process = process
+            closed = self._closed
+        if closed:
+            process.terminate()
+        return process
+
+    def end(self) -> None:
+        """Ask the process to end, also one that starts later."""
+        with self._lock:
+            self._closed = True
+            process = self._process
+        if process is not None:
+            process.terminate()
+
+    def kill(self) -> None:
+        """End the process at once."""
+        with self._lock:
+            process = self._process
+        if process is not None:
+            process.kill()
 
 
 THIS_MACHINE = ThisMachine()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from code.backends.base import Backend
@@ -16,7 +16,7 @@ from code.results.loadgen_log import LoadGenLog
 from code.results.machine import MachineState
 from code.run import cpp_build, language, measured, simulation, spec_fields
 from code.run.measured import Measurement, Memory
-from code.run.placement import Placement
+from code.run.placement import Placement, needs_processes
 from code.run.resolved import Resolved
 from code.systems.system_list import KnownSystem
 
@@ -61,6 +61,24 @@ def require_gpus(workload: Workload, runtime: Backend) -> None:
     )
 
 
+def languages(job: Resolved) -> Sequence[str]:
+    """The languages of the harness that can run a job. MissingError for a text generator on several MIG slices.
+
+    Only the Python harness loads engines in processes of their own.
+    """
+    able = language.supported(job.workload, job.backend)
+    if not needs_processes(job.placement, job.backend):
+        return able
+    if job.definition.facts.family == "text":
+        names = ", ".join(device.name for device in job.placement.devices)
+        raise MissingError(
+            f"{job.label}: {names} cannot be driven together",
+            "CUDA shows a process a single MIG slice, and a text generator has one process",
+            f"choose one of them, such as --devices={job.placement.devices[0].number}",
+        )
+    return tuple(name for name in able if name == language.PYTHON)
+
+
 def with_language(workload: Workload, choice: language.Choice) -> Workload:
     """The workload with the language that was chosen for it."""
     if language.asked_language(workload) == choice.language:
@@ -95,7 +113,7 @@ def with_remembered(job: Resolved) -> Workload:
         return workload
     try:
         asked = language.asked_language(workload)  # not the job's, which prints why it was chosen
-        chosen = language.choose(asked, job.backend.name, str(job.dataset["kind"]), language.supported(workload, job.backend))
+        chosen = language.choose(asked, job.backend.name, str(job.dataset["kind"]), languages(job))
         return measured.with_remembered(workload, _memory(job, chosen))
     except HarnessError:
         return workload  # no engine, model or data yet, so no measurement either

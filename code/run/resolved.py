@@ -9,9 +9,11 @@ from code.backends.base import Backend
 from code.benchmarks.benchmark import BenchmarkDefinition
 from code.plan.workload import Workload
 from code.results.loadgen_log import LoadGenLog
+from code.run.company import Company
 from code.run.engines import Engines
 from code.run.language import Choice
 from code.run.placement import Placement
+from code.run.places import Place
 
 
 class Resolved(Protocol):
@@ -54,6 +56,14 @@ class Resolved(Protocol):
     @property
     def language(self) -> Choice:
         """The harness's language, and the reason."""
+
+    @property
+    def place(self) -> Place | None:
+        """Where its harness process runs; None: on this machine."""
+
+    @property
+    def company(self) -> Company | None:
+        """What ran beside its newest test; None for a workload that runs alone."""
 
     def test(self, mode: str, folder: Path, label: str) -> LoadGenLog:
         """Run one LoadGen test into `folder` and return its log."""

@@ -37,7 +37,8 @@ def run(job: Resolved, mode: str, test: LoadGenTest | None = None) -> report.Rep
     log = (test or job.test)(mode, folder, f"{job.label} {mode}")
     seen = observed(folder, log, f"{job.label} {mode}")
     verdict = judged(job, log, seen.notes)
-    identity = run_identity(workload, mode, job.backend, int(job.dataset["count"]), verdict.departure_note)
+    beside = job.company.words() if job.company else ""
+    identity = run_identity(workload, mode, job.backend, int(job.dataset["count"]), verdict.departure_note, beside)
     if mode == "AccuracyOnly":
         scores = job.definition.check_accuracy(folder, job.values, workload.setting.accuracy_target)
         content = metadata.accuracy_metadata(identity, log, scores, verdict)
@@ -46,8 +47,11 @@ def run(job: Resolved, mode: str, test: LoadGenTest | None = None) -> report.Rep
         content = metadata.performance_metadata(identity, log, verdict)
         row = report.performance_row(identity, log, verdict)
         content.update(preparation.engine_alone(job))
-        preparation.remember(job, log, seen.state)
+        if job.company is None:
+            preparation.remember(job, log, seen.state)
     content.update(seen.content)
+    if job.company is not None:
+        content["beside"] = job.company.as_json(row.value, workload.scenario.loadgen)
     if not spec_fields.log_settings(workload)["enable_trace"]:
         (folder / "mlperf_log_trace.json").unlink(missing_ok=True)  # LoadGen leaves an empty one
     metadata.write_metadata(folder, content)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from code.backends.triton import config, package, repository
+from code.backends.triton import client, config, package, repository
 from code.backends.triton.config import Instances
 from code.backends.triton.repository import Served
 from code.common import console, paths
@@ -75,7 +75,7 @@ def serving(job: Resolved, spec: RunSpec) -> Iterator[RunSpec]:
     names = tuple(model.name for model in models(job))
     if read["triton_url"]:
         url, here = address(str(read["triton_url"]))
-        package.client()
+        triton_server.record(Path(spec.output_dir), client.server_version(url), url)
         memory = here if read["triton_shared_memory"] is None else bool(read["triton_shared_memory"])
         yield through(spec, TritonOptions(url, names, memory), job.values)
         return
@@ -93,6 +93,7 @@ def serving(job: Resolved, spec: RunSpec) -> Iterator[RunSpec]:
     patience_s = PATIENCE * spec.watchdog_s or 1e6
     threads = int(read["buffer_manager_thread_count"] or 0)
     with triton_server.started(program, written, folder, int(read["triton_port"] or 0), threads, patience_s) as server:
+        triton_server.record(folder, server.version, str(program.program))
         console.say(f"{job.label}: Triton {server.version} serves {', '.join(names)} at {server.url}")
         yield through(spec, TritonOptions(server.url, names, read["triton_shared_memory"] is not False), job.values)
 

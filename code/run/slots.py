@@ -194,12 +194,12 @@ def chosen(found: Sequence[Slot], workload: Workload) -> list[Slot]:
         return list(found)
     there = {slot.number: slot for slot in found}
     try:
-        numbers = numbers_of(text)
+        numbers = numbers_of(_numbered(found, text))
     except ValueError as error:
         raise UsageError(
             f"invalid devices {text!r}",
-            f"{error.args[0]!r} is not a device number or a range of them",
-            "write --devices=0,2-5 or --devices=all",
+            f"{error.args[0]!r} is not a device number, a range of them or the UUID of a device",
+            "write --devices=0,2-5, --devices=MIG-… or --devices=all",
             origin,
         ) from None
     absent = [str(number) for number in numbers if number not in there]
@@ -214,6 +214,12 @@ def chosen(found: Sequence[Slot], workload: Workload) -> list[Slot]:
             origin,
         )
     return [there[number] for number in numbers]
+
+
+def _numbered(found: Sequence[Slot], text: str) -> str:
+    """The text with the numbers of devices in place of their UUIDs; one that no device has stays."""
+    numbers = {slot.name: str(slot.number) for slot in found}
+    return ",".join(numbers.get(word.strip(), word) for word in text.split(","))
 
 
 def ranges(numbers: Sequence[int]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Literal, cast
 
@@ -11,6 +12,7 @@ from code.benchmarks.benchmark import definition_of
 from code.fields.consumer import Consumer
 from code.harness.schema import datasets
 from code.harness.schema.datasets import DatasetSpec
+from code.harness.schema.options import ApartOptions
 from code.harness.schema.run_spec import (
     BatchSettings,
     DeviceEntry,
@@ -22,7 +24,7 @@ from code.harness.schema.run_spec import (
 )
 from code.plan.workload import Workload
 from code.run import spec_fields
-from code.run.placement import Placement
+from code.run.placement import Placement, needs_processes
 from code.run.settings import seeds
 from configs.configuration import Probed
 
@@ -56,7 +58,7 @@ def run_spec(
     values = workload.plain()
     name = definition_of(workload.benchmark).name
     data = data_of(workload, dataset)
-    return RunSpec(
+    spec = RunSpec(
         benchmark=workload.loadgen_model,
         scenario=cast(Any, workload.scenario.loadgen),
         test_mode=cast(Literal["PerformanceOnly", "AccuracyOnly"], mode),
@@ -91,6 +93,15 @@ def run_spec(
         ),
         record={field: value for field, value in values.items() if value is not None and not isinstance(value, Probed)},
     )
+    return apart(spec) if needs_processes(placement, runtime) else spec
+
+
+def apart(spec: RunSpec) -> RunSpec:
+    """The run.json whose engines are each loaded by a process of their device's own."""
+    engines = tuple(
+        replace(engine, backend="apart", options=ApartOptions(engine.backend, asdict(engine.options))) for engine in spec.engines
+    )
+    return replace(spec, engines=engines)
 
 
 def data_of(workload: Workload, dataset: Mapping[str, Any]) -> DatasetSpec:

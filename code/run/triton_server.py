@@ -13,16 +13,23 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import psutil
 
 from code.backends.triton.package import Installation, backends_for, server_environment
 from code.common import console, jsonfile, paths
 from code.common.errors import Interrupted, RunError, UsageError
+from code.common.files import write_json
 from code.common.signals import SIGNALS
+from code.common.typed import record as shape
+from code.common.typed import words
 
 HOST = "127.0.0.1"
 LOG = "triton.txt"
+SERVER_FILE = "triton.json"
+"""Which server a test asked: its version, and its address or program."""
+RECORD = shape({"version": words(80), "server": words()})
 GRACE_S = 20.0
 POLL_S = 0.1
 REGIONS = "harness-triton-"
@@ -145,6 +152,21 @@ def require_free(port: int) -> None:
                 "choose another with --triton_port, or leave it out for a free one; a server that runs there is used with --triton_url",
                 "--triton_port",
             ) from error
+
+
+def record(folder: Path, version: str, where: str) -> None:
+    """Note which server a test asked.
+
+    Args:
+        where: its address, or its program.
+    """
+    write_json(folder / SERVER_FILE, {"version": version, "server": where})
+
+
+def recorded(folder: Path) -> dict[str, Any]:
+    """What is noted of the server that a test asked, as metadata.json has it; {} for a test without one."""
+    found = RECORD.read(jsonfile.object_or_empty(folder / SERVER_FILE), SERVER_FILE, [])
+    return {"triton_version": found["version"], "triton_server": found["server"]} if found else {}
 
 
 @contextlib.contextmanager

@@ -177,14 +177,15 @@ def test_every_harness_type_and_power_setting_loads(drop_in: DropIn) -> None:
     assert len(workloads) == 2 and errors == [], "'all' is what this build can run"
 
 
-def test_selecting_a_harness_that_is_not_here_says_what_is_missing(drop_in: DropIn) -> None:
-    path = drop_in.bert_offline(
-        "@ConfigRegistry.register(HarnessType.HeteroMIG, AccuracyTarget.k_99, PowerSetting.MaxP)\n"
-        "class L4x1(OfflineGPUBaseConfig):\n    system = KnownSystem.L4x1\n    offline_expected_qps = 900\n"
+def test_a_class_for_runs_beside_others_is_chosen_by_its_version(drop_in: DropIn) -> None:
+    classes = "".join(
+        f"@ConfigRegistry.register(HarnessType.{harness}, AccuracyTarget.k_99, PowerSetting.MaxP)\n"
+        f"class L4x1_{harness}(OfflineGPUBaseConfig):\n    system = KnownSystem.L4x1\n    offline_expected_qps = {rate}\n\n\n"
+        for harness, rate in (("Custom", 900), ("HeteroMIG", 800))
     )
-    error = drop_in.refusal("--system=L4x1", "--config_ver=hetero")
-    assert error.exit_status == 3 and "MIG" in error.what and "Custom" in error.why
-    assert error.where.startswith(f"{path}:")
+    drop_in.bert_offline(classes)
+    assert drop_in.one("--system=L4x1", "--config_ver=hetero")["offline_expected_qps"] == 800
+    assert drop_in.one("--system=L4x1")["offline_expected_qps"] == 900
 
 
 @pytest.mark.parametrize(("harness", "version"), [("Triton", "triton"), ("TritonUnified", "triton_unified")])

@@ -15,10 +15,14 @@ from code.common.notices import Notices
 from code.plan.request import parse
 from code.plan.workload import Workload, build
 from code.run import job as jobs
-from code.run import language, loadgen_run, observers
+from code.run import language, loadgen_run, observers, preparation
 from code.run.job import Job
 from code.run.observers import Test, observed
 from code.run.settings import lengthen
+from code.run.spec import run_spec
+from tests import run_documents
+
+SEQUENCES = run_documents.BOTH["sequence"]["dataset"] | {"usual_count": 1}
 
 
 def planned(*words: str) -> Workload:
@@ -115,21 +119,39 @@ def test_a_harness_process_runs_at_the_place_that_it_is_given(tmp_path: Path) ->
     assert command[-1].endswith("run.json") and environment["CUDA_VISIBLE_DEVICES"] == "GPU-1,MIG-2"
 
 
-def test_mig_slices_that_need_a_process_each_are_refused_before_anything_starts(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+@pytest.fixture
+def sliced(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Placements whose devices need a process each, as MIG slices do."""
     import dataclasses
 
     real = jobs.place
 
-    def sliced(*arguments: Any) -> Any:
-        return dataclasses.replace(real(*arguments), processes=((0,), (1,)))
+    def placed(*arguments: Any) -> Any:
+        found = real(*arguments)
+        return dataclasses.replace(found, processes=tuple((i,) for i in range(len(found.devices))))
 
-    monkeypatch.setattr(jobs, "place", sliced)
+    monkeypatch.setattr(jobs, "place", placed)
     monkeypatch.setenv("BUILD_DIR", str(tmp_path))
-    job = Job(planned("--devices=3,5"), Notices())
+
+
+def test_slices_get_a_process_each_in_the_python_harness(sliced: None, tmp_path: Path) -> None:
+    words = ("--system=CPU_x86_64", "--backend=onnxruntime", "--numa_config=0:0&1:1", "--model_variant=tiny")
+    job = Job(build(parse(["--action=run", "--benchmarks=bert", "--scenarios=offline", *words], {}))[0][0], Notices())
+    assert preparation.languages(job) == ("python",)
+    spec = run_spec(job.workload, "PerformanceOnly", job.backend, [tmp_path], SEQUENCES, tmp_path, {}, job.placement)
+    assert [engine.backend for engine in spec.engines] == ["apart"] and len(spec.devices) == 2
+    assert spec.engines[0].options.runtime == "onnxruntime"  # type: ignore[union-attr]
+
+
+def test_simulated_slices_need_no_process(sliced: None) -> None:
+    assert preparation.languages(Job(planned("--devices=3,5"), Notices())) == ("cpp",)
+
+
+def test_a_text_generator_on_several_slices_is_refused(sliced: None) -> None:
+    words = ("--system=H100_SXM_80GBx8", "--devices=3,5", "--backend=tensorrt_llm")
+    job = Job(build(parse(["--action=run", "--benchmarks=gptj", "--scenarios=offline", *words], {}))[0][0], Notices())
     with pytest.raises(MissingError, match="GPU 3, GPU 5 cannot be driven together") as caught:
-        job.probe("label")
+        preparation.languages(job)
     assert "--devices=3" in caught.value.next_step
 
 

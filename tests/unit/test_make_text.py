@@ -158,11 +158,7 @@ def test_a_target_of_another_harness_does_what_ours_does(stand: Stand, target: s
 @pytest.mark.parametrize(
     "target",
     [
-        *(
-            "configure_mig",
-            "teardown_mig",
-            "push_submission_staging",
-        ),
+        *("push_submission_staging",),
         *("power_set_maxq_state", "set_virtual_memory_overcommit", "perf_profile"),
     ],
 )

@@ -128,6 +128,17 @@ def test_each_mig_slice_gets_a_process_of_its_own() -> None:
     assert found.processes == tuple((i,) for i in range(len(found.devices)))
 
 
+def test_slices_are_chosen_by_uuid() -> None:
+    detected = detect(CAPTURES / "a100_mig_1g_5gb.json")
+    third = detected.gpus[3].uuid
+    workload = dataclasses.replace(
+        planned("--system=A100_SXM4_40GBx1", f"--devices={third},0"),
+        detected=detected,
+        system_name="A100_SXM4_40GB_MIG_56x1g_5gb",
+    )
+    assert [device.name for device in place(workload, backend("tensorrt")).devices] == [third, detected.gpus[0].uuid]
+
+
 @pytest.mark.parametrize(
     ("left", "numbers"), [("2,3", [2, 3]), ("GPU-00000000-0000-0000-0000-000000000005", [5]), ("all", list(range(8)))]
 )

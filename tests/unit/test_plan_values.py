@@ -405,7 +405,7 @@ def test_why_a_config_is_of_another_setting() -> None:
     assert config_versions.instead(custom, lwis, "DGX") == "" == config_versions.instead(custom, custom, "DGX")
     assert config_versions.instead(triton, custom, "DGX") == "", "any config of the system runs behind Triton"
     hetero = WorkloadSetting(HarnessType.HeteroMIG, K99, MAXP)
-    assert "heterogeneous MIG" in config_versions.instead(hetero, custom, "DGX")
+    assert "DGX has no config for runs beside others" in config_versions.instead(hetero, custom, "DGX")
     quiet = WorkloadSetting(HarnessType.Custom, K99, MAXQ)
     assert "DGX has no config for" in config_versions.instead(quiet, custom, "DGX")
 

@@ -278,3 +278,11 @@ def test_the_client_is_no_backend_of_the_command_line() -> None:
         assert loader(name).load
     with pytest.raises(HarnessError):
         job("--benchmarks=bert", "--backend=triton", "--system=CPU_x86_64").backend.version()
+
+
+def test_a_result_says_which_server_it_asked(tmp_path: Path) -> None:
+    assert triton_server.recorded(tmp_path) == {}
+    triton_server.record(tmp_path, "2.51.0", "localhost:8001")
+    assert triton_server.recorded(tmp_path) == {"triton_version": "2.51.0", "triton_server": "localhost:8001"}
+    (tmp_path / triton_server.SERVER_FILE).write_text("[]")
+    assert triton_server.recorded(tmp_path) == {}

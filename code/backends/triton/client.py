@@ -99,6 +99,18 @@ class TritonEngine:
         return TritonStream(self)
 
 
+def server_version(url: str) -> str:
+    """The version of the server at an address. RunError where none answers."""
+    grpc = package.client()
+    os.environ.update({name: value for name, value in QUIET.items() if name not in os.environ})
+    try:
+        return str(grpc.InferenceServerClient(url).get_server_metadata(as_json=True).get("version", ""))
+    except Exception as error:
+        if type(error).__name__ != "InferenceServerException":
+            raise
+        raise unreachable(url, error) from error
+
+
 class TritonStream:
     """One request in flight, over one gRPC stream."""
 

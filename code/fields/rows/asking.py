@@ -68,6 +68,23 @@ ROWS: tuple[Field, ...] = (
         "str",
         "export_mirror: the folder to write; plan_submission: the campaign file to write (default: build/campaign.toml).",
     ),
+    request("main", "str", "run_heterogeneous: the workload that is measured, BENCHMARK:SCENARIO or BENCHMARK:SCENARIO@DEVICES."),
+    request("background", "list", "run_heterogeneous: the workloads that run beside it, written like --main, comma-separated."),
+    request(
+        "alone",
+        "bool",
+        "run_heterogeneous: first measure the main workload alone, to know what its neighbours cost.",
+        default=True,
+    ),
+    request(
+        "start_time_buffer",
+        "int",
+        "run_heterogeneous: how long the others run at least before the main test.",
+        unit="ms",
+        default=0,
+        limits=(0, 86_400_000),
+    ),
+    request("mig", "str", "Slices of each GPU, such as 1g.10gb:7, or a MIG system's name; teardown_mig: all."),
     request("yes", "bool", "Do not ask for confirmation.", default=False),
     request("write", "bool", "tune: write the values into the config class.", default=False),
     request(

@@ -302,7 +302,7 @@ ROWS: tuple[Field, ...] = (
     row(LOADGEN, "user_conf_path", "str", "user.conf whose settings go before all others.", reads=True),
     row(LOADGEN, "use_token_latencies", "bool", "Report token latencies.", benchmarks=(GPTJ,), loadgen="use_token_latencies"),
     # ── batches, streams, devices ────────────────────────────────────────────────────────────
-    row(BATCHES, "devices", "str", "Devices to use: indices and ranges, such as 0,2-5, or 'all'."),
+    row(BATCHES, "devices", "str", "Devices to use: indices and ranges, such as 0,2-5, UUIDs of GPUs or MIG slices, or 'all'."),
     row(
         BATCHES,
         "max_batch",

@@ -1,4 +1,5 @@
-"""`python -m code.harness.python [--probe] run.json`: the harness process. It runs one LoadGen test or one probe and exits.
+"""`python -m code.harness.python [--probe|--background] run.json`: the harness process. It runs one LoadGen test or one probe and exits,
+or loads its devices until it is ended.
 
 LoadGen runs on its own thread, and a watch (code/harness/python/watch.py) handles signals and stuck engines. LoadGen cannot stop a test,
 so an interrupted or failed run ends the process; the caller's INCOMPLETE marker tells that the logs are partial.
@@ -17,7 +18,7 @@ from typing import Any
 from code.common.errors import HarnessError, RunError, UsageError
 from code.common.files import write_json
 from code.common.parent import end_with_launcher
-from code.harness.python import recordings
+from code.harness.python import background, recordings
 from code.harness.python.devices import USAGE_FILE
 from code.harness.python.progress import ProgressPipe
 from code.harness.python.sample_memory import require_fits
@@ -37,8 +38,8 @@ def main(arguments: list[str]) -> int:
     watch.catch_signals()
     end_with_launcher()
     try:
-        probing = "--probe" in arguments
-        files = [a for a in arguments if a != "--probe"]
+        probing, beside = "--probe" in arguments, "--background" in arguments
+        files = [a for a in arguments if a not in ("--probe", "--background")]
         if len(files) != 1:
             raise UsageError(
                 "the harness takes exactly one run.json", f"it was given {len(files)}", "run it through `make run_harness`"
@@ -52,6 +53,10 @@ def main(arguments: list[str]) -> int:
             pipe.send(probe=loaded.probe())
             loaded.close()
             return 0
+        if beside:
+            import mlperf_loadgen as lg
+
+            background.run(_settings(lg, spec), spec, loaded, watch, pipe.end_process)
         _run(spec, loaded, pipe, watch)
         return 0
     except HarnessError as error:

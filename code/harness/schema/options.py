@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from code.harness.schema.reader import Range, Size
 
@@ -140,8 +140,32 @@ class TritonOptions:
         return self.models[min(device, len(self.models) - 1)]
 
 
+@dataclass(frozen=True)
+class ApartOptions:
+    """An engine in a process of its own.
+
+    Args:
+        runtime: the backend that loads it there.
+        options: that backend's options.
+    """
+
+    runtime: Annotated[str, Size(1)]
+    options: Mapping[str, Any]
+
+    def complaint(self) -> str:
+        """A check that JSON Schema cannot express: '' or what is wrong with the runtime."""
+        return "" if self.runtime in OPTIONS and self.runtime != "apart" else f"runtime {self.runtime!r} is not a backend"
+
+
 Options = (
-    NoOptions | TensorRtOptions | SimulatedOptions | OpenVinoGenAiOptions | TensorRtLlmOptions | OpenAiOptions | TritonOptions
+    NoOptions
+    | TensorRtOptions
+    | SimulatedOptions
+    | OpenVinoGenAiOptions
+    | TensorRtLlmOptions
+    | OpenAiOptions
+    | TritonOptions
+    | ApartOptions
 )
 
 OPTIONS: Mapping[str, type] = {
@@ -155,5 +179,6 @@ OPTIONS: Mapping[str, type] = {
     "tensorrt_llm": TensorRtLlmOptions,
     "openai": OpenAiOptions,
     "triton": TritonOptions,
+    "apart": ApartOptions,
 }
 """Backend → the class of its options; a backend that is not listed has none."""

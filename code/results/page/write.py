@@ -12,7 +12,7 @@ from code.common.files import atomic_write
 from code.machine.systems import intervals
 from code.results import loadgen_log, machine, provenance
 from code.results.loadgen_log import LoadGenLog
-from code.results.page import charts, limits, measured, nearest, tracks
+from code.results.page import beside, charts, limits, measured, nearest, tracks
 from code.results.page.measured import Floats
 from code.results.page.style import CSS
 from code.results.page.text import PAGE, folded, section, table
@@ -87,6 +87,7 @@ def write_run(run: RunPage, folder: Path) -> Path:
         section("What limits it", _limits(run)),
         section("Nearest public results", _nearest(run)),
         section("Accuracy", _accuracy(run)),
+        section("Neighbours", beside.part(run.metadata)),
         section("Devices", _devices(run)),
         section("Configuration", _config(run)),
         section("Engine", _engine(run)),

@@ -130,6 +130,20 @@ def test_a_mig_slice_can_be_chosen_by_uuid(machine: Machine) -> None:
     assert len(machine("a100_mig_1g_5gb", visible).gpus) == 1
 
 
+@pytest.mark.parametrize(("value", "places"), [("0:1", [1]), ("0:0,0:6", [0, 6]), ("0", list(range(7))), ("0:9", list(range(7)))])
+def test_nvidia_visible_devices_numbers_slices(machine: Machine, value: str, places: list[int]) -> None:
+    def visible(content: dict[str, Any]) -> None:
+        content["environment"]["NVIDIA_VISIBLE_DEVICES"] = value
+
+    everything = [gpu.uuid for gpu in machine("a100_mig_1g_5gb").gpus]
+    assert [gpu.uuid for gpu in machine("a100_mig_1g_5gb", visible).gpus] == [everything[place] for place in places]
+
+
+def test_slices_of_several_kinds(machine: Machine) -> None:
+    found = machine("h100_mig_mixed")
+    assert [(kind.num_gpcs, count) for kind, count in found.devices.layout().items()] == [(3, 1), (1, 4)]
+
+
 def test_a_driver_that_fails_is_told_and_not_taken_for_no_gpu(machine: Machine) -> None:
     found = machine("nvml_fails")
     assert found.gpus == ()

@@ -1,0 +1,1 @@
+"""Cutting GPUs into MIG slices, and putting back what was there before."""
