@@ -147,6 +147,12 @@ def test_a_test_of_less_than_a_second_is_one_bin() -> None:
     assert (event.begin, event.end, event.words) == (1.0, 1.5, "other work took 90 % of core 0")
 
 
+def test_two_readings_tell_what_was_gained_between_them() -> None:
+    ends = [0.0, 20.0]
+    (event,) = noise.events(at(own__cpu_s_total=(ends, [0.0, 0.0]), processors__cpu0_busy_s_total=(ends, [0.0, 10.0])))
+    assert event.words == "other work took 50 % of core 0" and (event.begin, event.end) == (0.0, 20.0)
+
+
 def test_what_disturbed_a_run_is_its_verdict() -> None:
     content, disturbed = noise.described(work(0.5, 2.0, 4.0), None)
     assert content["verdict"] == disturbed[0].line() and content["noise"] == [disturbed[0].as_json()]

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from code.results.page import charts, compare, index, limits, nearest, plot, tracks
+from code.results.page import charts, compare, index, limits, measured, nearest, plot, tracks
 from code.results.page.compare import Column
 from code.results.page.measured import Latencies
 from code.results.telemetry import Telemetry
@@ -242,7 +243,11 @@ def test_a_trend_is_a_line_through_its_runs() -> None:
     ]
     drawn = Drawn(index._trends(runs[::-1]))
     assert near(drawn.lines[0], [(1, 100), (2, 300), (3, 200)], 1) and near(drawn.dots, drawn.lines[0], 0.01)
-    assert near(drawn.ends, (0.5, 3.5, 80, 320), 1) and 'class="rule"' not in drawn.svg
+    assert near(drawn.ends[:2], (0.5, 3.5), 0.02) and near(drawn.ends[2:], (80, 320), 1) and 'class="rule"' not in drawn.svg
+    other = [replace(one, commit="abc" if one.started > "2026-01-02" else "") for one in runs]
+    changed = Drawn(index._trends(other))
+    [rule] = re.findall(r'class="rule" x1="([\d.]+)" x2="\1"', changed.svg)
+    assert changed.x(float(rule)) == pytest.approx(2.5, abs=0.02), "between the second run and the third"
     flat = [
         index.Entry("bert-99 SingleStream", "PerformanceOnly", "v", 2e6, "VALID", "a", "b", str(n), link="x") for n in range(3)
     ]
@@ -313,6 +318,15 @@ def test_public_results_of_server_and_of_runs_that_say_no_devices() -> None:
         assert nearest.nearest({**{k: v for k, v in run.items() if k != "devices"}, **devices})[0] == 56_000.0
     for value in (0, 0.0, -1.0, "5", None):
         assert nearest.nearest({**run, "result_completed_samples_per_sec": value}) == (0.0, [])
+
+
+def test_lengths_may_be_zero(tmp_path: Path) -> None:
+    def read(values: Any) -> list[int] | None:
+        np.save(tmp_path / "lengths.npy", np.array(values))
+        found = measured.lengths({"dataset": {"lengths": "lengths.npy", "folder": str(tmp_path)}})
+        return None if found is None else found.tolist()
+
+    assert read([0, 5]) == [0, 5] and read([-1, 5]) is None and read([]) is None and read([2**53]) is None
 
 
 # ── axes ───────────────────────────────────────────────────────────────
