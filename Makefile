@@ -444,8 +444,9 @@ endif
 test_full: packages_dev link_dirs ## Run the tests that `make test` skips, over whole data sets (LONG=0: a part)
 	@PYTEST_ADDOPTS="$${PYTEST_ADDOPTS:-} $${TEST_ARGS:-}" $(PYTHON) -m pytest -m "full and not container$(if $(filter 0,$(LONG)), and not long)"
 
-# Every optional package that a machine without a GPU can have. The C++ harness is built with them, in the usual build folder.
-ALL_SETS = runtime dev build calibration tune debug tensorrt_rtx datasets export stubs
+# Every optional package that a machine without a GPU can have, but for Triton, which needs an older NumPy. The C++ harness is built with them, in
+# the usual build folder.
+ALL_SETS = runtime dev build calibration tune debug exporter tensorrt_rtx datasets export stubs
 .PHONY: test_all_extras
 test_all_extras: link_dirs ## Run the tests in an environment of its own that has every optional package (several GB; TEST_ARGS=…)
 	@export VENV="$$VENV-all"; \

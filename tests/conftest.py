@@ -48,13 +48,15 @@ class House:
         self.surroundings.enter(item)
 
     def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
-        """Leave out tests on reference data or official scripts where there are none, and say so once."""
+        """Leave out tests on reference data, official scripts or a whole product where there are none, and say so once."""
         reasons: dict[pytest.Item, str] = {}
         for item in items:
             if "shared" in getattr(item, "fixturenames", ()) and not (reference_folder() / "facts").is_dir():
                 reasons[item] = REFERENCE_ABSENT
             elif item.get_closest_marker("official") and not os.environ.get("MLPERF_INFERENCE_DIR"):
                 reasons[item] = OFFICIAL_ABSENT
+            elif absent := item.get_closest_marker("absent"):
+                reasons[item] = str(absent.args[0])
         self.left_out = dict(Counter(reasons.values()))
         config.hook.pytest_deselected(items=list(reasons))
         items[:] = [item for item in items if item not in reasons]

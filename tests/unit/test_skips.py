@@ -6,9 +6,12 @@ import ast
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
+from tests.conftest import House
 from tests.empty import some
 
 CALLS = ("skip", "importorskip", "skipif")
@@ -62,3 +65,23 @@ def test_a_folder_that_outsiders_lack_is_explained(monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("MLPERF_TEST_DATA", str(tmp_path))
     assert reference_folder() == tmp_path
     assert "README.md" in REFERENCE_ABSENT and "MLPERF_TEST_DATA" in REFERENCE_ABSENT
+
+
+class Item(SimpleNamespace):
+    """A test with these markers."""
+
+    __hash__ = object.__hash__
+    fixturenames = ()
+
+    def get_closest_marker(self, name: str) -> Any:
+        return self.markers.get(name)
+
+
+def test_tests_of_what_is_absent_are_left_out_in_one_line() -> None:
+    house, deselected = House.__new__(House), []
+    mark = SimpleNamespace(args=("no server; `make server`",))
+    items = [Item(markers={"absent": mark}), Item(markers={}), Item(markers={"absent": mark})]
+    kept = items[1]
+    hook = SimpleNamespace(pytest_deselected=lambda items: deselected.extend(items))
+    house.pytest_collection_modifyitems(SimpleNamespace(hook=hook), items)  # type: ignore[arg-type]
+    assert items == [kept] and len(deselected) == 2 and house.left_out == {"no server; `make server`": 2}
