@@ -24,7 +24,7 @@ def asked(path: Path) -> Iterator[str]:
     for node in ast.walk(ast.parse(path.read_bytes())):
         if (
             isinstance(node, ast.Subscript)
-            and ast.unparse(node.value).endswith("request")
+            and ast.unparse(node.value) in ("request", "context.request")
             and isinstance(node.slice, ast.Constant)
         ):
             yield str(node.slice.value)
