@@ -11,7 +11,7 @@ import psutil
 from code.telemetry.source import SLOW_S, Source, Watched
 
 SEARCH_EVERY = 5
-"""Readings between two searches for new child processes, which read the state of every process of the machine."""
+"""Readings between two searches for new child processes."""
 PROCESSOR, USER, SYSTEM = 36, 11, 12
 """Fields of /proc/<pid>/task/<tid>/stat after the name, from 0 (proc(5): 39, 14 and 15)."""
 
@@ -42,21 +42,47 @@ class _Own:
         return [sum(self.by_process.values()), memory, *(self.by_cpu.get(cpu, 0.0) for cpu in self.watched.cpus)]
 
     def tree(self) -> list[psutil.Process]:
+        """The process and its descendants: from the kernel's lists of children, or from the state of every process where it has none."""
+        known = {process.pid: process for process in self.processes}
+        found: list[psutil.Process] = []
+        pids = [self.watched.process]
+        for pid in pids:  # grows
+            try:
+                found.append(known.get(pid) or psutil.Process(pid))
+            except psutil.Error:
+                continue
+            children = self.children(pid)
+            if children is None:
+                return self.searched()
+            pids += children
+        return found
+
+    def children(self, pid: int) -> list[int] | None:
+        """Processes that the threads of a process have started; None where the kernel does not list them."""
+        if self.watched.text(f"/proc/{pid}/task/{pid}/children") is None:
+            return None if pid == self.watched.process else []
+        lists = (self.watched.text(f"/proc/{pid}/task/{name}/children") for name in self.names(pid))
+        return [int(word) for text in lists for word in (text or "").split()]
+
+    def searched(self) -> list[psutil.Process]:
         try:
             own = psutil.Process(self.watched.process)
             return [own, *own.children(recursive=True)]
         except psutil.Error:
             return []
 
-    def threads(self, pid: int) -> None:
-        """Give what each thread used since the last reading to the processor that it ran on last."""
+    def names(self, pid: int) -> list[str]:
+        """The threads of a process; [] for one that has ended."""
         folder = self.watched.root / "proc" / str(pid) / "task"
         try:
-            names = [path.name for path in folder.iterdir() if path.name.isdigit()]
+            return [path.name for path in folder.iterdir() if path.name.isdigit()]
         except OSError:
-            return
+            return []
+
+    def threads(self, pid: int) -> None:
+        """Give what each thread used since the last reading to the processor that it ran on last."""
         per_second = os.sysconf("SC_CLK_TCK")
-        for name in names:
+        for name in self.names(pid):
             words = (self.watched.text(f"/proc/{pid}/task/{name}/stat") or "").rpartition(")")[2].split()
             if len(words) <= PROCESSOR:
                 continue
