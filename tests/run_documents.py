@@ -68,6 +68,7 @@ SIMULATED = {
     "fault": "",
     "fault_after": 0,
     "load_s": 0.0,
+    "at_once": 2,
 }
 GENAI = {"kv_cache_gb": 1.5, "kv_cache_precision": "u8", "max_num_tokens": None}
 TRTLLM = {"trtllm_batching_mode": "IFB", "trtllm_batch_sched_policy": None, "kvcache_free_gpu_mem_frac": 0.9}

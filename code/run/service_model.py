@@ -7,7 +7,7 @@ taken as `fixed + sample × samples × longest`, in microseconds.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -18,11 +18,12 @@ from numpy.typing import NDArray
 from code.common import jsonfile, paths
 from code.common.errors import MissingError, UsageError, unknown
 from code.common.files import write_json
-from code.common.typed import choice, real, record, words
+from code.common.typed import choice, real, record, whole, words
 from code.harness.schema import run_spec
 from code.results import devices as device_shares
 from code.results.page import measured
 from code.rules.benchmark_facts import BenchmarkFacts
+from code.run.job import Job
 from code.systems.estimate import lone_seconds
 from code.systems.prediction import Prediction
 
@@ -40,8 +41,11 @@ SHAPE = record(
         "unit_us": real(0, 1e12),
         "fast": real(0.01, 1),
         "slow": real(1, 100),
-    }
+    },
+    optional={"at_once": whole(1, 4096)},
 )
+DEVICE = 4
+"""Column of a batch's device in the log."""
 LEAST_BATCHES = 20
 """Batches that a log must have."""
 THINNED = 1.05
@@ -60,6 +64,7 @@ class ServiceModel:
         fixed_us: time of a batch besides its work, in µs.
         unit_us: time for each sample and unit of length (the batch's longest), in µs.
         fast, slow: factors on the times between which 90 % of what would be measured lies.
+        at_once: batches that a device computes at the same time.
     """
 
     name: str
@@ -70,6 +75,7 @@ class ServiceModel:
     unit_us: float
     fast: float = 1.0
     slow: float = 1.0
+    at_once: int = 1
 
     def table(self, batch: int, lengths: Sequence[int], factor: float = 1.0) -> dict[str, Any]:
         """The options of a simulated engine, with all times multiplied by `factor`.
@@ -83,6 +89,7 @@ class ServiceModel:
             "batches": list(sizes),
             "lengths": list(spread),
             "microseconds": [[round(factor * self.time_us(n, longest), 3) for longest in spread] for n in sizes],
+            **({"at_once": self.at_once} if self.at_once > 1 else {}),
         }
 
     def time_us(self, samples: float, longest: float) -> float:
@@ -92,7 +99,7 @@ class ServiceModel:
     def rate(self, batch: int, lengths: Sequence[int]) -> float:
         """Samples/s of one device in full batches of about one length."""
         mean = sum(lengths) / len(lengths)
-        return 1e6 * batch / self.time_us(batch, mean)
+        return 1e6 * self.at_once * batch / self.time_us(batch, mean)
 
 
 def of_prediction(name: str, found: Prediction, devices: int, batch: int, facts: BenchmarkFacts, benchmark: str) -> ServiceModel:
@@ -102,20 +109,37 @@ def of_prediction(name: str, found: Prediction, devices: int, batch: int, facts:
         found: of the whole system with its `devices`.
         batch: size of a full one.
     """
-    lengths = facts.length_spread or (1,)
-    mean, share_us = sum(lengths) / len(lengths), 1e6 * devices / found.rate
-    alone_us = max(share_us, 1e6 * lone_seconds(facts, share_us / 1e6))
-    fixed_us = (alone_us - share_us) * batch / (batch - 1) if batch > 1 else 0.0
-    return ServiceModel(
-        name,
-        benchmark,
-        "public results",
-        f"Offline {found.words()} samples/s predicted from {found.source}",
-        fixed_us,
-        (alone_us - fixed_us) / mean if batch > 1 else share_us / mean,
-        found.rate / found.high,
-        found.rate / found.low,
-    )
+    share_us = 1e6 * devices / found.rate
+    times = through(share_us, 1e6 * lone_seconds(facts, share_us / 1e6), batch, facts.length_spread or (1,))
+    source = f"Offline {found.words()} samples/s predicted from {found.source}"
+    return ServiceModel(name, benchmark, "public results", source, *times, found.rate / found.high, found.rate / found.low)
+
+
+def of_probe(job: Job, probed: Mapping[str, float]) -> ServiceModel:
+    """Times with which full batches reach a probe's throughput, and one sample alone its latency.
+
+    A processor computes the batches of its streams at once, a GPU in turn.
+    """
+    placement = job.placement
+    at_once = 1 if placement.on_gpus else max(1, placement.devices[0].streams)
+    share_us = 1e6 * at_once * placement.system_devices / probed["samples_per_second"]
+    times = through(share_us, probed["latency_ns"] / 1e3, placement.batch or 1, job.definition.facts.length_spread or (1,))
+    return ServiceModel(job.label, job.workload.full_name, "run", f"a probe of {job.label}", *times, at_once=at_once)
+
+
+def through(share_us: float, alone_us: float, batch: int, lengths: Sequence[int]) -> tuple[float, float]:
+    """The fixed time and the time for each unit of work, in µs, of two measurements.
+
+    Args:
+        share_us: a sample's share of a full batch.
+        alone_us: a batch of one sample; at least as long.
+        batch: size of a full one.
+    """
+    mean, alone_us = sum(lengths) / len(lengths), max(share_us, alone_us)
+    if batch < 2:
+        return 0.0, share_us / mean
+    fixed_us = (alone_us - share_us) * batch / (batch - 1)
+    return fixed_us, (alone_us - fixed_us) / mean
 
 
 def of_run(folder: Path) -> ServiceModel:
@@ -132,12 +156,12 @@ def of_run(folder: Path) -> ServiceModel:
         raise UsageError(f"{folder} was simulated", "its times came from a table, not from a device", step)
     if len(log) < LEAST_BATCHES:
         raise UsageError(f"{folder} has {len(log)} batches", f"at least {LEAST_BATCHES} show how times depend on sizes", step)
-    times = attributed(log, len(spec.devices))
+    times, at_once = attributed(log, len(spec.devices), spec.devices[0].streams)
     shares = device_shares.read(folder)
     seen = sum(share.samples for share in shares) / float(np.sum(log[:, 2]))
     if seen > THINNED:  # gaps between the rows hold batches that are not in the log
         span = float(np.max(log[:, 1]) - np.min(log[:, 0]))
-        times *= span * sum(share.busy for share in shares) / (seen * float(np.sum(times)))
+        times *= span * at_once * sum(share.busy for share in shares) / (seen * float(np.sum(times)))
     work = log[:, 2] * log[:, 3]
     fixed, unit = fitted(work, times)
     half = len(log) // 2
@@ -145,30 +169,46 @@ def of_run(folder: Path) -> ServiceModel:
     *_, stamp, system, benchmark, scenario = folder.resolve().parts
     name = f"{stamp}-{system}-{benchmark}-{scenario}"
     source = f"{len(log):,} batches of {paths.shown(folder)}, {spec.engines[0].backend} {spec.engines[0].precision}"
-    return ServiceModel(name, benchmark, "run", source, 1e6 * fixed, 1e6 * unit, math.exp(-drift), math.exp(drift))
+    spread = math.exp(-drift), math.exp(drift)
+    return ServiceModel(name, benchmark, "run", source, 1e6 * fixed, 1e6 * unit, *spread, at_once)
 
 
-def attributed(log: Floats, devices: int) -> Floats:
-    """Device time of each batch in s, where several are in flight: of a device that computes them in turn, or all at once.
+def attributed(log: Floats, devices: int, streams: int) -> tuple[Floats, int]:
+    """Time in the engine of each batch in s, without waiting for others, and how many a device computes at the same time.
 
-    Which of the two it does shows in the times, which depend on a batch's own work and not on its neighbours'. The log does not say
-    which device computed a batch: of several whose batches overlap, the mean time is right and its dependence on size too weak.
+    A device computes the batches of its streams in turn, or all at once. Which of the two it does shows in the times, which depend on a
+    batch's own work and not on its neighbours'. Where the log does not say which device computed a batch, the mean time of several
+    devices is right and its dependence on size too weak.
 
     Args:
-        log: float64 [batches, 4]: begin and end in s, samples, longest.
+        log: float64 [batches, 4 or 5]: begin and end in s, samples, longest, device.
+        streams: of a device.
     """
     work = log[:, 2] * log[:, 3]
-    ways = [_in_turn(log, devices), _at_once(log, devices)]
-    return min(ways, key=lambda times: _unexplained(work, times))
+    ways = [(_of_each_device(log, devices, _in_turn), 1)]
+    if streams > 1:
+        ways.append((_of_each_device(log, devices, lambda own, number: _at_once(own, streams * number)), streams))
+    return min(ways, key=lambda way: _unexplained(work, way[0]))
 
 
-def _at_once(log: Floats, devices: int) -> Floats:
-    """While more batches are in flight than there are devices, they share them equally."""
+def _of_each_device(log: Floats, devices: int, way: Callable[[Floats, int], Floats]) -> Floats:
+    """The times by `way` of each device's own batches; of all together where the log names no devices."""
+    if log.shape[1] <= DEVICE:
+        return way(log, devices)
+    times = np.zeros(len(log))
+    for device in np.unique(log[:, DEVICE]):
+        own = log[:, DEVICE] == device
+        times[own] = way(log[own], 1)
+    return times
+
+
+def _at_once(log: Floats, most: int) -> Floats:
+    """While more than `most` batches are in flight, they share the devices equally."""
     edges = np.concatenate([log[:, 0], log[:, 1]])
     steps = np.concatenate([np.ones(len(log)), -np.ones(len(log))])
     order = np.lexsort((-steps, edges))
     at, flying = edges[order], np.cumsum(steps[order])
-    share = np.minimum(1.0, devices / np.maximum(flying, 1.0))
+    share = np.minimum(1.0, most / np.maximum(flying, 1.0))
     spent = np.concatenate([[0.0], np.cumsum(share[:-1] * np.diff(at))])
     times: Floats = np.interp(log[:, 1], at, spent) - np.interp(log[:, 0], at, spent)
     return times

@@ -20,11 +20,16 @@ from code.results import devices as device_shares
 from code.rules.metrics import METRICS
 from code.run import loadgen_run
 from code.run.job import Job
+from code.run.server_rate import highest_valid
 
 FOLDER = "simulations"
 FILE = "simulation.json"
 MOST_QUERIES = 2e6
 """A second or two of computation. More change a percentile by less than 0.1 %."""
+SHORT = 3e5
+"""Queries of a simulation that is one of many, as in a search."""
+CLOSE = 0.005
+"""Relative distance of the bounds at which the search for the highest VALID rate ends."""
 NEAR = 0.9
 """Share of a bound from which on it limits."""
 SHAPE = record(
@@ -124,7 +129,7 @@ def simulate(job: Job, table: Mapping[str, Any], label: str, most_queries: float
     busy = max((share.busy for share in device_shares.read(folder)), default=0.0)
     shutil.rmtree(folder, ignore_errors=True)
     return Simulated(
-        str(job.workload.scenario),
+        str(job.workload.scenario.loadgen),
         found["valid"],
         tuple(found["reasons"]),
         found["result"],
@@ -141,12 +146,23 @@ def simulate(job: Job, table: Mapping[str, Any], label: str, most_queries: float
     )
 
 
+def highest(job: Job, table: Mapping[str, Any]) -> float | None:
+    """The highest Server rate in queries/s that a simulation finds VALID; None where it finds none."""
+
+    def is_valid(rate: float) -> bool:
+        values = {"server_target_qps": Value(rate, "simulate"), "server_target_qps_adj_factor": Value(None, "simulate")}
+        return simulate(Job(job.workload.with_values(values), job.notices), table, f"{job.label} at {rate:,.4g}", SHORT).valid
+
+    return highest_valid(capacity(table, job), is_valid, close=CLOSE)
+
+
 def capacity(table: Mapping[str, Any], job: Job) -> float:
     """Samples/s of all devices of a job in full batches of the mean length, by a table of service times."""
     lengths = job.definition.facts.length_spread or (1,)
     batch = min(max(job.placement.batch or 1, 1), table["batches"][-1])
     at_mean = [float(np.interp(sum(lengths) / len(lengths), table["lengths"], row)) for row in table["microseconds"]]
     rate = 1e6 * batch / max(float(np.interp(batch, table["batches"], at_mean)), 1e-9)
+    rate *= table.get("at_once", 1)
     slowdown = [*table.get("slowdown", ()), *[1.0] * len(job.placement.devices)]
     return float(sum(rate / max(slowdown[device.index], 1e-9) for device in job.placement.devices))
 

@@ -67,3 +67,15 @@ def test_a_sweep_shows_what_a_field_changes(project: Path) -> None:
 def test_a_model_that_is_not_there_is_a_usage_error(project: Path) -> None:
     done = simulate(project, "--benchmarks=bert", "--scenarios=server", "--system=L4x1", "--service_model=none_such")
     assert "Error 2" in done.stderr and "unknown service-time model" in done.stderr
+
+
+def test_a_device_that_computes_two_batches_at_once_has_twice_the_rate(project: Path, tmp_path: Path) -> None:
+    rates = []
+    for at_once in (1, 2):
+        file = tmp_path / f"{at_once}.json"
+        times = {"batches": [1, 64], "lengths": [1, 384], "microseconds": [[1000, 2000], [10_000, 40_000]], "at_once": at_once}
+        file.write_text(json.dumps(times))
+        words = ("--benchmarks=bert", "--scenarios=offline", "--system=L4x1", f"--simulated_table={file}")
+        (found,) = as_json(project, *words)
+        rates.append(found["result"])
+    assert rates[1] / rates[0] == pytest.approx(2, rel=0.01)

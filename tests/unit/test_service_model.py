@@ -18,10 +18,10 @@ from tests.run_documents import SEQUENCE, SIMULATED, document, engine
 
 
 def log_of(streams: int, devices: int, fixed: float, unit: float, batches: int = 400) -> np.ndarray:
-    """A batch log of devices that share their time among their streams: float64 [batches, 4]."""
+    """A batch log of devices that share their time among their streams: float64 [batches, 5]."""
     draw = np.random.default_rng(0)
     rows = []
-    for _ in range(devices):
+    for device in range(devices):
         free = 0.0
         ends = [0.0] * streams
         for number in range(batches):
@@ -29,7 +29,7 @@ def log_of(streams: int, devices: int, fixed: float, unit: float, batches: int =
             begin = ends[number % streams]
             free = max(free, begin) + fixed + unit * samples * longest
             ends[number % streams] = free
-            rows.append((begin, free, samples, longest))
+            rows.append((begin, free, samples, longest, device))
     return np.array(sorted(rows, key=lambda row: row[1]))
 
 
@@ -66,18 +66,28 @@ def build(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.mark.parametrize(("streams", "devices"), [(1, 1), (2, 1), (4, 1), (2, 3)])
 def test_times_are_found_in_a_batch_log_however_many_streams_overlap(streams: int, devices: int) -> None:
     log = log_of(streams, devices, 0.002, 1e-5)
-    times = service_model.attributed(log, devices)
+    times, at_once = service_model.attributed(log, devices, streams)
+    assert at_once == 1
     fixed, unit = service_model.fitted(log[:, 2] * log[:, 3], times)
     mean = float(np.mean(log[:, 2] * log[:, 3]))
     assert fixed + unit * mean == pytest.approx(0.002 + 1e-5 * mean, rel=0.02)
-    # The log does not say which device computed a batch: of several, only the time of a mean one is exact.
-    assert devices > 1 or unit == pytest.approx(1e-5, rel=0.05)
+    assert unit == pytest.approx(1e-5, rel=0.05)
+
+
+def test_a_log_without_devices_tells_the_mean_time_of_several() -> None:
+    log = log_of(2, 3, 0.002, 1e-5)[:, :4]
+    times, at_once = service_model.attributed(log, 3, 2)
+    fixed, unit = (value / at_once for value in service_model.fitted(log[:, 2] * log[:, 3], times))
+    mean = float(np.mean(log[:, 2] * log[:, 3]))
+    assert fixed + unit * mean == pytest.approx(0.002 + 1e-5 * mean, rel=0.02)
 
 
 @pytest.mark.parametrize("streams", [2, 4])
-def test_streams_that_compute_at_once_have_their_share_of_the_time(streams: int) -> None:
+def test_streams_that_compute_at_once_have_times_of_their_own(streams: int) -> None:
     log = shared_log(streams)
-    fixed, unit = service_model.fitted(log[:, 2] * log[:, 3], service_model.attributed(log, 1))
+    times, at_once = service_model.attributed(log, 1, streams)
+    assert at_once == streams
+    fixed, unit = (value / streams for value in service_model.fitted(log[:, 2] * log[:, 3], times))
     mean = float(np.mean(log[:, 2] * log[:, 3]))
     # At the end, where some streams have no more batches, the log's maker does not let the others compute faster.
     assert fixed + unit * mean == pytest.approx(0.002 + 1e-5 * mean, rel=0.08)

@@ -118,11 +118,11 @@ class IssueThreads {
 
 // What the lanes recorded of the test, for the report page.
 void write_logs(const std::string& folder, int64_t start_ns, const Lanes& lanes) {
-  std::vector<const BatchLog*> logs;
+  std::vector<DeviceLog> logs;
   std::vector<const Intervals*> intervals;
   std::vector<uint64_t> counts(Latencies::kBuckets);
   for (size_t i = 0; i < lanes.size(); ++i) {
-    logs.push_back(&lanes.lane(i).log());
+    logs.push_back({&lanes.lane(i).log(), lanes.device(lanes.lane(i).device()).index});
     intervals.push_back(&lanes.lane(i).intervals());
     lanes.lane(i).state().latencies.add_to(counts);
   }

@@ -105,7 +105,7 @@ def _run(spec: RunSpec, loaded: Any, pipe: ProgressPipe, watch: Watch) -> None:
     elapsed_s = time.monotonic() - start
     sut.close()
     write_json(output / USAGE_FILE, loaded.usage(sut, elapsed_s))
-    recordings.write(output, start, loaded.log(sut), loaded.requests(sut), loaded.texts(sut))
+    recordings.write(output, start, loaded.log(sut), loaded.requests(sut), loaded.texts(sut), loaded.log_columns)
     lg.DestroyQSL(qsl)
     lg.DestroyFastSUT(handle)
     watch.enter("end")

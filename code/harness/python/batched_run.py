@@ -69,9 +69,11 @@ class BatchedRun(Pulse):
         )
         return self._sut
 
+    log_columns = 5
+
     @staticmethod
     def log(sut: Sut) -> array[float]:
-        """The rows of batches.npy, float64 [batches, 4]."""
+        """The rows of batches.npy, float64 [batches, 5]."""
         return sut.batches
 
     @staticmethod

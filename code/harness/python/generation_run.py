@@ -198,6 +198,9 @@ class GenerationRun:
             rows.append(usage_row(device, finished, finished, busy_s, elapsed_s))
         return rows
 
+    log_columns = 4
+    """Which device answered a request is not known."""
+
     @staticmethod
     def log(sut: GenerationSut) -> array[float]:
         """The rows of batches.npy, float64 [batches, 4]."""

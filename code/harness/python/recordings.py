@@ -1,7 +1,8 @@
 """What a test leaves beside LoadGen's logs for the report page: batches, load over time, latencies, texts. The C++ harness writes the
 same, but for texts (core/batch_log.h, core/intervals.h, core/latencies.h).
 
-    batches.npy    float64 [batches, 4]: begin and end in seconds after the start, samples, longest sample
+    batches.npy    float64 [batches, 5]: begin and end in seconds after the start, samples, longest sample, the device's index in run.json;
+                   of a text generator without the device
     intervals.npy  float64 [intervals, 4]: begin and end in seconds after the start, samples that arrived, samples that were answered
     latencies.npy  float64 [buckets, 2]: upper edge in ns, samples; buckets are a sixteenth of a power of two wide
     texts.npy      float64 [texts, 4]: issued, first token (0 where it was not reported) and finished in seconds after the start, tokens
@@ -65,16 +66,18 @@ def latencies(requests: Floats) -> Floats:
     return np.column_stack([edges[buckets], counts]).astype(np.float64)
 
 
-def write(folder: Path, start: float, batches: Sequence[float], requests: Sequence[float], texts: Sequence[float] = ()) -> None:
+def write(
+    folder: Path, start: float, batches: Sequence[float], requests: Sequence[float], texts: Sequence[float] = (), columns: int = 4
+) -> None:
     """Write what was recorded; no file for what was not.
 
     Args:
         start: of the test, monotonic seconds, as all times are.
-        batches: of four numbers each.
+        batches: of `columns` numbers each.
         requests: (issued, answered) of each sample whose arrival is known.
         texts: (issued, first token or 0, finished, tokens) of each text.
     """
-    _save(folder / BATCHES_FILE, rows(batches, 4, start, 2))
+    _save(folder / BATCHES_FILE, rows(batches, columns, start, 2))
     if len(requests):
         known = rows(requests, 2, start, 2)
         _save(folder / INTERVALS_FILE, intervals(known))

@@ -82,7 +82,7 @@ class Sut:
         self._ready = threading.Condition(self._lock)
         self._closed = False
         self.batches = array("d")
-        """Four numbers for each answered batch: when it began and ended (monotonic seconds), its samples, its longest sample."""
+        """Five numbers for each answered batch: begin and end (monotonic seconds), samples, longest sample, index of its device."""
         self.requests = array("d")
         """Two numbers for each answered sample of a batch with arrival times: when it was issued and answered (monotonic seconds)."""
         self._workers: list[threading.Thread] = []
@@ -172,6 +172,6 @@ class Sut:
             self.counts.done += float(lengths.sum(dtype=np.float64))
             longest = float(lengths.max())
             end = time.monotonic()
-            self.batches.extend((begin, end, float(len(batch.ids)), longest))
+            self.batches.extend((begin, end, float(len(batch.ids)), longest, float(lane.device.index)))
             if batch.arrived:
                 self.requests.extend([moment for since in batch.arrived for moment in (since, end)])

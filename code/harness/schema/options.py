@@ -56,6 +56,7 @@ class SimulatedOptions:
         fault: 'throw', 'short' (too few answers), 'hang' or ''.
         fault_after: batches per stream before the fault.
         load_s: load time, seconds.
+        at_once: batches that a device computes at the same time, each in its time of the table.
     """
 
     batches: Annotated[tuple[Annotated[float, Range(0, 1e9)], ...], Size(1)]
@@ -65,6 +66,7 @@ class SimulatedOptions:
     fault: Literal["", "throw", "short", "hang"] = ""
     fault_after: Annotated[int, Range(0, 10**12)] = 0
     load_s: Annotated[float, Range(0, 86_400)] = 0.0
+    at_once: Annotated[int, Range(1, 4096)] = 1
 
     def complaint(self) -> str:
         """A check that JSON Schema cannot express: the problem with the table, or ''."""

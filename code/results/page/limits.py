@@ -74,7 +74,7 @@ def lanes(batches: Floats) -> list[list[tuple[float, float, float]]]:
     order = batches[np.argsort(batches[:, 0], kind="stable")]
     first = max(0, (len(order) - MOST_BOXES) // 2)
     spans: list[list[tuple[float, float, float]]] = []
-    for begin, end, samples, _ in order[first : first + MOST_BOXES]:
+    for begin, end, samples in order[first : first + MOST_BOXES, :3]:
         row = next((one for one in spans if one[-1][1] <= begin + 1e-9), None)
         if row is None:
             row = []

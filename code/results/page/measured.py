@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -49,18 +49,21 @@ class Latencies:
 
 
 def batches(folder: Path) -> Floats | None:
-    """Completed batches, float64 [batches, 4] (begin, end, samples, longest); None if not recorded."""
-    return _rows(folder / BATCHES_FILE, 4, by=1)
+    """Completed batches, float64 [batches, 4 or 5] (begin, end, samples, longest, device's index); None if not recorded.
+
+    Logs of earlier versions and of text generators have no device.
+    """
+    return _rows(folder / BATCHES_FILE, (4, 5), by=1)
 
 
 def intervals(folder: Path) -> Floats | None:
     """The load over time, float64 [intervals, 4] (begin, end, samples that arrived, samples answered); None if not recorded."""
-    return _rows(folder / INTERVALS_FILE, 4, by=0)
+    return _rows(folder / INTERVALS_FILE, (4,), by=0)
 
 
 def texts(folder: Path) -> Floats | None:
     """Generated texts, float64 [texts, 4] (issued, first token or 0, finished, tokens); None if not recorded."""
-    return _rows(folder / TEXTS_FILE, 4, by=2)
+    return _rows(folder / TEXTS_FILE, (4,), by=2)
 
 
 def token_times(found: Floats) -> tuple[Floats, Floats]:
@@ -211,10 +214,10 @@ def lengths(spec: Mapping[str, Any]) -> NDArray[np.int64] | None:
     return None if found is None else found.astype(np.int64).ravel()
 
 
-def _rows(path: Path, columns: int, by: int) -> Floats | None:
+def _rows(path: Path, columns: Sequence[int], by: int) -> Floats | None:
     """The rows of a recording in order of one column; None if it is absent or has another shape."""
     found = _array(path)
-    if found is None or found.ndim != 2 or found.shape[1] != columns:
+    if found is None or found.ndim != 2 or found.shape[1] not in columns:
         return None
     ordered: Floats = found[np.argsort(found[:, by], kind="stable")].astype(np.float64)
     return ordered

@@ -172,8 +172,12 @@ def test_batches_are_sorted_by_their_end(tmp_path: Path) -> None:
     np.save(path, np.array([[1.0, 4.0, 2, 9], [0.0, 3.0, 1, 8]]))
     found = measured.batches(tmp_path)
     assert found is not None and found[:, 2].tolist() == [1.0, 2.0] and found.dtype == np.float64
+    np.save(path, np.array([[1.0, 4.0, 2, 9, 7]]))
+    found = measured.batches(tmp_path)
+    assert found is not None and found[:, 4].tolist() == [7.0], "the device of a batch, which earlier versions did not log"
     for harm in (
         np.zeros((2, 3)),
+        np.zeros((2, 6)),
         np.zeros(4),
         np.zeros((0, 4)),
         np.full((1, 4), -1.0),

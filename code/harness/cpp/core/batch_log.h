@@ -38,8 +38,14 @@ class BatchLog {
   uint64_t stride_ = 1;
 };
 
-// Writes logs as one .npy, float64 [batches, 4]: begin and end in seconds after `start_ns`, samples, longest sample;
-// ordered by end. Written to a temporary file and renamed. Throws Error (kFailed).
-void write_batches(const std::string& path, int64_t start_ns, const std::vector<const BatchLog*>& logs);
+// A lane's log, and its device's index in run.json.
+struct DeviceLog {
+  const BatchLog* log;
+  int64_t device;
+};
+
+// Writes logs as one .npy, float64 [batches, 5]: begin and end in seconds after `start_ns`, samples, longest sample,
+// device; ordered by end. Written to a temporary file and renamed. Throws Error (kFailed).
+void write_batches(const std::string& path, int64_t start_ns, const std::vector<DeviceLog>& logs);
 
 }  // namespace harness

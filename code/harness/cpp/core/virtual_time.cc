@@ -3,6 +3,7 @@
 #include <ucontext.h>
 
 #include <algorithm>
+#include <cmath>
 #include <exception>
 #include <utility>
 
@@ -27,7 +28,7 @@ class VirtualTime::Fiber {
 
 VirtualTime* VirtualTime::current_ = nullptr;
 
-VirtualTime::VirtualTime() : outside_(std::make_unique<Fiber>()) {}
+VirtualTime::VirtualTime(double waking_ns) : waking_ns_(waking_ns), outside_(std::make_unique<Fiber>()) {}
 VirtualTime::~VirtualTime() = default;
 
 void VirtualTime::run(std::function<void()> body) {
@@ -109,7 +110,14 @@ VirtualTime::Fiber* VirtualTime::next() {
   return fiber;
 }
 
-void VirtualTime::sleep_until(int64_t ns) {
+int64_t VirtualTime::woken(int64_t ns) {
+  if (waking_ns_ <= 0 || ns <= now_) return ns;
+  const double share = (static_cast<double>(draws_() >> 11) + 0.5) / 9007199254740992.0;  // of 2^53
+  return ns - static_cast<int64_t>(waking_ns_ * std::log(share));
+}
+
+void VirtualTime::sleep_until(int64_t until) {
+  const int64_t ns = woken(until);
   // Nobody has anything to do before: no other fiber needs the processor.
   if (ready_.empty() && (!drop_stale() || timers_.top().at > ns)) {
     now_ = std::max(now_, ns);
@@ -122,7 +130,7 @@ void VirtualTime::sleep_until(int64_t ns) {
 void VirtualTime::wait(Waiters& waiters, int64_t until) {
   waiters.push_back(running_);
   running_->waits_in = &waiters;
-  if (until != kNever) timers_.push({std::max(until, now_), orders_++, running_->ticket, running_});
+  if (until != kNever) timers_.push({std::max(woken(until), now_), orders_++, running_->ticket, running_});
   yield();
 }
 

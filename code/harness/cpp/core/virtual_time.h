@@ -8,6 +8,7 @@
 #include <limits>
 #include <memory>
 #include <queue>
+#include <random>
 #include <vector>
 
 namespace harness {
@@ -21,7 +22,9 @@ class VirtualTime {
   using Waiters = std::deque<Fiber*>;
   static constexpr int64_t kNever = std::numeric_limits<int64_t>::max();
 
-  VirtualTime();
+  // Args: waking_ns: how late a sleeper wakes up on average, which is drawn for each sleep. Without it devices that
+  // take the same times over and over stay in step, as no real ones do.
+  explicit VirtualTime(double waking_ns = 0);
   ~VirtualTime();
   VirtualTime(const VirtualTime&) = delete;
   VirtualTime& operator=(const VirtualTime&) = delete;
@@ -38,7 +41,7 @@ class VirtualTime {
   [[nodiscard]] int64_t now() const { return now_; }
   // A new fiber, which starts when the caller waits.
   void start(std::function<void()> body);
-  void sleep_until(int64_t ns);
+  void sleep_until(int64_t until);
   // Waits among `waiters` until woken, or until that time.
   void wait(Waiters& waiters, int64_t until = kNever);
   void wake_one(Waiters& waiters);
@@ -59,10 +62,16 @@ class VirtualTime {
   void yield();
   Fiber* next();
   bool drop_stale();
+  // When a sleeper until `ns` wakes up.
+  int64_t woken(int64_t ns);
 
   static VirtualTime* current_;
 
   int64_t now_ = 1;  // 0 stands for "never" in many places
+  double waking_ns_;
+  // A simulation always gives the same answer.
+  // NOLINTNEXTLINE(bugprone-random-generator-seed,cert-msc32-c,cert-msc51-cpp)
+  std::mt19937_64 draws_{1};
   uint64_t orders_ = 0;
   size_t alive_ = 0;
   bool stuck_ = false;

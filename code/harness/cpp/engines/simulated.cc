@@ -25,6 +25,7 @@ struct Table {
   std::string fault;                              // "", "throw", "short" (too few answers) or "hang"
   int64_t fault_after = 0;                        // batches per stream before the fault
   double load_s = 0;                              // how long loading takes
+  int64_t at_once = 1;                            // batches that a device computes at the same time
 };
 
 // Position of `value` among ascending `points`: the lower index and the fraction of the way to the next. Extrapolates
@@ -42,17 +43,20 @@ double between(const std::vector<double>& row, size_t low, double share) {
   return share == 0.0 ? row[low] : row[low] + share * (row[low + 1] - row[low]);
 }
 
-// A simulated device: it computes one batch at a time, whichever stream it came from.
+// A simulated device: it computes as many batches at a time as its table says, in the order in which they were
+// submitted, whichever stream they came from.
 class Device {
  public:
-  Device(Table table, double slowdown) : table_(std::move(table)), slowdown_(slowdown) {}
+  Device(Table table, double slowdown)
+      : table_(std::move(table)), slowdown_(slowdown), free_at_(static_cast<size_t>(table_.at_once), 0) {}
 
   // When a batch submitted now will be done, ns.
   int64_t reserve(const Work& work) {
     const int64_t cost = service_ns(work);
     const std::lock_guard<std::mutex> lock(mutex_);
-    free_at_ = std::max(free_at_, now_ns()) + cost;
-    return free_at_;
+    auto& first = *std::min_element(free_at_.begin(), free_at_.end());
+    first = std::max(first, now_ns()) + cost;
+    return first;
   }
 
   [[nodiscard]] const Table& table() const { return table_; }
@@ -69,7 +73,7 @@ class Device {
   Table table_;
   double slowdown_;
   std::mutex mutex_;
-  int64_t free_at_ = 0;
+  std::vector<int64_t> free_at_;  // of each batch that may be computed at the same time
 };
 
 class SimulatedStream : public Stream {
@@ -156,6 +160,7 @@ std::shared_ptr<const EngineLoader> read_simulated(Reader& options) {
   out.fault = options.one_of("fault", {"", "throw", "short", "hang"});
   out.fault_after = options.whole("fault_after", 0, 1'000'000'000'000);
   out.load_s = options.number("load_s", {0, 86'400});
+  out.at_once = options.whole("at_once", 1, 4096);
   options.require(
       is_table(out), "", "is inconsistent",
       "batches and lengths must ascend, and microseconds needs a row for each batch with a number for each length");

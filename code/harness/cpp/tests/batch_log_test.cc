@@ -29,13 +29,13 @@ TEST(BatchLog, IsWrittenAsAnArrayOfAllLanesInTheOrderOfTheirEnds) {
   BatchLog second;
   first.add({2'000'000'000, 4'000'000'000, 16, 384});
   second.add({1'000'000'000, 3'000'000'000, 8, 100});
-  harness::write_batches(folder.file("batches.npy"), 1'000'000'000, {&first, &second});
+  harness::write_batches(folder.file("batches.npy"), 1'000'000'000, {{&first, 0}, {&second, 3}});
   const harness::NpyArray array(folder.file("batches.npy"));
   EXPECT_EQ(array.dtype(), "<f8");
-  EXPECT_EQ(array.shape(), (std::vector<size_t>{2, 4}));
+  EXPECT_EQ(array.shape(), (std::vector<size_t>{2, 5}));
   EXPECT_EQ(std::vector<double>(array.row<double>(0), array.row<double>(2)),
-            (std::vector<double>{0, 2, 8, 100, 1, 3, 16, 384}));
-  EXPECT_THROW(harness::write_batches(folder.file("no/batches.npy"), 0, {&first}), harness::Error);
+            (std::vector<double>{0, 2, 8, 100, 3, 1, 3, 16, 384, 0}));
+  EXPECT_THROW(harness::write_batches(folder.file("no/batches.npy"), 0, {{&first, 0}}), harness::Error);
 }
 
 }  // namespace

@@ -108,7 +108,8 @@ json table(double microseconds_per_sample) {
           {"slowdown", json::array()},
           {"fault", ""},
           {"fault_after", 0},
-          {"load_s", 0.0}};
+          {"load_s", 0.0},
+          {"at_once", 1}};
 }
 
 json Ended::error() const {

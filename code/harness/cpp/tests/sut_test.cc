@@ -38,7 +38,7 @@ std::unique_ptr<Engine> simulated(const json& options, int device = 0) {
 json options_with(const json& changed) {
   json out = {{"batches", {1, 4}},      {"lengths", {10, 20}}, {"microseconds", {{1000, 2000}, {4000, 8000}}},
               {"slowdown", {1.0, 3.0}}, {"fault", ""},         {"fault_after", 0},
-              {"load_s", 0.0}};
+              {"load_s", 0.0},          {"at_once", 1}};
   out.update(changed);
   return out;
 }
@@ -85,9 +85,10 @@ TEST(Simulated, FailsAsItIsTold) {
 }
 
 TEST(Simulated, RefusesTablesThatDoNotFit) {
-  for (const json& changed : {json{{"batches", {4, 1}}}, json{{"lengths", {20, 10}}}, json{{"microseconds", {{1, 2}}}},
-                              json{{"microseconds", {{1, 2}, {3}}}}, json{{"batches", json::array()}},
-                              json{{"microseconds", {{1, 2}, {3, -4}}}}, json{{"fault", "explode"}}}) {
+  for (const json& changed :
+       {json{{"batches", {4, 1}}}, json{{"lengths", {20, 10}}}, json{{"microseconds", {{1, 2}}}},
+        json{{"microseconds", {{1, 2}, {3}}}}, json{{"batches", json::array()}},
+        json{{"microseconds", {{1, 2}, {3, -4}}}}, json{{"fault", "explode"}}, json{{"at_once", 0}}}) {
     EXPECT_THROW(simulated(options_with(changed)), Error) << changed;
   }
 }

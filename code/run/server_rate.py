@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 CLOSE = 0.02
@@ -26,6 +27,41 @@ def highest_valid(most: float, is_valid: Callable[[float], bool], least: float =
     if low == 0.0:
         return None
     while high - low > close * most:
+        middle = (low + high) / 2
+        if is_valid(middle):
+            low = middle
+        else:
+            high = middle
+    return low
+
+
+FIRST_STEP = 0.04
+"""First relative step away from a predicted rate; each further one is twice as long."""
+
+
+def near_prediction(
+    predicted: float, most: float, is_valid: Callable[[float], bool], least: float = 0.0, close: float = CLOSE
+) -> float | None:
+    """As `highest_valid`, from a prediction: steps away from it until a VALID and an INVALID rate are known, then between them.
+
+    Args:
+        predicted: the rate that is probably the highest VALID one.
+    """
+    floor = max(least, most / 64)
+    rate, low, high, step = min(max(predicted, floor), most), 0.0, math.inf, FIRST_STEP
+    while low == 0.0 or high == math.inf:
+        if is_valid(rate):
+            low = rate
+            if rate >= most:
+                return rate
+            rate = min(most, rate * (1 + step))
+        else:
+            high = rate
+            if rate <= floor:
+                return None
+            rate = max(floor, rate * (1 - step))
+        step = min(2 * step, 0.5)
+    while high - low > close * high:
         middle = (low + high) / 2
         if is_valid(middle):
             low = middle
