@@ -23,7 +23,7 @@ from code.systems.custom_files import blocks, has_non_finite, own_class, with_bl
 from code.systems.data.description_fields import BY_HAND
 from code.systems.description import NOT_APPLICABLE, describe, description_path, read_description, unfinished, write_description
 from code.systems.matching import match
-from code.systems.stubs import Target, base_class, config_folder, stub
+from code.systems.stubs import Highest, Target, base_class, config_folder, stub
 from code.systems.stubs import benchmarks as known_benchmarks
 from code.systems.system_list import KnownSystem
 
@@ -86,7 +86,11 @@ def check_name(name: str) -> None:
 
 
 def plan_addition(
-    name: str, detected: DetectedSystem, benchmarks: Iterable[Benchmark] = (), scenarios: Iterable[Scenario] = ()
+    name: str,
+    detected: DetectedSystem,
+    benchmarks: Iterable[Benchmark] = (),
+    scenarios: Iterable[Scenario] = (),
+    highest: Highest | None = None,
 ) -> Change:
     """What adding the machine under a name would write. Doing it again changes nothing.
 
@@ -95,6 +99,7 @@ def plan_addition(
     Args:
         benchmarks: those to make configs for; all where none is named.
         scenarios: likewise; those that a benchmark does not have are skipped.
+        highest: Server rates that are not to be exceeded.
 
     Raises UsageError for a name that cannot be used or a file of the user's that does not parse.
     """
@@ -117,13 +122,13 @@ def plan_addition(
     for benchmark in benchmarks or known_benchmarks():
         for scenario in known_benchmarks()[benchmark]:
             if not wanted or scenario in wanted:
-                _plan_config(change, name, benchmark, scenario, target)
+                _plan_config(change, name, benchmark, scenario, target, highest or {})
     for path in [path for path, text in change.texts.items() if text == _text(path)]:
         del change.texts[path]
     return change
 
 
-def _plan_config(change: Change, name: str, benchmark: Benchmark, scenario: Scenario, target: Target) -> None:
+def _plan_config(change: Change, name: str, benchmark: Benchmark, scenario: Scenario, target: Target, highest: Highest) -> None:
     """Add one workload's config to a change, or a remark why none is written."""
     gpu = target.accelerator is not None
     base = base_class(benchmark, scenario, gpu)
@@ -139,7 +144,7 @@ def _plan_config(change: Change, name: str, benchmark: Benchmark, scenario: Scen
     text = _text(path)
     if text is not None and name in blocks(text):
         return  # written before, and perhaps tuned since
-    change.texts[path] = with_block(text, name, stub(name, benchmark, scenario, target, base))
+    change.texts[path] = with_block(text, name, stub(name, benchmark, scenario, target, base, highest))
 
 
 def _configured(name: str, benchmark: Benchmark, scenario: Scenario) -> str:

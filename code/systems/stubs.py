@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from textwrap import wrap
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from code.common.constants import Benchmark, Scenario
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
 
 REGISTER = "@ConfigRegistry.register(HarnessType.Custom, AccuracyTarget.{target}, PowerSetting.MaxP)"
 WIDTH = 110
+Highest = Mapping[tuple[str, str], float]
+"""Benchmark with accuracy target and scenario → the highest Server rate that a simulation finds VALID, in queries/s; 0 for none."""
 
 
 def benchmarks() -> dict[Benchmark, tuple[Scenario, ...]]:
@@ -73,27 +77,33 @@ def _classes(path: Path) -> list[str]:
     return [node.name for node in tree.body if isinstance(node, ast.ClassDef)]
 
 
-def stub(name: str, benchmark: Benchmark, scenario: Scenario, target: Target, base: str) -> str:
+def stub(
+    name: str, benchmark: Benchmark, scenario: Scenario, target: Target, base: str, highest: Highest = MappingProxyType({})
+) -> str:
     """The classes of one workload, for each of its accuracy targets."""
     gpu = target.accelerator is not None
     lines = [REGISTER.format(target="k_99"), f"class {name}({base}):", f"    system = KnownSystem.{name}"]
     facts = facts_of(benchmark.valstr)
-    lines += _expected(facts, "k_99", scenario, target) if gpu else _measured()
+    lines += _expected(facts, "k_99", scenario, target, highest) if gpu else _measured()
     if "k_99_9" not in facts.targets:
         return "\n".join(lines) + "\n"
     lines += ["", "", REGISTER.format(target="k_99_9"), f"class {name}_HighAccuracy({name}):"]
     precision = facts.high_accuracy_precision if gpu else "fp32"
     own = [f'    precision = "{precision}"'] if precision else []
-    own += _expected(facts, "k_99_9", scenario, target) if gpu else []
+    own += _expected(facts, "k_99_9", scenario, target, highest) if gpu else []
     return "\n".join(lines + (own or ["    pass"])) + "\n"
 
 
-def _expected(facts: BenchmarkFacts, accuracy: str, scenario: Scenario, target: Target) -> list[str]:
+def _expected(facts: BenchmarkFacts, accuracy: str, scenario: Scenario, target: Target, highest: Highest) -> list[str]:
     assert target.accelerator is not None
     full_name = facts.targets[accuracy].full_name
     found = estimate(facts.name, full_name, str(scenario.valstr), target.accelerator, target.count, target.bandwidth)
     if found is None:
         return ["    # No public result to estimate from: the base class's values are used."]
+    # What somebody submitted is possible, and a simulation has no continuous batching.
+    most = None if found.published or facts.family == "text" else highest.get((full_name, str(scenario.valstr)))
+    if most == 0:
+        return ["    # No rate is proposed: in a simulation with the predicted service times none is VALID."]
     predicted = _predicted(full_name, scenario, target)
     sentence = found.sentence
     if predicted is not None:
@@ -102,6 +112,9 @@ def _expected(facts: BenchmarkFacts, accuracy: str, scenario: Scenario, target: 
             # A rate that the devices cannot complete is INVALID however they are tuned.
             sentence = f"{SERVER_MARGIN:.0%} of {predicted.words()}, predicted from {predicted.source}"
             found = replace(found, value=SERVER_MARGIN * predicted.rate, sentence=sentence)
+    if most is not None and found.value > SERVER_MARGIN * most:
+        sentence = f"{SERVER_MARGIN:.0%} of {most:,.4g}, the highest rate that is VALID in a simulation; not {sentence}"
+        found = replace(found, value=SERVER_MARGIN * most)
     comment = [f"    # {line}" for line in wrap(sentence[0].upper() + sentence[1:], WIDTH)]
     return [*comment, f"    {found.field} = {found.rounded}"]
 

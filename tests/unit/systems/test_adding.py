@@ -141,6 +141,23 @@ def test_only_the_named_workloads_get_configs(machine: Machine, definitions: Pat
     assert [path.parent.name for path in configs] == ["Server"]
 
 
+def test_no_server_rate_is_above_what_a_simulation_finds_valid(machine: Machine, definitions: Path) -> None:
+    def six(content: dict[str, Any]) -> None:
+        gpus = content["probes"]["nvml"]["gpus"]
+        content["probes"]["nvml"]["gpus"] = [{**gpus[0], "index": i, "uuid": f"GPU-{i}"} for i in range(6)]
+
+    highest = {("bert-99", "Server"): 1000.0, ("bert-99.9", "Server"): 0.0, ("gptj-99", "Server"): 1.0}
+    change = plan_addition("mine", machine("l40sx4", six), [Benchmark.BERT, Benchmark.GPTJ], [Scenario.Server], highest)
+    bert, gptj = (text for path, text in change.texts.items() if path.name == "custom.py")
+    assert bert is not None and bert.count("server_target_qps") == 1
+    assert "server_target_qps = 900\n" in bert and "90% of 1,000, the highest rate that is VALID in a simulation" in bert
+    assert "No rate is proposed" in bert
+    assert gptj is not None and "server_target_qps = 0.9" not in gptj, "continuous batching is not simulated"
+    published = plan_addition("mine", machine("l40sx4"), [Benchmark.BERT], [Scenario.Server], highest)
+    (text,) = (text for path, text in published.texts.items() if path.name == "custom.py")
+    assert text is not None and "server_target_qps = 900\n" not in text, "somebody submitted more"
+
+
 @pytest.mark.parametrize("name", ["", "4xL40S", "my-server", "class", "_x"])
 def test_names_that_cannot_be_used_are_refused(machine: Machine, definitions: Path, name: str) -> None:
     with pytest.raises(UsageError):
