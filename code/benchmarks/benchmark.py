@@ -118,6 +118,19 @@ class BenchmarkDefinition(Protocol):
     def partial_scores(self, log_dir: Path, values: Mapping[str, Any]) -> tuple[dict[str, float], str]:
         """Scores of a partial accuracy log as the official scripts have them (audit tests), and the text for accuracy.txt."""
 
+    bounds_accuracy: bool = False
+    """Whether `best_possible` is known."""
+
+    def best_possible(
+        self, log_dir: Path, values: Mapping[str, Any], target: AccuracyTarget, repeated: int
+    ) -> tuple[list[AccuracyResult], str]:
+        """The best scores that a run can still reach whose accuracy log so far is in `log_dir`, and where they come from; none by default.
+
+        Args:
+            repeated: samples in the log that may be answered once more.
+        """
+        return [], ""
+
     def subset_scores(self, log_dir: Path, values: Mapping[str, Any]) -> dict[str, float]:
         """Scores of a partial accuracy log over the samples in it alone (calibration)."""
         return self.partial_scores(log_dir, values)[0]

@@ -25,6 +25,7 @@ MODULES = (
     "code.precision.graphs",
     "code.precision.samples",
     "code.run.debugging",
+    "code.run.early_out",
     "code.run.identity",
     "code.run.job",
     "code.run.language",

@@ -38,12 +38,20 @@ def harness_command(language: str) -> list[str]:
     return [str(binary())]
 
 
-def run(spec: RunSpec, label: str, language: str, place: Place | None = None, needed: Forecast | None = None) -> None:
+def run(
+    spec: RunSpec,
+    label: str,
+    language: str,
+    place: Place | None = None,
+    needed: Forecast | None = None,
+    watch: Callable[[Mapping[str, Any]], None] | None = None,
+) -> None:
     """One LoadGen test. Raises the error that the process reports, or what its end means.
 
     Args:
         place: where it runs; None: on this machine.
         needed: what LoadGen waits for; None: by its own defaults.
+        watch: gets each report of the process, and ends it by raising.
     """
     folder = Path(spec.output_dir)
     waited = needed or forecast(spec, {})
@@ -51,7 +59,13 @@ def run(spec: RunSpec, label: str, language: str, place: Place | None = None, ne
     spec.write(run_file)
     with (folder / STDOUT_FILE).open("wb") as stdout, console.Progress(label, None, "samples") as bar:
         command = [*harness_command(language), str(run_file)]
-        _process(place or THIS_MACHINE, spec, command, stdout, lambda line: _show(bar, spec, waited, line))
+
+        def take(line: Mapping[str, Any]) -> None:
+            _show(bar, spec, waited, line)
+            if watch is not None:
+                watch(line)
+
+        _process(place or THIS_MACHINE, spec, command, stdout, take)
 
 
 def probe(spec: RunSpec, label: str, language: str, folder: Path, place: Place = THIS_MACHINE) -> dict[str, float]:

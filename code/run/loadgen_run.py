@@ -14,7 +14,7 @@ from code.harness.schema.run_spec import RunSpec
 from code.results import loadgen_log, settings_check
 from code.results.loadgen_log import LoadGenLog
 from code.results.machine import MachineState
-from code.run import launch
+from code.run import early_out, launch
 from code.run.forecast import forecast
 from code.run.observers import Test, observed
 from code.run.resolved import Resolved
@@ -37,9 +37,10 @@ def run(job: Resolved, mode: str, folder: Path, label: str) -> LoadGenLog:
     write_conf(folder / "user.conf", job.workload.loadgen_model, scenario, conf)
     spec = _spec(job, mode, folder, conf)
     needed = forecast(spec, conf)
+    watch = early_out.watcher(job, mode, folder)
     console.say(f"{label}: {needed.words()}")
     with observed(Test(job.workload, mode, folder, job.placement, job.backend.computes)), serving(job, spec) as asked:
-        launch.run(asked, label, job.language.language, job.place, needed)
+        launch.run(asked, label, job.language.language, job.place, needed, watch)
     log = loadgen_log.read_detail(folder / "mlperf_log_detail.txt")
     settings_check.require_settings(conf, log, scenario=scenario, mode=mode)
     return log

@@ -386,3 +386,28 @@ def test_the_facts_are_the_published_ones(shared: Path) -> None:
     ours = (facts.DEV_SET, facts.MODEL, facts.MODEL_INT8, facts.VOCABULARY)
     assert {(file.path, file.url) for file in ours} == files
     assert facts.DEV_SET.size == published["data"][0]["bytes"]
+
+
+# ── what a run that is under way can reach ────────────────────────────────────
+
+
+def test_the_best_possible_score_takes_open_questions_as_right_and_closes_on_the_score(
+    small: tuple[PreprocessedSquad, Path, Path], tmp_path: Path
+) -> None:
+    arrays, dev, vocab = small
+    logits = np.random.default_rng(5).normal(0, 3, (len(arrays), 384, 2)).astype(np.float32)
+    order = np.random.default_rng(6).permutation(len(arrays)).tolist()
+    lines = [
+        json.dumps({"seq_id": n, "qsl_idx": index, "data": logits[index, : arrays.lengths[index]].tobytes().hex()})
+        for n, index in enumerate(order)
+    ]
+    last = 100.0
+    for count in (1, len(lines) // 2, len(lines) - 1, len(lines)):
+        (tmp_path / accuracy.LOG_NAME).write_text("[\n" + ",\n".join(lines[:count]) + "\n]\n")
+        bound = accuracy.best_possible(tmp_path, tmp_path / "arrays", dev)
+        assert bound.questions == 30 and bound.answered <= count
+        assert bound.best <= last + 1e-9, "more answers never raise what can be reached"
+        last = bound.best
+        assert accuracy.best_possible(tmp_path, tmp_path / "arrays", dev, repeated=1).best >= bound.best
+    final = dict(accuracy.check(tmp_path, tmp_path / "arrays", dev, vocab))
+    assert bound.answered == 30 and bound.best == pytest.approx(final["F1"], abs=1e-9)

@@ -8,7 +8,7 @@ as -10000. The log of a whole run is more than 100 MB, so it is read line by lin
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -61,6 +61,40 @@ def check(
     logits, present = read_log(Path(log_dir) / LOG_NAME, data, dtype=dtype, complete=complete)
     scores = postprocess.score(logits, data, Path(squad_json), present=present, subset=subset)
     return [("F1", scores["F1"]), ("exact_match", scores["exact_match"])]
+
+
+class Bound(NamedTuple):
+    """What a run that is under way can reach.
+
+    Args:
+        questions, answered: how many there are, and of how many every sample is in the log.
+        score: F1 of those in percent; 0 for none.
+        best: F1 of all in percent if the others were right.
+    """
+
+    questions: int
+    answered: int
+    score: float
+    best: float
+
+
+def best_possible(log_dir: Path, preprocessed_dir: Path, squad_json: Path, repeated: int = 0) -> Bound:
+    """The highest F1 that a run can reach whose accuracy log so far is in `log_dir`.
+
+    Args:
+        repeated: samples whose answer may still be replaced by another one.
+
+    Raises as `check`.
+    """
+    data = load(Path(preprocessed_dir))
+    logits, present = read_log(Path(log_dir) / LOG_NAME, data, complete=False)
+    of_feature = data.spans["question"].astype(np.int64)
+    questions = len(data.question_ids())
+    whole = np.bincount(of_feature, minlength=questions)
+    answered = int(np.sum(np.bincount(of_feature[present], minlength=questions) == whole))
+    score = postprocess.score(logits, data, Path(squad_json), present=present, subset=True)["F1"] if answered else 0.0
+    best = (score * answered + 100.0 * (questions - answered + min(repeated, answered))) / questions
+    return Bound(questions, answered, score, min(best, 100.0))
 
 
 def read_log(

@@ -105,6 +105,13 @@ ROWS: tuple[Field, ...] = (
         limits=PERCENT,
     ),
     row(
+        MODEL_DATA,
+        "accuracy_early_out",
+        "bool",
+        "End an accuracy run as soon as it cannot pass even if all samples left were right.",
+        default=False,
+    ),
+    row(
         MODEL_DATA, "data_dir", "str", "Folder with the published list of calibration samples, instead of build/data.", reads=True
     ),
     row(
