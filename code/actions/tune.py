@@ -13,8 +13,10 @@ from code.common.errors import RunError
 from code.plan.workload import Workload
 from code.run.job import Job
 from code.run.preparation import with_language
+from code.run.server_rate import near_prediction
 from code.tuning import config_class, measure
-from code.tuning.server_rate import highest_valid
+from code.tuning.expectations import expected_rate, expected_throughput
+from code.tuning.limits import Limits, TooMuchPowerError, within
 from code.tuning.space import point_of, search_space, values_of
 from code.tuning.study import Study, study_path
 
@@ -24,23 +26,28 @@ def run(job: Job, context: Context) -> None:
 
     An interrupted search resumes with its finished trials. MissingError without Optuna, RunError if no point could be measured.
     """
+    limits = Limits.of(context.request, job)
     job.prepare_data()
     kind = "gpu" if job.placement.on_gpus else "cpu"
     workload = with_language(job.workload, job.language)  # a study is of one harness
     space = search_space(workload, kind)
     aim = measure.AIMS[workload.scenario]
-    path = study_path(workload, space)
+    path = study_path(workload, space, limits.power_w)
     study = Study(path, space, aim.more_is_better)
     trials = min(int(context.request["trials"]), study.size)
     console.say(f"{workload.label}: {trials} of {study.size} points, {len(study.known())} already measured ({paths.shown(path)})")
 
     def trial(point: dict[str, Any]) -> float:
-        value = measure.probe(context.job(measure.at(workload, point)))[aim.key]
+        tried = context.job(measure.at(workload, point))
+        tried.build()  # whose power is not the run's
+        with within(limits, tried):
+            value = measure.probe(tried)[aim.key]
         settings = ", ".join(f"{name} {_short(value)}" for name, value in point.items())
         console.say(f"{workload.label}: trial {len(study.known()) + 1}/{trials}: {value:,.6g} {aim.unit} with {settings}")
         return value
 
-    study.search(trials, point_of(workload, space), trial, console.warn)
+    predicted = expected_throughput(job, str(context.request["service_model"]), space)
+    console.say(f"{workload.label}: {study.search(trials, point_of(workload, space), trial, console.warn, predicted)}")
     best = study.best()
     if best is None:
         raise RunError(
@@ -53,7 +60,11 @@ def run(job: Job, context: Context) -> None:
     if workload.scenario == Scenario.Offline:
         found["offline_expected_qps"] = float(f"{value:.4g}")
     if workload.scenario.loadgen == Scenario.Server.valstr:
-        found["server_target_qps"] = _server_rate(context, measure.at(workload, point), value, path.with_suffix(".runs"))
+        best_job = context.job(measure.at(workload, point))
+        expected = expected_rate(best_job, measure.probe(best_job), float(context.request["tune_duration"]))
+        console.say(f"{workload.label}: a simulation of the best point expects {expected:,.4g} queries/s")
+        logs = path.with_suffix(".runs")
+        found["server_target_qps"] = _server_rate(context, best_job.workload, value, expected, limits, logs)
     remark = (
         f"Tuned {time.strftime('%Y-%m-%d')} on {workload.system_id}: {value:,.6g} {aim.unit} in a probe of {job.backend.label}."
     )
@@ -64,8 +75,12 @@ def run(job: Job, context: Context) -> None:
         console.say(f"replaces the class at {workload.config.where}; add --write to update it")
 
 
-def _server_rate(context: Context, workload: Workload, throughput: float, logs: Path) -> float:
-    """The highest VALID rate. RunError where there is none, or where it is too low to be measured in reasonable time."""
+def _server_rate(context: Context, workload: Workload, throughput: float, expected: float, limits: Limits, logs: Path) -> float:
+    """The highest VALID rate. RunError where there is none, or where it is too low to be measured in reasonable time.
+
+    Args:
+        expected: the rate to start at.
+    """
     seconds = float(context.request["tune_duration"])
     needed, least = measure.queries_needed(workload), measure.lowest_rate(workload)
     if throughput * 0.75 < least:
@@ -79,11 +94,17 @@ def _server_rate(context: Context, workload: Workload, throughput: float, logs: 
     )
 
     def is_valid(rate: float) -> bool:
-        valid = measure.server_is_valid(context.job(measure.at_rate(workload, rate, seconds)), rate, logs)
+        job = context.job(measure.at_rate(workload, rate, seconds))
+        try:
+            with within(limits, job):
+                valid = measure.server_is_valid(job, rate, logs, limits.p99_ms)
+        except TooMuchPowerError as error:
+            console.say(f"{workload.label}: {rate:,.1f} queries/s: {error.what}, and {error.why}")
+            return False
         console.say(f"{workload.label}: {rate:,.1f} queries/s: {'VALID' if valid else 'INVALID'}")
         return valid
 
-    rate = highest_valid(throughput, is_valid, least)
+    rate = near_prediction(expected, throughput, is_valid, least)
     if rate is None:
         raise RunError(
             f"{workload.label}: no VALID rate found",

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from code.common.constants import Scenario
+from code.common.errors import RunError
 from code.common.files import storage_error
 from code.plan.request import Value
 from code.plan.workload import Workload
@@ -45,6 +46,7 @@ def at(workload: Workload, point: Mapping[str, Any]) -> Workload:
     return workload.with_values({name: Value(value, ORIGIN) for name, value in values_of(workload, point).items()})
 
 
+P99 = "result_99.00_percentile_latency_ns"
 LONGEST_S = 600.0
 """Most time that one rate may take: as long as a run that counts."""
 MARGIN = 1.5
@@ -83,10 +85,20 @@ def probe(job: Job) -> dict[str, float]:
     return job.probe(f"{job.label} trial")
 
 
-def server_is_valid(job: Job, rate: float, folder: Path) -> bool:
-    """Whether a short Server run at `rate` queries/s is VALID. Its logs stay in a folder of its own below `folder`."""
+def server_is_valid(job: Job, rate: float, folder: Path, p99_ms: float | None = None) -> bool:
+    """Whether a short Server run at `rate` queries/s is VALID. Its logs stay in a folder of its own below `folder`.
+
+    Args:
+        p99_ms: the latency of 99 % of its queries in ms must be no longer either. RunError where LoadGen did not log it.
+    """
     logs = _fresh(folder / f"{rate:.6g}-queries-per-second")
-    return judge(job.test("PerformanceOnly", logs, f"{job.label} at {rate:,.1f} queries/s")).valid
+    log = job.test("PerformanceOnly", logs, f"{job.label} at {rate:,.1f} queries/s")
+    if p99_ms is None:
+        return judge(log).valid
+    latency_ns = log.number(P99)
+    if latency_ns is None:
+        raise RunError(f"{logs} has no latency of 99 % of queries", f"LoadGen logged no {P99}", "leave --p99_ms out")
+    return judge(log).valid and latency_ns <= p99_ms * 1e6
 
 
 def _fresh(wanted: Path) -> Path:

@@ -1,9 +1,14 @@
-"""The search: an Optuna study kept in a file, so that an interrupted search resumes."""
+"""The search: an Optuna study kept in a file, so that an interrupted search resumes.
+
+Each point is the one from which the measured ones and a model's prediction promise most (code/tuning/surrogate.py). It is probed once, and
+again where that shows it among the best so far (Optuna's PercentilePruner), so that time goes where the decision is close.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
+import statistics
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -12,14 +17,26 @@ from code.backends.base import missing_sdk
 from code.common import paths
 from code.common.errors import HarnessError
 from code.plan.workload import Workload
+from code.tuning.surrogate import Point, Surrogate
 
-SEED = 0
+TURNS = 3
+"""Probes of a point that may be the best; their median counts."""
+KEPT_PERCENT = 25.0
+"""Share of the points so far to which a first probe must belong for the others to follow."""
+LEAST = 4
+"""Points that are measured in any case."""
+PAYS = 0.003
+"""Expected relative gain below which the next point is not worth its time."""
 
 
-def study_path(workload: Workload, space: Mapping[str, list[Any]]) -> Path:
-    """Path of the study's file: one for each workload, engine format, model and space on this machine."""
+def study_path(workload: Workload, space: Mapping[str, list[Any]], power_w: float | None = None) -> Path:
+    """Path of the study's file: one for each workload, engine format, model, space and power limit on this machine."""
     values = workload.plain()
-    of = [values[name] for name in ("backend", "precision", "model_path", "model_variant", "data_path", "harness_lang")]
+    limited = [] if power_w is None else [power_w]
+    of = [
+        *limited,
+        *(values[name] for name in ("backend", "precision", "model_path", "model_variant", "data_path", "harness_lang")),
+    ]
     digest = hashlib.sha256(json.dumps([of, dict(space), workload.detected.usable_cores]).encode()).hexdigest()[:12]
     return paths.build_dir() / "tune" / f"{workload.system_name}-{workload.full_name}-{workload.scenario}-{digest}.log"
 
@@ -41,11 +58,12 @@ class Study:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._optuna = optuna
         self._space = {name: list(values) for name, values in space.items()}
+        self._more_is_better = more_is_better
         self._study = optuna.create_study(
             study_name="tune",
             storage=JournalStorage(JournalFileBackend(str(path))),
             direction="maximize" if more_is_better else "minimize",
-            sampler=optuna.samplers.TPESampler(seed=SEED),
+            pruner=optuna.pruners.PercentilePruner(KEPT_PERCENT, n_startup_trials=1),
             load_if_exists=True,
         )
 
@@ -58,44 +76,75 @@ class Study:
         return out
 
     def known(self) -> dict[str, float]:
-        """Measured points: point as JSON → measured value."""
-        state = self._optuna.trial.TrialState.COMPLETE
-        return {_key(t.params): float(t.value) for t in self._study.get_trials(deepcopy=False, states=(state,))}
+        """Measured points: point as JSON → measured value, of one probe where it was not among the best."""
+        return {_key(point): value for point, value in self._measured()}
+
+    def _measured(self) -> list[tuple[Point, float]]:
+        states = self._optuna.trial.TrialState
+        trials = self._study.get_trials(deepcopy=False, states=(states.COMPLETE, states.PRUNED))
+        found = {_key(t.params): (dict(t.params), float(t.value)) for t in trials if t.value is not None and t.params}
+        return [(point, value) for point, value in found.values() if all(point.get(n) in v for n, v in self._space.items())]
 
     def search(
         self,
         trials: int,
-        first: Mapping[str, Any] | None,
-        measure: Callable[[dict[str, Any]], float],
+        first: Point | None,
+        measure: Callable[[Point], float],
         warn: Callable[[str], None],
-    ) -> None:
-        """Measure new points until `trials` or all points are known. A point that fails is reported through `warn` and skipped.
+        predicted: Callable[[Point], float] | None = None,
+    ) -> str:
+        """Measure new points until `trials` are known or no other is expected to pay. Returns why it ended.
+
+        A point that fails is reported through `warn` and skipped.
 
         Args:
             first: the starting point of a new study.
+            measure: one probe of a point.
+            predicted: a figure proportional to the measurement, by a model.
         """
-        if first is not None and not self.known():
-            self._study.enqueue_trial(dict(first))
-        failed: set[str] = set()
-        idle = 0
-        while len(self.known()) + len(failed) < min(trials, self.size) and idle < 20 * trials:
-            trial = self._study.ask()
-            point = {name: trial.suggest_categorical(name, values) for name, values in self._space.items()}
-            known = self.known()
-            if _key(point) in known or _key(point) in failed:
-                self._study.tell(trial, state=self._optuna.trial.TrialState.PRUNED)
-                idle += 1
-                continue
-            try:
-                value = measure(point)
-            except HarnessError as error:
-                if error.exit_status == 130:
-                    raise
-                failed.add(_key(point))
-                self._study.tell(trial, state=self._optuna.trial.TrialState.FAIL)
-                warn(f"{_key(point)}: {error.what}")
-                continue
-            self._study.tell(trial, value)
+        surrogate = Surrogate(self._space, self._more_is_better, predicted)
+        failed: list[Point] = []
+        start = [point for point in (first, surrogate.first()) if point is not None]
+        while True:
+            known = self._measured()
+            if len(known) + len(failed) >= min(trials, self.size):
+                return f"{len(known) + len(failed)} points are measured"
+            new = [point for point in start if point not in failed and _key(point) not in self.known()]
+            if new or not known:
+                point = new[0] if new else next(p for p in surrogate.points if p not in failed)
+            else:
+                found = surrogate.next(known, failed)
+                if found is None:
+                    return "every point is measured"
+                if len(known) >= LEAST and found.gain < PAYS:
+                    return f"no other point is expected to gain {PAYS:.1%}"
+                point = found.point
+            if not self._tried(point, measure, warn):
+                failed.append(point)
+
+    def _tried(self, point: Point, measure: Callable[[Point], float], warn: Callable[[str], None]) -> bool:
+        """Measure a point; whether that was possible."""
+        states = self._optuna.trial.TrialState
+        self._study.enqueue_trial(point)
+        trial = self._study.ask()
+        for name, values in self._space.items():
+            trial.suggest_categorical(name, values)
+        values_: list[float] = []
+        try:
+            for turn in range(1, TURNS + 1):
+                values_.append(measure(point))
+                trial.report(statistics.median(values_), turn)
+                if turn == 1 and trial.should_prune():
+                    self._study.tell(trial, state=states.PRUNED)
+                    return True
+        except HarnessError as error:
+            if error.exit_status == 130:
+                raise
+            self._study.tell(trial, state=states.FAIL)
+            warn(f"{_key(point)}: {error.what}")
+            return False
+        self._study.tell(trial, statistics.median(values_))
+        return True
 
     def best(self) -> tuple[dict[str, Any], float] | None:
         """The best point and its measured value; None if nothing was measured."""

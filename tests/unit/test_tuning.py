@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
+import time
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 
 from code.actions import tune
-from code.common.errors import RunError
+from code.common.errors import MissingError, RunError, UsageError
+from code.common.notices import Notices
 from code.plan.request import parse
 from code.plan.workload import Workload, build
+from code.run.job import Job
+from code.run.server_rate import highest_valid, near_prediction
 from code.run.settings import user_conf
+from code.telemetry import processors
+from code.telemetry.source import Source
 from code.tuning import config_class, measure
-from code.tuning.server_rate import highest_valid
+from code.tuning.limits import Limits, TooMuchPowerError, drawn_watts, within
 from code.tuning.space import point_of, search_space, values_of
+from code.tuning.surrogate import Surrogate
 
 SPACE = {"cpu_inference_streams": [1, 2], "cpu_batch_size": [1, 2, 4, 8]}
 
@@ -39,6 +48,104 @@ def test_the_highest_valid_rate_is_found_to_a_fiftieth(limit: float) -> None:
     assert found is not None and limit - 2.0 <= found <= limit and len(asked) < 14
 
 
+@pytest.mark.parametrize("limit", [3.0, 40.0, 61.0, 70.0, 72.0, 99.0, 200.0])
+def test_a_rate_near_its_prediction_takes_few_runs(limit: float) -> None:
+    asked: list[float] = []
+
+    def is_valid(rate: float) -> bool:
+        asked.append(rate)
+        return rate <= limit
+
+    found = near_prediction(71.0, 100.0, is_valid)
+    assert found is not None and min(limit, 100.0) * 0.98 <= found <= limit
+    assert len(asked) <= (4 if abs(limit / 71.0 - 1) < 0.04 else 16)
+
+
+def test_no_rate_below_the_floor_is_tried_from_a_prediction() -> None:
+    asked: list[float] = []
+
+    def is_valid(rate: float) -> bool:
+        asked.append(rate)
+        return False
+
+    assert near_prediction(50.0, 100.0, is_valid, least=20.0) is None
+    assert asked[0] == 50.0 and asked[-1] == 20.0 and min(asked) == 20.0
+
+
+def test_a_search_goes_where_measurements_and_the_model_promise_most() -> None:
+    space = {"cpu_inference_streams": [1, 2, 4], "cpu_batch_size": [1, 2, 4, 8, 16, 32]}
+
+    def rate(point: dict[str, Any]) -> float:
+        return (
+            100.0
+            * point["cpu_inference_streams"]
+            * (1 if point["cpu_inference_streams"] < 4 else 0.4)
+            * point["cpu_batch_size"]
+            / (4 + point["cpu_batch_size"] + 0.05 * point["cpu_batch_size"] ** 2)
+        )
+
+    best = max(rate(point) for point in Surrogate(space, True).points)
+    for predicted, most in ((None, 9), (lambda point: point["cpu_batch_size"] / (4 + point["cpu_batch_size"]), 8)):
+        surrogate = Surrogate(space, True, predicted)
+        known = [(point := surrogate.first(), rate(point))]
+        while max(value for _, value in known) < 0.98 * best:
+            found = surrogate.next(known, [])
+            assert found is not None
+            known.append((found.point, rate(found.point)))
+        assert len(known) <= most, f"{len(known)} of {len(surrogate.points)} points"
+
+
+def test_the_smallest_latency_is_found_and_what_failed_is_left_out() -> None:
+    space = {"cpu_threads_per_stream": [1, 2, 4, 8]}
+    surrogate = Surrogate(space, False)
+    values = {1: 8.0, 2: 5.0, 4: 3.0}
+    known = [({"cpu_threads_per_stream": threads}, value) for threads, value in values.items()]
+    found = surrogate.next(known[:2], [])
+    assert found is not None and found.point["cpu_threads_per_stream"] in (4, 8) and found.gain > 0
+    assert surrogate.next(known, [{"cpu_threads_per_stream": 8}]) is None
+
+
+@pytest.mark.parametrize(
+    ("scenario", "limits", "words"),
+    [
+        ("offline", {"p99_ms": 20.0}, "no latency to limit"),
+        ("singlestream", {"p99_ms": 20.0}, "measure a median"),
+        ("offline", {"max_power": 200.0}, "cannot be measured here"),
+    ],
+)
+def test_limits_that_cannot_be_measured_are_refused(
+    scenario: str, limits: dict[str, float], words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(processors, "energy", lambda _watched: [])
+    job = Job(workload(scenario), Notices())
+    with pytest.raises((UsageError, MissingError)) as caught:
+        Limits.of({"max_power": None, "p99_ms": None, **limits}, job)
+    assert words in caught.value.why and caught.value.next_step
+
+
+def test_power_is_the_sum_of_what_the_devices_drew() -> None:
+    columns = {
+        "gpu0/t": np.array([0.0, 1.0]),
+        "gpu0/power_w": np.array([90.0, 290.0, 310.0, 110.0]),
+        "gpu1/power_w": np.array([np.nan, 200.0]),
+        "gpu0/energy_j_total": np.array([0.0, 5.0]),
+    }
+    assert drawn_watts(columns) == 500.0
+    rapl = {"rapl/t": np.array([10.0, 11.0, 13.0]), "rapl/package0_energy_j_total": np.array([0.0, 10.0, 140.0])}
+    assert drawn_watts(rapl) == 65.0
+
+
+def test_more_power_than_allowed_is_an_error_of_the_point(monkeypatch: pytest.MonkeyPatch) -> None:
+    joules = iter(range(0, 10**6, 500))
+    source = Source("rapl", ("package0_energy_j_total",), lambda: [float(next(joules))])
+    monkeypatch.setattr(processors, "energy", lambda _watched: [source])
+    job = Job(workload("offline"), Notices())
+    with pytest.raises(TooMuchPowerError, match="it drew"), within(Limits(power_w=1.0), job):
+        time.sleep(0.02)
+    with within(Limits(power_w=1e9), job):
+        pass
+
+
 def test_no_valid_rate_is_no_rate() -> None:
     assert highest_valid(100.0, lambda _rate: False) is None
 
@@ -59,7 +166,7 @@ def measured(point: dict[str, Any]) -> float:
 
 def test_a_search_finds_the_best_remembers_and_tells_what_failed(tmp_path: Path) -> None:
     pytest.importorskip("optuna", reason="Optuna is not installed; run `make tune`")
-    from code.tuning.study import Study
+    from code.tuning.study import TURNS, Study
 
     told: list[str] = []
     first = {"cpu_inference_streams": 1, "cpu_batch_size": 2}
@@ -73,11 +180,13 @@ def test_a_search_finds_the_best_remembers_and_tells_what_failed(tmp_path: Path)
     assert seen[0] == first
     again = Study(tmp_path / "s.log", SPACE, True)
     assert len(again.known()) + len(told) == 3
-    again.search(8, first, measure, told.append)
+    why = again.search(8, first, measure, told.append)
     assert again.best() == ({"cpu_inference_streams": 2, "cpu_batch_size": 4}, 24.0)
-    assert len(again.known()) == 6 and any("too much memory" in line for line in told)
-    keys = [tuple(sorted(point.items())) for point in seen if point["cpu_batch_size"] != 8]
-    assert len(keys) == len(set(keys)), "no point is measured twice"
+    assert any("too much memory" in line for line in told)
+    assert len(again.known()) == 6 or "expected to gain" in why
+    times = Counter(tuple(sorted(point.items())) for point in seen if point["cpu_batch_size"] != 8)
+    assert set(times.values()) <= {1, TURNS}, "a point that may be the best is probed again, and none in a later search"
+    assert times[("cpu_batch_size", 4), ("cpu_inference_streams", 2)] == TURNS
 
 
 CONFIG = """from configs.bert.Offline import *
@@ -145,7 +254,7 @@ def test_no_rate_is_tried_that_takes_too_long() -> None:
 def test_an_engine_that_is_too_slow_to_search_is_an_error_before_any_run() -> None:
     context: Any = SimpleNamespace(request={"tune_duration": 10.0}, job=lambda _workload: pytest.fail("a run was made"))
     with pytest.raises(RunError, match="too few to search a Server rate") as caught:
-        tune._server_rate(context, workload("server"), 1.0, Path("/none"))
+        tune._server_rate(context, workload("server"), 1.0, 0.7, Limits(), Path("/none"))
     assert "689 queries" in caught.value.why
 
 

@@ -91,6 +91,20 @@ ROWS: tuple[Field, ...] = (
         "trials", "int", "tune: total number of trials, including those of an earlier search.", default=24, limits=(1, 10**6)
     ),
     request(
+        "max_power",
+        "float",
+        "tune: most power that the GPUs' boards, or on processors their packages, may draw while they compute.",
+        unit="W",
+        limits=(1.0, 1e7),
+    ),
+    request(
+        "p99_ms",
+        "float",
+        "tune: longest latency that 99 % of a Server run's queries may have, besides the benchmark's own bound.",
+        unit="ms",
+        limits=(1e-3, 1e7),
+    ),
+    request(
         "tune_duration",
         "float",
         "tune: duration of a Server run that decides whether a rate is VALID.",
@@ -101,7 +115,8 @@ ROWS: tuple[Field, ...] = (
     request(
         "service_model",
         "str",
-        "simulate: where service times come from: public (public results), config (the config's expected rate), the log folder of a run, "
+        "simulate, and tune for what it tries first: where service times come from: public (public results), config (the config's "
+        "expected rate), the log folder of a run, "
         "or the name of a kept model.",
         default="public",
     ),

@@ -1,0 +1,90 @@
+"""What measured points of a space tell of the others: a Gaussian process around a model's prediction.
+
+Over the logarithm of a measurement (Rasmussen and Williams, 2006, ch. 2): an unknown level, an effect of each field, smooth over its
+neighbouring values, and one of all fields together. The next point is the one with the highest expected improvement (Jones, Schonlau and
+Welch, 1998, "Efficient Global Optimization of Expensive Black-Box Functions", §4.1).
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Point = dict[str, Any]
+
+LEVEL, FIELD, TOGETHER = 3.0, 0.25, 0.08
+"""Standard deviations of the effects, in the logarithm."""
+REACH = 1.5
+"""Values of a field over which its effect stays similar."""
+NOISE = 0.015
+"""Relative noise of one probe."""
+
+
+class Next(NamedTuple):
+    """A point to measure, and the expected relative gain over the best known."""
+
+    point: Point
+    gain: float
+
+
+class Surrogate:
+    """Points of a space with what is predicted of them.
+
+    Args:
+        space: field → values in ascending order.
+        more_is_better: of the measurement.
+        predicted: a positive figure proportional to the measurement of a point; None where no model tells.
+    """
+
+    def __init__(
+        self, space: Mapping[str, Sequence[Any]], more_is_better: bool, predicted: Callable[[Point], float] | None = None
+    ) -> None:
+        self.points: list[Point] = [dict(zip(space, values, strict=True)) for values in itertools.product(*space.values())]
+        places = np.array(list(itertools.product(*(range(len(values)) for values in space.values()))), dtype=np.float64)
+        near = [np.exp(-(((column[:, None] - column[None, :]) / REACH) ** 2) / 2) for column in places.T]
+        self._covariance: Floats = LEVEL**2 + FIELD**2 * sum(near) + TOGETHER**2 * np.prod(near, axis=0)
+        self._sign = 1.0 if more_is_better else -1.0
+        self._mean: Floats = np.array([math.log(predicted(point)) if predicted else 0.0 for point in self.points])
+
+    def first(self) -> Point:
+        """The point with the best prediction; without a model the middle of the space."""
+        if np.ptp(self._mean) == 0:
+            return self.points[len(self.points) // 2]
+        return self.points[int(np.argmax(self._sign * self._mean))]
+
+    def next(self, known: Sequence[tuple[Point, float]], without: Sequence[Point]) -> Next | None:
+        """The point whose measurement is expected to gain most; None where all are known.
+
+        Args:
+            known: measured points, at least one, and their measurements.
+            without: points that cannot be measured.
+        """
+        mean, spread = self._posterior(known)
+        best = max(self._sign * math.log(value) for _, value in known)
+        ahead = self._sign * mean - best
+        scaled = ahead / spread
+        gain = ahead * _below(scaled) + spread * np.exp(-(scaled**2) / 2) / math.sqrt(2 * math.pi)
+        for point in (*(point for point, _ in known), *without):
+            gain[self.points.index(point)] = -math.inf
+        place = int(np.argmax(gain))
+        return None if gain[place] == -math.inf else Next(self.points[place], float(gain[place]))
+
+    def _posterior(self, known: Sequence[tuple[Point, float]]) -> tuple[Floats, Floats]:
+        """Mean and standard deviation of the logarithm at every point."""
+        rows = [self.points.index(point) for point, _ in known]
+        values = np.array([math.log(value) for _, value in known]) - self._mean[rows]
+        inverse = np.linalg.inv(self._covariance[np.ix_(rows, rows)] + NOISE**2 * np.eye(len(rows)))
+        towards = self._covariance[:, rows]
+        variance = np.diag(self._covariance) - np.einsum("ij,jk,ik->i", towards, inverse, towards)
+        return self._mean + towards @ inverse @ values, np.sqrt(np.maximum(variance, 1e-12))
+
+
+def _below(scaled: Floats) -> Floats:
+    """The standard normal distribution function."""
+    return np.array([0.5 * math.erfc(-value / math.sqrt(2)) for value in scaled])
