@@ -26,6 +26,8 @@ from code.run.language import binary
 from code.systems.custom import DEFINITION_PATH
 
 LONGEST_S = 600.0
+QUERIES = 1e5
+"""Queries of a simulation: enough for a rate of which nine tenths are proposed."""
 SHAPE = listing(
     record(
         required={
@@ -120,8 +122,8 @@ def _simulated(workload: Workload) -> Rehearsed:
     job = service_times.simulated(Job(workload, Notices()))
     model = service_times.model_of(job, service_times.PUBLIC)
     table = service_times.table(job, model)
-    found = virtual.simulate(job, table, job.label, virtual.SHORT)
-    highest = 0.0 if found.valid else virtual.highest(job, table) or 0.0
+    found = virtual.simulate(job, table, job.label, QUERIES)
+    highest = 0.0 if found.valid else virtual.highest(job, table, QUERIES) or 0.0
     source = model.source if model else "the config's expected rate"
     rate = float(simulation.READS.of(workload)["server_target_qps"])
     return Rehearsed(workload.full_name, str(workload.scenario), rate, found.valid, found.verdict(), highest, source)

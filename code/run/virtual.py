@@ -146,12 +146,14 @@ def simulate(job: Job, table: Mapping[str, Any], label: str, most_queries: float
     )
 
 
-def highest(job: Job, table: Mapping[str, Any]) -> float | None:
+def highest(job: Job, table: Mapping[str, Any], most_queries: float = SHORT) -> float | None:
     """The highest Server rate in queries/s that a simulation finds VALID; None where it finds none."""
 
     def is_valid(rate: float) -> bool:
         values = {"server_target_qps": Value(rate, "simulate"), "server_target_qps_adj_factor": Value(None, "simulate")}
-        return simulate(Job(job.workload.with_values(values), job.notices), table, f"{job.label} at {rate:,.4g}", SHORT).valid
+        return simulate(
+            Job(job.workload.with_values(values), job.notices), table, f"{job.label} at {rate:,.4g}", most_queries
+        ).valid
 
     return highest_valid(capacity(table, job), is_valid, close=CLOSE)
 

@@ -66,6 +66,7 @@ def add(project: Path, definitions: Path, name: str, capture: Path, *words: str)
     return found
 
 
+@pytest.mark.full
 def test_a_rate_that_could_not_be_valid_is_not_proposed(project: Path, capture: Path, tmp_path: Path) -> None:
     report = add(project, tmp_path / "definitions", ADDED, capture)
     simulated = {one["benchmark"]: one for one in report["simulated"]}
