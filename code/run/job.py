@@ -14,13 +14,13 @@ from code.benchmarks.benchmark import BenchmarkDefinition, definition_of
 from code.common.notices import Notices
 from code.fields.consumer import Consumer
 from code.plan.workload import Workload
-from code.results.loadgen_log import LoadGenLog
-from code.results.report import ReportRow
-from code.run import ignored, language, loadgen_run, material, preparation, result
+from code.run import early_out, ignored, language, loadgen_run, material, preparation, result
 from code.run.engines import Engines, calibrates_again, engines_of
 from code.run.placement import Placement, place
 
 if TYPE_CHECKING:
+    from code.results.loadgen_log import LoadGenLog
+    from code.results.report import ReportRow
     from code.run.company import Company
     from code.run.places import Place
 
@@ -139,7 +139,7 @@ class Job:
 
     def test(self, mode: str, folder: Path, label: str) -> LoadGenLog:
         """One LoadGen test into `folder`, its settings checked against what LoadGen logged. RunError where they differ."""
-        return loadgen_run.run(self, mode, folder, label)
+        return loadgen_run.run(self, mode, folder, label, early_out.watcher(self, mode, folder))
 
     def run(self, mode: str, test: result.LoadGenTest | None = None) -> ReportRow:
         """Run, judge and store one LoadGen test in a new log folder; returns its row of the report.

@@ -26,6 +26,8 @@ GRACE_S = 10.0
 EXIT_S = 120.0
 """Time for a process to unload its runtime after it closed the pipe."""
 PREPARING = {"load": "loading the engine", "warmup": "warming up"}
+Take = Callable[[Mapping[str, Any]], None]
+"""Gets each report of a harness process."""
 BY_STATUS: dict[int, type[HarnessError]] = {2: UsageError, 3: MissingError, 4: RunError, 130: Interrupted}
 
 
@@ -44,7 +46,7 @@ def run(
     language: str,
     place: Place | None = None,
     needed: Forecast | None = None,
-    watch: Callable[[Mapping[str, Any]], None] | None = None,
+    watch: Take | None = None,
 ) -> None:
     """One LoadGen test. Raises the error that the process reports, or what its end means.
 
@@ -109,9 +111,7 @@ def simulate(spec: RunSpec, label: str) -> None:
         _process(THIS_MACHINE, spec, [*harness_command("cpp"), "--simulate", str(run_file)], stdout, lambda _: None)
 
 
-def _process(
-    place: Place, spec: RunSpec, command: list[str], stdout: IO[bytes], take: Callable[[Mapping[str, Any]], None]
-) -> None:
+def _process(place: Place, spec: RunSpec, command: list[str], stdout: IO[bytes], take: Take) -> None:
     """Run a command to its end; it sees no other GPUs than those that run.json names."""
     reading, writing = os.pipe()
     output = Path(stdout.name)

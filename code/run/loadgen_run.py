@@ -14,7 +14,7 @@ from code.harness.schema.run_spec import RunSpec
 from code.results import loadgen_log, settings_check
 from code.results.loadgen_log import LoadGenLog
 from code.results.machine import MachineState
-from code.run import early_out, launch
+from code.run import launch
 from code.run.forecast import forecast
 from code.run.observers import Test, observed
 from code.run.resolved import Resolved
@@ -24,8 +24,12 @@ from code.run.spec import run_spec
 from code.run.surroundings import shares, watched
 
 
-def run(job: Resolved, mode: str, folder: Path, label: str) -> LoadGenLog:
-    """One LoadGen test into `folder`, its settings checked against what LoadGen logged. RunError where they differ."""
+def run(job: Resolved, mode: str, folder: Path, label: str, watch: launch.Take | None = None) -> LoadGenLog:
+    """One LoadGen test into `folder`, its settings checked against what LoadGen logged. RunError where they differ.
+
+    Args:
+        watch: gets each report of the harness process, and ends it by raising.
+    """
     if mode == "AccuracyOnly" and not job.backend.computes:
         raise UsageError(
             f"{job.label} has no accuracy",
@@ -37,7 +41,6 @@ def run(job: Resolved, mode: str, folder: Path, label: str) -> LoadGenLog:
     write_conf(folder / "user.conf", job.workload.loadgen_model, scenario, conf)
     spec = _spec(job, mode, folder, conf)
     needed = forecast(spec, conf)
-    watch = early_out.watcher(job, mode, folder)
     console.say(f"{label}: {needed.words()}")
     with observed(Test(job.workload, mode, folder, job.placement, job.backend.computes)), serving(job, spec) as asked:
         launch.run(asked, label, job.language.language, job.place, needed, watch)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import statistics
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from code.backends.base import missing_sdk
 from code.common import paths
 from code.common.errors import HarnessError
 from code.plan.workload import Workload
-from code.tuning.surrogate import Point, Surrogate
+from code.tuning.surrogate import Next, Point, Surrogate
 
 TURNS = 3
 """Probes of a point that may be the best; their median counts."""
@@ -109,11 +109,9 @@ class Study:
             known = self._measured()
             if len(known) + len(failed) >= min(trials, self.size):
                 return f"{len(known) + len(failed)} points are measured"
-            new = [point for point in start if point not in failed and _key(point) not in self.known()]
-            if new or not known:
-                point = new[0] if new else next(p for p in surrogate.points if p not in failed)
-            else:
-                found = surrogate.next(known, failed)
+            point = self._first_of(start, known, failed)
+            if point is None:
+                found = surrogate.next(known, failed) if known else Next(_other(surrogate.points, failed), PAYS)
                 if found is None:
                     return "every point is measured"
                 if len(known) >= LEAST and found.gain < PAYS:
@@ -121,6 +119,12 @@ class Study:
                 point = found.point
             if not self._tried(point, measure, warn):
                 failed.append(point)
+
+    @staticmethod
+    def _first_of(start: Sequence[Point], known: Sequence[tuple[Point, float]], failed: Sequence[Point]) -> Point | None:
+        """The first of the starting points that is neither known nor failed."""
+        tried = [*(point for point, _ in known), *failed]
+        return next((point for point in start if point not in tried), None)
 
     def _tried(self, point: Point, measure: Callable[[Point], float], warn: Callable[[str], None]) -> bool:
         """Measure a point; whether that was possible."""
@@ -151,6 +155,10 @@ class Study:
         if not self.known():
             return None
         return dict(self._study.best_params), float(self._study.best_value)
+
+
+def _other(points: Sequence[Point], failed: Sequence[Point]) -> Point:
+    return next(point for point in points if point not in failed)
 
 
 def _key(point: Mapping[str, Any]) -> str:

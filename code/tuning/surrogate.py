@@ -20,6 +20,8 @@ Point = dict[str, Any]
 
 LEVEL, FIELD, TOGETHER = 3.0, 0.25, 0.08
 """Standard deviations of the effects, in the logarithm."""
+SCALES = (1.0, 0.5, 0.25, 0.12)
+"""Factors on FIELD and TOGETHER, of which that with the highest likelihood is taken: some spaces are flat."""
 REACH = 1.5
 """Values of a field over which its effect stays similar."""
 NOISE = 0.015
@@ -48,7 +50,8 @@ class Surrogate:
         self.points: list[Point] = [dict(zip(space, values, strict=True)) for values in itertools.product(*space.values())]
         places = np.array(list(itertools.product(*(range(len(values)) for values in space.values()))), dtype=np.float64)
         near = [np.exp(-(((column[:, None] - column[None, :]) / REACH) ** 2) / 2) for column in places.T]
-        self._covariance: Floats = LEVEL**2 + FIELD**2 * sum(near) + TOGETHER**2 * np.prod(near, axis=0)
+        varying: Floats = FIELD**2 * sum(near) + TOGETHER**2 * np.prod(near, axis=0)
+        self._covariances = [LEVEL**2 + scale**2 * varying for scale in SCALES]
         self._sign = 1.0 if more_is_better else -1.0
         self._mean: Floats = np.array([math.log(predicted(point)) if predicted else 0.0 for point in self.points])
 
@@ -79,9 +82,14 @@ class Surrogate:
         """Mean and standard deviation of the logarithm at every point."""
         rows = [self.points.index(point) for point, _ in known]
         values = np.array([math.log(value) for _, value in known]) - self._mean[rows]
-        inverse = np.linalg.inv(self._covariance[np.ix_(rows, rows)] + NOISE**2 * np.eye(len(rows)))
-        towards = self._covariance[:, rows]
-        variance = np.diag(self._covariance) - np.einsum("ij,jk,ik->i", towards, inverse, towards)
+        likelihoods = []
+        for covariance in self._covariances:
+            among = covariance[np.ix_(rows, rows)] + NOISE**2 * np.eye(len(rows))
+            likelihoods.append(-values @ np.linalg.solve(among, values) - np.linalg.slogdet(among)[1])
+        chosen = self._covariances[int(np.argmax(likelihoods))]
+        inverse = np.linalg.inv(chosen[np.ix_(rows, rows)] + NOISE**2 * np.eye(len(rows)))
+        towards = chosen[:, rows]
+        variance = np.diag(chosen) - np.einsum("ij,jk,ik->i", towards, inverse, towards)
         return self._mean + towards @ inverse @ values, np.sqrt(np.maximum(variance, 1e-12))
 
 
