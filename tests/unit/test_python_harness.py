@@ -224,7 +224,7 @@ def test_devices_share_the_work_by_their_speed_on_their_own_cores(scenario: str,
     assert sut.counts.share == (0 if scenario == "Server" else 1), "the work that is done, where a query is sorted"
     assert [row["name"] for row in rows] == ["node 0", "node 1"]
     assert sum(row["samples"] for row in rows) == 64 and rows[0]["samples"] > rows[1]["samples"] > 0
-    assert sum(row["batches"] for row in rows) == len(sut.batches) / 4
+    assert sum(row["batches"] for row in rows) == len(sut.batches) / 5
     assert all(0 < row["busy_s"] <= row["elapsed_s"] for row in rows)
     assert [engine.cores for engine in (fast, slow)] == [{frozenset(device.entry.cores)} for device in devices]
 
