@@ -106,7 +106,7 @@ def latencies(folder: Path, log: LoadGenLog) -> Latencies | None:
 
 def _recorded(folder: Path, scenario: str) -> tuple[Floats, Floats, str] | None:
     """(ms ascending, samples at each, source) of what the harness recorded; None where that is not enough."""
-    found = _rows(folder / LATENCIES_FILE, 2, by=0)
+    found = _rows(folder / LATENCIES_FILE, (2,), by=0)
     if found is not None and found[:, 1].sum() > 1:
         return (
             found[:, 0] * _MS_PER_NS,
