@@ -117,7 +117,7 @@ def _page(fleet: Fleet, title: str, rerun: str) -> FleetPage:
         Point(
             *(cell.node, cell.workload, cell.value),
             f"{cell.value:,.6g} {columns[cell.workload].unit}" if cell.value is not None else "none",
-            f"{cell.z:.1f}" if cell.z is not None else "",
+            f"{round(cell.z, 1) + 0.0:.1f}" if cell.z is not None else "",
             cell.verdict,
             (*cell.reasons, *(words for _, words in cell.causes if words not in cell.reasons)),
         )

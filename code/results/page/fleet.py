@@ -82,11 +82,12 @@ def page(found: FleetPage) -> str:
     tone, word = ("good", "ACCEPTED") if found.accepted else ("bad", "NOT ACCEPTED")
     simulated = '<p class="note">SIMULATED: engines that only wait. This is no measurement.</p>' if found.simulated else ""
     command = f'<p class="command"><code>{escape(found.rerun)}</code></p>' if found.rerun else ""
+    charts = "".join(_chart(number, one, found) for number, one in enumerate(found.workloads))
     body = [
         f"<h1>{escape(found.title)}</h1>",
         f'<div class="verdict {tone}"><span class="word">{word}</span><div>{escape(found.summary)}</div>{simulated}</div>',
         section("Nodes that do not pass", _problems(found) + command),
-        f'<div class="charts">{"".join(_chart(number, one, found) for number, one in enumerate(found.workloads))}</div>',
+        section("Results in order", f'<div class="charts">{charts}</div>' if charts else ""),
         section("All nodes", _table(found)),
     ]
     return PAGE.format(title=escape(found.title), css=CSS, body="\n".join(body), footer=f"{len(found.verdicts)} nodes")
