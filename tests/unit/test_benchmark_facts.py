@@ -25,6 +25,8 @@ ALLOWED = {
     "code/systems/data/published.py": "public results, by the names they carry",
     "code/systems/data/results.py": "public results, by the names they carry",
     "code/run/service_model.py": "an example in an error message",
+    "code/run/mixed.py": "an example in an error message",
+    "code/campaign/acceptance.py": "an example in an error message",
     "code/systems/data/public_configs.py": "public configs, by the names they carry",
     "code/backends/generators/tensorrt_llm_package.py": "an architecture whose example lies elsewhere in TensorRT-LLM's repository",
     "code/fields/rows/words.py": "what rows call the families of benchmarks by",
