@@ -4,7 +4,8 @@ LoadGen, queues, batches and lanes are real; only the answers and the device tim
 behave on a system that is not available. Its measurements are not results: every line is marked SIMULATED.
 
 The engine is the table itself: JSON with `batches` [B] and `lengths` [L], both ascending, and `microseconds` [B][L], which the harness
-interpolates; optionally also `slowdown` (a factor per device), `load_s`, `fault` ('throw', 'short' or 'hang') and `fault_after`.
+interpolates; optionally also `slowdown` (a factor per device), `load_s`, `at_once` (batches that a device computes at the same time),
+`fault` ('throw', 'short' or 'hang') and `fault_after`.
 """
 
 from __future__ import annotations
