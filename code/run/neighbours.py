@@ -45,9 +45,11 @@ class Neighbour:
         self.label = job.label
         self.error: HarnessError | None = None
         self.completed = 0
+        self.answers = 0
+        """Calls that its engine has answered: a long sample takes many."""
         self.elapsed_s = 0.0
         self.moved = time.monotonic()
-        """When its number of answers last grew."""
+        """When its engine last answered."""
         self._folder = folder
         self._place = Ended(place)
         self._ended = threading.Event()
@@ -63,7 +65,7 @@ class Neighbour:
     @property
     def steady(self) -> bool:
         """Whether it is in steady state."""
-        return self.elapsed_s >= STEADY_S and self.completed >= 2 * self.job.placement.streams
+        return self.elapsed_s >= STEADY_S and self.answers >= 2 * self.job.placement.streams
 
     def start(self) -> None:
         """Start its process."""
@@ -115,9 +117,10 @@ class Neighbour:
         if line.get("phase") != "run":
             return
         completed = int(line["completed"])
-        if completed > self.completed:
+        answers = int(line.get("answers", completed))
+        if answers > self.answers:
             self.moved = time.monotonic()
-        self.completed, self.elapsed_s = completed, float(line["elapsed_s"])
+        self.completed, self.answers, self.elapsed_s = completed, answers, float(line["elapsed_s"])
 
 
 class Neighbours:

@@ -39,7 +39,7 @@ def test_a_result_says_what_ran_beside_it_and_what_that_cost(project: Path, tmp_
     alone, beside = sorted(results(tmp_path), key=lambda one: "beside" in one)
     assert "beside" not in alone and "_HeteroMultiUse" in beside["system_name"]
     (neighbour,) = beside["beside"]["neighbours"]
-    assert neighbour["label"] == "3d-unet-99 Offline" and neighbour["samples"] > 0
+    assert neighbour["label"] == "3d-unet-99 Offline" and neighbour["seconds"] > 0
     assert beside["beside"]["alone"] == alone["result_samples_per_second"]
     ratio = beside["result_samples_per_second"] / alone["result_samples_per_second"]
     assert beside["beside"]["price"] == pytest.approx(1 - ratio, abs=1e-3)

@@ -233,6 +233,20 @@ def test_a_neighbour_that_hangs_is_no_neighbour(stage: dict[str, Any], tmp_path:
         found.test(Main(), "PerformanceOnly", tmp_path, "main")  # type: ignore[arg-type]
 
 
+def test_a_neighbour_in_the_middle_of_a_long_sample_is_one(stage: dict[str, Any], tmp_path: Path) -> None:
+    def slow(take: Any, ended: threading.Event) -> None:
+        calls = 0
+        while not ended.wait(0.01):
+            calls += 1
+            take({"phase": "run", "completed": 0, "answers": calls, "elapsed_s": 10.0})
+
+    stage["script"] = slow
+    main: Any = Main()
+    with beside([job()], "main") as found:
+        found.test(main, "PerformanceOnly", tmp_path, "main")
+    assert [one.samples for one in main.company.companions] == [0]
+
+
 def test_neighbours_end_when_the_main_workload_fails(stage: dict[str, Any], tmp_path: Path) -> None:
     with pytest.raises(ZeroDivisionError), beside([job()], "main"):
         raise ZeroDivisionError

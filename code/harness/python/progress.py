@@ -2,7 +2,7 @@
 
 {"phase": "load" | "probe" | "warmup" | "run" | "end", "issued": n, "completed": n, "elapsed_s": s}, {"probe": {…}} or
 {"error": {"what", "why", "next_step", "status"}}. "work" beside "completed" is the share of the work that is done, 0 to 1, where samples
-differ in length.
+differ in length. "answers" counts the calls that engines have answered in a test, in the Python harness.
 """
 
 from __future__ import annotations

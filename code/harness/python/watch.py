@@ -176,7 +176,9 @@ class Watch:
 
     def _report(self, now: float) -> None:
         counts = self._counts()
-        known = {"work": counts.share} if counts.share else {}
+        known: dict[str, float] = {"work": counts.share} if counts.share else {}
+        if self._phase == "run" and self._watched is not None:
+            known["answers"] = self._watched.answers()
         self._pipe.send(phase=self._phase, issued=counts.issued, completed=counts.completed, elapsed_s=now - self._began, **known)
 
 
