@@ -196,9 +196,13 @@ simulate: $(READY) ## Predict results on any known system in virtual time (--sys
 list_models: $(READY) ## List the service-time models of simulations and where each comes from
 	@$(HARNESS) --action=list_models @RUN_ARGS
 
+##@ Help
+
 .PHONY: explain
 explain: $(READY) ## Show every resolved value and its source
 	@$(HARNESS) --action=explain $(NAMED_BENCHMARKS) --capture=@CAPTURE @RUN_ARGS
+
+##@ Benchmarks
 
 .PHONY: debug_accuracy
 debug_accuracy: $(READY) $(NAMED_PACKAGES) packages_debug ## Compare an engine with another on the same samples (--against=…, --layers)
@@ -222,9 +226,13 @@ shell: $(READY) ## Open a shell in the Python environment
 
 SYSTEM_ARGS = --name=@NAME --capture=@CAPTURE $(if $(YES),--yes=1) $(NAMED_BENCHMARKS) @RUN_ARGS
 
+##@ Help
+
 .PHONY: doctor
 doctor: $(READY) ## Check this machine before a run and print the command that fixes each problem
 	@$(HARNESS) --action=doctor $(SYSTEM_ARGS)
+
+##@ Systems
 
 .PHONY: list_engines
 list_engines: $(READY) ## List the engines that are built
@@ -279,6 +287,8 @@ configure_mig: $(READY) ## Cut GPUs into slices (MIG="1g.10gb:7" or a MIG system
 .PHONY: teardown_mig
 teardown_mig: $(READY) ## Put back what configure_mig changed (MIG=all: remove all slices of GPUs that are not in use)
 	@$(HARNESS) --action=teardown_mig $(MIG_ARGS)
+
+##@ Help
 
 .PHONY: mig_status
 mig_status: $(READY) ## Show how the GPUs are cut, and what runs on them
