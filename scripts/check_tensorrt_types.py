@@ -43,7 +43,7 @@ FUNCTIONS = (
 """What the bindings want of the libraries; here each answers 0."""
 CHECKED = ("code/precision/side_by_side.py", "code/precision/inspection.py")
 """Files that use TensorRT outside of its package."""
-UNTYPED = ("cuda", "mlperf_loadgen", "matplotlib", "nncf", "onnx", "onnxruntime", "openvino", "pycuda", "pynvml", "scipy")
+UNTYPED = ("cuda", "mlperf_loadgen", "nncf", "onnx", "onnxruntime", "openvino", "pycuda", "pynvml", "scipy")
 UNTYPED += ("tensorrt_libs", "tensorrt_rtx", "tokenizers", "tomli", "torch", "yaml")
 STUBGEN = "from mypy.stubgen import main; main()"
 MENDED = (

@@ -73,7 +73,6 @@ class Surroundings:
             "XDG_CACHE_HOME": str(home / ".cache"),
             "XDG_CONFIG_HOME": str(home / ".config"),
             "XDG_DATA_HOME": str(home / ".local/share"),
-            "MPLCONFIGDIR": str(home / ".matplotlib"),
             "RUFF_CACHE_DIR": str(home / ".ruff_cache"),
             "HF_HOME": str(home / ".huggingface"),
         }

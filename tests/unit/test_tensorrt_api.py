@@ -109,7 +109,7 @@ def test_mypy_agrees_with_tensorrts_stubs(project: Path, tmp_path: Path) -> None
             text.replace("power: Weights = None, channel_axis: int)", "power: Weights = None, channel_axis: int = ...)")
         )
     config = tmp_path / "mypy.ini"
-    others = "cuda,mlperf_loadgen,matplotlib,nncf,onnx,onnxruntime,openvino,pynvml,tensorrt_libs,tokenizers,tomli,torch,yaml"
+    others = "cuda,mlperf_loadgen,nncf,onnx,onnxruntime,openvino,pynvml,tensorrt_libs,tokenizers,tomli,torch,yaml"
     lenient = "".join(f"[mypy-{name}.*]\nignore_missing_imports = True\nfollow_imports = skip\n" for name in others.split(","))
     config.write_text(
         f"[mypy]\nstrict = True\nexplicit_package_bases = True\nnamespace_packages = True\nmypy_path = .:{tmp_path}/stubs\n"
