@@ -78,7 +78,7 @@ def test_the_harness_without_words_says_what_to_do(capsys: pytest.CaptureFixture
 
 def test_the_actions_that_plan_are_those_that_take_workloads() -> None:
     taking = {name for name in actions.names() if isinstance(actions.load(name), EachWorkload)}
-    assert set(PLANNING) == (taking - {"dry_run"}) | {"submission"}
+    assert set(PLANNING) == (taking - {"dry_run"}) | {"submission", "run_heterogeneous"}
 
 
 def test_the_lists_of_readers_name_options_and_actions_that_exist() -> None:
