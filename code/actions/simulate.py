@@ -111,9 +111,9 @@ def _highest(job: Job, model: ServiceModel | None) -> tuple[float | None, float 
 
 def _print_highest(job: Job, model: ServiceModel | None) -> None:
     found = _highest(job, model)
-    usual, slow, fast = (f"{rate:,.4g}" if rate else "none" for rate in found)
+    usual, slow, fast = (f"{rate:,.4g} queries/s" if rate else "no rate" for rate in found)
     between = "" if len(set(found)) == 1 else f", {slow} to {fast} at the bounds"
-    console.say(f"  highest rate   {usual} queries/s would be VALID{between}")
+    console.say(f"  highest rate   {usual} would be VALID{between}")
     public = service_times.public(job, str(job.workload.scenario))
     if public is not None:
         console.say(f"  public results {public.words()} queries/s predicted from {public.source}")

@@ -18,11 +18,11 @@ pytestmark = [pytest.mark.e2e, pytest.mark.cpp, pytest.mark.timeout(600)]
 KINDS = {
     "A100_SXM4_40GBx8": "standard_nd96asr_v4",
     "ND_H100_v5": "nd_h100_v5",
-    "A100_SXM4_40GB_MIG_1x1g_5gb": "a100_mig_1g_5gb",
     "CPU_x86_64": "cpu_x86_64",
+    "seven_slices": "a100_mig_1g_5gb",
     "six_L40S": "",
 }
-"""System → a capture of such a machine; the last is one that no config is of, and is added from its capture."""
+"""System → a capture of such a machine; those without a config of the project are added from their capture."""
 ADDED = "six_L40S"
 
 
@@ -82,14 +82,14 @@ def test_a_rate_that_could_not_be_valid_is_not_proposed(project: Path, capture: 
 def test_every_command_works_for_every_kind_of_system(system: str, project: Path, capture: Path, tmp_path: Path) -> None:
     definitions = tmp_path / "definitions"
     given = ("--benchmarks=bert", "--scenarios=offline,server", f"--system={system}")
-    if KINDS[system]:
-        report = add(project, definitions, "of_a_capture", project / "tests/captures" / f"{KINDS[system]}.json")
-        assert [Path(path).name for path in report["written"]] == ["custom_list.py", "custom.py", "custom.py"]
-    else:
-        add(project, definitions, system, capture)
+    known = system in ("A100_SXM4_40GBx8", "ND_H100_v5", "CPU_x86_64")
+    machine = project / "tests/captures" / f"{KINDS[system]}.json" if KINDS[system] else capture
+    report = add(project, definitions, "of_a_capture" if known else system, machine)
+    assert [Path(path).name for path in report["written"]] == ["custom_list.py", "custom.py", "custom.py"]
     offline, server = json.loads(call(project, definitions, "simulate", *given, "--json"))
     assert offline["result"] > 0 and offline["low"]["result"] <= offline["result"] <= offline["high"]["result"]
-    assert server["highest_valid"]["rate"] > 0
+    # A processor is taken to compute ten samples a second, too few for the bound.
+    assert system == "CPU_x86_64" or server["highest_valid"]["rate"] > 0
     models = json.loads(call(project, definitions, "list_models", "--json"))
     assert system == "CPU_x86_64" or any(one["name"] == f"{system}-bert-99" for one in models)
     plan = json.loads(
