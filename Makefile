@@ -93,6 +93,10 @@ tensorrt: packages_tensorrt ## Install TensorRT on a machine with an NVIDIA GPU
 triton: ## Install Triton Inference Server and its client, in an environment of their own
 	@export VENV="$$VENV-triton" && $(SCRIPT)/environment.sh triton
 
+.PHONY: cluster
+cluster: ## Install Ray and ZeroMQ for runs over several machines, in an environment of their own
+	@export VENV="$$VENV-cluster" && $(SCRIPT)/environment.sh cluster
+
 .PHONY: link_dirs
 link_dirs: ## Link build/{data,models,preprocessed_data} into the scratch path
 	@$(SCRIPT)/link_dirs.sh "$$BUILD_DIR" "$$MLPERF_SCRATCH_PATH" "$$SCRATCH_ORIGIN"
@@ -289,6 +293,10 @@ teardown_mig: $(READY) ## Put back what configure_mig changed (MIG=all: remove a
 	@$(HARNESS) --action=teardown_mig $(MIG_ARGS)
 
 ##@ Help
+
+.PHONY: nodes
+nodes: $(READY) ## Compare the nodes of a Ray cluster with this machine: commit, model, engines, data, devices, clock, network (--ray_address=…, --json)
+	@$(HARNESS) --action=nodes $(NAMED_BENCHMARKS) @RUN_ARGS
 
 .PHONY: mig_status
 mig_status: $(READY) ## Show how the GPUs are cut, and what runs on them

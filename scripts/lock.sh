@@ -9,7 +9,7 @@ for extra in audit build calibration tune debug exporter tensorrt-rtx; do
   "$uv" pip compile "${options[@]}" pyproject.toml --extra "$extra" -c requirements/runtime.lock \
     -o "requirements/${extra//-/_}.lock"
 done
-for tool in uv builders coverage triton; do
+for tool in uv builders coverage triton cluster; do
   "$uv" pip compile "${options[@]}" "requirements/$tool.in" -o "requirements/$tool.lock"
 done
 "$uv" pip compile "${options[@]}" --no-deps requirements/stubs.in -o requirements/stubs.lock

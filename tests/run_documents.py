@@ -70,6 +70,15 @@ SIMULATED = {
     "load_s": 0.0,
     "at_once": 2,
 }
+REMOTE = {
+    "library": "libzmq.so.5",
+    "node": "n1",
+    "endpoints": ["tcp://10.0.0.1:4001", "tcp://10.0.0.1:4002"],
+    "server_key": "k" * 40,
+    "lost": "",
+    "ahead": 4,
+    "io_threads": 1,
+}
 GENAI = {"kv_cache_gb": 1.5, "kv_cache_precision": "u8", "max_num_tokens": None}
 TRTLLM = {"trtllm_batching_mode": "IFB", "trtllm_batch_sched_policy": None, "kvcache_free_gpu_mem_frac": 0.9}
 
@@ -120,6 +129,7 @@ BOTH = {
     "sequence": document(SEQUENCE, engine("openvino", {}), engine("openvino", {})),
     "volume": document(VOLUME, engine("tensorrt", TENSORRT), engine("tensorrt_rtx", TENSORRT)),
     "synthetic": document(SYNTHETIC, engine("simulated", SIMULATED), engine("null", {})),
+    "remote": document(SEQUENCE, engine("remote", REMOTE)),
 }
 """Documents that both harnesses read."""
 PYTHON = {

@@ -12,6 +12,7 @@ from code.common import console
 from code.machine.detect import detect
 from code.power import journal
 from code.preflight import Finding, Level, run_checks
+from code.run.nodes.inspection import checked_nodes
 
 FAULTY_STATUS = 3
 """Exit status when a check finds an error: something a run needs is missing or wrong."""
@@ -23,7 +24,10 @@ def run(context: Context) -> int:
     benchmarks = [str(benchmark.valstr) for benchmark in wanted_benchmarks(request["benchmarks"] or [])]
     given = request.given.get("model_variant")
     servers = (request["power_server"] or "", request["ntp_server"] or "")
-    return examine(request["capture"] or None, bool(request["json"]), benchmarks, str(given.value) if given else "", servers)
+    more = checked_nodes(request) if request["ray_address"] or request["num_nodes"] else []
+    return examine(
+        request["capture"] or None, bool(request["json"]), benchmarks, str(given.value) if given else "", servers, more
+    )
 
 
 def examine(
@@ -32,6 +36,7 @@ def examine(
     benchmarks: Sequence[str] = (),
     variant: str = "",
     servers: tuple[str, str] = ("", ""),
+    more: Sequence[Finding] = (),
 ) -> int:
     """Check this machine, or a captured one; print the findings and return the exit status.
 
@@ -39,12 +44,13 @@ def examine(
         benchmarks: short names of the benchmarks to run; disk space, data and models are checked for these.
         variant: "reference" or "tiny"; '' for this machine's default.
         servers: power-dev's server and the time server of a power measurement; '' for none.
+        more: findings of other checks.
     """
     if capture is None:
         for line in journal.recover():
             console.warn(line)
     detected = detect(capture)
-    findings = run_checks(detected.machine, detected, benchmarks, variant, *servers)
+    findings = [*run_checks(detected.machine, detected, benchmarks, variant, *servers), *more]
     counts = Counter(finding.level for finding in findings)
     status = FAULTY_STATUS if counts[Level.ERROR] else 0
     if as_json:

@@ -30,6 +30,7 @@ MODULES = (
     "code.run.job",
     "code.run.language",
     "code.run.mixed",
+    "code.run.nodes.wanted",
     "code.run.placement",
     "code.run.preparation",
     "code.run.serving",

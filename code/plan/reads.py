@@ -16,6 +16,7 @@ PLANNING = (
         "run_llm_server",
         "generate_triton_config",
         "power_dry_run",
+        "nodes",
         "check_engines",
         "run_audit_harness",
         "run_audit_verification",
@@ -31,7 +32,7 @@ WHO = (*STAGES, "plan_submission", "populate_readme", "check_submission", "pack_
 JSON = (
     *("run", "run_harness", "explain", "info", "doctor", "list_engines", "list_systems", "list_configs", "list_results"),
     *("compare", "add_system", "remove_system", "simulate", "list_models", "plan_submission", "campaign", "campaign_status"),
-    *("fleet", "mig_status", "run_heterogeneous"),
+    *("fleet", "mig_status", "run_heterogeneous", "nodes"),
 )
 MIG = ("configure_mig", "teardown_mig", "mig_status")
 
@@ -117,6 +118,9 @@ FIELDS_READ_BY: Mapping[str, tuple[str, ...]] = {
     "model_variant": ("download_data", "download_model", "preprocess_data", "doctor", "add_system"),
     "backend": ("clean_engines",),
     "devices": MIG,
+    "num_nodes": ("doctor",),
+    "ray_address": ("doctor",),
+    "tolerate_node_loss": ("doctor",),
     "preprocessed_data_dir": ("preprocess_data", "verify_data"),
     "log_dir": ("list_results", "report", "dashboard", "telemetry_exporter", "stage_results", "plan_submission"),
     "round": WHO,

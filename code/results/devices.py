@@ -26,7 +26,8 @@ RECORDED = listing(
             "batches": whole(0, 2**63),
             "busy_s": real(0, 1e9),
             "elapsed_s": real(0, 1e9),
-        }
+        },
+        {"network_s": real(0, 1e9), "received_bytes": whole(0, 2**63)},
     )
 )
 
@@ -39,7 +40,9 @@ class DeviceShare:
         index: its number in the harness process.
         name: its UUID or node.
         samples, batches: number completed.
-        busy: fraction of the run that its streams spent in the engine, 0 to 1.
+        busy: fraction of the run that its streams spent in the engine, 0 to 1; for a device of a node with the way there and back.
+        network: fraction of the run that its streams waited for the way to its node and back; None for a device of this machine.
+        received: bytes of its answers; None as above.
     """
 
     index: int
@@ -47,6 +50,8 @@ class DeviceShare:
     samples: int
     batches: int
     busy: float
+    network: float | None = None
+    received: int | None = None
 
     def as_json(self) -> dict[str, Any]:
         """The entry in metadata.json."""
@@ -56,6 +61,7 @@ class DeviceShare:
             "samples": self.samples,
             "batches": self.batches,
             "busy_share": round(self.busy, 4),
+            **({} if self.network is None else {"network_share": round(self.network, 4), "received_bytes": self.received}),
         }
 
 
@@ -67,7 +73,11 @@ def read(folder: Path) -> list[DeviceShare]:
         return []
     found = RECORDED.read(content, DEVICES_FILE, []) or []
     return [
-        DeviceShare(one["index"], one["name"], one["samples"], one["batches"], one["busy_s"] / max(1e-9, one["elapsed_s"]))
+        DeviceShare(
+            *(one["index"], one["name"], one["samples"], one["batches"], one["busy_s"] / max(1e-9, one["elapsed_s"])),
+            one["network_s"] / max(1e-9, one["elapsed_s"]) if one.get("network_s") is not None else None,
+            one.get("received_bytes"),
+        )
         for one in found
     ]
 

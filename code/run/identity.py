@@ -9,6 +9,7 @@ from code.fields.consumer import Consumer
 from code.plan.workload import Workload
 from code.results.metadata import RunIdentity
 from code.run.language import served
+from code.run.nodes.wanted import wanted
 
 READS = Consumer("results", ("precision",))
 
@@ -26,7 +27,7 @@ def run_identity(
     suffix = "" if variant in ("reference", "simulated") else f"_{variant}"
     server = "_Triton" if served(workload) else ""
     mixed = "_HeteroMultiUse" if beside else ""
-    system = f"{workload.system_id}_{runtime.label}{server}{mixed}{suffix}"
+    system = f"{workload.system_id}{_nodes(workload)}_{runtime.label}{server}{mixed}{suffix}"
     extras: dict[str, Any] = {"precision": READS.of(workload)["precision"], "system_id": workload.system_id}
     extras |= runtime.recorded(workload.plain())
     if not runtime.computes:
@@ -48,3 +49,9 @@ def run_identity(
         extras=extras,
         simulated=not runtime.computes,
     )
+
+
+def _nodes(workload: Workload) -> str:
+    """What several machines add to the name of a system; nothing for a local cluster, which is one machine."""
+    asked = wanted(workload)
+    return f"_{asked.count}nodes" if asked is not None and asked.count > 1 and not asked.local else ""

@@ -16,6 +16,7 @@ from code.fields.consumer import Consumer
 from code.plan.workload import Workload
 from code.run import early_out, ignored, language, loadgen_run, material, preparation, result
 from code.run.engines import Engines, calibrates_again, engines_of
+from code.run.nodes import permission
 from code.run.placement import Placement, place
 
 if TYPE_CHECKING:
@@ -111,7 +112,8 @@ class Job:
         self.engines.build(self.notices, force)
 
     def require_gpus(self) -> None:
-        """MissingError where its backend needs GPUs and this machine has none."""
+        """MissingError where its backend needs GPUs and this machine has none, or it asks for nodes and Ray is not installed."""
+        permission.require(self)
         preparation.require_gpus(self.workload, self.backend)
 
     def prepare(self) -> None:
@@ -124,9 +126,10 @@ class Job:
         self.engines.repair()
         self.engines.require()
         self.workload = preparation.with_language(self.workload, self.language)
-        preparation.ensure_harness(self.backend)
+        preparation.ensure_harness(self.workload, self.backend)
         self.warn_unused()
         self.workload = preparation.with_open_values(self, self.language, lambda: loadgen_run.probe_for_open_values(self))
+        self.workload = permission.with_all_nodes(self.workload, self.backend.computes)
 
     def prepare_data(self) -> None:
         """Generate the data set if possible; a simulated engine needs none."""

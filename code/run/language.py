@@ -25,6 +25,7 @@ READS = Consumer("harness language", ("harness_lang",))
 
 
 SERVED = Consumer("Triton", ("use_triton",))
+NODES = Consumer("nodes", ("num_nodes", "ray_address"))
 
 
 @dataclass(frozen=True)
@@ -50,8 +51,16 @@ def served(values: Readable) -> bool:
     return bool(SERVED.of(values)["use_triton"])
 
 
+def distributed(values: Readable) -> bool:
+    """Whether the workload asks for several nodes."""
+    read = NODES.of(values)
+    return bool(read["ray_address"]) or (read["num_nodes"] or 1) > 1
+
+
 def supported(values: Readable, runtime: Backend) -> Sequence[str]:
-    """The languages of the harness that can run a workload: Triton's client is in Python."""
+    """The languages of the harness that can run a workload: Triton's client is in Python, nodes and their head in C++."""
+    if distributed(values):
+        return (CPP,)
     return (PYTHON,) if served(values) else runtime.harness_languages
 
 
@@ -74,7 +83,7 @@ def choose(asked: str, backend: str, kind: str, languages: Sequence[str] = (CPP,
     if asked != AUTO:
         return Choice(asked, f"harness_lang is {asked}")
     if PYTHON not in languages:
-        return Choice(CPP, f"the {backend} backend supports no other")
+        return Choice(CPP, "nothing else runs this workload")
     if not binary().is_file():
         return Choice(PYTHON, "the C++ harness is not built; `make build` builds it")
     offers = _capabilities(str(binary()), binary().stat().st_mtime_ns)

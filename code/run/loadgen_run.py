@@ -6,22 +6,25 @@ import shutil
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from code.common import console, paths
 from code.common.errors import Interrupted, UsageError
-from code.harness.schema.run_spec import RunSpec
 from code.results import loadgen_log, settings_check
 from code.results.loadgen_log import LoadGenLog
-from code.results.machine import MachineState
 from code.run import launch
 from code.run.forecast import forecast
+from code.run.nodes.over_nodes import over_nodes
 from code.run.observers import Test, observed
-from code.run.resolved import Resolved
 from code.run.serving import serving
 from code.run.settings import user_conf, write_conf
 from code.run.spec import run_spec
 from code.run.surroundings import shares, watched
+
+if TYPE_CHECKING:
+    from code.harness.schema.run_spec import RunSpec
+    from code.results.machine import MachineState
+    from code.run.resolved import Resolved
 
 
 def run(job: Resolved, mode: str, folder: Path, label: str, watch: launch.Take | None = None) -> LoadGenLog:
@@ -42,8 +45,9 @@ def run(job: Resolved, mode: str, folder: Path, label: str, watch: launch.Take |
     spec = _spec(job, mode, folder, conf)
     needed = forecast(spec, conf)
     console.say(f"{label}: {needed.words()}")
-    with observed(Test(job.workload, mode, folder, job.placement, job.backend.computes)), serving(job, spec) as asked:
-        launch.run(asked, label, job.language.language, job.place, needed, watch)
+    test = Test(job.workload, mode, folder, job.placement, job.backend.computes)
+    with observed(test), serving(job, spec) as served, over_nodes(job, served) as (asked, place):
+        launch.run(asked, label, job.language.language, place, needed, watch)
     log = loadgen_log.read_detail(folder / "mlperf_log_detail.txt")
     settings_check.require_settings(conf, log, scenario=scenario, mode=mode)
     return log

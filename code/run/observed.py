@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from code.common import console
-from code.results import devices, machine
+from code.results import devices, machine, nodes
 from code.results.loadgen_log import LoadGenLog
 from code.results.machine import MachineState
 from code.results.reason import Reason
@@ -47,6 +47,7 @@ def observed(folder: Path, log: LoadGenLog, label: str) -> Observed:
         notes = [*state.beside_notes(), *notes] if seen is not None else state.notes()
     found: dict[str, Any] = {
         "devices": [device.as_json() for device in of_devices],
+        "nodes": nodes.read(folder, of_devices),
         "machine": None if state is None else state.as_json(),
         "telemetry": seen,
         "power": power_run.figures(folder, log, samples),

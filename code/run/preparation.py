@@ -34,10 +34,11 @@ def with_placement(workload: Workload, placement: Placement) -> Workload:
     return workload.with_values({name: Value(value, "placement") for name, value in placement.values().items()})
 
 
-def ensure_harness(runtime: Backend) -> None:
-    """Build the C++ harness where the backend runs in no other. MissingError where it cannot be built."""
-    if runtime.harness_languages == (language.CPP,):
-        cpp_build.ensure(f"the {runtime.name} backend")
+def ensure_harness(workload: Workload, runtime: Backend) -> None:
+    """Build the C++ harness where the workload runs in no other. MissingError where it cannot be built."""
+    if language.supported(workload, runtime) == (language.CPP,):
+        what = "a run over nodes" if language.distributed(workload) else f"the {runtime.name} backend"
+        cpp_build.ensure(what)
 
 
 def require_gpus(workload: Workload, runtime: Backend) -> None:

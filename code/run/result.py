@@ -5,18 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from code.common import console, paths
 from code.common.files import write_json
 from code.plan import explain
-from code.results import metadata, provenance, report
+from code.results import metadata, nodes, provenance, report
 from code.results.loadgen_log import LoadGenLog
 from code.run import preparation, spec_fields
 from code.run.folders import INCOMPLETE, log_root, new_log_folder
 from code.run.identity import run_identity
 from code.run.judgement import judged
 from code.run.observed import observed
-from code.run.resolved import Resolved
+
+if TYPE_CHECKING:
+    from code.run.resolved import Resolved
 
 LoadGenTest = Callable[[str, Path, str], LoadGenLog]
 """Runs a test in a mode into a folder, with a label for its messages, and returns its log."""
@@ -38,7 +41,8 @@ def run(job: Resolved, mode: str, test: LoadGenTest | None = None) -> report.Rep
     seen = observed(folder, log, f"{job.label} {mode}")
     verdict = judged(job, log, seen.notes)
     beside = job.company.words() if job.company else ""
-    identity = run_identity(workload, mode, job.backend, int(job.dataset["count"]), verdict.departure_note, beside)
+    departed = "; ".join(note for note in (verdict.departure_note, nodes.departure(seen.content.get("nodes"))) if note)
+    identity = run_identity(workload, mode, job.backend, int(job.dataset["count"]), departed, beside)
     if mode == "AccuracyOnly":
         scores = job.definition.check_accuracy(folder, job.values, workload.setting.accuracy_target)
         content = metadata.accuracy_metadata(identity, log, scores, verdict)

@@ -29,6 +29,8 @@ OWN_JSON = {
     "code/backends/tensorrt/runner.py": "a file of an engine whose digests were checked",
     "code/backends/generators/tensorrt_llm.py": "a file of an engine whose digests were checked",
     "code/backends/triton/model.py": "what the harness wrote, read before the project can be imported",
+    "code/run/nodes/ray_driver.py": "what its own parent process wrote; it imports nothing of the project",
+    "code/run/nodes/ray_node.py": "the output of its own processes, on a node where the project is not imported",
     "scripts/config_load.py": "what its own parent process wrote",
     "scripts/check_configs.py": "the output of its own process",
 }

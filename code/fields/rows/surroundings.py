@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from code.fields.field import Field
 from code.fields.rows.limits import BATCH, COUNT, HERTZ, MICROSECONDS, THREADS
-from code.fields.rows.words import LOG, POWER, SERVER, row
+from code.fields.rows.words import LOG, NODES, OFF, POWER, SERVER, row
 
 ROWS: tuple[Field, ...] = (
     # ── logs ────────────────────────────────────────────────────────────
@@ -64,6 +64,28 @@ ROWS: tuple[Field, ...] = (
     row(POWER, "dla_num_batchers", "int", "Batchers per DLA.", limits=THREADS),
     row(POWER, "dla_num_issuers", "int", "Issuers per DLA.", limits=THREADS),
     row(POWER, "max_dlas", "int", "Maximum number of DLAs.", limits=THREADS),
+    # ── several machines ────────────────────────────────────────────────────────────
+    row(
+        NODES,
+        "num_nodes",
+        "int",
+        "Nodes that compute, each a Ray actor; default: this machine alone.",
+        limits=(1, 1024),
+        aliases=("nodes",),
+    ),
+    row(
+        NODES,
+        "ray_address",
+        "str",
+        "Ray cluster of the nodes: auto, HOST:PORT, or local:2 for two on this machine (`make cluster`).",
+    ),
+    row(
+        NODES,
+        "tolerate_node_loss",
+        "bool",
+        "Offline goes on without a node that is lost; the result says so, and is for the open division only.",
+        scenarios=(OFF,),
+    ),
     # ── Triton ────────────────────────────────────────────────────────────
     row(SERVER, "use_triton", "bool", "Compute behind Triton Inference Server; set by config versions with triton."),
     row(SERVER, "triton_url", "str", "HOST:PORT of the gRPC endpoint of a running server, instead of starting one."),

@@ -20,6 +20,7 @@ SEG = "3D-UNet"
 LOG = "Logs"
 POWER = "Power and clocks"
 SERVER = "Triton"
+NODES = "Several machines"
 OTHER = "Other harnesses"
 
 

@@ -1,4 +1,5 @@
-// The C++ harness process: harness [--probe | --explain | --simulate] run.json, harness --check run.json …, or harness
+// The C++ harness process: harness [--probe | --explain | --simulate | --serve] run.json, harness --check run.json …,
+// or harness
 // --capabilities. It runs one LoadGen test or one measurement and exits.
 //
 // Exit status: 0 success, 2 usage error, 3 a prerequisite is missing, 4 the run failed, 130 interrupted.
@@ -29,11 +30,12 @@ void act(const std::vector<std::string>& arguments) {
   for (const auto& argument : arguments) {
     if (argument.rfind("--", 0) != 0) {
       files.push_back(argument);
-    } else if (argument == "--probe" || argument == "--explain" || argument == "--simulate" || argument == "--check") {
+    } else if (argument == "--probe" || argument == "--explain" || argument == "--simulate" || argument == "--serve" ||
+               argument == "--check") {
       action = argument;
     } else {
       throw Error(Status::kUsage, "unknown option " + argument,
-                  "known options are --probe, --explain, --simulate, --check and --capabilities",
+                  "known options are --probe, --explain, --simulate, --serve, --check and --capabilities",
                   "run it through `make run_harness`");
     }
   }
@@ -50,6 +52,8 @@ void act(const std::vector<std::string>& arguments) {
     harness::run_explain(spec);
   } else if (action == "--simulate") {
     harness::run_simulation(spec);
+  } else if (action == "--serve") {
+    harness::run_node(spec);
   } else if (action == "--probe") {
     harness::run_probe(spec);
   } else {

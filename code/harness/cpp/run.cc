@@ -21,6 +21,7 @@
 #include "core/lanes.h"
 #include "core/latencies.h"
 #include "core/progress.h"
+#include "core/remote.h"
 #include "core/topology.h"
 #include "core/usage.h"
 #include "core/watch.h"
@@ -141,7 +142,8 @@ void run_test(const RunSpec& spec) {
   check_output(spec.output_dir);
   const mlperf::TestSettings settings = read_settings(spec);
   check_memory(expected_samples(spec, settings), available_memory());
-  const auto dataset = spec.dataset.open();
+  auto dataset = spec.dataset.open();
+  if (spec.engines.front().backend == "remote") dataset = remote_dataset(std::move(dataset));
 
   Watch watch(spec.output_dir, spec.watchdog_s);
   watch.enter("load", nullptr);

@@ -12,6 +12,10 @@ namespace harness {
 // process through `fail`.
 void run_test(const RunSpec& spec);
 
+// Serves the engines of a node to a head: prints and reports where each lane listens, then answers batches until it is
+// ended. run.json is that of a run on this machine alone. Throws Error.
+void run_node(const RunSpec& spec);
+
 // Simulates the test in virtual time, which needs simulated engines; writes simulation.json and devices.json into the
 // output folder and prints the first. No log of LoadGen's is written: nothing of it can be staged. Throws Error.
 void run_simulation(const RunSpec& spec);

@@ -159,6 +159,29 @@ class ApartOptions:
         return "" if self.runtime in OPTIONS and self.runtime != "apart" else f"runtime {self.runtime!r} is not a backend"
 
 
+@dataclass(frozen=True)
+class RemoteOptions:
+    """A device of a node of a run over several machines.
+
+    Args:
+        library: the ZeroMQ library; '': the system's.
+        node: its name.
+        endpoints: where its lanes listen, one for each stream.
+        server_key: the node's public CURVE key.
+        lost: a file that says that the node is lost and others take its batches; '': none.
+        ahead: batches in flight on a lane.
+        io_threads: of ZeroMQ, for this device.
+    """
+
+    library: str
+    node: Annotated[str, Size(1)]
+    endpoints: Annotated[tuple[Annotated[str, Size(1)], ...], Size(1)]
+    server_key: Annotated[str, Size(1)]
+    lost: str = ""
+    ahead: Annotated[int, Range(1, 64)] = 1
+    io_threads: Annotated[int, Range(1, 64)] = 1
+
+
 Options = (
     NoOptions
     | TensorRtOptions
@@ -168,6 +191,7 @@ Options = (
     | OpenAiOptions
     | TritonOptions
     | ApartOptions
+    | RemoteOptions
 )
 
 OPTIONS: Mapping[str, type] = {
@@ -182,5 +206,6 @@ OPTIONS: Mapping[str, type] = {
     "openai": OpenAiOptions,
     "triton": TritonOptions,
     "apart": ApartOptions,
+    "remote": RemoteOptions,
 }
 """Backend → the class of its options; a backend that is not listed has none."""

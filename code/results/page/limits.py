@@ -24,7 +24,7 @@ def rows(
     metadata: Mapping[str, Any], spec: Mapping[str, Any], batches: Floats | None, lengths: NDArray[np.int64] | None
 ) -> list[tuple[str, str, str]]:
     """(what, value, what it means) for what is known of a run."""
-    found = [*_bounds(metadata), _busy(metadata)]
+    found = [*_bounds(metadata), _busy(metadata), _network(metadata)]
     if batches is not None and len(batches):
         found += [_filled(spec, batches), _padding(batches, lengths)]
     return [row for row in found if row is not None]
@@ -48,6 +48,14 @@ def _busy(metadata: Mapping[str, Any]) -> tuple[str, str, str] | None:
     if not known:
         return None
     return "Devices busy", f"{sum(known) / len(known):.1%}", "the rest went to waiting for queries, queueing and copies"
+
+
+def _network(metadata: Mapping[str, Any]) -> tuple[str, str, str] | None:
+    shares = [one.get("network_share") for one in metadata.get("devices") or []]
+    known = [float(share) for share in shares if isinstance(share, (int, float))]
+    if not known:
+        return None
+    return "Network", f"{sum(known) / len(known):.1%}", "of the run, streams waited for the way to their node and back"
 
 
 def _filled(spec: Mapping[str, Any], batches: Floats) -> tuple[str, str, str] | None:

@@ -35,6 +35,8 @@ def compose(one: Candidate, identity: Identity) -> dict[str, Any]:
     content.update(submitter=identity.submitter, division=identity.division)
     content.update(system_type=category_of(one, identity), status=identity.status)
     content.update(identity.fields_of(one.system))
+    if nodes := _nodes(one):
+        content["number_of_nodes"] = nodes
     if one.open_only:
         notes = str(content.get("sw_notes") or "")
         if one.open_only not in notes:
@@ -49,6 +51,14 @@ def compose(one: Candidate, identity: Identity) -> dict[str, Any]:
             f"add them to the [system] table of {FILE_NAME}, for example: {_example(open_fields[0])}",
         )
     return dict(sorted(content.items()))
+
+
+def _nodes(one: Candidate) -> int:
+    """The machines of a run over several; 0 for any other."""
+    run = one.performance_run
+    recorded = run.metadata.get("nodes") if run is not None else None
+    count = recorded.get("number_of_nodes") if isinstance(recorded, dict) else None
+    return count if isinstance(count, int) and 1 < count < 100_000 else 0
 
 
 def category_of(one: Candidate, identity: Identity) -> str:

@@ -7,6 +7,8 @@
 #include <cstdint>
 #include <vector>
 
+#include "core/error.h"
+
 namespace harness {
 
 // A batch's memory is reused for the next one: nothing is allocated while a test runs.
@@ -40,7 +42,8 @@ enum class Taken { kBatch, kNothing, kClosed };
 struct Asks {
   // NOLINTNEXTLINE(google-explicit-constructor): `true` and `false` say whether it waits
   Asks(bool waiting, const std::atomic<size_t>* calls = nullptr) : waits(waiting), in_flight(calls) {}
-  bool waits;  // until there is a batch or the source closes
+  bool waits;          // until there is a batch or the source closes
+  bool ahead = false;  // the lane has batches already: one more would wait there
   // Batches that the lane is computing: while there are any, one more need not start until it is full. nullptr: none.
   const std::atomic<size_t>* in_flight;
 
@@ -61,6 +64,11 @@ class BatchSource {
   virtual Taken take(Batch& batch, const Asks& asks) = 0;
   // Reports that a batch taken from here was answered; `service_ns` is its time in the engine.
   virtual void answered(const Batch& /*batch*/, int64_t /*service_ns*/) {}
+  // Takes back a batch whose device was lost before it was answered. Thread-safe.
+  virtual void give_back(const Batch& /*batch*/) {
+    throw Error(Status::kFailed, "a device was lost", "its batches cannot be given to another in this scenario",
+                "run again without it");
+  }
   // Reports that a lane which may be asking for a batch computes nothing any more.
   virtual void idle() {}
 };

@@ -5,6 +5,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <exception>
 #include <map>
 #include <memory>
 #include <string>
@@ -19,6 +20,7 @@ enum class DType { kInt32, kInt64, kFloat32, kFloat16, kInt8 };
 
 size_t size_of(DType dtype);
 
+class Traffic;       // core/traffic.h
 class WindowDevice;  // core/window_device.h
 
 struct TensorInfo {
@@ -48,6 +50,12 @@ struct Output {
 struct Work {
   size_t samples = 0;
   size_t length = 0;  // of the longest, in the data set's own unit
+};
+
+// A device is gone for the rest of the run, and the run goes on without it: its batches are for other devices.
+class DeviceLost : public std::exception {
+ public:
+  [[nodiscard]] const char* what() const noexcept override { return "the device is lost"; }
 };
 
 // One lane's stream of an engine. For each call: `input` for every input, then `enqueue`; later `wait` for the oldest
@@ -81,7 +89,8 @@ class Stream {
   virtual WindowDevice* windows() { return nullptr; }
   // Starts the computation; on a processor, also finishes it.
   virtual void enqueue(const Work& work) = 0;
-  // Waits for the oldest call in flight. Its outputs stay valid until an `enqueue` reuses its slot.
+  // Waits for the oldest call in flight; throws DeviceLost where it will not be answered. Its outputs stay valid until
+  // an `enqueue` reuses its slot.
   virtual void wait() = 0;
   // Output `index` of the call that was waited for.
   virtual Output output(size_t index) = 0;
@@ -111,6 +120,8 @@ class Engine {
   [[nodiscard]] virtual const std::vector<TensorInfo>& outputs() const = 0;
   // A new stream; the streams of an engine may run concurrently.
   virtual std::unique_ptr<Stream> stream() = 0;
+  // What the way to the device costs; nullptr for a device of this machine.
+  [[nodiscard]] virtual const Traffic* traffic() const { return nullptr; }
   // Whether it holds whole inputs in device memory (field start_from_device), so that `keep` has an effect.
   [[nodiscard]] virtual bool keeps() const { return false; }
   // Offers an input's whole array, in the input's type, before the first call; an engine that `keeps` copies it.

@@ -115,7 +115,9 @@ void Lane::serve(BatchSource& source) {
   while (true) {
     while (under_way < depth && !closed) {
       const size_t slot = (oldest + under_way) % depth;
-      const Taken taken = source.take(slots_[slot], under_way == 0);
+      Asks asks(under_way == 0);
+      asks.ahead = under_way > 0;
+      const Taken taken = source.take(slots_[slot], asks);
       closed = taken == Taken::kClosed;
       if (taken != Taken::kBatch) break;
       started_[slot] = start(slots_[slot]);
@@ -125,11 +127,27 @@ void Lane::serve(BatchSource& source) {
       if (closed) return;
       continue;
     }
-    const int64_t now = finish(slots_[oldest], started_[oldest]);
+    int64_t now = 0;
+    try {
+      now = finish(slots_[oldest], started_[oldest]);
+    } catch (const DeviceLost&) {
+      give_back(source, oldest, under_way);
+      return;
+    }
     source.answered(slots_[oldest], service(started_[oldest], now));
     release(now);
     oldest = (oldest + 1) % depth;
     --under_way;
+  }
+}
+
+void Lane::give_back(BatchSource& source, size_t oldest, size_t count) {
+  state_.busy_since.store(0, std::memory_order_relaxed);
+  for (size_t i = 0; i < count; ++i) {
+    const Batch& batch = slots_[(oldest + i) % slots_.size()];
+    state_.in_flight.fetch_sub(static_cast<uint32_t>(batch.size()), std::memory_order_relaxed);
+    source.give_back(batch);
+    release(now_ns());
   }
 }
 

@@ -72,6 +72,8 @@ class Lane {
   int64_t finish(const Batch& batch, int64_t started);
   // Frees the slot of a batch that was finished at `now`. Returns whether no batch is in flight.
   bool release(int64_t now);
+  // Gives the batches in flight, from the oldest on, back to the source: the device is lost.
+  void give_back(BatchSource& source, size_t oldest, size_t count);
   // Time in the engine of the batch that was finished at `now`, without waiting for earlier ones.
   int64_t service(int64_t started, int64_t now);
 

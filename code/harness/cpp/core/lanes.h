@@ -26,6 +26,7 @@ class Lanes {
   [[nodiscard]] const Lane& lane(size_t index) const { return *lanes_[index]; }
   // The device's entry in run.json.
   [[nodiscard]] const DeviceSpec& device(size_t index) const { return specs_[index]; }
+  [[nodiscard]] const Engine& engine(size_t index) const { return *engines_[index]; }
   // Processors that a device's threads are bound to; empty: any.
   [[nodiscard]] const std::vector<int>& cores(size_t device) const { return cores_[device]; }
 

@@ -95,6 +95,18 @@ void SortedWork::put(const mlperf::QuerySample* samples, size_t count) {
   wait_until_taken();
 }
 
+void SortedWork::give_back(const Batch& batch) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  returned_.push_back(batch);
+  offered_.notify_all();
+}
+
+size_t SortedWork::left() const {
+  size_t out = 0;
+  for (const auto& window : windows_) out += window.batches - window.next;
+  return out;
+}
+
 Taken SortedWork::take(Batch& batch, const Asks& asks) {
   batch.clear();
   Window* window = nullptr;
@@ -102,12 +114,21 @@ Taken SortedWork::take(Batch& batch, const Asks& asks) {
   {
     std::unique_lock<std::mutex> lock(mutex_);
     while (true) {
+      if (!returned_.empty() && !asks.ahead) {
+        batch = std::move(returned_.back());
+        returned_.pop_back();
+        return Taken::kBatch;
+      }
       window = &windows_.at(current_);
       if (window->next == window->batches && windows_.at(1 - current_).next < windows_.at(1 - current_).batches) {
         current_ = 1 - current_;
         continue;
       }
-      if (window->next < window->batches) break;
+      if (window->next < window->batches) {
+        // The last batches go to lanes without any, so that none is idle while batches wait at another.
+        if (asks.ahead && left() <= takers_) return Taken::kNothing;
+        break;
+      }
       if (closed_) return Taken::kClosed;
       if (!asks.waits) return Taken::kNothing;
       ++sleeping_;

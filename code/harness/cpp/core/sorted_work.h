@@ -36,6 +36,7 @@ class SortedWork : public BatchSource {
   void wait_until_taken();
 
   Taken take(Batch& batch, const Asks& asks) override;
+  void give_back(const Batch& batch) override;
   // Nothing more will come; `take` returns kClosed.
   void close();
   // Samples offered but not yet taken.
@@ -57,6 +58,8 @@ class SortedWork : public BatchSource {
   };
 
   void sort(Window& window, const mlperf::QuerySample* samples, size_t count);
+  // Batches not yet taken. Call with the lock.
+  [[nodiscard]] size_t left() const;
 
   const std::vector<int32_t>& lengths_;
   size_t limit_;
@@ -67,6 +70,7 @@ class SortedWork : public BatchSource {
   int32_t longest_ = 0;
   std::vector<uint32_t> histogram_;
   std::array<Window, 2> windows_;
+  std::vector<Batch> returned_;  // taken again before all others
   mutable std::mutex mutex_;
   Condition offered_;
   Condition taken_;

@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/file.h"
+#include "core/traffic.h"
 
 namespace harness {
 
@@ -23,12 +24,17 @@ nlohmann::json usage_of(const Lanes& lanes, size_t device, int64_t elapsed_ns) {
     ++streams;
   }
   const int64_t share = std::min(busy_ns / std::max<int64_t>(streams, 1), elapsed_ns);
-  return {{"index", lanes.device(device).index},
-          {"name", lanes.device(device).name},
-          {"samples", samples},
-          {"batches", batches},
-          {"busy_s", static_cast<double>(share) / 1e9},
-          {"elapsed_s", static_cast<double>(elapsed_ns) / 1e9}};
+  nlohmann::json out = {{"index", lanes.device(device).index},
+                        {"name", lanes.device(device).name},
+                        {"samples", samples},
+                        {"batches", batches},
+                        {"busy_s", static_cast<double>(share) / 1e9},
+                        {"elapsed_s", static_cast<double>(elapsed_ns) / 1e9}};
+  if (const Traffic* traffic = lanes.engine(device).traffic()) {
+    out["network_s"] = static_cast<double>(traffic->network_ns() / std::max<int64_t>(streams, 1)) / 1e9;
+    out["received_bytes"] = traffic->bytes();
+  }
+  return out;
 }
 
 }  // namespace

@@ -12,5 +12,6 @@ std::shared_ptr<const EngineLoader> read_null(Reader& options);
 std::shared_ptr<const EngineLoader> read_simulated(Reader& options);
 std::shared_ptr<const EngineLoader> read_openvino(Reader& options);
 std::shared_ptr<const EngineLoader> read_tensorrt(Reader& options);
+std::shared_ptr<const EngineLoader> read_remote(Reader& options);
 
 }  // namespace harness

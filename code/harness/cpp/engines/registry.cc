@@ -58,8 +58,12 @@ constexpr Entry kTensorRtx = {"tensorrt_rtx", kReadTensorRtOptions, kNoTensorRt}
 #endif
 
 // To add an engine: a file that reads its options, and an entry here.
-constexpr std::array<Entry, 5> kEngines = {
-    {{"null", read_null, ""}, {"simulated", read_simulated, ""}, kOpenVino, kTensorRt, kTensorRtx}};
+constexpr std::array<Entry, 6> kEngines = {{{"null", read_null, ""},
+                                            {"simulated", read_simulated, ""},
+                                            {"remote", read_remote, ""},
+                                            kOpenVino,
+                                            kTensorRt,
+                                            kTensorRtx}};
 
 bool is_here(const Entry& entry) {
   return *entry.missing == '\0';

@@ -1,0 +1,136 @@
+// Answers on the way from a node, and how the last batches are shared.
+#include "core/remote.h"
+
+#include <gtest/gtest.h>
+
+#include <cstring>
+#include <string>
+#include <vector>
+
+#include "core/error.h"
+#include "core/sorted_work.h"
+#include "core/traffic.h"
+#include "core/zeromq.h"
+
+namespace harness {
+namespace {
+
+struct Answered {
+  std::vector<std::string> texts;
+  Batch batch;
+  std::vector<uint8_t> bytes;
+};
+
+Answered answered(const std::vector<std::string>& texts) {
+  Answered out;
+  out.texts = texts;
+  std::vector<mlperf::QuerySampleResponse> responses;
+  for (size_t i = 0; i < texts.size(); ++i) {
+    out.batch.add(100 + i, static_cast<uint32_t>(i), 1);
+    responses.emplace_back(0, reinterpret_cast<uintptr_t>(texts[i].data()), texts[i].size());
+  }
+  out.bytes.resize(answer_size(responses.data(), responses.size()));
+  write_answer(7, 5000, responses.data(), responses.size(), out.bytes.data());
+  return out;
+}
+
+TEST(Answer, ResponsesOfAnySizeArriveInTheBatchsOrder) {
+  const Answered sent = answered({"one", "", "seventeen letters"});
+  Answers answers;
+  read_answer(sent.batch, sent.bytes.data(), sent.bytes.size(), answers);
+  ASSERT_EQ(answers.responses.size(), 3U);
+  for (size_t i = 0; i < 3; ++i) {
+    const auto& response = answers.responses[i];
+    EXPECT_EQ(response.id, 100 + i);
+    EXPECT_EQ(std::string(reinterpret_cast<const char*>(response.data), response.size), sent.texts[i]);
+    EXPECT_EQ(response.data % 8, reinterpret_cast<uintptr_t>(sent.bytes.data()) % 8);
+  }
+  AnswerHead head;
+  std::memcpy(&head, sent.bytes.data(), sizeof(head));
+  EXPECT_EQ(head.number, 7U);
+  EXPECT_EQ(head.held_ns, 5000);
+}
+
+TEST(Answer, OneOfAnotherFormIsAnError) {
+  Answered sent = answered({"one", "two"});
+  Answers answers;
+  for (size_t size : {size_t{0}, sizeof(AnswerHead), sent.bytes.size() - 8}) {
+    EXPECT_THROW(read_answer(sent.batch, sent.bytes.data(), size, answers), Error) << size;
+  }
+  sent.bytes.resize(sent.bytes.size() + 8);
+  EXPECT_THROW(read_answer(sent.batch, sent.bytes.data(), sent.bytes.size(), answers), Error);
+  sent.batch.add(1, 2, 3);
+  try {
+    read_answer(sent.batch, sent.bytes.data(), sent.bytes.size(), answers);
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.why(), "it has 2 responses for 3 samples");
+  }
+}
+
+TEST(Keys, AnythingElseThanTwoKeysIsAnError) {
+  ::unsetenv("TEST_KEYS");
+  EXPECT_THROW(curve_keys_from("TEST_KEYS"), Error);
+  ::setenv("TEST_KEYS", "short", 1);
+  EXPECT_THROW(curve_keys_from("TEST_KEYS"), Error);
+  const std::string key(40, 'k');
+  ::setenv("TEST_KEYS", (key + " " + key).c_str(), 1);
+  EXPECT_EQ(curve_keys_from("TEST_KEYS").secret_key, key);
+}
+
+TEST(ZeroMqLibrary, OneThatIsNotThereIsNamed) {
+  try {
+    const ZeroMq zeromq("/nowhere/libzmq.so");
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.status(), Status::kMissing);
+    EXPECT_NE(error.why().find("/nowhere/libzmq.so"), std::string::npos);
+  }
+}
+
+TEST(TrafficSums, TimeThatTheNodeComputedIsNotTheNetworks) {
+  Traffic traffic;
+  traffic.add(1000, 700, 64);
+  traffic.add(500, 600, 36);  // two clocks: never negative
+  EXPECT_EQ(traffic.network_ns(), 300);
+  EXPECT_EQ(traffic.bytes(), 100U);
+}
+
+TEST(SortedWorkAhead, TheLastBatchesAreForLanesWithoutAny) {
+  const std::vector<int32_t> lengths(8, 1);
+  SortedWork work(lengths, 2, 1.0, false, 2);
+  std::vector<mlperf::QuerySample> samples;
+  for (size_t i = 0; i < 8; ++i) samples.push_back({i, i});
+  work.offer(samples.data(), samples.size());  // four batches
+  Asks ahead(false);
+  ahead.ahead = true;
+  Batch batch;
+  EXPECT_EQ(work.take(batch, ahead), Taken::kBatch);
+  EXPECT_EQ(work.take(batch, ahead), Taken::kBatch);
+  EXPECT_EQ(work.take(batch, ahead), Taken::kNothing);
+  EXPECT_EQ(work.take(batch, true), Taken::kBatch);
+  EXPECT_EQ(work.take(batch, true), Taken::kBatch);
+  EXPECT_EQ(work.take(batch, false), Taken::kNothing);
+}
+
+TEST(SortedWorkLost, ABatchThatIsGivenBackIsTakenAgainByALaneWithoutAny) {
+  const std::vector<int32_t> lengths(4, 1);
+  SortedWork work(lengths, 2, 1.0, false, 1);
+  std::vector<mlperf::QuerySample> samples;
+  for (size_t i = 0; i < 4; ++i) samples.push_back({10 + i, i});
+  work.offer(samples.data(), samples.size());
+  Batch lost;
+  Batch other;
+  ASSERT_EQ(work.take(lost, true), Taken::kBatch);
+  ASSERT_EQ(work.take(other, true), Taken::kBatch);
+  work.give_back(lost);
+  Batch again;
+  ASSERT_EQ(work.take(again, true), Taken::kBatch);
+  EXPECT_EQ(again.ids, lost.ids);
+  EXPECT_EQ(again.samples, lost.samples);
+  EXPECT_EQ(again.longest, lost.longest);
+  EXPECT_EQ(work.take(again, false), Taken::kNothing);
+}
+
+}  // namespace
+}  // namespace harness

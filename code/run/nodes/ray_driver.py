@@ -1,0 +1,386 @@
+"""Ray's side of a run over several nodes: a program of its own, in the environment of `make cluster`.
+
+It reads commands, a JSON object a line, and answers with one. It imports nothing of the harness, and the harness nothing of Ray: Ray's
+signal handlers and threads stay out of the process that the user started. It ends, with everything it started, when its standard
+input does, and so with its owner, however that ends.
+
+A node is one actor. The actor's class travels by value, because workers of Ray import no module of this project.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import statistics
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import ray_node  # beside this file, which is run by its path
+from ray_node import BLOCK, PROVING_S, Node
+
+PING_EVERY_S = 2.0
+PING_S = 10.0
+PLACING_S = 60.0
+OBJECT_STORE = 80 << 20
+"""Bytes of Ray's object store for a raylet of a local cluster: nothing large passes through it."""
+BLOCKS = 4
+PINGS = 50
+
+
+class DriverError(Exception):
+    """An error with what, why and next, as the harness prints it."""
+
+    def __init__(self, what: str, why: str = "", next_step: str = "", status: int = 4) -> None:
+        super().__init__(what)
+        self.content = {"what": what, "why": why, "next_step": next_step, "status": status}
+
+
+class Driver:
+    """The nodes of one run."""
+
+    def __init__(self) -> None:
+        import zmq
+
+        self._zmq = zmq
+        self._folder = ""
+        self._cluster: Any = None
+        self._group: Any = None
+        self._nodes: list[Any] = []
+        self._names: list[str] = []
+        self._facts: list[dict[str, Any]] = []
+        self._head = tuple(key.decode() for key in zmq.curve_keypair())
+        self._stopping = threading.Event()
+
+    def open(self, address: str, nodes: int, root: str, python: str, gpus: int) -> dict[str, Any]:
+        """Connect to the cluster, or start a local one, and place one actor on each of `nodes` nodes."""
+        usable = sorted(os.sched_getaffinity(0))
+        shares = [_share(usable, number, nodes) if address.startswith("local:") else [] for number in range(nodes)]
+        self._connect(self._start_local(nodes) if address.startswith("local:") else address, nodes)
+        self._place(nodes, gpus, root, python, shares)
+        import ray
+
+        self._facts = ray.get([one.facts.remote() for one in self._nodes], timeout=PLACING_S)
+        hosts = [one["host"] for one in self._facts]
+        self._names = [host if hosts.count(host) == 1 else f"{host}-{hosts[: i + 1].count(host)}" for i, host in enumerate(hosts)]
+        return {
+            "opened": [
+                {"name": name, "cores": cores, **fact} for name, fact, cores in zip(self._names, self._facts, shares, strict=True)
+            ],
+            "ray": ray.__version__,
+            "keys": " ".join(self._head),
+            "folder": self._folder,
+        }
+
+    def _connect(self, address: str, nodes: int) -> None:
+        import ray
+
+        os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+        try:
+            ray.init(
+                address=address,
+                namespace=f"mlperf-{os.getpid()}",
+                logging_level="ERROR",
+                log_to_driver=False,
+                configure_logging=False,
+            )
+        except Exception as error:
+            raise DriverError(
+                f"no Ray cluster answers at {address}",
+                _last_line(error),
+                "start one (`ray start --head`), correct --ray_address, or use --ray_address=local:2",
+                3,
+            ) from None
+        there = [one for one in ray.nodes() if one["Alive"] and one["Resources"].get("CPU", 0) >= 1]
+        if len(there) < nodes:
+            found = ", ".join(sorted(one["NodeManagerHostname"] for one in there)) or "none"
+            raise DriverError(
+                f"the Ray cluster has {len(there)} nodes with processors, and {nodes} are asked for",
+                f"it has {found}",
+                f"join more (`ray start --address=…`), or ask for --num_nodes={max(1, len(there))}",
+                3,
+            )
+
+    def _place(self, nodes: int, gpus: int, root: str, python: str, shares: list[list[int]]) -> None:
+        """One actor on each of so many nodes, in a placement group that goes with this process."""
+        import ray
+        from ray.util.placement_group import placement_group
+        from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
+
+        bundle = {"CPU": 1.0, **({"GPU": float(gpus)} if gpus else {})}
+        self._group = placement_group([bundle] * nodes, strategy="STRICT_SPREAD")
+        if not self._group.wait(PLACING_S):
+            raise DriverError(
+                f"the Ray cluster has no room on {nodes} nodes after {PLACING_S:.0f} s",
+                f"each needs {json.dumps(bundle)}; see `ray status`",
+                "end the other jobs, or ask for fewer nodes",
+                3,
+            )
+        ray.cloudpickle.register_pickle_by_value(ray_node)
+        actor = ray.remote(Node)
+        for number, cores in enumerate(shares):
+            where = PlacementGroupSchedulingStrategy(self._group, placement_group_bundle_index=number)
+            options = {"num_cpus": 1, "num_gpus": gpus, "max_concurrency": 8, "scheduling_strategy": where}
+            self._nodes.append(actor.options(**options).remote(root, python, cores))
+
+    def _start_local(self, nodes: int) -> str:
+        """A cluster on this machine: a head without processors, and a raylet for each node."""
+        self._folder = tempfile.mkdtemp(prefix="mlperf-ray-", dir="/tmp")  # short: it holds sockets
+        os.environ["RAY_TMPDIR"] = self._folder  # else the cluster of another run here is no longer the one of `auto`
+        from ray.cluster_utils import Cluster
+
+        common = {"object_store_memory": OBJECT_STORE, "include_dashboard": False}
+        self._cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, **common})
+        for _ in range(nodes):
+            self._cluster.add_node(num_cpus=1, object_store_memory=OBJECT_STORE)
+        self._cluster.wait_for_nodes()
+        return str(self._cluster.address)
+
+    def prove(self, asked: dict[str, Any]) -> dict[str, Any]:
+        """What every node has, with its clock offset, round trip and bandwidth to here."""
+        import ray
+
+        waiting = [one.prove.remote(asked) for one in self._nodes]
+        wires = [self._wire(i) for i in range(len(self._nodes))]
+        found = ray.get(waiting, timeout=PROVING_S)
+        return {"proofs": [{"name": n, **p, **w} for n, p, w in zip(self._names, found, wires, strict=True)]}
+
+    def _wire(self, number: int) -> dict[str, float]:
+        """Clock offset and round trip in seconds, bandwidth in bytes/s, over a socket as the run uses it."""
+        import ray
+
+        own = tuple(key.decode() for key in self._zmq.curve_keypair())
+        ip = self._facts[number]["ip"]
+        endpoint = ray.get(self._nodes[number].echo.remote(self._head[0], own, ip), timeout=PLACING_S)
+        context = self._zmq.Context()
+        client = context.socket(self._zmq.REQ)
+        client.curve_publickey, client.curve_secretkey = self._head[0].encode(), self._head[1].encode()
+        client.curve_serverkey = own[0].encode()
+        client.rcvtimeo = client.sndtimeo = 20_000
+        client.linger = 0
+        try:
+            client.connect(endpoint)
+            trips, offsets = [], []
+            for _ in range(PINGS):
+                before, clock = time.perf_counter(), time.time()
+                client.send(b"ping")
+                there = float(client.recv())
+                trips.append(time.perf_counter() - before)
+                offsets.append(there - clock - trips[-1] / 2)
+            start = time.perf_counter()
+            for _ in range(BLOCKS):
+                client.send(b"block")
+                client.recv()
+            rate = BLOCKS * BLOCK / (time.perf_counter() - start)
+            client.send(b"")
+            client.recv()
+            best = min(range(PINGS), key=lambda i: trips[i])
+            return {"offset_s": offsets[best], "round_trip_s": statistics.median(trips), "bytes_per_s": rate}
+        except self._zmq.ZMQError as error:
+            raise DriverError(
+                f"node {self._names[number]} does not answer over ZeroMQ at {endpoint}",
+                str(error),
+                "open the ports between head and nodes: ZeroMQ uses any free one",
+            ) from None
+        finally:
+            context.destroy(linger=0)
+
+    def serve(self, command: list[str], runs: list[dict[str, Any]], library: str, patience_s: float) -> dict[str, Any]:
+        """Start the harness process of every node that has a run.json; watch them from then on."""
+        import ray
+
+        keys = [tuple(key.decode() for key in self._zmq.curve_keypair()) for _ in runs]
+        waiting = []
+        for number, run in enumerate(runs):
+            variables = {
+                "HARNESS_NODE_KEYS": " ".join(keys[number]),
+                "HARNESS_HEAD_KEY": self._head[0],
+                "HARNESS_NODE_HOST": self._facts[number]["ip"],
+                "HARNESS_NODE_ZEROMQ": library,
+            }
+            waiting.append(self._nodes[number].serve.remote(command, run, variables, patience_s))
+        found = ray.get(waiting, timeout=patience_s + PLACING_S)
+        for name, one in zip(self._names, found, strict=False):
+            if "error" in one:
+                error = one["error"]
+                raise DriverError(f"node {name}: {error['what']}", error.get("why", ""), error.get("next_step", ""))
+        threading.Thread(target=self._watch, args=(len(runs),), daemon=True).start()
+        return {"serving": [{"endpoints": one["endpoints"], "key": key[0]} for one, key in zip(found, keys, strict=True)]}
+
+    def _watch(self, count: int) -> None:
+        """Report each node that is lost, once, with the reason."""
+        import ray
+
+        watched = {self._nodes[i].watch.remote(): i for i in range(count)}
+        pings: dict[int, tuple[Any, float]] = {}
+        lost: set[int] = set()
+        while not self._stopping.is_set() and len(lost) < count:
+            ended = ray.wait(list(watched), timeout=0.5)[0]
+            found = {watched.pop(one): _outcome(ray, one) for one in ended}
+            found |= {number: why for number in set(range(count)) - lost - set(found) if (why := self._ping(pings, number))}
+            for number, why in found.items():
+                if number not in lost and not self._stopping.is_set():
+                    lost.add(number)
+                    say({"lost": {"number": number, "name": self._names[number], "why": why}})
+            if not watched:
+                time.sleep(0.5)
+
+    def _ping(self, pings: dict[int, tuple[Any, float]], number: int) -> str:
+        """Ask a node's actor whether it is there, and look at its last answer. Returns why it counts as lost; '' where it does not."""
+        import ray
+
+        asked, when = pings.get(number, (None, 0.0))
+        since = time.monotonic() - when
+        if asked is not None and not ray.wait([asked], timeout=0)[0]:
+            return f"its actor has not answered for {PING_S:.0f} s: it is stopped, or cut off" if since > PING_S else ""
+        if asked is not None and (gone := _failure(ray, asked)):
+            return gone
+        if since > PING_EVERY_S:
+            pings[number] = (self._nodes[number].ping.remote(), time.monotonic())
+        return ""
+
+    def close(self) -> None:
+        """End the actors, the placement group and a local cluster with all its processes and files."""
+        self._stopping.set()
+        with contextlib.suppress(Exception):
+            import ray
+
+            if ray.is_initialized():
+                with contextlib.suppress(Exception):
+                    ray.wait([one.stop.remote() for one in self._nodes], num_returns=len(self._nodes), timeout=2)
+                for one in self._nodes:
+                    with contextlib.suppress(Exception):
+                        ray.kill(one)
+                if self._group is not None:
+                    with contextlib.suppress(Exception):
+                        ray.util.remove_placement_group(self._group)
+                ray.shutdown()
+        if self._cluster is not None:
+            with contextlib.suppress(Exception):
+                self._cluster.shutdown()
+        if self._folder:
+            end_all(self._folder)
+            shutil.rmtree(self._folder, ignore_errors=True)
+
+
+def end_all(folder: str) -> None:
+    """Kill every process of a local cluster that is left: each has the cluster's folder in its command line or environment."""
+    for _ in range(20):
+        left = [pid for pid in _pids() if pid != os.getpid() and _belongs(pid, folder.encode())]
+        for pid in left:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.kill(pid, signal.SIGKILL)
+        if not left:
+            return
+        time.sleep(0.1)
+
+
+def _pids() -> list[int]:
+    return [int(path.name) for path in Path("/proc").glob("[0-9]*")]
+
+
+def _belongs(pid: int, folder: bytes) -> bool:
+    for name in ("cmdline", "environ"):
+        with contextlib.suppress(OSError):
+            if folder in Path(f"/proc/{pid}/{name}").read_bytes():
+                return True
+    return False
+
+
+def _share(cores: list[int], number: int, nodes: int) -> list[int]:
+    """The part of this machine's processors that a node of a local cluster has; at least one, shared where there are too few."""
+    first, last = number * len(cores) // nodes, (number + 1) * len(cores) // nodes
+    return cores[first:last] or [cores[number % len(cores)]]
+
+
+def _outcome(ray: Any, reference: Any) -> str:
+    try:
+        return str(ray.get(reference, timeout=5))
+    except Exception as error:
+        return _died(error)
+
+
+def _failure(ray: Any, reference: Any) -> str:
+    try:
+        ray.get(reference, timeout=5)
+    except Exception as error:
+        return _died(error)
+    return ""
+
+
+def _died(error: Exception) -> str:
+    kind = type(error).__name__
+    if "Actor" in kind or "Node" in kind or "Worker" in kind:
+        return f"its actor or its raylet died ({kind})"
+    return f"{kind}: {_last_line(error)}"
+
+
+def _last_line(error: Exception) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[-1][:300] if lines else type(error).__name__
+
+
+_printing = threading.Lock()
+_output = sys.stdout
+
+
+def say(content: dict[str, Any]) -> None:
+    """One line to the harness."""
+    with _printing, contextlib.suppress(OSError, ValueError):
+        _output.write(json.dumps(content) + "\n")
+        _output.flush()
+
+
+def main() -> int:
+    """Carry out commands until the input ends."""
+    global _output
+    _output = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)  # Ray prints what it likes
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    driver: Driver | None = None
+    try:
+        driver = Driver()
+        for text in sys.stdin:
+            command = json.loads(text)
+            action = command.pop("do")
+            try:
+                say(getattr(driver, action)(**command))
+            except DriverError as error:
+                say({"error": error.content})
+            except Exception as error:
+                say(
+                    {
+                        "error": {
+                            "what": f"Ray: {action} failed",
+                            "why": f"{type(error).__name__}: {_last_line(error)}",
+                            "status": 4,
+                        }
+                    }
+                )
+    except ImportError as error:
+        say(
+            {
+                "error": {
+                    "what": "Ray or ZeroMQ cannot be imported",
+                    "why": str(error),
+                    "next_step": "run `make cluster`",
+                    "status": 3,
+                }
+            }
+        )
+    finally:
+        if driver is not None:
+            driver.close()
+    return 0
+
+
+if __name__ == "__main__":
+    status = main()
+    sys.stderr.flush()
+    os._exit(status)

@@ -1,0 +1,173 @@
+"""A node of a run as a Ray actor. Its class travels by value: it imports nothing of the harness, which a worker of Ray need not have."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import queue
+import shutil
+import socket
+import subprocess
+import tempfile
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+SILENCE_S = 10.0
+"""A harness process that is alive reports several times a second."""
+PROVING_S = 300.0
+BLOCK = 8 << 20
+"""Bytes of a message that measures bandwidth."""
+
+
+class Node:
+    """One node of a run, as a Ray actor: it proves the node, and owns the harness process with engines, lanes and data.
+
+    Args:
+        root: the project's folder on the node.
+        python: the interpreter of the harness's environment there.
+        cores: processors that its processes may use; [] for all.
+    """
+
+    def __init__(self, root: str, python: str, cores: list[int]) -> None:
+        self._root, self._python, self._cores = root, python, cores
+        self._child: Any = None
+        self._folder = ""
+        self._heard = time.monotonic()
+        self._lines: Any = queue.SimpleQueue()
+        self._ended = ""
+
+    def facts(self) -> dict[str, Any]:
+        """Its host, address and process."""
+        import ray
+
+        return {"host": socket.gethostname(), "ip": ray.util.get_node_ip_address(), "pid": os.getpid()}
+
+    def ping(self) -> float:
+        """The node's clock, seconds since 1970."""
+        return time.time()
+
+    def echo(self, head_key: str, own: tuple[str, str], ip: str) -> str:
+        """Answer messages of a socket with the clock until one is empty. Returns where it listens."""
+        import zmq
+        import zmq.auth.thread
+
+        context = zmq.Context()
+        guard = zmq.auth.thread.ThreadAuthenticator(context)
+        guard.start()
+
+        class Only:
+            def callback(self, _domain: str, key: bytes) -> bool:
+                return key.decode() == head_key
+
+        guard.configure_curve_callback(domain="*", credentials_provider=Only())
+        server = context.socket(zmq.REP)
+        server.curve_server = True
+        server.curve_publickey, server.curve_secretkey = own[0].encode(), own[1].encode()
+        server.linger = 0
+        port = server.bind_to_random_port(f"tcp://{ip}")
+
+        def serve() -> None:
+            block = bytes(BLOCK)
+            while server.poll(int(PROVING_S * 1000)):
+                asked = server.recv()
+                server.send(block if asked == b"block" else repr(time.time()).encode())
+                if not asked:
+                    break
+            server.close(linger=1000)
+            guard.stop()
+            context.destroy(linger=0)
+
+        threading.Thread(target=serve, daemon=True).start()
+        return f"tcp://{ip}:{port}"
+
+    def prove(self, asked: dict[str, Any]) -> dict[str, Any]:
+        """What the node has of what a run needs: the output of code.run.nodes.prove."""
+        try:
+            done = subprocess.run(
+                [self._python, "-m", "code.run.nodes.prove"],
+                input=json.dumps(asked),
+                capture_output=True,
+                text=True,
+                cwd=self._root,
+                timeout=PROVING_S,
+            )
+        except (OSError, subprocess.TimeoutExpired) as error:
+            return {"error": f"{self._python} in {self._root}: {error}"}
+        try:
+            return dict(json.loads(done.stdout.strip().splitlines()[-1]))
+        except (ValueError, IndexError):
+            words = (done.stderr.strip().splitlines() or ["it printed nothing"])[-1]
+            return {"error": f"its proof failed with exit status {done.returncode}: {words}"}
+
+    def serve(self, command: list[str], run: dict[str, Any], variables: dict[str, str], patience_s: float) -> dict[str, Any]:
+        """Start the harness process and wait until its lanes listen. Returns {"endpoints"} or {"error"}."""
+        self._folder = tempfile.mkdtemp(prefix="mlperf-node-")
+        run["output_dir"] = self._folder
+        path = Path(self._folder) / "run.json"
+        path.write_text(json.dumps(run), encoding="utf-8")
+        # The kernel ends the process with the thread that started it, so that thread stays.
+        threading.Thread(target=self._drive, args=([*command, str(path)], variables), daemon=True).start()
+        end = time.monotonic() + patience_s
+        while time.monotonic() < end:
+            try:
+                line = self._lines.get(timeout=0.2)
+            except queue.Empty:
+                if self._ended:
+                    return {"error": {"what": "its harness process ended", "why": self._ended}}
+                continue
+            if "endpoints" in line or "error" in line:
+                return dict(line)
+        return {"error": {"what": "its harness process was not ready", "why": f"{patience_s:.0f} s passed"}}
+
+    def _drive(self, command: list[str], variables: dict[str, str]) -> None:
+        if self._cores:
+            os.sched_setaffinity(0, self._cores)  # of this thread, and so of what it starts
+        reading, writing = os.pipe()
+        own = {"HARNESS_PROGRESS_FD": str(writing), "HARNESS_PARENT_PID": str(os.getpid()), **variables}
+        try:
+            with (Path(self._folder) / "stdout.txt").open("wb") as output:
+                self._child = subprocess.Popen(
+                    command,
+                    stdout=output,
+                    stderr=subprocess.STDOUT,
+                    stdin=subprocess.DEVNULL,
+                    pass_fds=(writing,),
+                    cwd=self._root,
+                    env={**os.environ, **own},
+                )
+        except OSError as error:
+            self._ended = f"{command[0]}: {error}"
+            return
+        finally:
+            os.close(writing)
+        said = ""
+        with os.fdopen(reading, "rb") as lines:
+            for text in lines:
+                self._heard = time.monotonic()
+                with contextlib.suppress(ValueError):
+                    line = json.loads(text)
+                    if "endpoints" in line or "error" in line:
+                        said = line.get("error", {}).get("what", said)
+                        self._lines.put(line)
+        status = self._child.wait()
+        how = f"killed by signal {-status}" if status < 0 else f"exit status {status}"
+        self._ended = f"{said} ({how})" if said else how
+
+    def watch(self) -> str:
+        """Waits until its harness process ends or falls silent; returns why."""
+        while not self._ended:
+            silent = time.monotonic() - self._heard
+            if silent > SILENCE_S:
+                return f"its harness process has reported nothing for {silent:.0f} s: it is stopped, or the machine is"
+            time.sleep(0.2)
+        return f"its harness process ended: {self._ended}"
+
+    def stop(self) -> None:
+        """End the harness process and remove its folder."""
+        if self._child is not None and self._child.poll() is None:
+            self._child.kill()
+        if self._folder:
+            shutil.rmtree(self._folder, ignore_errors=True)
