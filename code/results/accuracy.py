@@ -38,7 +38,8 @@ class AccuracyResult:
 
     def as_json(self) -> dict[str, object]:
         """The entry of metadata.json's `accuracy` list."""
-        return {"name": self.name, "pass": self.passed, "threshold": self.threshold, "value": self.value}
+        bound = {} if self.higher_is_better else {"most": True}
+        return {"name": self.name, "pass": self.passed, "threshold": self.threshold, "value": self.value, **bound}
 
 
 def accuracy_pass(results: Sequence[AccuracyResult]) -> bool:

@@ -99,7 +99,7 @@ def min_duration_reasons(log: LoadGenLog) -> Iterator[Reason]:
 
 
 def _offline_too_short(log: LoadGenLog, needed: float) -> Reason:
-    rate = float(log.value or 0)
+    rate = float(log.number("result_samples_per_second") or log.value or 0)  # the result itself may be in tokens/s
     expected = float(log.get("effective_target_qps") or 0)
     samples = log.sample_count or 0
     took = float(log.get("result_max_latency_ns", 0)) / 1e9

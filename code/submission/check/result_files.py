@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -62,17 +62,35 @@ def _own_targets(path: Path, content: dict[str, Any], text: Path, claim: Claim) 
     read = MEASUREMENTS.read(content, path.name, misfits) or {}
     for misfit in misfits:
         yield Finding(path, misfit, STAGE, check="measurements")
-    recorded = {entry["name"]: entry for entry in read.get("accuracy", [])}
+    recorded: dict[str, list[Mapping[str, Any]]] = {}
+    for entry in read.get("accuracy", []):
+        recorded.setdefault(entry["name"], []).append(entry)
     if not recorded or not text.is_file():
         return
     found = accuracy_text.scores(text, tuple(name for name in recorded if name in accuracy_text.PATTERNS))
     for name, value in found.items():
-        if value is None:
-            continue
-        target = recorded[name]["threshold"]
-        if value < target:
-            what = f"{name} is {value:.6g}; the target is {target:.6g}"
+        if value is not None:
+            yield from _judged(path, text, name, value, recorded[name], claim)
+
+
+def _judged(path: Path, text: Path, name: str, value: float, entries: list[Mapping[str, Any]], claim: Claim) -> Iterator[Finding]:
+    """Findings on one metric: a bound that it misses, and a value that is not the recorded one."""
+    for least, target in _bounds(entries):
+        if value < target if least else value > target:
+            what = f"{name} is {value:.6g}; the target is {'' if least else 'at most '}{target:.6g}"
             yield Finding(text, what, claim.rerun("AccuracyOnly"), check="accuracy")
-        allowed = max(1e-6 * max(1.0, abs(value)), 1.001 * accuracy_text.resolution(text, name))
-        if abs(value - recorded[name]["value"]) > allowed:
-            yield Finding(text, f"{name} is {value}, but {path.name} recorded {recorded[name]['value']}", STAGE, check="accuracy")
+    allowed = max(1e-6 * max(1.0, abs(value)), 1.001 * accuracy_text.resolution(text, name))
+    kept = entries[0]["value"]
+    if abs(value - kept) > allowed:
+        yield Finding(text, f"{name} is {value}, but {path.name} recorded {kept}", STAGE, check="accuracy")
+
+
+def _bounds(entries: list[Mapping[str, Any]]) -> Iterator[tuple[bool, float]]:
+    """(whether it is a least value, the value) of each recorded bound of a metric.
+
+    Files of earlier versions do not mark the upper one: it is the larger of two.
+    """
+    smallest = min(entry["threshold"] for entry in entries)
+    for entry in entries:
+        most = entry.get("most", len(entries) > 1 and entry["threshold"] > smallest)
+        yield not most, float(entry["threshold"])

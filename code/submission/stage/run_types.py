@@ -9,7 +9,7 @@ from code.rules.rounds import INTERACTIVE, ROUNDS
 _NUMBER = real(-1e300, 1e300)
 _COUNT = whole(0, 2**63)
 _REASON = record({}, {"what": words(), "field": words(200), "suggestion": words()})
-_SCORE = record({"name": words(100), "value": _NUMBER, "threshold": _NUMBER, "pass": flag()})
+_SCORE = record({"name": words(100), "value": _NUMBER, "threshold": _NUMBER, "pass": flag()}, {"most": flag()})
 _DEVICE = record(
     {"index": whole(0, 2**16), "name": words(200)}, {"samples": _COUNT, "batches": _COUNT, "busy_share": real(0, 1e6)}, keep=True
 )

@@ -128,9 +128,12 @@ def short(scenario: str, **values: Any) -> list[Reason]:
     return list(explain.min_duration_reasons(log_of(scenario, **found)))
 
 
-def test_an_offline_run_that_ended_too_early_needs_a_higher_expected_rate() -> None:
+@pytest.mark.parametrize("tokens", [{}, {"requested_use_token_latencies": True, "result_tokens_per_second": 90_000.0}])
+def test_an_offline_run_that_ended_too_early_needs_a_higher_expected_rate(tokens: dict[str, Any]) -> None:
+    """The expected rate is in samples/s, also where the result is in tokens/s."""
     [reason] = short(
         "Offline",
+        **tokens,
         result_samples_per_second=2000.0,
         result_query_count=1,
         generated_samples_per_query=66_000,
