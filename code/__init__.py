@@ -55,15 +55,17 @@ def _begin_process() -> None:
 
     A Python that cannot run the harness is named. While the rest is imported a signal ends the process with the status of every interrupted
     command: an exception would be taken for a failed import. The modules in OWN_SIGNALS set handlers of their own later. Bytecode is
-    kept where Python would keep none.
+    kept where Python would keep none, and large packages wait until a command needs them.
     """
     why = _unfit()
     if not why:
         for one in (signal.SIGINT, signal.SIGTERM) if OWN_SIGNALS & set(sys.orig_argv) else ():
             signal.signal(one, _interrupted)
-        from code.common import bytecode
+        from code.common import bytecode, lazily
 
         bytecode.keep()
+        if "code.main" in sys.orig_argv:
+            lazily.install()
         return
     root = Path(__file__).resolve().parents[1]
     python = Path(os.environ.get("VENV") or root / ".venv") / "bin" / "python"

@@ -12,13 +12,14 @@ import importlib.util
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, cast
-
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, cast
 
 from code.common.errors import MissingError, unknown
 from code.fields.consumer import Consumer
 from code.harness.schema.options import NoOptions, Options
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 BACKENDS: dict[str, str] = {
     "openvino": "code.backends.openvino",
@@ -38,7 +39,7 @@ CLIENTS: dict[str, str] = {"triton": "code.backends.triton.client", "apart": "co
 INSTEAD = {"openvino": "onnxruntime"}
 """A runtime that some platforms have no package of → the one that takes its place there; both are also the packages' names."""
 
-Arrays = Mapping[str, NDArray[Any]]
+Arrays: TypeAlias = "Mapping[str, NDArray[Any]]"
 
 
 @dataclass(frozen=True)

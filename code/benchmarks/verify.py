@@ -8,8 +8,6 @@ from pathlib import Path
 from typing import Literal
 
 from code.benchmarks import files
-from code.common.download import contents
-from code.common.download.record import Pinned, recorded
 from code.common.errors import HarnessError
 from code.common.files import sha256
 from code.rules.benchmark_facts import PublishedFile
@@ -34,6 +32,9 @@ def command(target: str, benchmark: str) -> str:
 
 def check_file(benchmark: str, file: PublishedFile) -> Check:
     """A published file: its size and digest, or its content and recorded digest where none is published."""
+    from code.common.download import contents
+    from code.common.download.record import Pinned, recorded
+
     path = files.place(file)
     fix = command(f"download_{file.kind}", benchmark)
     if not path.exists():

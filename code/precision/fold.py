@@ -7,13 +7,15 @@ Attention" in its documentation), and nothing may stand between the second produ
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from code.precision.pattern import Attention, attentions, linear_of
 from code.precision.view import View, named
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 FOLDED = "__folded"
 HEADS_FIRST = [0, 2, 1, 3]

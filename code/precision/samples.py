@@ -6,10 +6,9 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from code.benchmarks.benchmark import BenchmarkDefinition
 from code.common import paths
@@ -18,6 +17,9 @@ from code.common.files import require_regular
 from code.common.typed import natural
 from code.fields.consumer import Consumer
 from code.harness.python.datasets import Dataset, open_dataset
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 SEED = 20250
 

@@ -7,13 +7,15 @@ tensor's DequantizeLinear in fp32, with a Cast between it and the product. Weigh
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
 from code.precision.opset import at_least_opset
 from code.precision.view import View
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 LARGEST = {"int8": 127.0, "fp8": 448.0}
 """Precision → its largest number; fp8 is E4M3FN (Micikevicius et al., FP8 Formats for Deep Learning, 2022)."""
@@ -24,7 +26,7 @@ SMALLEST_SCALE = 2.0**-14
 FP8_OPSET = 19
 QUANTISING = ("QuantizeLinear", "DequantizeLinear")
 
-Weights = dict[str, NDArray[np.float32]]
+Weights: TypeAlias = "dict[str, NDArray[np.float32]]"
 """Name of a rounded weight's initializer → its values in fp32."""
 
 

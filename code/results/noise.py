@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from code.machine.nvml import POWER_CAP, SLOWDOWNS
 from code.results.telemetry import Floats, Telemetry, summary
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 BIN_S = 1.0
 GAP_BINS = 2

@@ -11,18 +11,20 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
 from code.common import npyfile
 from code.results.loadgen_log import LoadGenLog
 from code.telemetry.source import FILE
 
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
 ZONES_S = 900
 """Time zones differ by multiples of this."""
-Floats = NDArray[np.float64]
+Floats: TypeAlias = "NDArray[np.float64]"
 CPU = re.compile(r"cpu(\d+)_busy_s_total")
 
 

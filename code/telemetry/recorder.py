@@ -9,13 +9,16 @@ from array import array
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from code.common.files import atomic_write
 from code.telemetry import gpus, own, processors
 from code.telemetry.source import FILE, Opener, Source, Watched
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 BUDGET = 0.004
 """Share of one core that sampling may take: beyond it, readings are taken less often."""

@@ -9,14 +9,16 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
 from code.backends.base import EngineSpec
 from code.common.errors import RunError, last_words
 from code.harness.schema.datasets import GenerationSpec
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 WAIT_S = 0.05
 """Seconds that the driving thread waits in `advance` when no request is pending."""

@@ -10,10 +10,9 @@ import queue
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from code.backends.base import Arrays, EngineSpec
 from code.backends.triton import package
@@ -21,8 +20,11 @@ from code.backends.triton.config import TYPES
 from code.common.errors import MissingError, RunError, UsageError
 from code.harness.schema.options import TritonOptions
 
-NUMPY = {"FP32": np.float32, "UINT8": np.uint8, "INT8": np.int8, "INT32": np.int32, "INT64": np.int64, "BOOL": np.bool_}
-NUMPY |= {"FP16": np.float16, "FP64": np.float64}
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+NUMPY = {"FP32": "float32", "UINT8": "uint8", "INT8": "int8", "INT32": "int32", "INT64": "int64", "BOOL": "bool"}
+NUMPY |= {"FP16": "float16", "FP64": "float64"}
 SHM = Path("/dev/shm")  # nosec B108  # regions of system shared memory
 QUIET = {"GRPC_VERBOSITY": "NONE", "GLOG_minloglevel": "3"}
 """gRPC would print warnings of its own beside the harness's errors."""
@@ -286,7 +288,7 @@ def _remote(listed: Sequence[Mapping[str, Any]]) -> list[Remote]:
 
 
 def _datatype(dtype: Any) -> str:
-    return next(name for name, one in NUMPY.items() if one is dtype)
+    return next(name for name, one in NUMPY.items() if one == dtype)
 
 
 BACKEND = Client()

@@ -10,7 +10,6 @@ from code.benchmarks import files
 from code.benchmarks.gptj import cnndm, facts, fetching, inputs, preprocess
 from code.benchmarks.text import sentences
 from code.benchmarks.verify import Check, check_file, checked, command
-from code.common.download.record import recorded
 from code.common.errors import RunError
 from code.common.files import sha256
 
@@ -45,6 +44,8 @@ def _articles(path: Path) -> str:
 
 def _checkpoint(folder: Path) -> str:
     """Every file against MLCommons' list where it is there, else against the digest recorded when it was fetched."""
+    from code.common.download.record import recorded
+
     fetching.require_checkpoint(folder)
     listed = fetching.listed_digests(files.place(facts.METADATA[1]))
     known = 0

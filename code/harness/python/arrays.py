@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
-
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any
 
 from code.common import npyfile
 from code.common.errors import MissingError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 
 def open_array(path: Path) -> NDArray[Any]:

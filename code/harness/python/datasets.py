@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
 from code.backends.base import Arrays, Stream
 from code.common.errors import MissingError, UsageError
@@ -15,6 +14,9 @@ from code.harness.python.arrays import open_array
 from code.harness.python.volumes import VolumeDataset
 from code.harness.schema import datasets as schema
 from code.harness.schema.datasets import DatasetSpec, SequenceData
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 
 class Dataset(Protocol):

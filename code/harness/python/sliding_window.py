@@ -9,13 +9,16 @@ and their memory is reused. So a case needs three floats per voxel of one window
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
 from code.harness.python.windows import Windows
 
-Infer = Callable[[NDArray[np.float32]], NDArray[np.float32]]
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+Infer: TypeAlias = "Callable[[NDArray[np.float32]], NDArray[np.float32]]"
 """The network: windows [n, 1, d, h, w] → scores [n, classes, d, h, w]; the next call may overwrite them."""
 
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from code.backends.base import Arrays, Stream
 from code.common.errors import MissingError, RunError
@@ -15,6 +14,9 @@ from code.harness.python.arrays import open_array
 from code.harness.python.sliding_window import SlidingWindow
 from code.harness.python.windows import Windows
 from code.harness.schema.datasets import VolumeData
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 
 class VolumeDataset:

@@ -6,13 +6,15 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
 from code.common import npyfile
 from code.results.loadgen_log import LoadGenLog
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 BATCHES_FILE = "batches.npy"
 INTERVALS_FILE = "intervals.npy"
@@ -26,7 +28,7 @@ _MS_PER_NS = 1e-6
 _TRACE_LIMIT = 512 * 2**20
 _TRACED_SAMPLE = re.compile(rb'"ph":\s*"b".*?"query_seq":\s*(\d+).*?"complete_ns":\s*(\d+)')
 
-Floats = NDArray[np.float64]
+Floats: TypeAlias = "NDArray[np.float64]"
 
 
 @dataclass(frozen=True)
