@@ -34,6 +34,7 @@ ALLOWED = {
     "code/fields/field.py": "an example in an error message",
     "code/actions/__init__.py": "an example command",
     "code/actions/add_system.py": "an example command",
+    "code/actions/nodes.py": "an example command",
     "code/plan/request.py": "an example command",
     "code/preflight/storage.py": "an example command",
     "code/submission/stage/candidates.py": "an example command",
