@@ -295,7 +295,7 @@ def test_a_dry_run_is_never_staged(measured: Path) -> None:
     sealed(measured, power={"watts": 1.0, "dry_run": True})
     found, notes = candidates.from_logs(root)
     assert not found and any("dry runs, whose power is made up, cannot be staged" in one.what for one in notes)
-    with pytest.raises(UsageError, match="is no result"):
+    with pytest.raises(UsageError, match="is not a result"):
         candidates.from_logs(root, [str(measured)])
 
 
