@@ -443,6 +443,8 @@ lint_tensorrt: packages_dev ## Type-check the TensorRT path against TensorRT's o
 
 # All tests of tests/fuzz are for `make test_full`; without them Hypothesis is not even imported.
 ON_CORES = -n auto --maxprocesses=8 --dist
+# A fifth of the time of those in process goes by in waiting, so that one more at once than there are cores uses the cores.
+AND_ONE_MORE = PYTEST_XDIST_AUTO_NUM_WORKERS=$$(($$(getconf _NPROCESSORS_ONLN) + 1))
 .PHONY: test
 test: packages_dev link_dirs ## Run the tests (select with TEST_ARGS="-k …")
 ifneq ($(strip $(value TEST_ARGS)),)
@@ -450,7 +452,7 @@ ifneq ($(strip $(value TEST_ARGS)),)
 else
 	@status=0; \
 	echo "Tests in process, on several cores …"; \
-	( $(PYTHON) -m pytest $(ON_CORES) worksteal --ignore=tests/e2e --ignore=tests/fuzz -m "not container and not full" ) || status=$$?; \
+	( $(AND_ONE_MORE) $(PYTHON) -m pytest $(ON_CORES) worksteal --ignore=tests/e2e --ignore=tests/fuzz -m "not container and not full" ) || status=$$?; \
 	echo "Tests that run make, on several cores …"; \
 	( $(PYTHON) -m pytest $(ON_CORES) loadfile -m "e2e and not alone and not container and not full" tests/e2e ) || status=$$?; \
 	echo "Tests that measure speed, one at a time …"; \

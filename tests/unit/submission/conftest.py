@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -17,10 +18,16 @@ from tests.unit.submission.made import SETTINGS, SYSTEM_ID, description, sealed,
 
 def write_pairs(root: Path) -> None:
     """A shortened pair of each scenario, as a log folder has them."""
-    for scenario in SETTINGS:
-        parent = root / "2026.01.01-00.00.00" / SYSTEM_ID / "bert-99"
-        write_run(parent / scenario, scenario, "PerformanceOnly")
-        write_run(parent / f"{scenario}.2", scenario, "AccuracyOnly")
+    parent = root / "2026.01.01-00.00.00" / SYSTEM_ID / "bert-99"
+    names = {"PerformanceOnly": "{}", "AccuracyOnly": "{}.2"}
+    with ThreadPoolExecutor(3) as several:  # LoadGen mostly waits
+        made = [
+            several.submit(write_run, parent / name.format(scenario), scenario, mode)
+            for scenario in SETTINGS
+            for mode, name in names.items()
+        ]
+    for one in made:
+        one.result()
 
 
 @pytest.fixture(scope="session")
