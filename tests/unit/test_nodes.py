@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -298,6 +300,7 @@ def test_the_results_have_each_nodes_share_and_what_the_network_took(tmp_path: P
 
 
 def test_a_harness_process_that_ends_or_falls_silent_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RAY_TMPDIR", str(tmp_path))
     node = ray_node.Node(str(tmp_path), "python3", [])
     said = node.serve(["/nowhere/harness"], {}, {}, 5)
     assert "/nowhere/harness" in said["error"]["why"]
@@ -310,6 +313,18 @@ def test_a_harness_process_that_ends_or_falls_silent_is_noticed(tmp_path: Path, 
     monkeypatch.setattr(ray_node, "SILENCE_S", 0.1)
     assert "has reported nothing" in node.watch()
     node.stop()
+    assert len(list(tmp_path.glob("mlperf-node-*"))) == 1, "that of the first node, which was never stopped"
+
+
+def test_the_folder_of_a_killed_actor_is_removed_by_the_next(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RAY_TMPDIR", str(tmp_path))
+    ended = subprocess.Popen(["true"])
+    ended.wait()
+    left, alive = (tmp_path / f"mlperf-node-{pid}-x" for pid in (ended.pid, os.getpid()))
+    for folder in (left, alive):
+        folder.mkdir()
+    own = Path(ray_node.own_folder())
+    assert own.parent == tmp_path and own.is_dir() and alive.is_dir() and not left.exists()
 
 
 def test_a_proof_is_of_this_machine(tmp_path: Path) -> None:

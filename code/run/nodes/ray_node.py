@@ -18,8 +18,19 @@ from typing import Any
 SILENCE_S = 10.0
 """A harness process that is alive reports several times a second."""
 PROVING_S = 300.0
+FOLDER = "mlperf-node"
 BLOCK = 8 << 20
 """Bytes of a message that measures bandwidth."""
+
+
+def own_folder() -> str:
+    """A folder for this process, in the folder of a local cluster, which goes with it; those of killed actors are removed."""
+    parent = Path(os.environ.get("RAY_TMPDIR") or tempfile.gettempdir())
+    for left in parent.glob(f"{FOLDER}-*-*"):
+        pid = left.name.split("-")[2]
+        if pid.isdigit() and not Path(f"/proc/{pid}").exists() and left.stat().st_uid == os.getuid():
+            shutil.rmtree(left, ignore_errors=True)
+    return tempfile.mkdtemp(prefix=f"{FOLDER}-{os.getpid()}-", dir=parent)
 
 
 class Node:
@@ -104,7 +115,7 @@ class Node:
 
     def serve(self, command: list[str], run: dict[str, Any], variables: dict[str, str], patience_s: float) -> dict[str, Any]:
         """Start the harness process and wait until its lanes listen. Returns {"endpoints"} or {"error"}."""
-        self._folder = tempfile.mkdtemp(prefix="mlperf-node-")
+        self._folder = own_folder()
         run["output_dir"] = self._folder
         path = Path(self._folder) / "run.json"
         path.write_text(json.dumps(run), encoding="utf-8")
