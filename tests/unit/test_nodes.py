@@ -316,14 +316,13 @@ def test_a_harness_process_that_ends_or_falls_silent_is_noticed(tmp_path: Path, 
     assert len(list(tmp_path.glob("mlperf-node-*"))) == 1, "that of the first node, which was never stopped"
 
 
-def test_the_folder_of_a_killed_actor_is_removed_by_the_next(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("RAY_TMPDIR", str(tmp_path))
+def test_the_folder_of_a_killed_actor_is_removed_by_the_next(tmp_path: Path) -> None:
     ended = subprocess.Popen(["true"])
     ended.wait()
     left, alive = (tmp_path / f"mlperf-node-{pid}-x" for pid in (ended.pid, os.getpid()))
     for folder in (left, alive):
         folder.mkdir()
-    own = Path(ray_node.own_folder())
+    own = Path(ray_node.own_folder(ray_node.FOLDER, tmp_path))
     assert own.parent == tmp_path and own.is_dir() and alive.is_dir() and not left.exists()
 
 

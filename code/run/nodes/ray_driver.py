@@ -16,7 +16,6 @@ import shutil
 import signal
 import statistics
 import sys
-import tempfile
 import threading
 import time
 from pathlib import Path
@@ -25,6 +24,8 @@ from typing import Any
 import ray_node  # beside this file, which is run by its path
 from ray_node import BLOCK, PROVING_S, Node
 
+CLUSTER = "mlperf-ray"
+"""What the folder of a local cluster is called."""
 PING_EVERY_S = 2.0
 PING_S = 10.0
 PLACING_S = 60.0
@@ -131,7 +132,7 @@ class Driver:
 
     def _start_local(self, nodes: int) -> str:
         """A cluster on this machine: a head without processors, and a raylet for each node."""
-        self._folder = tempfile.mkdtemp(prefix="mlperf-ray-", dir="/tmp")  # short: it holds sockets
+        self._folder = ray_node.own_folder(CLUSTER, Path("/tmp"))  # short: it holds sockets
         os.environ["RAY_TMPDIR"] = self._folder  # else the cluster of another run here is no longer the one of `auto`
         from ray.cluster_utils import Cluster
 

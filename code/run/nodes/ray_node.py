@@ -23,14 +23,13 @@ BLOCK = 8 << 20
 """Bytes of a message that measures bandwidth."""
 
 
-def own_folder() -> str:
-    """A folder for this process, in the folder of a local cluster, which goes with it; those of killed actors are removed."""
-    parent = Path(os.environ.get("RAY_TMPDIR") or tempfile.gettempdir())
-    for left in parent.glob(f"{FOLDER}-*-*"):
-        pid = left.name.split("-")[2]
-        if pid.isdigit() and not Path(f"/proc/{pid}").exists() and left.stat().st_uid == os.getuid():
-            shutil.rmtree(left, ignore_errors=True)
-    return tempfile.mkdtemp(prefix=f"{FOLDER}-{os.getpid()}-", dir=parent)
+def own_folder(name: str, parent: Path) -> str:
+    """A folder for this process, called by its number; those of the same name whose processes were killed are removed."""
+    for left in parent.glob(f"{name}-*-*"):
+        pid = left.name.removeprefix(f"{name}-").split("-")[0]
+        if pid.isdigit() and not Path(f"/proc/{pid}").exists():
+            shutil.rmtree(left, ignore_errors=True)  # another account's stays
+    return tempfile.mkdtemp(prefix=f"{name}-{os.getpid()}-", dir=parent)
 
 
 class Node:
@@ -115,7 +114,8 @@ class Node:
 
     def serve(self, command: list[str], run: dict[str, Any], variables: dict[str, str], patience_s: float) -> dict[str, Any]:
         """Start the harness process and wait until its lanes listen. Returns {"endpoints"} or {"error"}."""
-        self._folder = own_folder()
+        # In the folder of a local cluster, which goes with it.
+        self._folder = own_folder(FOLDER, Path(os.environ.get("RAY_TMPDIR") or tempfile.gettempdir()))
         run["output_dir"] = self._folder
         path = Path(self._folder) / "run.json"
         path.write_text(json.dumps(run), encoding="utf-8")
