@@ -33,7 +33,7 @@ def results(logs: Path) -> list[tuple[dict[str, Any], dict[str, Any]]]:
 
 
 @pytest.mark.alone
-@pytest.mark.parametrize("system", ["A100_SXM4_40GBx8", "ND_H100_v5"])
+@pytest.mark.parametrize("system", ["A100_SXM4_40GBx8", pytest.param("ND_H100_v5", marks=pytest.mark.full)])
 def test_eight_devices_share_the_work_evenly_in_offline_and_server(system: str, project: Path, tmp_path: Path) -> None:
     # In 3 s a device computes a dozen of the config's own batches, so that one more would be a tenth.
     done = run(project, tmp_path, "--scenarios=offline,server", f"--system={system}", "--gpu_batch_size=bert:128")

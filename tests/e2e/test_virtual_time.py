@@ -47,7 +47,7 @@ def marked(numbers: list[int]) -> Any:
     return pytest.param(numbers, marks=marks, id="-".join(map(str, numbers)))
 
 
-@pytest.mark.parametrize("numbers", map(marked, pieces(20)))
+@pytest.mark.parametrize("numbers", [marked(piece) for piece in pieces(20)])
 def test_virtual_time_has_the_latencies_of_real_time(numbers: list[int], project: Path, tmp_path: Path) -> None:
     with ThreadPoolExecutor(PIECE) as pool:
         problems = list(pool.map(lambda number: compared(number, harness(project), tmp_path), numbers))
