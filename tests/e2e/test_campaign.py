@@ -106,6 +106,6 @@ def test_stop_ends_the_run_that_goes_on_and_a_second_writer_is_refused(project: 
     output = first.communicate(timeout=60)[0]
     assert "was stopped" in output and first.returncode == 2
     assert not results(state) and not list(logs.rglob("metadata.json"))
-    status = ["make", "campaign_status", f"FILE={file}", f"RUN_ARGS=--campaign_dir={state} --json"]
+    status = ["make", "--no-print-directory", "campaign_status", f"FILE={file}", f"RUN_ARGS=--campaign_dir={state} --json"]
     (found,) = json.loads(subprocess.run(status, cwd=project, capture_output=True, text=True, timeout=60).stdout)
     assert found["interrupted"] == 1 and found["waiting"] == 11 and not found["active"]

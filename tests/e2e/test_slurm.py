@@ -15,7 +15,7 @@ import pytest
 from tests.e2e import slurm_cluster
 from tests.e2e.slurm_cluster import ended, said
 
-pytestmark = [pytest.mark.e2e, pytest.mark.full, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.e2e, pytest.mark.full, pytest.mark.long, pytest.mark.timeout(900)]
 SHORT = "--model_variant=tiny --min_duration=500 --min_query_count=64"
 
 
