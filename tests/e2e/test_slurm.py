@@ -64,7 +64,7 @@ def test_an_array_makes_each_run_once_also_when_it_is_preempted(project: Path, s
     assert running, "nothing to preempt"
     said("scontrol", "requeue", running[0], variables=slurm)
     ended(job, slurm, 600)
-    status = ["make", "campaign_status", f"FILE={file}", f"RUN_ARGS=--campaign_dir={state} --json"]
+    status = ["make", "--no-print-directory", "campaign_status", f"FILE={file}", f"RUN_ARGS=--campaign_dir={state} --json"]
     done = subprocess.run(
         status, cwd=project, capture_output=True, text=True, timeout=60, env={**os.environ, "LOG_DIR": str(logs)}
     )
@@ -81,7 +81,7 @@ def test_a_fleet_names_its_nodes_by_slurm(project: Path, slurm: dict[str, str], 
     )
     job = submit(project, slurm, f"FILE={file}", f"RUN_ARGS=--campaign_dir={state}", LOG_DIR=str(logs))
     assert "JobState=COMPLETED" in ended(job, slurm, 400)
-    command = ["make", "fleet", f"FILE={file}", f"RUN_ARGS=--campaign_dir={state} --report_dir={tmp_path / 'report'} --json"]
+    command = ["make", "--no-print-directory", "fleet", f"FILE={file}", f"RUN_ARGS=--campaign_dir={state} --report_dir={tmp_path / 'report'} --json"]
     done = subprocess.run(
         command, cwd=project, capture_output=True, text=True, timeout=60, env={**os.environ, "LOG_DIR": str(logs)}
     )
