@@ -81,7 +81,8 @@ def test_a_fleet_names_its_nodes_by_slurm(project: Path, slurm: dict[str, str], 
     )
     job = submit(project, slurm, f"FILE={file}", f"RUN_ARGS=--campaign_dir={state}", LOG_DIR=str(logs))
     assert "JobState=COMPLETED" in ended(job, slurm, 400)
-    command = ["make", "--no-print-directory", "fleet", f"FILE={file}", f"RUN_ARGS=--campaign_dir={state} --report_dir={tmp_path / 'report'} --json"]
+    words = f"RUN_ARGS=--campaign_dir={state} --report_dir={tmp_path / 'report'} --json"
+    command = ["make", "--no-print-directory", "fleet", f"FILE={file}", words]
     done = subprocess.run(
         command, cwd=project, capture_output=True, text=True, timeout=60, env={**os.environ, "LOG_DIR": str(logs)}
     )
