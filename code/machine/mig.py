@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
-from code.machine.nvml import asked
+from code.machine.nvml import asked, asked_of_nvml
 
 MOST = 16
 """More instances of one profile than any GPU has."""
@@ -24,21 +24,7 @@ def query() -> dict[str, Any]:
     {"absent": why} without the package or the driver's library; {"error": why} if NVML fails; otherwise {"gpus": [...]}. Of a GPU
     that has no MIG mode `current` is null. `refused` says why instances could not be listed: that needs the right to change them.
     """
-    try:
-        import pynvml
-    except ImportError as error:
-        return {"absent": f"the Python package nvidia-ml-py is not installed ({error})"}
-    try:
-        pynvml.nvmlInit()
-    except pynvml.NVMLError as error:
-        kind = "absent" if error.value == pynvml.NVML_ERROR_LIBRARY_NOT_FOUND else "error"
-        return {kind: str(error)}
-    try:
-        return {"gpus": [_gpu(pynvml, index) for index in range(pynvml.nvmlDeviceGetCount())]}
-    except pynvml.NVMLError as error:
-        return {"error": str(error)}
-    finally:
-        pynvml.nvmlShutdown()
+    return asked_of_nvml(lambda nvml: {"gpus": [_gpu(nvml, index) for index in range(nvml.nvmlDeviceGetCount())]})
 
 
 def _gpu(nvml: Any, index: int) -> dict[str, Any]:

@@ -35,6 +35,11 @@ def query() -> dict[str, Any]:
     {"absent": why} without the package or the driver's library; {"error": why} if NVML fails; otherwise
     {"driver_version", "cuda_version", "nvml_version", "gpus": [...]}. A value that a GPU does not report is null.
     """
+    return asked_of_nvml(lambda nvml: _Reader(nvml).machine())
+
+
+def asked_of_nvml(read: Callable[[Any], dict[str, Any]]) -> dict[str, Any]:
+    """What `read` makes of NVML, which is open for it; {"absent": why} or {"error": why} where there is none or it fails."""
     try:
         import pynvml
     except ImportError as error:
@@ -45,7 +50,7 @@ def query() -> dict[str, Any]:
         kind = "absent" if error.value == pynvml.NVML_ERROR_LIBRARY_NOT_FOUND else "error"
         return {kind: str(error)}
     try:
-        return _Reader(pynvml).machine()
+        return read(pynvml)
     except pynvml.NVMLError as error:
         return {"error": str(error)}
     finally:

@@ -26,13 +26,7 @@ def highest_valid(most: float, is_valid: Callable[[float], bool], least: float =
         high, rate = rate, (rate / 2 if rate == floor else max(floor, rate / 2))
     if low == 0.0:
         return None
-    while high - low > close * most:
-        middle = (low + high) / 2
-        if is_valid(middle):
-            low = middle
-        else:
-            high = middle
-    return low
+    return _between(low, high, is_valid, lambda _: close * most)
 
 
 FIRST_STEP = 0.04
@@ -61,7 +55,12 @@ def near_prediction(
                 return None
             rate = max(floor, rate * (1 - step))
         step = min(2 * step, 0.5)
-    while high - low > close * high:
+    return _between(low, high, is_valid, lambda invalid: close * invalid)
+
+
+def _between(low: float, high: float, is_valid: Callable[[float], bool], apart: Callable[[float], float]) -> float:
+    """The highest VALID rate between a VALID and an INVALID one, to within what `apart` says of the lowest INVALID one."""
+    while high - low > apart(high):
         middle = (low + high) / 2
         if is_valid(middle):
             low = middle
