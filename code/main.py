@@ -24,6 +24,7 @@ from code.common.signals import SIGNALS
 from code.plan.reads import prints_json
 from code.plan.request import parse
 from code.plan.selection import use_configs
+from configs.loading import use_folder
 
 INTERRUPTED_STATUS = 130
 MAKE_VARIABLES = frozenset(
@@ -57,7 +58,8 @@ MAKE_VARIABLES = frozenset(
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run the command line and return the exit status (documentation/commands.md)."""
+    """Run the command line and return the exit status (documentation/commands.md). The process is left as it was found."""
+    argv = sys.argv[:]
     try:
         arguments = expanded(arguments)
         sys.argv[1:] = arguments  # recorded in provenance.json as the command
@@ -67,11 +69,11 @@ def main(arguments: Sequence[str]) -> int:
             console.say(usage(actions.names()))
             return 0
         request = parse(arguments)
-        console.for_programs(bool(request["json"]) and prints_json(request["action"], bool(request["dry_run"])))
         for warning in request.warnings:
             console.warn(warning)
         use_configs(request)
-        with _engines_in(request["engine_dir"]):
+        program = bool(request["json"]) and prints_json(request["action"], bool(request["dry_run"]))
+        with console.for_programs(program), _engines_in(request["engine_dir"]):
             return actions.load(request["action"]).perform(Context(request))
     except KeyboardInterrupt:
         return _interrupted()
@@ -88,6 +90,9 @@ def main(arguments: Sequence[str]) -> int:
         if sys.gettrace() is not None or "--verbose" in arguments:
             raise
         return _internal(error)
+    finally:
+        sys.argv[:] = argv
+        use_folder(None)
 
 
 @contextmanager

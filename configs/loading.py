@@ -83,7 +83,9 @@ def roots() -> list[Path]:
 def use_folder(folder: Path | None) -> None:
     """Read configs of a folder before the project's own; None for those alone. What was loaded from elsewhere is forgotten."""
     wanted = [str(folder)] if folder else []
-    given = [path for path in configs.__path__ if path not in _folders]
+    given = list(configs.__path__)
+    if given[: len(_folders)] == _folders:  # not every entry of that name: the project's own folder may have been given
+        del given[: len(_folders)]
     if [*wanted, *given] != list(configs.__path__):
         configs.__path__[:] = [*wanted, *given]
         forget()

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import random
 from collections import Counter
+from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests import left_behind
 from tests.surroundings import LIKE_A_USER, ROOT, Surroundings, differences, seen
 
 REFERENCE_ABSENT = (
@@ -40,12 +43,21 @@ class House:
         self.worker = worker
         self.left_out: dict[str, int] = {}
         self.builds = False
+        self.process: dict[str, Any] = {}
         self.touched: list[str] = []
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
         """BUILD_DIR, HOME and caches of the test's own, before its fixtures of any scope are made."""
         self.surroundings.enter(item)
+        self.process = left_behind.state()
+
+    @pytest.hookimpl(wrapper=True, trylast=True)
+    def pytest_runtest_teardown(self, item: pytest.Item) -> Generator[None, None, None]:
+        """Fail a test that leaves its process in another state, which a test after it would meet."""
+        yield
+        if lines := left_behind.changed(self.process):
+            pytest.fail("this test leaves to the next: " + "; ".join(lines), pytrace=False)
 
     def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
         """Leave out tests on reference data, official scripts or a whole product where there are none, and say so once."""
@@ -57,6 +69,8 @@ class House:
                 reasons[item] = OFFICIAL_ABSENT
             elif absent := item.get_closest_marker("absent"):
                 reasons[item] = str(absent.args[0])
+        if (seed := config.getoption("order_seed")) is not None:
+            items[:] = mixed(items, seed)
         self.left_out = dict(Counter(reasons.values()))
         config.hook.pytest_deselected(items=list(reasons))
         items[:] = [item for item in items if item not in reasons]
@@ -97,6 +111,21 @@ class House:
     def pytest_unconfigure(self) -> None:
         """Remove what the tests have written."""
         self.surroundings.leave()
+
+
+def mixed(items: list[pytest.Item], seed: int) -> list[pytest.Item]:
+    """Tests in a random order, the same one for the same seed: first the files, then those of each file, which share fixtures."""
+    order = random.Random(seed)
+    files: dict[Path, list[pytest.Item]] = {}
+    for item in items:
+        files.setdefault(item.path, []).append(item)
+    names = order.sample(sorted(files), len(files))
+    return [item for name in names for item in order.sample(files[name], len(files[name]))]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the option that mixes the tests."""
+    parser.addoption("--order-seed", type=int, default=None, help="run the tests in a random order, the one of this seed")
 
 
 def pytest_configure(config: pytest.Config) -> None:

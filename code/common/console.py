@@ -12,7 +12,7 @@ import io
 import json
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -35,9 +35,14 @@ class _Reader:
     program = False
 
 
-def for_programs(yes: bool) -> None:
-    """Whether standard output is for a program: `say` and tables then go to standard error."""
-    _Reader.program = yes
+@contextlib.contextmanager
+def for_programs(yes: bool) -> Iterator[None]:
+    """Whether standard output is for a program while this lasts: `say` and tables then go to standard error."""
+    before, _Reader.program = _Reader.program, yes
+    try:
+        yield
+    finally:
+        _Reader.program = before
 
 
 def emit(content: object) -> None:

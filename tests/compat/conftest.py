@@ -97,5 +97,6 @@ def drop_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[DropIn]
     loading.forget()
     KnownSystem.forget()
     yield DropIn(root)
+    loading.use_folder(None)
     loading.forget()
     KnownSystem.forget()

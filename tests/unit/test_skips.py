@@ -83,5 +83,5 @@ def test_tests_of_what_is_absent_are_left_out_in_one_line() -> None:
     items = [Item(markers={"absent": mark}), Item(markers={}), Item(markers={"absent": mark})]
     kept = items[1]
     hook = SimpleNamespace(pytest_deselected=lambda items: deselected.extend(items))
-    house.pytest_collection_modifyitems(SimpleNamespace(hook=hook), items)  # type: ignore[arg-type]
+    house.pytest_collection_modifyitems(SimpleNamespace(hook=hook, getoption=lambda _name: None), items)  # type: ignore[arg-type]
     assert items == [kept] and len(deselected) == 2 and house.left_out == {"no server; `make server`": 2}

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+import configs
 from code import actions
 from code.actions import EachWorkload
 from code.common import console, paths
@@ -21,6 +22,7 @@ from code.main import main
 from code.plan.make_targets import targets
 from code.plan.reads import FIELDS_READ_BY, PLANNING, READ_BY, READ_BY_AS_WELL, options_of
 from code.results.report import Outcome, ReportRow, last_line
+from tests import left_behind
 from tests.unit.reading import _subscripts
 from tests.unit.shell_pty import ESCAPES, Shell
 
@@ -111,16 +113,23 @@ def test_an_option_that_an_action_ignores_is_named(capsys: pytest.CaptureFixture
 
 
 def test_json_is_all_of_standard_output(capsys: pytest.CaptureFixture[str]) -> None:
-    console.for_programs(True)
-    try:
+    with console.for_programs(True):
         console.say("a line for people")
         console.table("Title", ("A",), [("b",)])
         console.emit({"a": 1})
-    finally:
-        console.for_programs(False)
     shown = capsys.readouterr()
     assert json.loads(shown.out) == {"a": 1}
     assert "a line for people" in shown.err and " A\n" in shown.err
+
+
+def test_a_command_leaves_its_process_as_it_was(capsys: pytest.CaptureFixture[str], project: Path) -> None:
+    before, folders = left_behind.state(), list(configs.__path__)
+    assert main(["--action=list_engines", "--json", f"--config_dir={project / 'configs'}"]) == 0
+    assert main(["--action=list_engines", "--json", "--system=no_such"]) in (0, 2)
+    assert left_behind.changed(before) == [] and list(configs.__path__) == folders
+    capsys.readouterr()
+    console.say("a line for people")
+    assert capsys.readouterr().out == "a line for people\n"
 
 
 def row(folder: Path) -> ReportRow:
