@@ -186,11 +186,12 @@ def _judge(
             print(f"not executed: {path}:{one.line}: {one.what}", flush=True)
         else:
             waiting.append(((path, one), 20 + 5 * seconds, _task(path, one, files, names, end)))
+    partly = {path for path in work if set(tests.get(path, {})) - set(known)}
 
     def done(name: tuple[str, Mutant], answer: dict[str, Any]) -> None:
         path, one = name
-        if answer["status"] == "untried":
-            found[path].untried += 1
+        if answer["status"] == "untried" or (answer["status"] == 0 and path in partly):
+            found[path].untried += 1  # of one that nothing noticed, too: a test file that was left out might
         elif answer["status"] == 0:
             found[path].survived.append(one)
             print(f"not noticed: {path}:{one.line}: {one.what}", flush=True)
@@ -252,7 +253,7 @@ def _report(found: dict[str, Tally], patterns: dict[str, int], out: Path) -> int
     print(f"{'all':58} {tried:6} {killed:7} {tried - killed:9} {100 * killed / max(1, tried):5.0f}%")
     untried = sum(one.untried for one in found.values())
     if untried:
-        print(f"{untried} changes were not tried: the time was up")
+        print(f"{untried} changes are not judged: the time was up, or test files were left out")
     lines = [
         f"{path}:{one.line}: {one.what}\n"
         for path, tally in sorted(found.items())

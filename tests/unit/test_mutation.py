@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from tests.mutation import __main__ as judging
 from tests.mutation import choice
 from tests.mutation.__main__ import Tally, _judge_together, fewer
 from tests.mutation.mutants import Mutant, mutants, sample
+from tests.mutation.traced import Baseline
 
 SOURCE = '''"""Text."""
 from __future__ import annotations
@@ -89,6 +92,32 @@ def test_changes_of_new_lines_are_judged_together(killed: int, survived: int, un
     one = mutants(SOURCE.encode())[0]
     found = {"a": Tally(killed), "b": Tally(0, [one] * survived, untried)}
     assert _judge_together(found, "HEAD^") == status
+
+
+@pytest.mark.parametrize(
+    ("left_out", "status", "expected"),
+    [
+        (False, 0, (0, 1, 0)),
+        (False, 1, (1, 0, 0)),
+        (True, 0, (0, 0, 1)),  # the file that was left out might notice it
+        (True, 1, (1, 0, 0)),
+        (False, "untried", (0, 0, 1)),
+    ],
+)
+def test_what_nobody_noticed_is_not_counted_where_a_test_file_was_left_out(
+    left_out: bool, status: object, expected: tuple[int, int, int], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def pool(_copies: list[Path], waiting: list[Any], done: Any) -> None:
+        for name, _limit_s, _task in waiting:
+            done(name, {"status": status})
+
+    monkeypatch.setattr(judging, "_pool", pool)
+    one = mutants(SOURCE.encode())[0]
+    lines = {"code/a.py": {"t::one": list(range(one.line, one.last_line + 1))}}
+    known = {"tests/near.py": Baseline({"t::one": 0.1}, lines)}
+    tests = {"code/a.py": {"tests/near.py": 0, **({"tests/late.py": 0} if left_out else {})}}
+    tally = judging._judge([tmp_path], {"code/a.py": [one]}, known, tests, float("inf"))["code/a.py"]
+    assert (tally.killed, len(tally.survived), tally.untried) == expected
 
 
 def test_each_module_with_a_floor_exists_and_has_a_test_file_that_imports_it() -> None:
