@@ -44,7 +44,7 @@ class Site:
                         found.append(f"{path}/{name} {(Path(path) / name).stat().st_mtime_ns}")
                     except FileNotFoundError:
                         continue
-        found += sorted(str(folder) for folder in pages.running())
+        found += [str(folder) for folder in pages.running() if self.root in folder.parents]
         return hashlib.sha256("\n".join(sorted(found)).encode()).hexdigest()
 
     def index(self) -> str:

@@ -96,7 +96,9 @@ def _base(one: Candidate) -> dict[str, Any]:
         )
     content = describe(detected, one.system)
     runtime = next((f"{key[: -len('_version')]} {value}" for key, value in run.metadata.items() if _is_runtime(key)), "")
-    content["framework"] = content.get("framework") or runtime
+    # Another runtime may be installed here, too, or a later version than that of the run.
+    if runtime.rpartition(" ")[2] not in str(content.get("framework") or ""):
+        content["framework"] = runtime
     # What somebody wrote goes before what was detected.
     return {**content, **{name: value for name, value in (written or {}).items() if value not in ("", None)}}
 

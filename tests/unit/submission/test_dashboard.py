@@ -74,6 +74,17 @@ def test_its_state_changes_where_a_run_starts(served: str, logs: Path) -> None:
     assert get(served + "state") != before and "incomplete" in get(served)
 
 
+def test_runs_of_other_folders_do_not_change_it(logs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    site = Site(logs)
+    here, elsewhere = made.run_folder(logs, "Offline"), tmp_path / "elsewhere/system/bert-99/Offline"
+    states = []
+    for going_on in ((), (elsewhere,), (elsewhere, here), (here,)):
+        monkeypatch.setattr(pages, "running", lambda going_on=going_on: frozenset(going_on))
+        states.append(site.state())
+    site.close()
+    assert states[0] == states[1] != states[2] == states[3]
+
+
 def test_a_run_that_goes_on_is_told_from_one_that_was_interrupted(logs: Path) -> None:
     folder = made.run_folder(logs, "Offline").parent / "Offline.9"
     folder.mkdir()
