@@ -18,12 +18,12 @@ if [ ! -d "$scratch" ]; then
 fi
 [ -r "$scratch" ] && [ -x "$scratch" ] || fail "cannot read the scratch path $scratch" "it belongs to $(stat -c %U "$scratch")" \
   "set MLPERF_SCRATCH_PATH to a folder that you may read" 4
-mkdir -p "$build" 2>/dev/null || fail "cannot create $build" "no permission to write there" "set BUILD_DIR to a folder you own" 4
+[ -d "$build" ] || mkdir -p "$build" 2>/dev/null || fail "cannot create $build" "no permission to write there" "set BUILD_DIR to a folder you own" 4
 
 scratch=$(cd "$scratch" && pwd)
 for name in data models preprocessed_data; do
   link=$build/$name
-  mkdir -p "$scratch/$name" 2>/dev/null || fail "cannot create $scratch/$name" "the scratch path is read-only, and has no folder $name" \
+  [ -d "$scratch/$name" ] || mkdir -p "$scratch/$name" 2>/dev/null || fail "cannot create $scratch/$name" "the scratch path is read-only, and has no folder $name" \
     "set MLPERF_SCRATCH_PATH to a folder you can write to, or complete this one from an account that can" 4
   if [ -L "$link" ]; then
     [ "$(readlink "$link")" = "$scratch/$name" ] || ln -sfn "$scratch/$name" "$link"

@@ -15,7 +15,20 @@ from collections.abc import Sequence
 from types import ModuleType
 from typing import Any
 
-PACKAGES = ("numpy", "yaml", "psutil", "http.client", "multiprocessing", "code.common.download")
+PACKAGES = (
+    "numpy",
+    "yaml",
+    "psutil",
+    "http.client",
+    "multiprocessing",
+    "importlib.metadata",
+    "code.common.download",
+    "code.run.loadgen_run",
+    "code.run.result",
+    "code.run.early_out",
+    "code.run.material",
+    "code.run.nodes.permission",
+)
 UNTOUCHED = frozenset(("__spec__", "__class__"))
 """What the import statement asks of a module that is there already."""
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib
 from dataclasses import replace
 from functools import cache
+from itertools import chain
 
 from code.fields.consumer import Consumer, Run
 from code.fields.table import FIELDS
@@ -54,14 +55,33 @@ def consumers() -> tuple[Consumer, ...]:
     from code.backends.base import BACKENDS
     from code.rules.benchmarks import BENCHMARKS
 
-    found: list[Consumer] = []
-    for name in MODULES:
-        found += [item for item in vars(importlib.import_module(name)).values() if isinstance(item, Consumer)]
-    for name in BACKENDS.values():
-        found += importlib.import_module(name).BACKEND.reads
-    for name in BENCHMARKS.values():
-        found += importlib.import_module(f"{name}.benchmark").BENCHMARK.reads
+    found = [one for name in MODULES for one in _of_module(name)]
+    found += [one for name in BACKENDS for one in _of_backend(name)]
+    found += [one for name in BENCHMARKS for one in _of_benchmark(name)]
     return tuple(dict.fromkeys(found))
+
+
+def is_read(field: str, run: Run) -> bool:
+    """Whether an option has an effect in a run. What another backend or benchmark declares is looked at last, and seldom imported."""
+    own = chain.from_iterable(_of_module(name) for name in MODULES)
+    nearest = chain(_of_benchmark(run.benchmark), _of_backend(run.backend), own)
+    return any(one.reads(field, run) for one in nearest) or any(one.reads(field, run) for one in consumers())
+
+
+def _of_module(name: str) -> list[Consumer]:
+    return [item for item in vars(importlib.import_module(name)).values() if isinstance(item, Consumer)]
+
+
+def _of_backend(name: str) -> tuple[Consumer, ...]:
+    from code.backends.base import BACKENDS
+
+    return tuple(importlib.import_module(BACKENDS[name]).BACKEND.reads)
+
+
+def _of_benchmark(name: str) -> tuple[Consumer, ...]:
+    from code.rules.benchmarks import BENCHMARKS
+
+    return tuple(importlib.import_module(f"{BENCHMARKS[name]}.benchmark").BENCHMARK.reads)
 
 
 def consumers_of(field: str) -> list[Consumer]:

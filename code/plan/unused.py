@@ -9,7 +9,7 @@ from typing import Protocol
 from code.fields.accepted import ACCEPTED
 from code.fields.consumer import LANGUAGES, Run
 from code.fields.table import FIELDS
-from code.plan.consumers import consumers, consumers_of
+from code.plan.consumers import consumers_of, is_read
 
 DEFAULT = "default"
 
@@ -33,7 +33,7 @@ def unused(values: Mapping[str, Set], run: Run) -> list[tuple[str, str]]:
         item = values.get(field.name)
         if field.request or field.class_only or item is None or item.value is None or item.origin == DEFAULT:
             continue
-        if any(consumer.reads(field.name, run) for consumer in consumers()):
+        if is_read(field.name, run):
             continue
         if item.value is False and _other_language(field.name, run):
             continue  # a switch that is off has no effect in any case

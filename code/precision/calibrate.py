@@ -8,10 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from code.benchmarks.benchmark import BenchmarkDefinition
 from code.common import console
@@ -25,6 +24,9 @@ from code.precision.report import Report, Trial
 from code.precision.samples import Samples
 from code.precision.split import SPLIT, is_split, split
 from code.precision.view import named
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 MOST_HIGH = 0.5
 """Maximum share of layers kept in higher precision; beyond it, another precision is the better choice."""

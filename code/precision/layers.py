@@ -9,16 +9,18 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from code.common.errors import RunError
 from code.precision.centre import is_centred
 from code.precision.pattern import attentions
 from code.precision.split import is_split
 from code.precision.view import MOVING, View
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 QUIETEST_DB = -200.0
 """Noise of tensors that are equal."""

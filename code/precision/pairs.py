@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from code.precision.pattern import SIZES, Attention, Pattern, attentions, residuals
 from code.precision.view import View
 from code.precision.weights import LARGEST
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 SOFTMAX_RANGE = 1.0
 """The largest share that softmax gives."""

@@ -13,10 +13,7 @@ import logging
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any
 
 from code.backends.base import missing_sdk
 from code.common import console
@@ -27,6 +24,10 @@ from code.precision.pattern import FUSED, Pattern, is_product
 from code.precision.samples import Samples
 from code.precision.view import View
 from code.precision.weights import Weights, exact_weights, rounded_weights
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 NO_TELEMETRY = "NNCF_CI"
 """Environment variable that disables NNCF's telemetry."""

@@ -9,10 +9,9 @@ import threading
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from code.backends.base import EngineSpec, Stream, backend
 from code.benchmarks.benchmark import BenchmarkDefinition
@@ -22,6 +21,9 @@ from code.common.files import sha256, write_json
 from code.harness.python.batcher import by_length
 from code.machine.detect import detect
 from code.precision.samples import Samples
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 BATCH = 8
 PADDING = 1 / 16

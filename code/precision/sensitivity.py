@@ -10,15 +10,17 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from code.common import console
 from code.precision.report import LayerRow, TensorRow
 from code.precision.samples import Samples
 from code.precision.weights import Weights, per_channel
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 MEASURED_LAYERS = 12
 """Number of noisiest layers that are measured individually; the others are ranked by their noise."""

@@ -10,14 +10,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from code.precision.fold import replaced_constant
 from code.precision.pattern import linear_of
 from code.precision.view import View
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 SPLIT = "split"
 """Key of the model's metadata that says that layers have copies of channels."""

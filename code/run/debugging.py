@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from code.backends import store
 from code.backends.base import BACKENDS, Backend, backend
@@ -23,6 +22,8 @@ from code.precision.graphs import precision_of
 from code.run.job import Job
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from code.precision.side_by_side import Side
 
 READS = Consumer("make debug_accuracy", ("backend",))

@@ -7,9 +7,9 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from code.common.constants import Scenario
 from code.common.errors import MissingError, RunError, UsageError
@@ -18,6 +18,9 @@ from code.run.job import Job
 from code.telemetry import gpus, processors
 from code.telemetry.recorder import Recorder
 from code.telemetry.source import Source, Watched
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 
 @dataclass(frozen=True)

@@ -462,6 +462,8 @@ def test_engines_and_languages_follow_from_the_consumers() -> None:
     assert "soft_drop" in cpp
     assert not cpp & consumers.honours(server)
     assert all("precision" in one.fields for one in consumers.consumers_of("precision"))
+    for run in (PLAIN, server, replace(PLAIN, benchmark="gptj", backend="openvino_genai", served=True)):
+        assert {field.name for field in FIELDS if consumers.is_read(field.name, run)} == consumers.honours(run)
 
 
 # ── who reads what ─────────────────────────────────────────────────────

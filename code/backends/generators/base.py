@@ -11,13 +11,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
-import numpy as np
-
 from code.backends.base import EngineSpec
 from code.common.errors import RunError, last_words
 from code.harness.schema.datasets import GenerationSpec
 
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import NDArray
 
 WAIT_S = 0.05

@@ -13,10 +13,9 @@ import shutil
 import threading
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from code.backends.base import Backend, EngineSpec
 from code.backends.generators.base import Event, Generation, GeneratorSpec, failure
@@ -26,6 +25,9 @@ from code.common import jsonfile
 from code.common.errors import HarnessError, MissingError, RunError, UsageError, unknown
 from code.fields.consumer import Consumer
 from code.harness.schema.options import OpenAiOptions
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 ENGINE = Consumer("OpenAI servers", ("precision",), engine=True, backends=("openai",))
 SERVERS = Consumer("OpenAI servers", ("server_urls", "served_model", "server_tokens", "server_timeout"), backends=("openai",))

@@ -13,10 +13,9 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from code.backends import memory
 from code.backends.base import Backend, EngineSpec, missing_sdk, package_version
@@ -28,6 +27,9 @@ from code.common.errors import RunError, UsageError, last_words
 from code.fields.consumer import Consumer
 from code.harness.schema.options import OpenVinoGenAiOptions
 from code.machine.detect import detect
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 INFERENCE_PRECISION = {"fp32": "f32", "bf16": "bf16", "fp16": "f16", "int8": "f32", "int4": "f32"}
 """Field value → INFERENCE_PRECISION_HINT; int8 and int4 apply to the weights only."""

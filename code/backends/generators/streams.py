@@ -19,14 +19,13 @@ from multiprocessing import connection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-import numpy as np
-
 from code.backends.base import EngineSpec, backend
 from code.backends.generators.base import WAIT_S, Event, TextGenerator, Usage, failure
 from code.common.errors import HarnessError, RunError
 from code.common.parent import end_with_pool
 
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import NDArray
 
 PATIENCE_S = 5.0

@@ -19,10 +19,9 @@ import threading
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from code.backends.base import Backend, EngineSpec
 from code.backends.generators.base import Event, Generation, GeneratorSpec, TextGenerator
@@ -32,6 +31,9 @@ from code.backends.generators.text import require_text, text_definition
 from code.common.errors import RunError, UsageError, last_words, unknown
 from code.fields.consumer import Consumer, Reading
 from code.harness.schema.options import Options, TensorRtLlmOptions
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 DTYPES = {"fp32": "float32", "fp16": "float16", "bf16": "bfloat16", "fp8": "float16", "int8": "float16", "int4": "float16"}
 """Precision → data type of everything that is not quantised."""

@@ -14,15 +14,18 @@ import zipfile
 import zlib
 from collections.abc import Callable, Sequence
 from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
 
 from code.benchmarks import files
 from code.benchmarks.gptj import bpe, facts
 from code.benchmarks.gptj.checkpoint import open_checkpoint
 from code.benchmarks.text.checkpoint import INDEXES
 from code.common import console, download, jsonfile, paths
-from code.common.download import Listed, mirror
 from code.common.errors import HarnessError, MissingError, RunError
 from code.common.files import atomic_directory, storage_error
+
+if TYPE_CHECKING:
+    from code.common.download import Listed
 
 CHECKPOINT = "checkpoint-final"
 UNPACKED_GB = 48
@@ -48,7 +51,7 @@ def fetch_checkpoint(target: Path, patience: download.Patience | None = None) ->
         except HarnessError as error:
             console.warn(f"{error.what}; the checkpoint is fetched again")
     ways: list[tuple[str, Callable[[], None]]] = [
-        (mirror.address_shown(), lambda: _from_mirror(target, patience)),
+        (download.mirror.address_shown(), lambda: _from_mirror(target, patience)),
         (facts.MODEL_METADATA, lambda: _from_metadata(target, patience)),
         (facts.ARCHIVE.url, lambda: _from_archive(target, patience)),
     ]
@@ -76,10 +79,12 @@ def steps(target: Path) -> str:
 
 
 def _from_mirror(target: Path, patience: download.Patience | None) -> None:
-    names = mirror.below(facts.MODEL_PATH)
+    names = download.mirror.below(facts.MODEL_PATH)
     if not names:
         raise MissingError(
-            f"{mirror.address_shown()} has no {facts.MODEL_PATH}", f"its {mirror.SUMS} lists no file of it", steps(target)
+            f"{download.mirror.address_shown()} has no {facts.MODEL_PATH}",
+            f"its {download.mirror.SUMS} lists no file of it",
+            steps(target),
         )
     _collect(target, [(Path(name).name, (), None) for name in names], patience)
 

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any
 
 from code.benchmarks.llama3_1_8b import preprocess, tokenizer
 from code.benchmarks.text import cnndm, rouge
@@ -15,6 +12,10 @@ from code.benchmarks.text.sentences import Splitter
 from code.benchmarks.text.token_log import read_log
 from code.common.errors import UsageError
 from code.results.accuracy_log import LOG_NAME
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 
 def check(

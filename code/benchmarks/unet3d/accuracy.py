@@ -12,15 +12,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from code.benchmarks.unet3d import facts, manifest, processes
 from code.common import jsonfile, npyfile
 from code.common.errors import RunError
 from code.results.accuracy_log import AGAIN, LOG_NAME, bad_line, index_of, opened, require_closed
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 SMOOTH = 1e-6
 _NAMED = 5

@@ -8,14 +8,16 @@ import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from code.benchmarks.unet3d import facts, nifti_header
 from code.benchmarks.unet3d.nifti_header import REPLACE
 from code.common.errors import HarnessError, MissingError, UsageError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 GZIP = 31
 """zlib's window bits for gzip data."""

@@ -20,10 +20,9 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from code.benchmarks.unet3d import facts, manifest, nifti, processes, volume
 from code.benchmarks.unet3d.manifest import Case, CaseRecord, Manifest
@@ -32,6 +31,9 @@ from code.common.errors import HarnessError, RunError
 from code.common.files import atomic_write, storage_error, write_json
 from code.common.stamp import Stamp
 from code.harness.python.windows import Windows
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 MEMORY_SHARE = 0.6
 """Share of free memory for all cases in progress together."""

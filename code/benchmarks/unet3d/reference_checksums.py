@@ -9,12 +9,14 @@ from __future__ import annotations
 import hashlib
 import pickle  # nosec B403  # only written
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from code.common import jsonfile, npyfile
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 PROTOCOLS = (4, 3)
 """Of pickle, as Python 3.8 to 3.13 and 3.0 to 3.7 use by default."""

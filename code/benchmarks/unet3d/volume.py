@@ -9,13 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from code.benchmarks.unet3d import facts, resample
 from code.harness.python.windows import Windows
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 Triple = tuple[int, int, int]
 

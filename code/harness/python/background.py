@@ -10,12 +10,14 @@ import itertools
 import threading
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from code.harness.python.watch import Counted
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 CHECK_S = 0.002
 MOST_BEHIND = 10_000

@@ -12,16 +12,18 @@ import time
 from array import array
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from code.backends.generators.base import WAIT_S, Event, TextGenerator, Usage, failure
 from code.common.errors import HarnessError, RunError
 from code.harness.python.prompts import PromptDataset
 from code.harness.python.sut import Counts
 from code.harness.python.watch import PATIENCE
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 
 def in_order(indices: Sequence[int], lengths: NDArray[np.int32], segments: int) -> NDArray[np.int64]:

@@ -6,14 +6,17 @@ import itertools
 import threading
 import time
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from code.harness.python.batcher import Batch, by_length
 from code.harness.python.datasets import Dataset
 from code.harness.python.devices import Device, Lane, bind_thread, bound, on_all
 from code.harness.schema.run_spec import RunSpec
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 SAMPLES = 512
 WARM_UP_S = 3.0

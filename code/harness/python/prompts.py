@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from code.common.errors import MissingError, UsageError
 from code.harness.python.arrays import open_array
 from code.harness.schema.datasets import PromptData
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 
 class PromptDataset:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from code.results.page.measured import Floats, Latencies
 from code.results.page.plot import Plot
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 SHOWN_IN_S_FROM_MS = 10_000
 LEGEND_LIMIT = 8

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from code.results.page.measured import Floats
 from code.rules.metrics import METRICS
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 BOUNDS = (
     ("engine_alone", "Engine alone", "the same engine, batches and devices in a bare loop without LoadGen"),

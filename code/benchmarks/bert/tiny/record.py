@@ -6,15 +6,17 @@ import os
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from code.benchmarks.bert import facts
 from code.benchmarks.bert.tiny import generate_dev
 from code.benchmarks.bert.tiny.articles import DEV_SEED, GENERATOR_VERSION
 from code.common.files import sha256
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 OUTPUTS = list(facts.OUTPUT_NAMES)
 BATCH = 8

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from code.benchmarks.text.tiny.articles import Article, article
 from code.benchmarks.words import Dice
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 POOL = 600
 

@@ -13,9 +13,12 @@ from __future__ import annotations
 import math
 import random
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 BACKGROUND, KIDNEY, TUMOR = 0, 1, 2
 AIR, FAT, MUSCLE, BONE = -1000, -95, 48, 330

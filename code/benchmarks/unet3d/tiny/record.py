@@ -7,10 +7,9 @@ import tempfile
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from code.backends.base import EngineSpec, Stream, backend
 from code.benchmarks.unet3d import accuracy, facts, processes
@@ -19,6 +18,9 @@ from code.benchmarks.unet3d.volume import prepare
 from code.common.files import sha256
 from code.harness.python.sliding_window import SlidingWindow
 from code.harness.python.windows import Windows
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 
 def measure(model: Path, names: Sequence[str] = facts.EVALUATION_CASES) -> dict[str, Any]:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from code.benchmarks.unet3d import facts
 from code.benchmarks.unet3d.tiny.phantom import KIDNEY, TUMOR, phantom
 from code.benchmarks.unet3d.volume import prepare
 from code.harness.python.windows import Windows
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 POOL = 48
 """Number of cases in the pool."""
