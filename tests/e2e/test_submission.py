@@ -22,7 +22,7 @@ WHO = ["--submitter=Example", "--division=open", "--category=edge", "--status=av
 @pytest.fixture
 def build(tmp_path: Path) -> Path:
     """A build folder with the runs of one scenario on this machine."""
-    pytest.importorskip("mlperf_loadgen", reason="mlcommons-loadgen is not installed")
+    pytest.importorskip("mlperf_loadgen", reason="mlcommons-loadgen is not installed: make venv")
     try:
         system_id = match(detect()).system_id
     except HarnessError as error:

@@ -407,7 +407,7 @@ def test_more_samples_than_memory_is_an_error_before_the_test(scenario: str, set
 def test_the_python_harness_ends_where_its_engine_hangs(phase: str, tmp_path: Path) -> None:
     """In a process of its own, with the whole harness and LoadGen around the engine."""
     np = pytest.importorskip("numpy")
-    pytest.importorskip("mlperf_loadgen", reason="mlcommons-loadgen is not installed")
+    pytest.importorskip("mlperf_loadgen", reason="mlcommons-loadgen is not installed: make venv")
     from tests import run_documents as documents
 
     np.save(tmp_path / "input_ids.npy", np.ones((4, 8), dtype=np.int32))

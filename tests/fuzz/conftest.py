@@ -17,7 +17,7 @@ from tests.unit.submission.made import SYSTEM_ID, description, who, write_run
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A build folder with a shortened Offline pair in logs/, and beside it the description of its system."""
-    pytest.importorskip("mlperf_loadgen", reason="mlcommons-loadgen is not installed")
+    pytest.importorskip("mlperf_loadgen", reason="mlcommons-loadgen is not installed: make venv")
     root = tmp_path_factory.mktemp("home")
     parent = root / "build" / "logs" / "2026.01.01-00.00.00" / SYSTEM_ID / "bert-99"
     write_run(parent / "Offline", "Offline", "PerformanceOnly")

@@ -49,7 +49,7 @@ def test_token_ids_are_those_of_hugging_faces_tokeniser(shared: Path) -> None:
 
 
 def test_token_ids_are_those_of_the_installed_transformers(shared: Path, tmp_path: Path) -> None:
-    transformers = pytest.importorskip("transformers", reason="transformers is not installed")
+    transformers = pytest.importorskip("transformers", reason="transformers is not installed: make test_all_extras")
     for name, source in (("vocab.json", "encoder.json"), ("merges.txt", "vocab.bpe")):
         (tmp_path / name).write_bytes((shared / "data/gpt2_bpe" / source).read_bytes())
     theirs = transformers.GPT2Tokenizer.from_pretrained(str(tmp_path))
@@ -99,7 +99,7 @@ def test_every_kind_of_local_file_gives_the_same_samples(tmp_path: Path) -> None
 
 
 def test_parquet_gives_the_same_samples(tmp_path: Path) -> None:
-    pyarrow = pytest.importorskip("pyarrow", reason="pyarrow is not installed")
+    pyarrow = pytest.importorskip("pyarrow", reason="pyarrow is not installed: make test_all_extras")
     parquet = pytest.importorskip("pyarrow.parquet")
     parquet.write_table(pyarrow.table({"article": ["A."], "highlights": ["B."]}), tmp_path / "a.parquet")
     assert cnndm.from_file(tmp_path / "a.parquet") == [cnndm.Sample(INSTRUCTION, "A.", "B.")]

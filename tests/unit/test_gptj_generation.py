@@ -66,8 +66,8 @@ def test_tokens_are_hugging_faces(beams: int, expected: dict[str, Any], prompts:
 
 
 def test_the_committed_answers_are_the_installed_transformers(expected: dict[str, Any], prompts: Any) -> None:
-    pytest.importorskip("torch", reason="torch is not installed")
-    pytest.importorskip("transformers", reason="transformers is not installed")
+    pytest.importorskip("torch", reason="torch is not installed: make test_all_extras")
+    pytest.importorskip("transformers", reason="transformers is not installed: make test_all_extras")
     opened, _ = prompts
     wanted = [np.array(opened.prompt(index)) for index in range(8)]
     for beams in record.BEAMS:
@@ -301,7 +301,7 @@ def test_a_vocabulary_of_another_model_is_refused() -> None:
 
 
 def test_weights_in_int8_generate_too(tmp_path: Path, prompts: Any) -> None:
-    pytest.importorskip("nncf", reason="NNCF is not installed")
+    pytest.importorskip("nncf", reason="NNCF is not installed: make calibration")
     opened, _ = prompts
     found = record.generated(tiny.MODEL, [np.array(opened.prompt(0))], 4, opened.end, "int8")
     assert len(found[0]) >= facts.MIN_NEW_TOKENS

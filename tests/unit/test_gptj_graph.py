@@ -141,7 +141,7 @@ def test_an_engine_searches_with_no_more_beams_than_it_was_made_for(tmp_path: Pa
 
 
 def test_compressing_weights_prints_nothing(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    pytest.importorskip("nncf", reason="NNCF is not installed")
+    pytest.importorskip("nncf", reason="NNCF is not installed: make calibration")
     made = BACKEND.build(tiny.MODEL, {"precision": "int8", "benchmark": "gptj"}, tmp_path)
     assert "NNCF" in made["made"] and "candidates" in made["made"]
     captured = capfd.readouterr()

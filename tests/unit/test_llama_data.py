@@ -41,7 +41,7 @@ def test_a_prompt_begins_with_the_begin_of_text_and_numbers_are_split_by_threes(
 
 
 def test_token_ids_are_those_of_the_installed_transformers(shared: Path) -> None:
-    transformers = pytest.importorskip("transformers", reason="transformers is not installed")
+    transformers = pytest.importorskip("transformers", reason="transformers is not installed: make test_all_extras")
     theirs = transformers.AutoTokenizer.from_pretrained(str(tiny.MODEL))
     texts = [prompt(one.article) for one in cnndm.from_file(shared / ARTICLES, INSTRUCTION, NAME)]
     assert tokenizer.read(tiny.MODEL).encode(texts) == [theirs.encode(text) for text in texts]

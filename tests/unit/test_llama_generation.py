@@ -51,8 +51,8 @@ def test_tokens_are_hugging_faces_on_every_prompt(answers: list[Any]) -> None:
 
 
 def test_the_committed_answers_are_the_installed_transformers(prompts: Any) -> None:
-    pytest.importorskip("torch", reason="torch is not installed")
-    pytest.importorskip("transformers", reason="transformers is not installed")
+    pytest.importorskip("torch", reason="torch is not installed: make test_all_extras")
+    pytest.importorskip("transformers", reason="transformers is not installed: make test_all_extras")
     expected = json.loads((tiny.MODEL / record.EXPECTED_FILE).read_text(encoding="utf-8"))
     wanted = [np.array(prompts[0].prompt(index)) for index in range(8)]
     assert record.hugging_face(tiny.MODEL, wanted) == expected["greedy"][:8]
@@ -114,7 +114,7 @@ def test_scores_are_those_of_the_official_evaluation(
     if not root:
         pytest.skip("MLPERF_INFERENCE_DIR names no mlcommons/inference checkout")
     for package in ("torch", "transformers", "pandas"):
-        pytest.importorskip(package, reason=f"{package} is not installed")
+        pytest.importorskip(package, reason=f"{package} is not installed: make test_all_extras")
     opened, path = tokenizer.read(tiny.MODEL), tmp_path / "cnn_eval.json"
     samples = cnndm.read(prompts[1], facts.NAME)
     ids = opened.encode(["x" for _ in samples])

@@ -256,7 +256,7 @@ def test_the_stand_in_answers_as_power_dev_expects(tmp_path: Path, capsys: pytes
 @pytest.fixture(scope="module")
 def quick_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A SingleStream run, made once."""
-    pytest.importorskip("mlperf_loadgen", reason="mlcommons-loadgen is not installed")
+    pytest.importorskip("mlperf_loadgen", reason="mlcommons-loadgen is not installed: make venv")
     folder = tmp_path_factory.mktemp("runs") / "system/bert-99/SingleStream"
     return write_run(folder, "SingleStream", "PerformanceOnly")
 

@@ -46,6 +46,16 @@ def test_a_package_that_unlocks_tests_is_named(project: Path, section: str) -> N
     assert named and not unknown, "README.md, 'Tests that skip', has no row for these"
 
 
+def test_what_is_not_installed_comes_with_its_command(project: Path) -> None:
+    for place, call in some(skips(project)):
+        text = ast.unparse(call)
+        assert (
+            "not installed" not in text
+            or re.search(r"make \w|apt-get install|pip install|\.INSTALL", text)
+            or "development packages" in text
+        ), place
+
+
 def test_no_test_skips_for_something_that_only_its_author_has(project: Path) -> None:
     for place, call in some(skips(project)):
         text = ast.unparse(call)

@@ -38,7 +38,7 @@ def test_signatures_that_are_no_python_are_mended() -> None:
 
 
 def test_a_cuda_call_that_does_not_exist_is_found(tmp_path: Path, project: Path) -> None:
-    pytest.importorskip("cuda.bindings.runtime", reason="cuda-bindings is not installed")
+    pytest.importorskip("cuda.bindings.runtime", reason="cuda-bindings is not installed: make tensorrt_rtx")
     file = tmp_path / "cuda.py"
     file.write_text('self._call("cudaSetDevise", 0)\nself._api.cudaMemcpyKind.cudaMemcpyNowhere\n')
     assert types.missing_cuda_calls([file]) == ["cudaMemcpyKind.cudaMemcpyNowhere", "cudaSetDevise"]

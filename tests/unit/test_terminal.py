@@ -175,7 +175,7 @@ KINDS = {
 @pytest.fixture(params=sorted(KINDS))
 def shell(request: pytest.FixtureRequest, project: Path, tmp_path: Path) -> Iterator[Shell]:
     if shutil.which(request.param) is None:
-        pytest.skip(f"{request.param} is not installed")
+        pytest.skip(f"{request.param} is not installed: apt-get install {request.param}")
     command, first = KINDS[request.param]
     one = Shell(command, project, {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "PS1": "$ "})
     one.send(f"{first}; echo rea''dy\n")

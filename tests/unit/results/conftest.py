@@ -167,7 +167,7 @@ def execute(run: Run, folder: Path, attempts: int = 9) -> Run:
 @pytest.fixture(scope="session")
 def loadgen_run() -> Callable[[str], Run]:
     """A function that makes (once) and returns the run of that name."""
-    pytest.importorskip("mlperf_loadgen", reason="mlcommons-loadgen is not installed")
+    pytest.importorskip("mlperf_loadgen", reason="mlcommons-loadgen is not installed: make venv")
 
     def make(name: str) -> Run:
         folder = once(f"loadgen-{name}", lambda folder: execute(RUNS[name], folder))

@@ -33,7 +33,7 @@ def write_pairs(root: Path) -> None:
 @pytest.fixture(scope="session")
 def master_runs() -> Path:
     """A log folder with a shortened pair of each scenario, made once."""
-    pytest.importorskip("mlperf_loadgen", reason="mlcommons-loadgen is not installed")
+    pytest.importorskip("mlperf_loadgen", reason="mlcommons-loadgen is not installed: make venv")
     return once("submission-logs", write_pairs)
 
 

@@ -171,7 +171,7 @@ def audit_logs(folder: Path, round_: str) -> Path:
 @pytest.fixture
 def audited(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Audit, Path]:
     """TEST01 over real, valid LoadGen runs: (the audit, the folder of the audit run)."""
-    pytest.importorskip("mlperf_loadgen", reason="mlcommons-loadgen is not installed")
+    pytest.importorskip("mlperf_loadgen", reason="mlcommons-loadgen is not installed: make venv")
     monkeypatch.setenv("BUILD_DIR", str(tmp_path / "build"))
     parent = tmp_path / "logs" / made.SYSTEM_ID / "bert-99"
     for name, mode in (("Offline", "PerformanceOnly"), ("Offline.2", "AccuracyOnly")):

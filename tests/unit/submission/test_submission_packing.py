@@ -43,7 +43,7 @@ def test_the_same_tree_packs_to_the_same_bytes(staged: Path, tmp_path: Path) -> 
 
 def test_encryption_can_be_undone_with_the_passphrase_alone(staged: Path, tmp_path: Path) -> None:
     if shutil.which("openssl") is None:
-        pytest.skip("openssl is not installed")
+        pytest.skip("openssl is not installed: apt-get install openssl")
     packed = packing.pack(staged, tmp_path)
     secret = tmp_path / "secret"
     secret.write_text("correct horse\n")
@@ -101,7 +101,7 @@ def test_a_bad_submission_file_is_said_in_one_line(tmp_path: Path, text: str, sa
 def test_the_checker_is_fetched_at_its_commit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     git = shutil.which("git")
     if git is None:
-        pytest.skip("git is not installed")
+        pytest.skip("git is not installed: apt-get install git")
     origin = tmp_path / "origin"
     script = origin / CURRENT.script
     script.parent.mkdir(parents=True)

@@ -103,7 +103,7 @@ def test_what_is_written_is_well_formed(machine: Machine, definitions: Path) -> 
             check=False,
         )
         if "No module named ruff" in done.stderr:
-            pytest.skip("ruff is not installed")
+            pytest.skip("ruff is not installed: make packages_dev")
         assert done.returncode == 0, done.stdout + done.stderr
 
 
