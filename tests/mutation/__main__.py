@@ -218,7 +218,7 @@ def _task(path: str, one: Mutant, files: list[str], names: list[str], end: float
 
 def _covering(path: str, one: Mutant, known: dict[str, Baseline], distance: dict[str, int]) -> tuple[list[str], list[str], float]:
     """(files, tests, their seconds) that execute a line of a change: of near files first, then short ones."""
-    lines = set(range(one.line, one.last_line + 1))
+    lines = {*range(one.line, one.last_line + 1), *range(one.statement[0], one.statement[1] + 1)}
     found: list[tuple[int, float, str, str]] = []
     for file, far in distance.items():
         if file not in known:

@@ -20,6 +20,8 @@ class Mutant:
     end: int
     what: str
     text: str
+    statement: tuple[int, int]
+    """First and last line of the statement around it, of which the interpreter may name any line; of a compound one its head."""
 
     def applied(self, source: bytes) -> bytes:
         """The changed module. It keeps the number of its lines, so that other places of it stay where they were."""
@@ -70,12 +72,26 @@ def mutants(source: bytes) -> list[Mutant]:
     for line in source.splitlines(keepends=True):
         offsets.append(offsets[-1] + len(line))
     found = []
-    for node, others in _changes(ast.parse(source)):
+    tree = ast.parse(source)
+    around = dict(_around(tree))
+    for node, others in _changes(tree):
         start = offsets[node.lineno - 1] + node.col_offset
         end = offsets[node.end_lineno - 1] + node.end_col_offset
         before = " ".join(source[start:end].decode().split())
-        found += [Mutant(node.lineno, node.end_lineno, start, end, f"{before[:70]}  →  {other[:70]}", other) for other in others]
+        place = (node.lineno, node.end_lineno, start, end)
+        found += [Mutant(*place, f"{before[:70]}  →  {other[:70]}", other, around[node]) for other in others]
     return sorted(found, key=lambda one: (one.start, one.end, one.text))
+
+
+def _around(node: ast.AST, lines: tuple[int, int] = (0, 0)) -> Iterator[tuple[ast.AST, tuple[int, int]]]:
+    """Each node with the lines of the statement that it is in."""
+    if isinstance(node, ast.stmt):
+        body = getattr(node, "body", None)
+        last = max(node.lineno, body[0].lineno - 1) if body else node.end_lineno or node.lineno
+        lines = (node.lineno, last)
+    yield node, lines
+    for child in ast.iter_child_nodes(node):
+        yield from _around(child, lines)
 
 
 def sample(found: list[Mutant], most: int, seed: str) -> list[Mutant]:

@@ -272,6 +272,24 @@ def test_a_part_of_the_samples_counts_where_that_is_meant(small: tuple[Preproces
     assert all(answers[identities[n]] == "empty" for n in set(range(30)) - answered)
 
 
+def test_positions_without_a_logit_count_as_minus_ten_thousand(
+    small: tuple[PreprocessedSquad, Path, Path], tmp_path: Path
+) -> None:
+    """Those of padding and of samples that the log lacks: the reference's value, which float16 holds, too."""
+    arrays, _, _ = small
+    (first, whole), (second, _) = list(responses_of(arrays).items())[:2]
+    log = write_log(tmp_path / "log", {first: whole[:-1]})
+    logits, _ = accuracy.read_log(log / accuracy.LOG_NAME, arrays, complete=False)
+    assert np.array_equal(logits[first, : len(whole) - 1], whole[:-1])
+    assert set(logits[first, len(whole) - 1 :].ravel()) == {-10000.0} == set(logits[second].ravel())
+
+
+def test_a_log_without_any_response_is_an_error(small: tuple[PreprocessedSquad, Path, Path], tmp_path: Path) -> None:
+    log = write_log(tmp_path / "log", {}, lambda _: "[\n]\n")
+    with pytest.raises(RunError, match="contains no responses"):
+        accuracy.read_log(log / accuracy.LOG_NAME, small[0], complete=False)
+
+
 def without(index: int) -> Callable[[dict[int, Any]], dict[int, Any]]:
     return lambda responses: {n: data for n, data in responses.items() if n != index}
 

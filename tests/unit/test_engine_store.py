@@ -117,6 +117,16 @@ def test_a_damaged_engine_is_not_used(model: Path, harm: str) -> None:
     assert store.damage(where.folder) == ("" if harm == "another model" else where.damage())
 
 
+def test_an_engine_without_its_record_says_why_it_cannot_be_used(model: Path) -> None:
+    where = build(Copier(), model)
+    (where.folder / store.SIDECAR).unlink()
+    assert where.damage() == f"{store.SIDECAR} cannot be read: No such file or directory" == store.damage(where.folder)
+    with pytest.raises(MissingError, match="is not built"):
+        where.require()
+    (where.folder / store.SIDECAR).write_text("[]")
+    assert where.damage().startswith(f"{store.SIDECAR}: ")
+
+
 def test_two_builds_at_once_are_one(model: Path) -> None:
     backend = Copier()
     where = address(backend, model)

@@ -66,6 +66,13 @@ def test_every_change_compiles_differs_and_keeps_its_lines() -> None:
         assert changed != source and changed.count(b"\n") == source.count(b"\n")
 
 
+def test_a_line_within_a_statement_is_executed_with_it() -> None:
+    """The interpreter names one line only of a constant over several, and of a call's arguments."""
+    source = "LIST = (\n    10,\n    20,\n)\nif LIST and (\n    len(LIST) > 5\n):\n    print(\n        7\n    )\n"
+    found = {one.what.partition("  ")[0]: one.statement for one in mutants(source.encode())}
+    assert found["20"] == found["10"] == (1, 4) and found["5"] == (5, 7) and found["7"] == (8, 10)
+
+
 def test_a_sample_is_the_same_each_time_and_spread_over_lines() -> None:
     found = mutants(SOURCE.encode())
     assert sample(found, 5, "1") == sample(found, 5, "1") != sample(found, 5, "2")
