@@ -297,3 +297,73 @@ def test_a_length_at_its_limit_passes(tmp_path: Path) -> None:
     assert only(log_checks._above_limits(path, of, {"GEN_LEN": most + 1})).error
     tiny = cast(Claim, SimpleNamespace(**{**vars(of), "tiny": True, "result": of.result, "closed": True}))
     assert list(log_checks._above_limits(path, tiny, {"GEN_LEN": most + 1})) == []
+
+
+# ── Whole folders ─────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_every_check_belongs_to_a_result_or_to_every_run() -> None:
+    """A check that is in neither list is switched off."""
+    named = [one.__name__ for one in (*log_checks.RESULT_CHECKS, *log_checks.RUN_CHECKS)]
+    takers = {
+        name
+        for name, one in vars(log_checks).items()
+        if name.startswith("_") and list(getattr(one, "__annotations__", {}))[:3] == ["folder", "log", "claim"]
+    }
+    assert sorted(named) == sorted(takers - {"_result_seeds", "_accuracy_log"}) and len(named) == 11
+
+
+def test_the_folder_of_a_performance_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    of = claim()
+    missing = [(one.path.name, one.what) for one in log_checks.performance(tmp_path, of)]
+    assert missing == [("mlperf_log_summary.txt", "missing"), ("mlperf_log_detail.txt", "missing")]
+    (tmp_path / "mlperf_log_summary.txt").write_text("x")
+    (tmp_path / "mlperf_log_detail.txt").write_text("x")
+    keys = {"effective_min_duration_ms": 1, "effective_performance_sample_count": 1, "effective_samples_per_query": 1}
+    monkeypatch.setattr(log_checks.loadgen_log, "read_detail", lambda _: log_of(sut_name="simulated", **keys))
+    checks = [one.check for one in log_checks.performance(tmp_path, of)]
+    assert set(checks) == {"complete", "simulated", "seeds", "duration", "samples"} and checks.count("seeds") == len(V61.seeds)
+    (tmp_path / "mlperf_log_detail.txt").write_text("hello\n")
+    monkeypatch.undo()
+    assert [one.check for one in log_checks.performance(tmp_path, of)] == ["readable"]
+
+
+def accuracy_log(
+    monkeypatch: pytest.MonkeyPatch, folder: Path, log: LoadGenLog, division: str = "open"
+) -> list[tuple[str, bool]]:
+    for name in ("mlperf_log_summary.txt", "mlperf_log_detail.txt", "mlperf_log_accuracy.json"):
+        (folder / name).write_text("x")
+    (folder / "accuracy.txt").write_text('{"exact_match": 80.0, "f1": 99.0}\n')
+    monkeypatch.setattr(log_checks.loadgen_log, "read_detail", lambda _: log)
+    return [(one.check, one.own) for one in log_checks.accuracy(folder, claim(division))]
+
+
+def whole_accuracy(**changed: Any) -> LoadGenLog:
+    """A complete accuracy run over all samples, with the seeds of the round."""
+    keys: dict[str, Any] = {
+        "effective_accuracy_sample_count": SAMPLES,
+        "loaded_qsl_set": list(range(SAMPLES)),
+        "power_end": "11-29-2026 10:00:00.000",
+        **SEEDS,
+    }
+    return log_of(mode=changed.pop("mode", "AccuracyOnly"), more={**keys, **changed})
+
+
+def test_the_folder_of_an_accuracy_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert accuracy_log(monkeypatch, tmp_path, whole_accuracy()) == []
+    part = whole_accuracy(effective_accuracy_sample_count=SAMPLES - 1)
+    assert accuracy_log(monkeypatch, tmp_path, part) == [("samples", False)]
+    cut = whole_accuracy(loaded_qsl_set=[1])
+    assert accuracy_log(monkeypatch, tmp_path, cut) == [("complete", False)]
+    seed = whole_accuracy(effective_qsl_rng_seed=1)
+    assert accuracy_log(monkeypatch, tmp_path, seed) == [("seeds", True)], "no official checker looks at these"
+    assert ("mode", False) in accuracy_log(monkeypatch, tmp_path, whole_accuracy(mode="PerformanceOnly"))
+    whole = whole_accuracy()
+    event = type(whole.entries[0])("error", "No luck", 0.0, True, False, "x.cc", 1, 5)
+    failed = LoadGenLog(whole.path, (*whole.entries, event))
+    assert accuracy_log(monkeypatch, tmp_path, failed) == [("errors", False)], "in every division"
+    audit = type(event)("warning", "Found Audit Config file (audit.config).", 0.0, False, True, "x.cc", 1, 5)
+    assert accuracy_log(monkeypatch, tmp_path, LoadGenLog(whole.path, (*whole.entries, audit))) == [("audited", False)]
+    (tmp_path / "accuracy.txt").unlink()
+    monkeypatch.undo()
+    assert [one.check for one in log_checks.accuracy(tmp_path, claim())] == ["files", "readable"]
