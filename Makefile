@@ -292,6 +292,10 @@ configure_mig: $(READY) ## Cut GPUs into slices (MIG="1g.10gb:7" or a MIG system
 teardown_mig: $(READY) ## Put back what configure_mig changed (MIG=all: remove all slices of GPUs that are not in use)
 	@$(HARNESS) --action=teardown_mig $(MIG_ARGS)
 
+.PHONY: roofline
+roofline: $(READY) $(NAMED_PACKAGES) ## Measure what limits a workload here: products by precision, memory, LoadGen; runs then tell their share (--json)
+	@$(HARNESS) --action=roofline $(NAMED_BENCHMARKS) @RUN_ARGS
+
 ##@ Help
 
 .PHONY: nodes

@@ -28,7 +28,8 @@ READS = Consumer("OpenVINO", ("precision",), engine=True, backends=("openvino",)
 CAPABILITIES = "OPTIMIZATION_CAPABILITIES"
 
 
-def _core() -> Any:
+def openvino_core() -> Any:
+    """OpenVINO's core, safe to use from several threads. MissingError where the package is not installed."""
     try:
         import openvino
     except ImportError as error:
@@ -42,7 +43,7 @@ def _core() -> Any:
 @cache
 def _capabilities() -> frozenset[str]:
     """Precisions that the processor supports natively, as OpenVINO names them: 'FP32', 'BF16', 'FP16', …"""
-    return frozenset(_core().get_property("CPU", CAPABILITIES))
+    return frozenset(openvino_core().get_property("CPU", CAPABILITIES))
 
 
 def inference_precision(precision: str) -> str:
@@ -135,7 +136,7 @@ class OpenVino(Backend):
 
     def build(self, model: Path, values: Mapping[str, Any], folder: Path) -> None:
         """Compile `model` for any batch and length, and write the blob."""
-        core = _core()
+        core = openvino_core()
         try:
             compiled = core.compile_model(core.read_model(str(model)), "CPU", self._properties(READS.of(values)["precision"]))
             blob = compiled.export_model()
@@ -152,7 +153,7 @@ class OpenVino(Backend):
 
         OpenVINO prefers the calling thread's NUMA node and keeps the computation on it, whatever cores the thread is bound to.
         """
-        core = _core()
+        core = openvino_core()
         properties = {
             **self._properties(spec.precision),
             "NUM_STREAMS": str(spec.streams),

@@ -86,6 +86,7 @@ ANSWERS: dict[str, Shape] = {
         },
     ),
     "packages": mapping(words(100)),
+    "peaks": record({}, {"gflops": mapping(real(0, 1e9)), "when": real(0, 1e11)}),
     "storage": record({"exists": flag(), "writable": flag()}, {"free_bytes": whole(0, 2**63)}),
     "user": record({"root": flag(), "groups": listing(words(200))}),
 }

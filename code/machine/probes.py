@@ -126,6 +126,13 @@ def mig(_: str = "") -> dict[str, Any]:
     return query()
 
 
+def peaks(word: str) -> dict[str, Any]:
+    """The measured peaks of the processors; see `peaks.known`."""
+    from code.machine.peaks import known
+
+    return known(word)
+
+
 PROBES: dict[str, Probe] = {
     "affinity": affinity,
     "architecture": architecture,
@@ -135,6 +142,7 @@ PROBES: dict[str, Probe] = {
     "mig": mig,
     "nvml": nvml,
     "packages": packages,
+    "peaks": peaks,
     "storage": storage,
     "user": user,
 }

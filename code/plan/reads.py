@@ -11,6 +11,7 @@ from code.fields.table import FIELDS
 PLANNING = (
     *("run", "generate_engines", "run_harness", "calibrate", "tune", "explain", "debug_accuracy", "inspect_engine"),
     *(
+        "roofline",
         "simulate",
         "run_heterogeneous",
         "run_llm_server",
@@ -32,7 +33,7 @@ WHO = (*STAGES, "plan_submission", "populate_readme", "check_submission", "pack_
 JSON = (
     *("run", "run_harness", "explain", "info", "doctor", "list_engines", "list_systems", "list_configs", "list_results"),
     *("compare", "add_system", "remove_system", "simulate", "list_models", "plan_submission", "campaign", "campaign_status"),
-    *("fleet", "mig_status", "run_heterogeneous", "nodes"),
+    *("fleet", "mig_status", "run_heterogeneous", "nodes", "roofline"),
 )
 MIG = ("configure_mig", "teardown_mig", "mig_status")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from code.preflight import precisions
 from code.preflight.finding import Finding, Reporter, Subject
 
 report = Reporter("CPU")
@@ -19,6 +20,7 @@ def check(subject: Subject) -> Iterator[Finding]:
         yield report.warning("cores", text, "raise the container's --cpus and --cpuset-cpus, or the job's allocation")
     else:
         yield report.ok("cores", sockets)
+    yield from precisions.check(subject)
     if detected.memory_bytes and detected.memory_bytes < detected.memory_total_bytes:
         text = (
             f"{detected.memory_bytes / 2**30:.1f} GiB of {detected.memory_total_bytes / 2**30:.1f} GiB usable in this environment"

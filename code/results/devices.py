@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -43,6 +43,7 @@ class DeviceShare:
         busy: fraction of the run that its streams spent in the engine, 0 to 1; for a device of a node with the way there and back.
         network: fraction of the run that its streams waited for the way to its node and back; None for a device of this machine.
         received: bytes of its answers; None as above.
+        elapsed_s: how long the run took; 0 where unknown.
     """
 
     index: int
@@ -52,6 +53,7 @@ class DeviceShare:
     busy: float
     network: float | None = None
     received: int | None = None
+    elapsed_s: float = field(default=0.0, compare=False)
 
     def as_json(self) -> dict[str, Any]:
         """The entry in metadata.json."""
@@ -77,6 +79,7 @@ def read(folder: Path) -> list[DeviceShare]:
             *(one["index"], one["name"], one["samples"], one["batches"], one["busy_s"] / max(1e-9, one["elapsed_s"])),
             one["network_s"] / max(1e-9, one["elapsed_s"]) if one.get("network_s") is not None else None,
             one.get("received_bytes"),
+            one["elapsed_s"],
         )
         for one in found
     ]

@@ -2,31 +2,22 @@
 
 from __future__ import annotations
 
-import math
-import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from code.backends.base import Backend
 from code.common.errors import HarnessError, MissingError
 from code.fields.consumer import Consumer
+from code.machine.measurements import Memory
 from code.plan.request import Value
 from code.plan.workload import Workload
-from code.results.loadgen_log import LoadGenLog
 from code.results.machine import MachineState
 from code.run import cpp_build, language, measured, simulation, spec_fields
-from code.run.measured import Measurement, Memory
 from code.run.placement import Placement, needs_processes
 from code.run.resolved import Resolved
 from code.systems.system_list import KnownSystem
 
 READS = Consumer("probe", ("probe",))
-MEASURED_BY = {
-    "Offline": ("samples_per_second", "result_samples_per_second"),
-    "SingleStream": ("latency_ns", "result_mean_latency_ns"),
-    "MultiStream": ("query_latency_ns", "result_mean_query_latency_ns"),
-}
-"""Scenario → what a run measures, and LoadGen's key of it. A Server run measures the rate it was asked for, not the engine's."""
 
 
 def with_placement(workload: Workload, placement: Placement) -> Workload:
@@ -104,7 +95,7 @@ def with_open_values(
         found = simulation.without_probes(workload, job.placement)
         return workload.with_values({name: Value(v, "simulated") for name, v in found.items()})
     again = READS.of(workload)["probe"] == "again"
-    return measured.with_measured(workload, _memory(job, chosen), measure, again)
+    return measured.with_measured(workload, memory(job, chosen), measure, again)
 
 
 def with_remembered(job: Resolved) -> Workload:
@@ -115,31 +106,13 @@ def with_remembered(job: Resolved) -> Workload:
     try:
         asked = language.asked_language(workload)  # not the job's, which prints why it was chosen
         chosen = language.choose(asked, job.backend.name, str(job.dataset["kind"]), languages(job))
-        return measured.with_remembered(workload, _memory(job, chosen))
+        return measured.with_remembered(workload, memory(job, chosen))
     except HarnessError:
         return workload  # no engine, model or data yet, so no measurement either
 
 
-def remember(job: Resolved, log: LoadGenLog, state: MachineState | None) -> None:
-    """Remember what a completed performance run measured of its engine, unless the machine was busy with other work."""
-    what, key = MEASURED_BY.get(log.scenario, ("", ""))
-    value = log.number(key)
-    if not job.backend.computes or state is None or state.disturbed or not value or not 0 < value < math.inf:
-        return
-    one = Measurement({what: float(value)}, time.time(), "run", state.load_before)
-    _memory(job, job.language).add(one)
-
-
-def engine_alone(job: Resolved) -> dict[str, Any]:
-    """metadata.json's `engine_alone`: the best rate of the engine in a bare loop, without LoadGen, that a probe measured; {} for none."""
-    if not job.backend.computes or job.workload["test_mode"] == "AccuracyOnly":
-        return {}
-    probes = [one for one in _memory(job, job.language).read() if one.source == "probe"]
-    found = measured.best_of(probes, "samples_per_second")
-    return {} if found is None else {"engine_alone": {"samples_per_second": found[0], "measured": found[1].shown()}}
-
-
-def _memory(job: Resolved, chosen: language.Choice) -> Memory:
+def memory(job: Resolved, chosen: language.Choice) -> Memory:
+    """What was measured of a job's engine in a harness language."""
     of: dict[str, Any] = {
         "engine": job.engines.first.folder.name,
         "language": chosen.language,

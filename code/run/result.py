@@ -12,7 +12,7 @@ from code.common.files import write_json
 from code.plan import explain
 from code.results import metadata, nodes, provenance, report
 from code.results.loadgen_log import LoadGenLog
-from code.run import preparation, spec_fields
+from code.run import afterwards, spec_fields
 from code.run.folders import INCOMPLETE, log_root, new_log_folder
 from code.run.identity import run_identity
 from code.run.judgement import judged
@@ -50,9 +50,8 @@ def run(job: Resolved, mode: str, test: LoadGenTest | None = None) -> report.Rep
     else:
         content = metadata.performance_metadata(identity, log, verdict)
         row = report.performance_row(identity, log, verdict)
-        content.update(preparation.engine_alone(job))
-        if job.company is None:
-            preparation.remember(job, log, seen.state)
+        content.update(afterwards.limits(job, folder))
+        afterwards.remember(job, log, seen.state)
     content.update(seen.content)
     if job.company is not None:
         content["beside"] = job.company.as_json(row.value, workload.scenario.loadgen)

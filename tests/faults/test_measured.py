@@ -11,11 +11,12 @@ from typing import Any
 
 import pytest
 
+from code.machine import measurements
+from code.machine.measurements import Measurement, Memory
 from code.plan.request import Value, parse
 from code.plan.workload import Workload, build
 from code.results.machine import MachineState
 from code.run import measured
-from code.run.measured import Measurement, Memory
 from configs.configuration import Probed
 
 IDLE, BUSY = MachineState(2, 0.0), MachineState(2, 1.5)
@@ -64,10 +65,10 @@ def test_a_completed_run_renews_it_and_the_best_counts(workload: Workload, memor
     memory.add(Measurement({"samples_per_second": 300.0}, time.time(), "run"))
     found = measured.with_remembered(workload, memory)
     assert found["offline_expected_qps"] == pytest.approx(437.6) and "by a run" in found.origin("offline_expected_qps")
-    for _ in range(measured.KEPT):
+    for _ in range(measurements.KEPT):
         memory.add(Measurement({"samples_per_second": 10.0}, time.time(), "run"))
     assert measured.with_remembered(workload, memory)["offline_expected_qps"] == 11.0, "a best one of long ago is forgotten"
-    assert len(memory.read()) == measured.KEPT
+    assert len(memory.read()) == measurements.KEPT
 
 
 def test_what_was_measured_on_a_busy_machine_is_not_kept(
@@ -153,7 +154,7 @@ def test_a_damaged_memory_is_made_anew(content: str, workload: Workload, memory:
 
 
 def test_ages() -> None:
-    assert [measured.age(s) for s in (-5, 3, 119, 121, 7300, 200_000)] == ["0 s", "3 s", "119 s", "2 min", "2 h", "2 days"]
+    assert [measurements.age(s) for s in (-5, 3, 119, 121, 7300, 200_000)] == ["0 s", "3 s", "119 s", "2 min", "2 h", "2 days"]
 
 
 def job(workload: Workload, **changed: Any) -> Any:
@@ -166,6 +167,7 @@ def job(workload: Workload, **changed: Any) -> Any:
         "engines": engines,
         "dataset": {"kind": "sequence", "folder": "x", "count": 1},
         "language": SimpleNamespace(language="python"),
+        "company": None,
     }
     return SimpleNamespace(**{**values, **changed})
 
@@ -174,17 +176,18 @@ def test_a_run_is_remembered_under_what_it_depends_on(
     workload: Workload, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from code.results.loadgen_log import read_detail
-    from code.run import preparation
+    from code.run import afterwards
     from tests.faults import made
 
     monkeypatch.setenv("BUILD_DIR", str(tmp_path))
     made.detail(tmp_path)
     log = read_detail(tmp_path)
     memories = tmp_path / "engines" / ".probes"
-    preparation.remember(job(workload), log, BUSY)
-    preparation.remember(job(workload), log, None)
-    preparation.remember(job(workload, backend=SimpleNamespace(computes=False)), log, IDLE)
+    afterwards.remember(job(workload), log, BUSY)
+    afterwards.remember(job(workload), log, None)
+    afterwards.remember(job(workload, backend=SimpleNamespace(computes=False)), log, IDLE)
+    afterwards.remember(job(workload, company="another workload"), log, IDLE)
     assert not memories.exists()
-    preparation.remember(job(workload), log, IDLE)
+    afterwards.remember(job(workload), log, IDLE)
     (file,) = memories.iterdir()
     assert json.loads(file.read_text())["measurements"][0]["values"] == {"samples_per_second": 40.25}

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from code.results import bound
 from code.results.page.measured import Floats
 from code.rules.metrics import METRICS
 
@@ -26,7 +27,7 @@ def rows(
     metadata: Mapping[str, Any], spec: Mapping[str, Any], batches: Floats | None, lengths: NDArray[np.int64] | None
 ) -> list[tuple[str, str, str]]:
     """(what, value, what it means) for what is known of a run."""
-    found = [*_bounds(metadata), _busy(metadata), _network(metadata)]
+    found = [*_bounds(metadata), *bound.words(metadata.get("bound") or {}), _busy(metadata), _network(metadata)]
     if batches is not None and len(batches):
         found += [_filled(spec, batches), _padding(batches, lengths)]
     return [row for row in found if row is not None]

@@ -122,7 +122,7 @@ def test_the_user_and_the_docker_group() -> None:
 def of_cpu(
     box: Box, usable: int = 8, memory: int = 2**34, whole: int = 2**34, nodes: int = 1
 ) -> dict[str, tuple[Level, str, str]]:
-    processors = SimpleNamespace(sockets=2, model="CPU", cores_per_socket=4, total_cores=8)
+    processors = SimpleNamespace(sockets=2, model="CPU", cores_per_socket=4, total_cores=8, isa=frozenset(), vendor="")
     detected = {"processors": processors, "usable_cores": usable, "memory_bytes": memory, "memory_total_bytes": whole}
     return seen(cpu.check, box, NO_GPUS, detected={**detected, "numa_nodes": list(range(nodes))})
 
