@@ -3,15 +3,19 @@
 
 #include <gtest/gtest.h>
 #include <sys/prctl.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <atomic>
 #include <chrono>
 #include <csignal>
 #include <cstdlib>
+#include <functional>
 #include <nlohmann/json.hpp>
+#include <sstream>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "core/error.h"
 #include "core/progress.h"
@@ -169,6 +173,45 @@ TEST_F(ProgressTest, AnErrorIsALineAndAStatus) {
       },
       ExitedWithCode(static_cast<int>(Status::kMissing)),
       "\"next_step\":\"build it\",\"status\":3,\"what\":\"no engine\"");
+}
+
+// What comes out of a pipe into which `send` has written.
+std::string piped(const std::function<void(ProgressPipe&)>& send) {
+  int ends[2];
+  if (::pipe(ends) != 0) return "no pipe";
+  const pid_t child = ::fork();
+  if (child == 0) {
+    ::close(ends[0]);
+    ::setenv("HARNESS_PROGRESS_FD", std::to_string(ends[1]).c_str(), 1);
+    send(ProgressPipe::instance());
+    ::_exit(0);
+  }
+  ::close(ends[1]);
+  std::string out;
+  char page[4096];
+  for (ssize_t count = 0; (count = ::read(ends[0], page, sizeof page)) > 0;)
+    out.append(page, static_cast<size_t>(count));
+  ::close(ends[0]);
+  ::waitpid(child, nullptr, 0);
+  return out;
+}
+
+TEST_F(ProgressTest, EachMessageIsALineOfJson) {
+  const std::string out = piped([](ProgressPipe& pipe) {
+    pipe.send(nlohmann::json{{"phase", "run"}, {"issued", 3}});
+    pipe.send(nlohmann::json{{"note", "two\nlines, and \xff"}});
+    pipe.send(nlohmann::json{{"long", std::string(100'000, 'x')}});  // more than a pipe holds
+    pipe.send(Error(Status::kMissing, "what", "why", "next"));
+  });
+  std::vector<nlohmann::json> lines;
+  std::istringstream all(out);
+  for (std::string line; std::getline(all, line);) lines.push_back(nlohmann::json::parse(line));
+  ASSERT_EQ(lines.size(), 4U);
+  EXPECT_EQ(lines[0], (nlohmann::json{{"phase", "run"}, {"issued", 3}}));
+  EXPECT_EQ(lines[1]["note"], "two\nlines, and \xef\xbf\xbd") << "what is not UTF-8 is replaced";
+  EXPECT_EQ(lines[2]["long"].get<std::string>().size(), 100'000U);
+  EXPECT_EQ(lines[3]["error"],
+            (nlohmann::json{{"what", "what"}, {"why", "why"}, {"next_step", "next"}, {"status", 3}}));
 }
 
 TEST_F(ProgressTest, APipeThatNobodyReadsHoldsNothing) {
