@@ -349,10 +349,18 @@ def whole_accuracy(**changed: Any) -> LoadGenLog:
     return log_of(mode=changed.pop("mode", "AccuracyOnly"), more={**keys, **changed})
 
 
+def words(folder: Path) -> str:
+    """What the check of the number of samples says."""
+    return only(one for one in log_checks.accuracy(folder, claim("open")) if one.check == "samples").what
+
+
 def test_the_folder_of_an_accuracy_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert accuracy_log(monkeypatch, tmp_path, whole_accuracy()) == []
     part = whole_accuracy(effective_accuracy_sample_count=SAMPLES - 1)
     assert accuracy_log(monkeypatch, tmp_path, part) == [("samples", False)]
+    assert words(tmp_path) == "the accuracy run covers 10,832 samples; bert-99 has 10,833"
+    assert ("samples", False) in accuracy_log(monkeypatch, tmp_path, whole_accuracy(effective_accuracy_sample_count=None))
+    assert words(tmp_path) == "the log has no sample count"
     cut = whole_accuracy(loaded_qsl_set=[1])
     assert accuracy_log(monkeypatch, tmp_path, cut) == [("complete", False)]
     seed = whole_accuracy(effective_qsl_rng_seed=1)
