@@ -5,8 +5,19 @@ from __future__ import annotations
 import pytest
 
 from code.common.errors import UsageError
-from code.rules.benchmark_facts import RoundRules, Space
-from code.rules.benchmarks import every_facts, facts_of, of_family, required_scenarios, short_name
+from code.rules.benchmark_facts import PublishedFile, RoundRules, Space
+from code.rules.benchmarks import (
+    allowed_scenarios,
+    every_facts,
+    facts_of,
+    newest_with,
+    of_family,
+    required_audits,
+    required_scenarios,
+    result_named,
+    rules_in,
+    short_name,
+)
 from code.rules.metrics import METRICS, TOKEN_METRICS, Metric, metric_with, queries_for_estimate, queries_without_late
 from code.rules.official_names import official_name
 from code.rules.rounds import NEWEST, ROUNDS, round_named
@@ -117,3 +128,56 @@ def test_names_that_the_official_checker_maps() -> None:
     assert official_name(v61, "tiny-bert-99.9-int8", {}) == "bert-99.9", "the longest name within it"
     parts = {"my-efficientnet": "resnet", "my-resnet50": "resnet", "my-llama3_1-405b": "llama3.1-405b"}
     assert {name: official_name(v60, name, {}) for name in parts} == parts
+
+
+def test_a_results_name_is_a_benchmark_at_a_target() -> None:
+    low, high = result_named("bert-99"), result_named("bert-99.9")
+    assert low is not None and high is not None and low.facts is high.facts is facts_of("bert")
+    assert (low.name, low.target.full_name, low.below) == ("bert", "bert-99", "")
+    assert (high.name, high.target.full_name, high.below) == ("bert", "bert-99.9", "bert-99")
+    unet = result_named("3d-unet-99")
+    assert unet is not None and (unet.name, unet.below) == ("3d-unet", ""), "another benchmark's targets are not below its own"
+    assert result_named("bert") is None is result_named("retinanet") is result_named("bert-99.99")
+    for facts in every_facts():
+        for target in facts.targets.values():
+            found = result_named(target.full_name)
+            assert found is not None and found.facts is facts and found.target is target
+    with pytest.raises(UsageError, match="unknown benchmark 'brt'") as caught:
+        facts_of("brt")
+    assert "bert" in caught.value.next_step
+
+
+def test_what_a_round_asks_of_a_result() -> None:
+    v41, v61 = round_named("v4.1"), round_named("v6.1")
+    assert rules_in(v61, "bert-99") is facts_of("bert").rounds["v6.1"]
+    assert rules_in(v61, "gptj-99") is None is rules_in(v61, "retinanet")
+    assert required_scenarios(v61, "bert-99", "edge") == ("SingleStream", "Offline")
+    assert required_scenarios(v61, "bert-99", "datacenter") == () == required_scenarios(v61, "gptj-99", "edge")
+    assert set(required_scenarios(v41, "bert-99.9", "datacenter")) == {"Server", "Offline"}
+    assert required_scenarios(v41, "bert-99.9", "edge") == ()
+    assert set(allowed_scenarios(v61, "bert-99", "edge")) >= {"SingleStream", "Offline"}
+    assert allowed_scenarios(v61, "retinanet", "edge") == ()
+    rules = RoundRules({"edge": ("Offline",)}, optional={"edge": ("MultiStream",)})
+    assert rules.allowed("edge") == ("Offline", "MultiStream") and rules.scenarios("edge") == ("Offline",)
+    assert required_audits(v41, "bert") == ("TEST01", "TEST05") and required_audits(v61, "bert") == ("TEST01",)
+    assert required_audits(v61, "gptj") == ()
+
+
+def test_the_newest_round_of_a_benchmark() -> None:
+    assert newest_with("bert") is round_named("v6.1")
+    for facts in every_facts():
+        assert newest_with(facts.name).name == max(facts.rounds)
+    with pytest.raises(UsageError, match="no round includes the benchmark dlrm") as caught:
+        newest_with("dlrm")
+    assert "v4.1, v5.0, v5.1, v6.0, v6.1" in caught.value.why
+
+
+def test_facts_that_follow_from_others() -> None:
+    both = PublishedFile("a", "https://one", also=("https://two",), megabytes=3)
+    assert both.urls == ("https://one", "https://two") and both.about == 3_000_000
+    assert PublishedFile("a", also=("https://two",), size=7, megabytes=3).urls == ("https://two",)
+    assert PublishedFile("a", size=7, megabytes=3).about == 7 and PublishedFile("a").urls == ()
+    bert, llama = facts_of("bert"), facts_of("llama3.1-8b")
+    assert bert.loadgen_model("Offline") == "bert"
+    assert llama.loadgen_model("Interactive") == f"{llama.loadgen_model('Server')}-interactive"
+    assert llama.loadgen_model("Server") == (llama.loadgen_name or llama.name)
