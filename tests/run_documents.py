@@ -125,11 +125,22 @@ def document(dataset: dict[str, Any], *engines: dict[str, Any]) -> dict[str, Any
     )
 
 
+TRITON = {
+    "library": "/opt/tritonserver/lib/libtritonserver.so",
+    "backends": "/opt/tritonserver/backends",
+    "repository": "/build/triton/repositories/bert",
+    "models": ["bert_0"],
+    "region_prefix": "harness-triton-1-",
+    "log": "/logs/triton.txt",
+    "statistics": "",
+    "buffer_threads": 0,
+}
 BOTH = {
     "sequence": document(SEQUENCE, engine("openvino", {}), engine("openvino", {})),
     "volume": document(VOLUME, engine("tensorrt", TENSORRT), engine("tensorrt_rtx", TENSORRT)),
     "synthetic": document(SYNTHETIC, engine("simulated", SIMULATED), engine("null", {})),
     "remote": document(SEQUENCE, engine("remote", REMOTE)),
+    "triton": document(SEQUENCE, engine("triton_in_process", TRITON)),
 }
 """Documents that both harnesses read."""
 PYTHON = {

@@ -6,7 +6,7 @@ from code.actions import Context, EachWorkload
 from code.common import console, paths
 from code.run.job import Job
 from code.run.servable import require_servable
-from code.run.serving import write_repository
+from code.run.triton_models import write_repository
 
 
 def run(job: Job, _: Context) -> None:

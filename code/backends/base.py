@@ -29,6 +29,7 @@ BACKENDS: dict[str, str] = {
     "tensorrt_rtx": "code.backends.tensorrt.rtx",
     "tensorrt_llm": "code.backends.generators.tensorrt_llm",
     "openai": "code.backends.generators.openai",
+    "triton_llm": "code.backends.generators.triton_llm",
     "simulated": "code.backends.simulated",
 }
 """Backend name → module that defines BACKEND."""

@@ -35,6 +35,8 @@ MODULES = (
     "code.run.placement",
     "code.run.preparation",
     "code.run.serving",
+    "code.run.triton_models",
+    "code.run.triton_requests",
     "code.run.settings",
     "code.run.simulation",
     "code.run.slots",

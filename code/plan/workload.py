@@ -37,7 +37,7 @@ TEXT, TEXT_BACKEND = "text", "tensorrt_llm"
 
 SOURCES = tuple(dict.fromkeys(name for facts in every_facts() for name in facts.source_fields))
 """Fields that name a user-supplied model or data set."""
-READS = Consumer("plan", ("model_variant", "test_query_count", "use_triton", *SOURCES))
+READS = Consumer("plan", ("model_variant", "test_query_count", "use_triton", "triton_protocol", "triton_url", *SOURCES))
 
 
 @dataclass(frozen=True)
@@ -275,11 +275,20 @@ def _require_harness(config: Registered) -> None:
 
 
 def _served(values: Mapping[str, Value], asked: WorkloadSetting, config: Registered) -> Mapping[str, Value]:
-    """The values, with use_triton where the config version or the config is Triton's and nothing else says so."""
-    if READS.of(values)["use_triton"].value is not None or not {asked.harness_type, config.setting.harness_type} & set(SERVED):
+    """The values with use_triton where the config version or the config is Triton's, and the protocol of a unified one.
+
+    What says otherwise itself stays as it is.
+    """
+    kinds = {asked.harness_type, config.setting.harness_type} & set(SERVED)
+    read = READS.of(values)
+    if not kinds or read["use_triton"].value is False:
         return values
     origin = f"config version {asked.config_ver()}" if asked.harness_type in SERVED else f"config {config.where}"
-    return MappingProxyType({**values, "use_triton": Value(True, origin)})
+    given = {} if read["use_triton"].value else {"use_triton": Value(True, origin)}
+    kind = asked.harness_type if asked.harness_type in SERVED else config.setting.harness_type
+    if kind is HarnessType.TritonUnified and read["triton_protocol"].value is None and not read["triton_url"].value:
+        given["triton_protocol"] = Value("in_process", origin)
+    return MappingProxyType({**values, **given})
 
 
 def _from_class(value: Any, origin: str, detected: DetectedSystem) -> Value:

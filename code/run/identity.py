@@ -25,7 +25,7 @@ def run_identity(
     """
     variant = workload.variant if runtime.computes else "simulated"
     suffix = "" if variant in ("reference", "simulated") else f"_{variant}"
-    server = "_Triton" if served(workload) else ""
+    server = "_Triton" if served(workload) and "Triton" not in runtime.label else ""
     mixed = "_HeteroMultiUse" if beside else ""
     system = f"{workload.system_id}{_nodes(workload)}_{runtime.label}{server}{mixed}{suffix}"
     extras: dict[str, Any] = {"precision": READS.of(workload)["precision"], "system_id": workload.system_id}

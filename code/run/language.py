@@ -24,7 +24,7 @@ QUICK_S = 20.0
 READS = Consumer("harness language", ("harness_lang",))
 
 
-SERVED = Consumer("Triton", ("use_triton",))
+SERVED = Consumer("Triton", ("use_triton", "triton_protocol"))
 NODES = Consumer("nodes", ("num_nodes", "ray_address"))
 
 
@@ -51,6 +51,11 @@ def served(values: Readable) -> bool:
     return bool(SERVED.of(values)["use_triton"])
 
 
+def in_process(values: Readable) -> bool:
+    """Whether Triton is inside the harness process, and asked by its C API."""
+    return served(values) and SERVED.of(values)["triton_protocol"] == "in_process"
+
+
 def distributed(values: Readable) -> bool:
     """Whether the workload asks for several nodes."""
     read = NODES.of(values)
@@ -58,8 +63,11 @@ def distributed(values: Readable) -> bool:
 
 
 def supported(values: Readable, runtime: Backend) -> Sequence[str]:
-    """The languages of the harness that can run a workload: Triton's client is in Python, nodes and their head in C++."""
-    if distributed(values):
+    """The languages of the harness that can run a workload.
+
+    Triton's client is in Python; its C API, and nodes with their head, are in C++.
+    """
+    if distributed(values) or in_process(values):
         return (CPP,)
     return (PYTHON,) if served(values) else runtime.harness_languages
 

@@ -16,6 +16,7 @@ from code.run import launch
 from code.run.forecast import forecast
 from code.run.nodes.over_nodes import over_nodes
 from code.run.observers import Test, observed
+from code.run.places import THIS_MACHINE
 from code.run.serving import serving
 from code.run.settings import user_conf, write_conf
 from code.run.spec import run_spec
@@ -46,8 +47,8 @@ def run(job: Resolved, mode: str, folder: Path, label: str, watch: launch.Take |
     needed = forecast(spec, conf)
     console.say(f"{label}: {needed.words()}")
     test = Test(job.workload, mode, folder, job.placement, job.backend.computes)
-    with observed(test), serving(job, spec) as served, over_nodes(job, served) as (asked, place):
-        launch.run(asked, label, job.language.language, place, needed, watch)
+    with observed(test), serving(job, spec, watch) as served, over_nodes(job, served.spec) as (asked, place):
+        launch.run(asked, label, job.language.language, served.place or place, needed, served.watch)
     log = loadgen_log.read_detail(folder / "mlperf_log_detail.txt")
     settings_check.require_settings(conf, log, scenario=scenario, mode=mode)
     return log
@@ -65,7 +66,7 @@ def probe(job: Resolved, label: str) -> tuple[dict[str, float], MachineState]:
     spec = _spec(job, "PerformanceOnly", folder, {})
     try:
         with watched(devices, label, shares(job.workload)) as seen, serving(job, spec) as asked:
-            found = launch.probe(asked, label, job.language.language, folder)
+            found = launch.probe(asked.spec, label, job.language.language, folder, asked.place or THIS_MACHINE)
     except (Interrupted, KeyboardInterrupt):
         shutil.rmtree(folder, ignore_errors=True)
         raise

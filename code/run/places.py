@@ -57,6 +57,23 @@ class ThisMachine:
         )
 
 
+class Surrounded:
+    """A place whose processes have more variables than they would.
+
+    Args:
+        of: the place that it starts at.
+        variables: which take precedence.
+    """
+
+    def __init__(self, of: Place, variables: Mapping[str, str]) -> None:
+        self._of = of
+        self._variables = variables
+
+    def start(self, command: Sequence[str], output: IO[bytes], progress: int, environment: Mapping[str, str]) -> Process:
+        """Start a harness process."""
+        return self._of.start(command, output, progress, {**environment, **self._variables})
+
+
 class Ended:
     """A place whose process can be ended from another thread.
 

@@ -28,7 +28,11 @@ def with_placement(workload: Workload, placement: Placement) -> Workload:
 def ensure_harness(workload: Workload, runtime: Backend) -> None:
     """Build the C++ harness where the workload runs in no other. MissingError where it cannot be built."""
     if language.supported(workload, runtime) == (language.CPP,):
-        what = "a run over nodes" if language.distributed(workload) else f"the {runtime.name} backend"
+        what = f"the {runtime.name} backend"
+        if language.distributed(workload):
+            what = "a run over nodes"
+        elif language.in_process(workload):
+            what = "Triton in the harness process"
         cpp_build.ensure(what)
 
 

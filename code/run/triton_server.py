@@ -13,23 +13,16 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import psutil
 
 from code.backends.triton.package import Installation, backends_for, server_environment
 from code.common import console, jsonfile, paths
 from code.common.errors import Interrupted, RunError, UsageError
-from code.common.files import write_json
 from code.common.signals import SIGNALS
-from code.common.typed import record as shape
-from code.common.typed import words
 
 HOST = "127.0.0.1"
 LOG = "triton.txt"
-SERVER_FILE = "triton.json"
-"""Which server a test asked: its version, and its address or program."""
-RECORD = shape({"version": words(80), "server": words()})
 GRACE_S = 20.0
 POLL_S = 0.1
 REGIONS = "harness-triton-"
@@ -47,7 +40,7 @@ class Server:
     """A server that was started.
 
     Args:
-        url: host:port of its gRPC endpoint.
+        url: host:port of the endpoint that is asked.
         version: of Triton.
     """
 
@@ -106,8 +99,7 @@ class Server:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
-        for region in SHM.glob(f"{self._prefix}*"):
-            region.unlink(missing_ok=True)
+        remove_regions(self._prefix)
 
     def _ask(self, path: str) -> bytes | None:
         """The answer of the server's HTTP endpoint; None where there is none yet, or it says no."""
@@ -121,6 +113,12 @@ class Server:
             return None
         finally:
             connection.close()
+
+
+def remove_regions(prefix: str) -> None:
+    """Remove the regions of a server that has ended."""
+    for region in SHM.glob(f"{prefix}*"):
+        region.unlink(missing_ok=True)
 
 
 def sweep() -> None:
@@ -154,33 +152,25 @@ def require_free(port: int) -> None:
             ) from error
 
 
-def record(folder: Path, version: str, where: str) -> None:
-    """Note which server a test asked.
-
-    Args:
-        where: its address, or its program.
-    """
-    write_json(folder / SERVER_FILE, {"version": version, "server": where})
-
-
-def recorded(folder: Path) -> dict[str, Any]:
-    """What is noted of the server that a test asked, as metadata.json has it; {} for a test without one."""
-    found = RECORD.read(jsonfile.object_or_empty(folder / SERVER_FILE), SERVER_FILE, [])
-    return {"triton_version": found["version"], "triton_server": found["server"]} if found else {}
-
-
 @contextlib.contextmanager
 def started(
-    server: Installation, repository: Path, folder: Path, port: int, buffer_threads: int, patience_s: float
+    server: Installation,
+    repository: Path,
+    folder: Path,
+    port: int,
+    buffer_threads: int,
+    patience_s: float,
+    protocol: str = "grpc",
 ) -> Iterator[Server]:
     """A server for the block, ready to serve.
 
     Args:
         repository: the models.
         folder: where its log goes.
-        port: of gRPC; 0: any free one.
+        port: of the protocol; 0: any free one.
         buffer_threads: threads that copy a batch's parts; 0: Triton's default.
         patience_s: how long loading may take.
+        protocol: how it will be asked, 'grpc' or 'http'. Its health is asked over HTTP in any case.
 
     Raises:
         MissingError: the Python backend cannot run here.
@@ -190,13 +180,15 @@ def started(
     if port:
         require_free(port)
     backends = backends_for(server)
-    own, health = port or free_port(), free_port()
+    own = port or free_port()
+    health = own if protocol == "http" else free_port()
+    grpc = ("--grpc-address", HOST, "--grpc-port", str(own)) if protocol == "grpc" else ("--allow-grpc", "false")
     sweep()
     prefix = f"{REGIONS}{os.getpid()}-{own}-"
     command = [
         *(sys.executable, "-c", KEEPER, str(os.getpid()), str(server.program)),
         *("--model-repository", str(repository), "--backend-directory", str(backends)),
-        *("--grpc-address", HOST, "--grpc-port", str(own), "--http-address", HOST, "--http-port", str(health)),
+        *(*grpc, "--http-address", HOST, "--http-port", str(health)),
         *("--allow-metrics", "false", "--exit-timeout-secs", "15", "--disable-auto-complete-config"),
         *("--backend-config", f"python,shm-region-prefix-name={prefix}"),
         *(("--buffer-manager-thread-count", str(buffer_threads)) if buffer_threads else ()),

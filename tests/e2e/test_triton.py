@@ -16,12 +16,12 @@ import psutil
 import pytest
 
 from code.backends.base import backend
-from code.backends.triton import package, repository
+from code.backends.triton import package, repository, wires
 from code.backends.triton.client import TritonEngine
 from code.backends.triton.config import Instances, Settings
 from code.common.errors import HarnessError, MissingError, RunError
 from code.harness.schema.options import TritonOptions
-from code.run import triton_server
+from code.run import triton_server, triton_time
 from code.run.triton_server import Server
 
 try:
@@ -45,10 +45,12 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @contextlib.contextmanager
-def serving(folder: Path, engine: Path, settings: Settings = PLAIN, port: int = 0, batch: int = 4) -> Iterator[Server]:
+def serving(
+    folder: Path, engine: Path, settings: Settings = PLAIN, port: int = 0, batch: int = 4, protocol: str = "grpc"
+) -> Iterator[Server]:
     models = [repository.Served("bert_0", engine, "fp32", Instances(1), 1)]
     repository.write(folder / "models", "openvino", GRAPH, batch, models, settings)
-    with triton_server.started(package.installation(None), folder / "models", folder, port, 0, 300) as server:
+    with triton_server.started(package.installation(None), folder / "models", folder, port, 0, 300, protocol) as server:
         yield server
 
 
@@ -62,15 +64,16 @@ def sequences(rows: int, length: int) -> dict[str, Any]:
     return {"input_ids": ids, "input_mask": np.ones_like(ids), "segment_ids": np.zeros_like(ids)}
 
 
-def test_answers_are_those_of_the_engine_itself(engine: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("protocol", ["grpc", "http"])
+def test_answers_are_those_of_the_engine_itself(protocol: str, engine: Path, tmp_path: Path) -> None:
     from code.backends.base import EngineSpec
 
     direct = backend("openvino").load(engine, EngineSpec(1, 1, "fp32")).stream()
     settings = Settings(preferred=(2, 4), delay_us=100, timeout_us=30_000_000, pinned_output=False, gather_threshold=2)
-    with serving(tmp_path, engine, settings) as server:
-        assert server.version
+    with serving(tmp_path, engine, settings, protocol=protocol) as server:
+        assert server.version == wires.wire(protocol, server.url).version()
         for memory in (True, False):
-            asked = TritonEngine(TritonOptions(server.url, ("bert_0",), memory), "bert_0")
+            asked = TritonEngine(TritonOptions(server.url, ("bert_0",), memory, protocol), "bert_0")
             assert set(asked.inputs) == set(NAMES)
             stream = asked.stream()
             for rows, length in ((1, 16), (4, 384), (1, 16), (2, 40), (4, 384)):
@@ -80,14 +83,18 @@ def test_answers_are_those_of_the_engine_itself(engine: Path, tmp_path: Path) ->
                 assert set(found) == set(expected)
                 for name, value in expected.items():
                     np.testing.assert_array_equal(found[name], value)
-            with pytest.raises(RunError, match="is another"):
+            with pytest.raises(RunError, match="is a different one"):
                 stream.infer({"input_ids": sequences(1, 8)["input_ids"]})
-            with pytest.raises(RunError, match="is another"):
+            with pytest.raises(RunError, match="is a different one"):
                 stream.infer({name: np.zeros((1, 2, 8), np.int64) for name in NAMES})
-            with pytest.raises(RunError, match="could not compute a batch"):
+            with pytest.raises(RunError, match="answered with an error") as refused:
                 stream.infer(sequences(9, 8))
+            assert "batch" in refused.value.why
+            stream.infer(sequences(1, 8))
         with pytest.raises(MissingError, match="does not serve other_0"):
-            TritonEngine(TritonOptions(server.url, ("other_0",)), "other_0")
+            TritonEngine(TritonOptions(server.url, ("other_0",), False, protocol), "other_0")
+        spent = triton_time.between({}, wires.wire(protocol, server.url).statistics())
+        assert spent is not None and spent["requests"] == 12 and spent["total_s"] > spent["compute_s"] > 0
         before = set(Path("/dev/shm").glob("harness-*"))
         assert not [path for path in before if path.name.startswith(f"harness-{os.getpid()}-")]
     assert not remnants()
@@ -104,19 +111,20 @@ def test_a_model_that_does_not_load_is_told_in_its_own_words(engine: Path, tmp_p
     assert not remnants()
 
 
-def test_a_server_that_dies_is_told(engine: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("protocol", ["grpc", "http"])
+def test_a_server_that_dies_is_told(protocol: str, engine: Path, tmp_path: Path) -> None:
     def lost(server: Server) -> None:
-        stream = TritonEngine(TritonOptions(server.url, ("bert_0",)), "bert_0").stream()
+        stream = TritonEngine(TritonOptions(server.url, ("bert_0",), True, protocol), "bert_0").stream()
         stream.infer(sequences(1, 16))
         os.kill(server._process.pid, signal.SIGKILL)
         server._process.wait()
         stream.infer(sequences(1, 16))
 
-    with pytest.raises(RunError, match="ended during the test: signal 9"), serving(tmp_path, engine) as server:
+    with pytest.raises(RunError, match="ended during the test: signal 9"), serving(tmp_path, engine, protocol=protocol) as server:
         lost(server)
     assert not remnants()
     with pytest.raises(HarnessError, match="does not answer"):
-        TritonEngine(TritonOptions(server.url, ("bert_0",)), "bert_0")
+        TritonEngine(TritonOptions(server.url, ("bert_0",), True, protocol), "bert_0")
 
 
 KILLED = """

@@ -213,7 +213,7 @@ def test_a_short_run_of_a_users_conf_names_its_line(tmp_path: Path) -> None:
 def test_what_a_failed_probe_printed_is_kept_where_its_error_says(
     raised: BaseException | None, kept: bool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    def probing(_spec: object, _label: str, _language: str, folder: Path) -> dict[str, float]:
+    def probing(_spec: object, _label: str, _language: str, folder: Path, _place: object) -> dict[str, float]:
         (folder / "probe.txt").touch()
         if raised is not None:
             raise raised

@@ -13,7 +13,7 @@ import pytest
 
 from code.actions import Context
 from code.backends.base import BACKENDS, CLIENTS, loader
-from code.backends.triton import config, instance, package, repository
+from code.backends.triton import config, instance, package, repository, wires
 from code.backends.triton.client import Remote
 from code.backends.triton.config import Instances, Settings, Tensor
 from code.common.errors import HarnessError, MissingError, RunError, UsageError
@@ -21,7 +21,7 @@ from code.harness.schema import run_spec as contract
 from code.harness.schema.options import TritonOptions
 from code.plan.request import parse
 from code.plan.workload import build
-from code.run import serving, triton_server
+from code.run import language, triton_requests, triton_server, triton_time
 from code.run.job import Job
 from tests import run_documents as documents
 
@@ -93,17 +93,33 @@ def test_every_backend_is_served_or_says_why_not(tmp_path: Path) -> None:
                 repository.runtime_of(name)
 
 
+def test_tritons_own_backend_takes_the_engine_as_it_is(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="no backend of its own for engines of the openvino backend"):
+        repository.runtime_of("openvino", own=True)
+    assert repository.runtime_of("tensorrt", own=True) == "tensorrt_plan"
+    graph = Path(__file__).parents[2] / "code" / "benchmarks" / "bert" / "tiny" / "model" / "model.onnx"
+    models = [repository.Served("bert_0", tmp_path / "engine", "fp32", Instances(2), 4)]
+    repository.write(tmp_path / "models", "onnxruntime", graph, 8, models, PLAIN, own=True)
+    found = (tmp_path / "models" / "bert_0" / "config.pbtxt").read_text()
+    assert 'backend: "onnxruntime"' in found and "instance_group { count: 2 kind: KIND_CPU }" in found
+    assert 'key: "intra_op_thread_count" value { string_value: "2" }' in found and "harness" not in found
+    link = tmp_path / "models" / "bert_0" / "1" / "model.onnx"
+    assert link.readlink() == tmp_path / "engine" / "engine.onnx"
+
+
 def test_a_config_version_puts_a_workload_behind_triton() -> None:
     for version in ("triton", "triton_high_accuracy", "triton_unified"):
         found = job("--benchmarks=bert", f"--config_ver={version}", "--system=CPU_x86_64")
-        assert serving.served(found.values) and found.workload.origin("use_triton") == f"config version {version}"
-    assert serving.served(job("--benchmarks=bert", "--use_triton", "--system=CPU_x86_64").values)
-    assert not serving.served(job("--benchmarks=bert", "--system=CPU_x86_64").values)
-    assert not serving.served(job("--benchmarks=bert", "--config_ver=triton", "--use_triton=false", "--system=CPU_x86_64").values)
+        assert language.served(found.values) and found.workload.origin("use_triton") == f"config version {version}"
+    assert language.served(job("--benchmarks=bert", "--use_triton", "--system=CPU_x86_64").values)
+    assert not language.served(job("--benchmarks=bert", "--system=CPU_x86_64").values)
+    assert not language.served(
+        job("--benchmarks=bert", "--config_ver=triton", "--use_triton=false", "--system=CPU_x86_64").values
+    )
 
 
 def test_text_generation_behind_triton_is_refused() -> None:
-    with pytest.raises(MissingError, match="cannot run behind Triton"):
+    with pytest.raises(MissingError, match="cannot run behind Triton with"):
         job("--benchmarks=gptj", "--config_ver=triton", "--system=CPU_x86_64").build()
     with pytest.raises(UsageError, match="cannot serve engines of the simulated backend"):
         job("--benchmarks=bert", "--config_ver=triton", "--system=CPU_x86_64", "--backend=simulated").prepare()
@@ -128,7 +144,7 @@ SENDING: dict[str, Any] = {"use_concurrent_harness": None, "num_concurrent_issue
 
 def test_a_run_behind_triton_asks_the_server_with_the_harnesss_batches(tmp_path: Path) -> None:
     direct = spec()
-    found = serving.through(direct, TritonOptions("localhost:8001", ("bert_0",)), SENDING)
+    found = triton_requests.through(direct, TritonOptions("localhost:8001", ("bert_0",)), SENDING)
     assert {engine.backend for engine in found.engines} == {"triton"} and found.batch == direct.batch
     assert [device.streams for device in found.devices] == [device.streams for device in direct.devices]
     found.write(tmp_path / "run.json")
@@ -138,32 +154,32 @@ def test_a_run_behind_triton_asks_the_server_with_the_harnesss_batches(tmp_path:
 def test_more_requests_are_in_flight_where_fields_ask_for_them() -> None:
     options = TritonOptions("localhost:8001", ("bert_0",))
     streams = spec().devices[0].streams
-    more = serving.through(spec(), options, {**SENDING, "use_concurrent_harness": True, "num_concurrent_issuers": 3})
+    more = triton_requests.through(spec(), options, {**SENDING, "use_concurrent_harness": True, "num_concurrent_issuers": 3})
     assert more.devices[0].streams == 3 * streams and more.batch.max_samples == 8
-    single = serving.through(spec(), options, {**SENDING, "batch_triton_requests": False})
+    single = triton_requests.through(spec(), options, {**SENDING, "batch_triton_requests": False})
     assert single.devices[0].streams == 8 * streams and single.batch.max_samples == 1
 
 
 @pytest.mark.parametrize(
     ("given", "found"),
     [
-        ("localhost:8001", True),
-        ("127.0.0.1:1", True),
-        ("grpc://node-3.local:8001", False),
-        ("[::1]:8001", True),
-        ("10.0.0.2:65535", False),
+        ("localhost:8001", ("localhost:8001", True, "")),
+        ("127.0.0.1:1", ("127.0.0.1:1", True, "")),
+        ("grpc://node-3.local:8001", ("node-3.local:8001", False, "grpc")),
+        ("http://[::1]:8000", ("[::1]:8000", True, "http")),
+        ("10.0.0.2:65535", ("10.0.0.2:65535", False, "")),
     ],
 )
-def test_the_address_of_a_server(given: str, found: bool) -> None:
-    assert serving.address(given) == (given.removeprefix("grpc://"), found)
+def test_the_address_of_a_server(given: str, found: tuple[str, bool, str]) -> None:
+    assert wires.address(given) == found
 
 
 @pytest.mark.parametrize(
-    "given", ["", "localhost", "localhost:", ":8001", "localhost:0", "localhost:65536", "a b:1", "http://x:1"]
+    "given", ["", "localhost", "localhost:", ":8001", "localhost:0", "localhost:65536", "a b:1", "https://x:1", "://x:1"]
 )
 def test_what_is_no_address_is_refused(given: str) -> None:
     with pytest.raises(UsageError, match="triton_url cannot be"):
-        serving.address(given)
+        wires.address(given)
 
 
 def test_a_port_that_is_taken_is_named() -> None:
@@ -281,8 +297,9 @@ def test_the_client_is_no_backend_of_the_command_line() -> None:
 
 
 def test_a_result_says_which_server_it_asked(tmp_path: Path) -> None:
-    assert triton_server.recorded(tmp_path) == {}
-    triton_server.record(tmp_path, "2.51.0", "localhost:8001")
-    assert triton_server.recorded(tmp_path) == {"triton_version": "2.51.0", "triton_server": "localhost:8001"}
-    (tmp_path / triton_server.SERVER_FILE).write_text("[]")
-    assert triton_server.recorded(tmp_path) == {}
+    assert triton_time.recorded(tmp_path) == {}
+    triton_time.record(tmp_path, "2.51.0", "localhost:8001")
+    noted = {"triton_version": "2.51.0", "triton_server": "localhost:8001", "triton_protocol": "grpc"}
+    assert triton_time.recorded(tmp_path) == noted
+    (tmp_path / triton_time.SERVER_FILE).write_text("[]")
+    assert triton_time.recorded(tmp_path) == {}

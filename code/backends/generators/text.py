@@ -12,7 +12,9 @@ from code.fields.consumer import Consumer
 from code.rules.benchmark_facts import BenchmarkFacts, TextFacts
 from code.rules.benchmarks import BENCHMARKS, facts_of, of_family
 
-READS = Consumer("text generators", ("benchmark",), engine=True, backends=("openvino_genai", "tensorrt_llm", "openai"))
+READS = Consumer(
+    "text generators", ("benchmark",), engine=True, backends=("openvino_genai", "tensorrt_llm", "openai", "triton_llm")
+)
 
 IR, IR_WEIGHTS = "openvino_model.xml", "openvino_model.bin"
 """A model in OpenVINO's format, under the names that OpenVINO GenAI looks for."""

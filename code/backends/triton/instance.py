@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
 from collections.abc import Mapping, Sequence
@@ -15,6 +16,10 @@ from code.backends.base import EngineSpec, backend
 from code.common.errors import last_words
 
 Arrays = dict[str, NDArray[Any]]
+TAKEN = b"used_dltensor"
+"""The name of a capsule that was taken, which has to outlive it. Source: dmlc.github.io/dlpack, Python specification."""
+_set_name = ctypes.pythonapi.PyCapsule_SetName
+_set_name.argtypes = [ctypes.py_object, ctypes.c_char_p]
 
 
 class Instance:
@@ -56,7 +61,7 @@ class Instance:
                     answers[number] = triton.InferenceResponse(output_tensors=[], error=failed)
                 continue
             for number, output in zip(together, outputs, strict=True):
-                answers[number] = triton.InferenceResponse([triton.Tensor.from_dlpack(*item) for item in output.items()])
+                answers[number] = triton.InferenceResponse([_tensor(triton, *item) for item in output.items()])
         return answers
 
     def computed(self, batches: Sequence[Arrays]) -> list[Arrays]:
@@ -69,6 +74,18 @@ class Instance:
             {name: np.array(outputs[name][begin:end], order="C") for name in self._outputs}
             for begin, end in zip(begins, ends.tolist(), strict=True)
         ]
+
+
+def _tensor(triton: Any, name: str, array: NDArray[Any]) -> Any:
+    """An array as a tensor of the backend.
+
+    The backend calls a capsule that it took "used_dlpack". The standard's name is "used_dltensor", and NumPy reports each capsule of
+    another name as an exception on standard error when it is deleted.
+    """
+    capsule = array.__dlpack__()
+    tensor = triton.Tensor.from_dlpack(name, capsule)
+    _set_name(capsule, TAKEN)
+    return tensor
 
 
 def _of_one_shape(arrays: Sequence[Arrays]) -> list[list[int]]:

@@ -26,6 +26,8 @@ INSTALLED = Path("/opt/tritonserver")
 """Where NVIDIA's containers have it."""
 PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 STUB = "triton_python_backend_stub"
+LIBRARY = "libtritonserver*.so"
+"""Its name; a wheel adds a digest to it."""
 
 
 @dataclass(frozen=True)
@@ -149,9 +151,21 @@ def server_environment(server: Installation) -> dict[str, str]:
     return {**kept, "LD_LIBRARY_PATH": ":".join(filter(None, folders)), "PYTHONHOME": sys.base_prefix}
 
 
-def client() -> Any:
-    """The module tritonclient.grpc. MissingError without it."""
-    return _imported("tritonclient.grpc")
+def client(protocol: str = "grpc") -> Any:
+    """The module tritonclient.grpc, or that of another protocol. MissingError without it."""
+    return _imported(f"tritonclient.{protocol}")
+
+
+def library(server: Installation) -> Path:
+    """The library of the server's C API. MissingError where the installation has none."""
+    found = next((path for folder in server.libraries for path in sorted(folder.glob(LIBRARY))), None)
+    if found is None:
+        raise MissingError(
+            "the Triton server has no library of its C API",
+            f"there is no {LIBRARY} in {', '.join(map(str, server.libraries)) or 'the folder lib beside it'}",
+            "install a server with `make triton`, or ask the server over gRPC: --triton_protocol=grpc",
+        )
+    return found
 
 
 def _imported(name: str) -> Any:

@@ -18,7 +18,9 @@ PYTHON_BACKENDS = ("openvino", "onnxruntime")
 """Backends whose engines Triton's Python backend computes with this project's own runners."""
 PLANS = ("tensorrt",)
 """Backends whose engines Triton's own backend takes; not executed: it needs a GPU."""
-PLAN = "engine.plan"
+OWN = {"onnxruntime": "onnxruntime"}
+"""Backend → Triton's own backend, which takes its engines where the server has it (triton_backend = 'own'); not executed."""
+PLAN, ONNX = "engine.plan", "engine.onnx"
 HERE = Path(__file__).parent
 
 
@@ -43,8 +45,24 @@ class Served:
     cores: tuple[int, ...] = ()
 
 
-def runtime_of(backend: str) -> str:
-    """Triton's backend or platform for a backend's engines. UsageError for one that it cannot serve."""
+def runtime_of(backend: str, own: bool = False) -> str:
+    """Triton's backend or platform for a backend's engines.
+
+    Args:
+        own: whether Triton's own backend is asked for, instead of the Python backend with this project's runners.
+
+    Raises:
+        UsageError: Triton cannot serve such engines, or has no backend of its own for them.
+    """
+    if own and backend in OWN:
+        return OWN[backend]
+    if own and backend not in PLANS:
+        raise UsageError(
+            f"Triton has no backend of its own for engines of the {backend} backend",
+            f"it has them for {', '.join((*OWN, *PLANS))}",
+            "leave --triton_backend out, or choose another --backend",
+            "--triton_backend",
+        )
     if backend in PYTHON_BACKENDS:
         return "python"
     if backend in PLANS:
@@ -56,18 +74,21 @@ def runtime_of(backend: str) -> str:
     )
 
 
-def write(folder: Path, backend: str, graph: Path, batch: int, models: Sequence[Served], settings: Settings) -> None:
+def write(
+    folder: Path, backend: str, graph: Path, batch: int, models: Sequence[Served], settings: Settings, own: bool = False
+) -> None:
     """Write the repository into `folder`, in place of an older one.
 
     Args:
         backend: the backend of the engines.
         graph: the ONNX graph that they are built of, for their inputs and outputs.
         batch: the largest batch.
+        own: see `runtime_of`.
 
     Raises:
         UsageError: Triton cannot serve engines of this backend.
     """
-    runtime = runtime_of(backend)
+    runtime = runtime_of(backend, own)
     inputs, outputs = config.tensors(graph)
     with atomic_directory(folder) as fresh:
         for model in models:
@@ -77,6 +98,9 @@ def write(folder: Path, backend: str, graph: Path, batch: int, models: Sequence[
             if runtime == "python":
                 shutil.copyfile(HERE / "model.py", version / "model.py")
                 parameters = {"harness": json.dumps(_parameters(backend, model, settings))}
+            elif runtime in OWN.values():
+                (version / "model.onnx").symlink_to(model.engine.absolute() / ONNX)
+                parameters = {"intra_op_thread_count": str(_threads(model, settings))}
             else:
                 (version / "model.plan").symlink_to(model.engine.absolute() / PLAN)
             (fresh / model.name / "config.pbtxt").write_text(
@@ -87,16 +111,21 @@ def write(folder: Path, backend: str, graph: Path, batch: int, models: Sequence[
 
 def _parameters(backend: str, model: Served, settings: Settings) -> dict[str, object]:
     """What an instance needs: the project, and the engine with the call that loads it."""
-    count = settings.instance_count or model.instances.count
     return {
         "project": str(paths.project_root()),
         "packages": paths_of_packages(),
         "backend": backend,
         "engine": str(model.engine.absolute()),
         "precision": model.precision,
-        "threads": max(1, model.threads // count) if model.threads else 0,
+        "threads": _threads(model, settings),
         "cores": list(model.cores),
     }
+
+
+def _threads(model: Served, settings: Settings) -> int:
+    """Threads of each instance; 0: the runtime decides."""
+    count = settings.instance_count or model.instances.count
+    return max(1, model.threads // count) if model.threads else 0
 
 
 def paths_of_packages() -> list[str]:

@@ -88,9 +88,29 @@ ROWS: tuple[Field, ...] = (
     ),
     # ── Triton ────────────────────────────────────────────────────────────
     row(SERVER, "use_triton", "bool", "Compute behind Triton Inference Server; set by config versions with triton."),
-    row(SERVER, "triton_url", "str", "HOST:PORT of the gRPC endpoint of a running server, instead of starting one."),
+    row(SERVER, "triton_url", "str", "HOST:PORT of a running server's gRPC or HTTP endpoint, instead of starting one."),
+    row(
+        SERVER,
+        "triton_protocol",
+        "str",
+        "How the server is asked: grpc, http, or in_process by its C API; default: in_process for triton_unified, else grpc.",
+        choices=("grpc", "http", "in_process"),
+    ),
     row(SERVER, "triton_server", "str", "The program tritonserver; default: that of `make triton`, else of PATH.", reads=True),
-    row(SERVER, "triton_port", "int", "gRPC port of a server that is started; default: any free one.", limits=(1, 65535)),
+    row(
+        SERVER,
+        "triton_backend",
+        "str",
+        "What computes in the server: python, with this project's runners, or own, Triton's backend for the engine; default: python.",
+        choices=("python", "own"),
+    ),
+    row(
+        SERVER,
+        "triton_port",
+        "int",
+        "Port of a server that is started, of its protocol; default: any free one.",
+        limits=(1, 65535),
+    ),
     row(
         SERVER,
         "triton_shared_memory",

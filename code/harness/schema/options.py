@@ -128,18 +128,60 @@ class TritonOptions:
     """An engine behind Triton Inference Server.
 
     Args:
-        url: host:port of its gRPC endpoint.
+        url: host:port of the endpoint of its protocol.
         models: the model of each device, by the device's index.
         shared_memory: pass tensors in system shared memory, which needs a server on this machine.
+        protocol: how it is asked.
     """
 
     url: Annotated[str, Size(1)]
     models: Annotated[tuple[Annotated[str, Size(1)], ...], Size(1)]
     shared_memory: bool = True
+    protocol: Literal["grpc", "http"] = "grpc"
 
     def model_of(self, device: int) -> str:
         """The model of a device; the last one where there are fewer."""
         return self.models[min(device, len(self.models) - 1)]
+
+
+@dataclass(frozen=True)
+class TritonInProcessOptions:
+    """An engine behind a Triton server inside the harness process, asked by its C API.
+
+    Args:
+        library: its library, libtritonserver.so.
+        backends: folder of its backends.
+        repository: its models.
+        models: the model of each device, by the device's index.
+        log: its log file; '': standard error.
+        statistics: where its models' statistics go when it ends; '': nowhere.
+        region_prefix: how the names of its Python backend's shared memory begin.
+        buffer_threads: threads that copy the parts of a batch; 0: Triton's default.
+    """
+
+    library: Annotated[str, Size(1)]
+    backends: Annotated[str, Size(1)]
+    repository: Annotated[str, Size(1)]
+    models: Annotated[tuple[Annotated[str, Size(1)], ...], Size(1)]
+    region_prefix: Annotated[str, Size(1)]
+    log: str = ""
+    statistics: str = ""
+    buffer_threads: Annotated[int, Range(0, 4096)] = 0
+
+
+@dataclass(frozen=True)
+class TritonLlmOptions:
+    """A model of Triton's TensorRT-LLM backend.
+
+    Args:
+        url: host:port of the server's gRPC endpoint.
+        model: its name there.
+        timeout: seconds without a response after which a server counts as hanging.
+    """
+
+    url: Annotated[str, Size(1)]
+    model: Annotated[str, Size(1)]
+    timeout: Annotated[float, Range(0, 86_400, above=True)] = 600.0
 
 
 @dataclass(frozen=True)
@@ -190,6 +232,8 @@ Options = (
     | TensorRtLlmOptions
     | OpenAiOptions
     | TritonOptions
+    | TritonInProcessOptions
+    | TritonLlmOptions
     | ApartOptions
     | RemoteOptions
 )
@@ -205,6 +249,8 @@ OPTIONS: Mapping[str, type] = {
     "tensorrt_llm": TensorRtLlmOptions,
     "openai": OpenAiOptions,
     "triton": TritonOptions,
+    "triton_in_process": TritonInProcessOptions,
+    "triton_llm": TritonLlmOptions,
     "apart": ApartOptions,
     "remote": RemoteOptions,
 }

@@ -28,6 +28,7 @@ def rows(
 ) -> list[tuple[str, str, str]]:
     """(what, value, what it means) for what is known of a run."""
     found = [*_bounds(metadata), *bound.words(metadata.get("bound") or {}), _busy(metadata), _network(metadata)]
+    found += _triton(metadata, spec, batches)
     if batches is not None and len(batches):
         found += [_filled(spec, batches), _padding(batches, lengths)]
     return [row for row in found if row is not None]
@@ -59,6 +60,26 @@ def _network(metadata: Mapping[str, Any]) -> tuple[str, str, str] | None:
     if not known:
         return None
     return "Network", f"{sum(known) / len(known):.1%}", "of the run, streams waited for the way to their node and back"
+
+
+def _triton(metadata: Mapping[str, Any], spec: Mapping[str, Any], batches: Floats | None) -> Iterator[tuple[str, str, str]]:
+    """Where requests to a Triton server spent their time, as shares of what the harness waited for them."""
+    spent = metadata.get("triton_time")
+    busy = [float(one["busy_share"]) for one in metadata.get("devices") or [] if isinstance(one.get("busy_share"), (int, float))]
+    streams = [int(one.get("streams") or 1) for one in spec.get("devices") or []]
+    if not isinstance(spent, Mapping) or batches is None or len(busy) != len(streams) or not busy:
+        return
+    waited = sum(share * count for share, count in zip(busy, streams, strict=True)) * float(batches[:, 1].max())
+    if not waited > 0:
+        return
+    each = waited / max(1, int(spent["requests"])) * 1e3
+    way = max(0.0, waited - float(spent["total_s"]))
+    for name, seconds, meaning in (
+        ("Triton's queue", float(spent["queue_s"]), "waited for an instance of the model"),
+        ("Triton's copies", float(spent["input_s"]) + float(spent["output_s"]), "tensors were gathered and handed back"),
+        ("Way to Triton", way, "they were on their way there and back, the harness's own copies included"),
+    ):
+        yield name, f"{seconds / waited:.1%}", f"of {each:,.4g} ms a request, {meaning}"
 
 
 def _filled(spec: Mapping[str, Any], batches: Floats) -> tuple[str, str, str] | None:

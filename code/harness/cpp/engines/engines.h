@@ -13,5 +13,6 @@ std::shared_ptr<const EngineLoader> read_simulated(Reader& options);
 std::shared_ptr<const EngineLoader> read_openvino(Reader& options);
 std::shared_ptr<const EngineLoader> read_tensorrt(Reader& options);
 std::shared_ptr<const EngineLoader> read_remote(Reader& options);
+std::shared_ptr<const EngineLoader> read_triton(Reader& options);
 
 }  // namespace harness

@@ -58,9 +58,10 @@ constexpr Entry kTensorRtx = {"tensorrt_rtx", kReadTensorRtOptions, kNoTensorRt}
 #endif
 
 // To add an engine: a file that reads its options, and an entry here.
-constexpr std::array<Entry, 6> kEngines = {{{"null", read_null, ""},
+constexpr std::array<Entry, 7> kEngines = {{{"null", read_null, ""},
                                             {"simulated", read_simulated, ""},
                                             {"remote", read_remote, ""},
+                                            {"triton_in_process", read_triton, ""},
                                             kOpenVino,
                                             kTensorRt,
                                             kTensorRtx}};
