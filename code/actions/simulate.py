@@ -21,21 +21,24 @@ from code.run.virtual import Simulated
 def run(job: Job, context: Context) -> Sequence[ReportRow]:
     """Print what a simulation predicts; --sweep varies fields, --real_time runs the same under the real LoadGen."""
     simulated = service_times.simulated(job)
-    if context.request["real_time"]:
-        simulated.build()
-        return [simulated.run("PerformanceOnly")]
+    fields = context.request["sweep"] or []
+    varied = {name: _values_around(simulated, name) for name in fields}
     model = _kept_model(simulated, context)
+    if context.request["real_time"]:
+        return [_in_real_time(simulated, model, context)]
     _print(simulated, model, *_predicted(simulated, model))
     if _is_server(simulated):
         _print_highest(simulated, model)
-    for name in context.request["sweep"] or []:
-        _sweep(simulated, context, name, service_times.table(simulated, model))
+    for name, values in varied.items():
+        _sweep(simulated, context, name, values, service_times.table(simulated, model))
     return []
 
 
 def as_json(job: Job, context: Context) -> dict[str, Any]:
     """The same as an object."""
     simulated = service_times.simulated(job)
+    if context.request["real_time"]:
+        raise _only_in_virtual_time("json")
     model = _kept_model(simulated, context)
     usual, (low, high) = _predicted(simulated, model)
     rates = _highest(simulated, model) if _is_server(simulated) else ()
@@ -48,6 +51,26 @@ def as_json(job: Job, context: Context) -> dict[str, Any]:
         "high": high.as_json(),
         **({"highest_valid": dict(zip(("rate", "low", "high"), rates, strict=True))} if rates else {}),
     }
+
+
+def _in_real_time(job: Job, model: ServiceModel | None, context: Context) -> ReportRow:
+    """Run it under the real LoadGen with the same service times. The result keeps the table; the engine goes."""
+    if context.request["sweep"]:
+        raise _only_in_virtual_time("sweep")
+    table = simulation.kept(service_times.table(job, model))
+    with virtual.home_of(job) as home:
+        given = virtual.with_table(job, table, home)
+        given.build()
+        return given.run("PerformanceOnly")
+
+
+def _only_in_virtual_time(option: str) -> UsageError:
+    return UsageError(
+        f"--{option} and --real_time exclude each other",
+        "a run in real time makes a result of its own",
+        f"leave --{option} or --real_time out",
+        f"--{option}",
+    )
 
 
 def _kept_model(job: Job, context: Context) -> ServiceModel | None:
@@ -119,13 +142,17 @@ def _print_highest(job: Job, model: ServiceModel | None) -> None:
         console.say(f"  public results {public.words()} queries/s predicted from {public.source}")
 
 
-def _sweep(job: Job, context: Context, name: str, table: dict[str, Any]) -> None:
-    """One table: how the result moves with a field. UsageError for an unknown field or one that is not a number here."""
+def _value(job: Job, name: str) -> object:
+    """A field's value for the job's benchmark."""
+    given = job.workload[name]
+    return given.get(str(job.workload.benchmark)) if isinstance(given, dict) else given
+
+
+def _values_around(job: Job, name: str) -> Sequence[object]:
+    """The values of a field to compare. UsageError for an unknown field or one that is not a number here."""
     if name not in field_table():
         raise unknown("field", name, list(field_table()), "--sweep", listing=False)
-    given = job.workload[name]
-    network = str(job.workload.benchmark)
-    value = given.get(network) if isinstance(given, dict) else given
+    value = _value(job, name)
     values = virtual.neighbours(value)
     if not values:
         raise UsageError(
@@ -133,9 +160,14 @@ def _sweep(job: Job, context: Context, name: str, table: dict[str, Any]) -> None
             f"{name} is {value!r} in this config, not a number",
             "name a field with a number, such as gpu_batch_size or server_target_qps",
         )
-    rows = []
+    return values
+
+
+def _sweep(job: Job, context: Context, name: str, values: Sequence[object], table: dict[str, Any]) -> None:
+    """One table: how the result moves with a field."""
+    value, rows = _value(job, name), []
     for one in values:
-        changed = {network: one} if isinstance(given, dict) else one
+        changed = {str(job.workload.benchmark): one} if isinstance(job.workload[name], dict) else one
         varied = context.job(job.workload.with_values({name: Value(changed, "--sweep")}))
         found = virtual.simulate(varied, table, f"{job.label} {name}={one}", virtual.SHORT)
         mark = " *" if one == value else ""

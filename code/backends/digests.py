@@ -12,11 +12,15 @@ from code.common.files import sha256, write_json
 from code.common.paths import engine_dir
 
 
-def file_digest(path: Path) -> str:
-    """SHA-256 of a file. It is computed again when the path, size, inode, time of change or time of modification is another."""
+def file_digest(path: Path, home: Path | None = None) -> str:
+    """SHA-256 of a file. It is computed again when the path, size, inode, time of change or time of modification is another.
+
+    Args:
+        home: directory that remembers it; None for that of the engines.
+    """
     stat = path.stat()
     stamp = [str(path.resolve()), stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino]
-    memory = engine_dir() / ".digests" / (hashlib.sha256(str(stamp[0]).encode()).hexdigest()[:16] + ".json")
+    memory = (home or engine_dir()) / ".digests" / (hashlib.sha256(str(stamp[0]).encode()).hexdigest()[:16] + ".json")
     known = jsonfile.object_or_empty(memory)
     if known.get("stamp") == stamp and isinstance(known.get("sha256"), str):
         return str(known["sha256"])
@@ -44,7 +48,7 @@ def misfit(folder: Path, files: object) -> str:
         try:
             if path.stat().st_size != wanted.get("bytes"):
                 return f"{name} has {path.stat().st_size:,} bytes, not {wanted.get('bytes')}"
-            if file_digest(path) != wanted["sha256"]:
+            if file_digest(path, folder.parent) != wanted["sha256"]:
                 return f"{name} does not fit its digest"
         except OSError as error:
             return f"{name} cannot be read: {error.strerror or error}"

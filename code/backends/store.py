@@ -86,26 +86,30 @@ def damage(folder: Path, identity: Mapping[str, Any] | None = None) -> str:
     return digests.misfit(folder, content.get("files"))
 
 
-def address(backend: Backend, benchmark: str, model: Path, values: Mapping[str, Any]) -> EngineAddress:
-    """The address of the engine that `backend` makes of `model` with these values."""
+def address(backend: Backend, benchmark: str, model: Path, values: Mapping[str, Any], home: Path | None = None) -> EngineAddress:
+    """The address of the engine that `backend` makes of `model` with these values.
+
+    Args:
+        home: directory of the engine's folder; None for the store.
+    """
     settings = backend.build_settings(values)
     identity = {
         "backend": backend.name,
         "benchmark": benchmark,
-        "model": {"file": model.name, "sha256": model_digest(model)},
+        "model": {"file": model.name, "sha256": model_digest(model, home)},
         "runtime_version": backend.version(),
         "device": backend.device_identity(),
         "settings": settings,
     }
     key = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:16]
     words = f"{benchmark}-{model.stem}-{backend.name}-{READS.of(values)['precision']}"
-    return EngineAddress(engine_dir() / f"{words}-{key}", identity)
+    return EngineAddress((home or engine_dir()) / f"{words}-{key}", identity)
 
 
 def build(where: EngineAddress, backend: Backend, model: Path, values: Mapping[str, Any]) -> float:
     """Build the engine. Returns the build time in seconds; 0 when another process has built it meanwhile."""
     before = _written(where)
-    with locked(_lock(where.folder.name)):
+    with locked(_lock(where.folder)):
         if where.exists and _written(where) != before:
             return 0.0
         start = time.monotonic()
@@ -144,21 +148,21 @@ def built() -> list[BuiltEngine]:
     return out
 
 
-def _lock(name: str) -> Path:
-    """The lock that a build of the engine of this name holds."""
-    return engine_dir() / ".locks" / name
+def _lock(folder: Path) -> Path:
+    """The lock that a build of the engine in a folder holds."""
+    return folder.parent / ".locks" / folder.name
 
 
 def leftovers() -> list[Path]:
     """Leftovers of killed builds: temporary folders without a write in the last hour, whose engine no process is building."""
     old = time.time() - 3600
     found = [path for path in engine_dir().glob(".*.tmp*") if path.is_dir() and path.stat().st_mtime < old]
-    return sorted(path for path in found if not held(_lock(TEMPORARY.sub(r"\1", path.name))))
+    return sorted(path for path in found if not held(_lock(path.with_name(TEMPORARY.sub(r"\1", path.name)))))
 
 
-def model_digest(model: Path) -> str:
-    """SHA-256 of a model: a file, or a folder."""
-    return folder_digest(model) if model.is_dir() else digests.file_digest(model)
+def model_digest(model: Path, home: Path | None = None) -> str:
+    """SHA-256 of a model: a file, or a folder. `home`: directory that remembers that of a file; None for the store."""
+    return folder_digest(model) if model.is_dir() else digests.file_digest(model, home)
 
 
 def folder_digest(folder: Path) -> str:

@@ -66,10 +66,14 @@ class Engines:
         say(f"engine {name}: built in {seconds:.1f} s")
 
 
-def engines_of(workload: Workload, runtime: Backend, placement: Placement, graph: Path) -> Engines:
-    """The engines of a workload's graph."""
+def engines_of(workload: Workload, runtime: Backend, placement: Placement, graph: Path, home: Path | None = None) -> Engines:
+    """The engines of a workload's graph.
+
+    Args:
+        home: directory of their folders; None for the store.
+    """
     of_kind = tuple({**workload.plain(), **placement.values(kind)} for kind in placement.kinds)
-    addresses = tuple(store.address(runtime, str(workload.benchmark), graph, values) for values in of_kind)
+    addresses = tuple(store.address(runtime, str(workload.benchmark), graph, values, home) for values in of_kind)
     return Engines(runtime, graph, of_kind, addresses)
 
 

@@ -40,6 +40,7 @@ class Job:
         self.notices = notices
         self.workload = workload
         self.place: Place | None = None
+        self.home: Path | None = None  # of a simulated engine and its table; None: where engines are kept
         self.company: Company | None = None
         self.workload = preparation.with_placement(workload, self.placement)
 
@@ -77,12 +78,12 @@ class Job:
         return self._graph(make=False)
 
     def _graph(self, make: bool, again: bool = False) -> Path:
-        return material.graph(self.workload, self.backend, self.definition, self.placement, make, again)
+        return material.graph(self.workload, self.backend, self.definition, self.placement, make, again, self.home)
 
     @cached_property
     def engines(self) -> Engines:
         """Its engines, one for each kind of device."""
-        return engines_of(self.workload, self.backend, self.placement, self.graph)
+        return engines_of(self.workload, self.backend, self.placement, self.graph, self.home)
 
     @cached_property
     def dataset(self) -> dict[str, Any]:

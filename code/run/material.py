@@ -22,17 +22,19 @@ def graph(
     placement: Placement,
     make: bool = False,
     again: bool = False,
+    home: Path | None = None,
 ) -> Path:
     """The graph that the engine is built of. MissingError where it is not made; a table for a simulated engine.
 
     Args:
         make: make it where it is not there.
         again: make it even where it is there.
+        home: directory of the table; None for the build folder's.
     """
     if served(workload):
         require_servable(workload, runtime)
     if not runtime.computes:
-        return simulation.table_file(workload, placement, _lengths(definition))
+        return simulation.table_file(workload, placement, _lengths(definition), home)
     return graph_for(workload, make=make, again=again)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import Any
@@ -35,18 +35,23 @@ DEFAULTS = {field.name: field.default for field in fields(SimulatedOptions) if f
 """What a table may leave out."""
 
 
-def table_file(workload: Workload, placement: Placement, lengths: Sequence[int]) -> Path:
+def table_file(workload: Workload, placement: Placement, lengths: Sequence[int], home: Path | None = None) -> Path:
     """The file of the workload's table: --simulated_table, else one derived from the config's own expected rate.
 
     Args:
         lengths: of the samples of the benchmark's data set, or quantiles of them.
+        home: directory of the file; None for the build folder's.
 
     MissingError without the file, UsageError if it is not a table.
     """
-    table = read_or_derived(workload, placement, lengths)
+    return kept(read_or_derived(workload, placement, lengths), home)
+
+
+def kept(table: Mapping[str, Any], home: Path | None = None) -> Path:
+    """The file of a table, which is named by its content; arguments as for `table_file`."""
     text = json.dumps(table, sort_keys=True)
     name = f"table-{hashlib.sha256(text.encode()).hexdigest()[:12]}.json"
-    file = paths.build_dir() / "graphs" / "simulated" / name
+    file = (home or paths.build_dir() / "graphs" / "simulated") / name
     if not file.is_file():
         write_json(file, table)
     return file

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,12 +15,11 @@ import numpy as np
 
 from code.common import jsonfile, paths
 from code.common.errors import RunError
-from code.common.files import write_json
 from code.common.typed import flag, listing, mapping, real, record, whole, words
 from code.plan.request import Value
 from code.results import devices as device_shares
 from code.rules.metrics import METRICS
-from code.run import loadgen_run
+from code.run import loadgen_run, simulation
 from code.run.job import Job
 from code.run.server_rate import highest_valid
 
@@ -30,6 +31,8 @@ SHORT = 3e5
 """Queries of a simulation that is one of many, as in a search."""
 CLOSE = 0.005
 """Relative distance of the bounds at which the search for the highest VALID rate ends."""
+LEFT_S = 86_400.0
+"""Age from which on what a simulation left is removed."""
 NEAR = 0.9
 """Share of a bound from which on it limits."""
 SHAPE = record(
@@ -117,17 +120,13 @@ def simulate(job: Job, table: Mapping[str, Any], label: str, most_queries: float
 
     Raises what the harness reports.
     """
-    parent = paths.build_dir() / FOLDER
-    parent.mkdir(parents=True, exist_ok=True)
-    folder = Path(tempfile.mkdtemp(prefix=f"{job.workload.full_name}-{job.workload.scenario}-", dir=parent))
-    write_json(folder / "table.json", table)
-    given = Job(job.workload.with_values({"simulated_table": Value(str(folder / "table.json"), "simulate")}), job.notices)
-    given.build()
-    given.prepare()
-    cut = loadgen_run.simulate(given, folder, label, most_queries)
-    found = _read(folder)
-    busy = max((share.busy for share in device_shares.read(folder)), default=0.0)
-    shutil.rmtree(folder, ignore_errors=True)
+    with home_of(job) as folder:
+        given = with_table(job, simulation.kept(table, folder), folder)
+        given.build()
+        given.prepare()
+        cut = loadgen_run.simulate(given, folder, label, most_queries)
+        found = _read(folder)
+        busy = max((share.busy for share in device_shares.read(folder)), default=0.0)
     return Simulated(
         str(job.workload.scenario.loadgen),
         found["valid"],
@@ -144,6 +143,35 @@ def simulate(job: Job, table: Mapping[str, Any], label: str, most_queries: float
         found["duration_ns"] / 1e9,
         cut,
     )
+
+
+def with_table(job: Job, file: Path, home: Path) -> Job:
+    """The job with the table in a file, and with its engine in `home`."""
+    given = Job(job.workload.with_values({"simulated_table": Value(str(file), "simulate")}), job.notices)
+    given.home = home
+    return given
+
+
+@contextmanager
+def home_of(job: Job) -> Iterator[Path]:
+    """A directory for a simulation, which is removed with its engine at the end; kept after a RunError, which names its files.
+
+    Those that failed or killed simulations left are removed after a day.
+    """
+    parent = paths.build_dir() / FOLDER
+    parent.mkdir(parents=True, exist_ok=True)
+    for left in parent.iterdir():
+        if time.time() - left.stat().st_mtime > LEFT_S:
+            shutil.rmtree(left, ignore_errors=True)
+    folder = Path(tempfile.mkdtemp(prefix=f"{job.workload.full_name}-{job.workload.scenario}-", dir=parent))
+    try:
+        yield folder
+    except RunError:
+        raise
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def highest(job: Job, table: Mapping[str, Any], most_queries: float = SHORT) -> float | None:

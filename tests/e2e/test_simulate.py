@@ -79,3 +79,43 @@ def test_a_device_that_computes_two_batches_at_once_has_twice_the_rate(project: 
         (found,) = as_json(project, *words)
         rates.append(found["result"])
     assert rates[1] / rates[0] == pytest.approx(2, rel=0.01)
+
+
+def test_a_simulation_leaves_nothing_but_its_record(project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ENGINE_DIR", str(tmp_path / "engines"))
+    build_dir = Path(os.environ.get("BUILD_DIR", project / "build"))
+    tables = set((build_dir / "graphs" / "simulated").glob("*"))
+    as_json(project, "--benchmarks=bert", "--scenarios=server", "--system=L4x1")
+    assert not (tmp_path / "engines").exists() or not list((tmp_path / "engines").rglob("*"))
+    assert not list((build_dir / "simulations").glob("bert-99-Server-*"))
+    assert set((build_dir / "graphs" / "simulated").glob("*")) == tables
+
+
+def test_real_time_takes_the_service_times_that_were_asked_for(
+    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ENGINE_DIR", str(tmp_path / "engines"))
+    monkeypatch.setenv("LOG_DIR", str(tmp_path / "logs"))
+    words = ("--benchmarks=bert", "--scenarios=offline", "--system=L4x1")
+    (public,) = as_json(project, *words)
+    (config,) = as_json(project, *words, "--service_model=config")
+    assert abs(public["result"] / config["result"] - 1) > 0.01, "the two models differ, or this test shows nothing"
+    done = simulate(project, *words, "--real_time", "--fast")
+    assert done.returncode == 0, done.stderr
+    (metadata,) = (tmp_path / "logs").rglob("metadata.json")
+    found = json.loads(metadata.read_text())
+    assert found["simulated"] and found["result_samples_per_second"] == pytest.approx(public["result"], rel=0.01)
+    assert not list((tmp_path / "engines").rglob("engine.json"))
+
+
+@pytest.mark.parametrize("option", ["--json", "--sweep=gpu_batch_size"])
+def test_what_only_virtual_time_has_is_refused_in_real_time(option: str, project: Path) -> None:
+    done = simulate(project, "--benchmarks=bert", "--scenarios=offline", "--system=L4x1", "--real_time", option)
+    assert "Error 2" in done.stderr and "exclude each other" in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(("field", "words"), [("server_target_qp", "did you mean"), ("precision", "nothing to vary")])
+def test_a_field_that_cannot_be_varied_is_refused_before_anything_is_simulated(field: str, words: str, project: Path) -> None:
+    done = simulate(project, "--benchmarks=bert", "--scenarios=server", "--system=L4x1", f"--sweep={field}")
+    assert "Error 2" in done.stderr and words in done.stderr
+    assert "a prediction" not in done.stdout
