@@ -19,7 +19,7 @@ from code.rules.benchmark_facts import BenchmarkFacts, PublishedFile
 from code.rules.benchmarks import BENCHMARKS
 
 if TYPE_CHECKING:
-    from code.results.accuracy import AccuracyResult
+    from code.results.accuracy import AccuracyBound, AccuracyResult
 
 
 Check = verify.Check
@@ -118,18 +118,9 @@ class BenchmarkDefinition(Protocol):
     def partial_scores(self, log_dir: Path, values: Mapping[str, Any]) -> tuple[dict[str, float], str]:
         """Scores of a partial accuracy log as the official scripts have them (audit tests), and the text for accuracy.txt."""
 
-    bounds_accuracy: bool = False
-    """Whether `best_possible` is known."""
-
-    def best_possible(
-        self, log_dir: Path, values: Mapping[str, Any], target: AccuracyTarget, repeated: int
-    ) -> tuple[list[AccuracyResult], str]:
-        """The best scores that a run can still reach whose accuracy log so far is in `log_dir`, and where they come from; none by default.
-
-        Args:
-            repeated: samples in the log that may be answered once more.
-        """
-        return [], ""
+    def accuracy_bound(self, values: Mapping[str, Any], target: AccuracyTarget, count: int) -> AccuracyBound | None:
+        """Bounds of what an accuracy run over `count` samples can still score; None where none is known."""
+        return None
 
     def subset_scores(self, log_dir: Path, values: Mapping[str, Any]) -> dict[str, float]:
         """Scores of a partial accuracy log over the samples in it alone (calibration)."""

@@ -1,9 +1,11 @@
-"""Accuracy metrics against their targets."""
+"""Accuracy metrics against their targets, of whole runs and of those under way."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,26 @@ class AccuracyResult:
         """The entry of metadata.json's `accuracy` list."""
         bound = {} if self.higher_is_better else {"most": True}
         return {"name": self.name, "pass": self.passed, "threshold": self.threshold, "value": self.value, **bound}
+
+
+class AccuracyBound(Protocol):
+    """What a run can still score, from its accuracy log so far.
+
+    It must never be worse than what the run scores in the end: a run that would pass is never ended.
+    """
+
+    def add(self, log_dir: Path) -> None:
+        """Score the responses of the accuracy log in `log_dir`, which has only those since the last call.
+
+        Raises what the benchmark's check of a log raises.
+        """
+
+    def best(self, repeated: int) -> tuple[list[AccuracyResult], str]:
+        """The best scores against their targets, and where they come from: '3 of 43 cases are answered, with DICE 0.812'.
+
+        Args:
+            repeated: answered samples that may be answered once more, with the last answer counting.
+        """
 
 
 def accuracy_pass(results: Sequence[AccuracyResult]) -> bool:

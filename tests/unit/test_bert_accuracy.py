@@ -17,29 +17,7 @@ import pytest
 from code.benchmarks.bert import accuracy, answer_text, evaluate, facts, postprocess, preprocess, squad
 from code.benchmarks.bert.preprocess import PreprocessedSquad
 from code.common.errors import MissingError, RunError, UsageError
-
-PIECES = [
-    "[PAD]",
-    "[UNK]",
-    "[CLS]",
-    "[SEP]",
-    "who",
-    "?",
-    ",",
-    ".",
-    "'",
-    "s",
-    "steve",
-    "smith",
-    "cafe",
-    "tall",
-    "##er",
-    "the",
-    "1895",
-    "-",
-]
-WORDS = ["Steve", "Smith's,", "Café", "taller", "the", "(1895-1895).", "tall.", "Smith"]
-
+from tests.unit.accuracy_data import bert_set
 
 # ── F1 and exact match ────────────────────────────────────────────────────────
 
@@ -109,17 +87,7 @@ def test_basic_tokens() -> None:
 @pytest.fixture
 def small(tmp_path: Path) -> tuple[PreprocessedSquad, Path, Path]:
     """A data set of 30 questions, a third of them on paragraphs of several windows."""
-    draw = random.Random(3)
-    paragraphs = []
-    for p in range(10):
-        context = "Steve " + " ".join(draw.choices(WORDS, k=260 if p % 3 == 0 else 12))
-        qas = [{"id": f"{p}-{q}", "question": "Who?", "answers": [{"text": "Steve", "answer_start": 0}]} for q in range(3)]
-        paragraphs.append({"context": context, "qas": qas})
-    dev, vocab = tmp_path / "dev.json", tmp_path / "vocab.txt"
-    dev.write_text(json.dumps({"version": "1.1", "data": [{"paragraphs": paragraphs}]}), encoding="utf-8")
-    vocab.write_text("".join(f"{piece}\n" for piece in PIECES), encoding="utf-8")
-    preprocess.preprocess(dev, vocab, tmp_path / "arrays")
-    return preprocess.load(tmp_path / "arrays"), dev, vocab
+    return bert_set(tmp_path)
 
 
 def plain_answers(logits: npt.NDArray[Any], arrays: PreprocessedSquad, data: squad.Squad) -> dict[str, str]:
@@ -404,28 +372,3 @@ def test_the_facts_are_the_published_ones(shared: Path) -> None:
     ours = (facts.DEV_SET, facts.MODEL, facts.MODEL_INT8, facts.VOCABULARY)
     assert {(file.path, file.url) for file in ours} == files
     assert facts.DEV_SET.size == published["data"][0]["bytes"]
-
-
-# ── what a run that is under way can reach ────────────────────────────────────
-
-
-def test_the_best_possible_score_takes_open_questions_as_right_and_closes_on_the_score(
-    small: tuple[PreprocessedSquad, Path, Path], tmp_path: Path
-) -> None:
-    arrays, dev, vocab = small
-    logits = np.random.default_rng(5).normal(0, 3, (len(arrays), 384, 2)).astype(np.float32)
-    order = np.random.default_rng(6).permutation(len(arrays)).tolist()
-    lines = [
-        json.dumps({"seq_id": n, "qsl_idx": index, "data": logits[index, : arrays.lengths[index]].tobytes().hex()})
-        for n, index in enumerate(order)
-    ]
-    last = 100.0
-    for count in (1, len(lines) // 2, len(lines) - 1, len(lines)):
-        (tmp_path / accuracy.LOG_NAME).write_text("[\n" + ",\n".join(lines[:count]) + "\n]\n")
-        bound = accuracy.best_possible(tmp_path, tmp_path / "arrays", dev)
-        assert bound.questions == 30 and bound.answered <= count
-        assert bound.best <= last + 1e-9, "more answers never raise what can be reached"
-        last = bound.best
-        assert accuracy.best_possible(tmp_path, tmp_path / "arrays", dev, repeated=1).best >= bound.best
-    final = dict(accuracy.check(tmp_path, tmp_path / "arrays", dev, vocab))
-    assert bound.answered == 30 and bound.best == pytest.approx(final["F1"], abs=1e-9)

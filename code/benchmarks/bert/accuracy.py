@@ -8,7 +8,7 @@ as -10000. The log of a whole run is more than 100 MB, so it is read line by lin
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +16,8 @@ import numpy.typing as npt
 from code.benchmarks.bert import manifest, postprocess
 from code.benchmarks.bert.preprocess import MLPERF_SETTINGS, PreprocessedSquad, load
 from code.common.errors import RunError, UsageError
+from code.results.accuracy import AccuracyResult
+from code.results.accuracy_bound import best_mean, mean
 from code.results.accuracy_log import AGAIN, LOG_NAME, bad_line, entries, incomplete
 
 NOT_GIVEN = -10000.0
@@ -63,38 +65,38 @@ def check(
     return [("F1", scores["F1"]), ("exact_match", scores["exact_match"])]
 
 
-class Bound(NamedTuple):
-    """What a run that is under way can reach.
+class F1Bound:
+    """The highest F1 that a run can still reach: questions that are not answered completely count as right.
 
     Args:
-        questions, answered: how many there are, and of how many every sample is in the log.
-        score: F1 of those in percent; 0 for none.
-        best: F1 of all in percent if the others were right.
+        preprocessed_dir, squad_json: as for `check`.
+        threshold: the least F1 that passes, in percent.
     """
 
-    questions: int
-    answered: int
-    score: float
-    best: float
+    def __init__(self, preprocessed_dir: Path, squad_json: Path, threshold: float) -> None:
+        self._squad_json, self._threshold = squad_json, threshold
+        self._data = load(Path(preprocessed_dir))
+        self._logits: npt.NDArray[Any] | None = None
+        self._present = np.zeros(len(self._data), np.bool_)
+        self._scores: dict[str, float] = {}
 
+    def add(self, log_dir: Path) -> None:
+        """Score the questions that more of the log completes."""
+        logits, present = read_log(Path(log_dir) / LOG_NAME, self._data, complete=False)
+        if self._logits is None:
+            self._logits = logits
+        self._logits[present] = logits[present]
+        self._present |= present
+        of_feature = self._data.spans["question"].astype(np.int64)
+        touched = np.isin(of_feature, of_feature[present])
+        found = postprocess.question_scores(self._logits, self._data, self._squad_json, self._present & touched)
+        self._scores.update(found)
 
-def best_possible(log_dir: Path, preprocessed_dir: Path, squad_json: Path, repeated: int = 0) -> Bound:
-    """The highest F1 that a run can reach whose accuracy log so far is in `log_dir`.
-
-    Args:
-        repeated: samples whose answer may still be replaced by another one.
-
-    Raises as `check`.
-    """
-    data = load(Path(preprocessed_dir))
-    logits, present = read_log(Path(log_dir) / LOG_NAME, data, complete=False)
-    of_feature = data.spans["question"].astype(np.int64)
-    questions = len(data.question_ids())
-    whole = np.bincount(of_feature, minlength=questions)
-    answered = int(np.sum(np.bincount(of_feature[present], minlength=questions) == whole))
-    score = postprocess.score(logits, data, Path(squad_json), present=present, subset=True)["F1"] if answered else 0.0
-    best = (score * answered + 100.0 * (questions - answered + min(repeated, answered))) / questions
-    return Bound(questions, answered, score, min(best, 100.0))
+    def best(self, repeated: int) -> tuple[list[AccuracyResult], str]:
+        """F1 of all questions."""
+        scores, count = self._scores.values(), len(self._data.question_ids())
+        words = f"{len(scores):,} of {count:,} questions are answered, with F1 {mean(scores):.3f}"
+        return [AccuracyResult("F1", best_mean(scores, count, 100.0, repeated), self._threshold)], words
 
 
 def read_log(

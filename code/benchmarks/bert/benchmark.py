@@ -16,7 +16,7 @@ from code.common.constants import AccuracyTarget
 from code.common.errors import MissingError, UsageError
 from code.common.files import write_json
 from code.fields.consumer import Consumer
-from code.results.accuracy import AccuracyResult
+from code.results.accuracy import AccuracyBound, AccuracyResult
 
 READS = Consumer(
     "bert",
@@ -112,18 +112,12 @@ class Bert(BenchmarkDefinition):
         scores = accuracy.check(log_dir, folder, sources.squad_json, sources.vocab, complete=False, subset=True)
         return {"F1": dict(scores)["F1"]}
 
-    bounds_accuracy = True
-
-    def best_possible(
-        self, log_dir: Path, values: Mapping[str, Any], target: AccuracyTarget, repeated: int
-    ) -> tuple[list[AccuracyResult], str]:
+    def accuracy_bound(self, values: Mapping[str, Any], target: AccuracyTarget, count: int) -> AccuracyBound:
         """F1 if every question that is not answered completely were right."""
         from code.benchmarks.bert import accuracy
 
-        sources = self._sources(values)
-        bound = accuracy.best_possible(log_dir, self._preprocessed(values), sources.squad_json, repeated)
-        words = f"{bound.answered:,} of {bound.questions:,} questions are answered, with F1 {bound.score:.3f}"
-        return [AccuracyResult("F1", bound.best, self._reference(values) * target.value)], words
+        threshold = self._reference(values) * target.value
+        return accuracy.F1Bound(self._preprocessed(values), self._sources(values).squad_json, threshold)
 
     def _reference(self, values: Mapping[str, Any]) -> float:
         """The reference fp32 F1; accuracy targets are a share of it."""

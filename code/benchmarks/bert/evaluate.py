@@ -62,3 +62,9 @@ def evaluate(squad: Squad, predictions: Mapping[str, str], among: Collection[str
         total_f1 += max(f1(prediction, truth) for truth in truths)
     count = len(questions)
     return {"F1": 100.0 * total_f1 / count, "exact_match": 100.0 * total_exact / count}
+
+
+def question_f1(squad: Squad, predictions: Mapping[str, str], among: Collection[str]) -> dict[str, float]:
+    """F1 in percent of each question of `among`, by its id; `predictions` has an answer to each."""
+    chosen = [question for question in squad.questions if question.identity in among]
+    return {one.identity: 100.0 * max(f1(predictions[one.identity], truth) for truth in one.answers) for one in chosen}

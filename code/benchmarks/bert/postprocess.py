@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from code.benchmarks.bert import answer_text, squad
-from code.benchmarks.bert.evaluate import evaluate
+from code.benchmarks.bert.evaluate import evaluate, question_f1
 from code.benchmarks.bert.preprocess import PreprocessedSquad
 from code.common.errors import RunError, UsageError
 
@@ -54,6 +54,18 @@ def score(
     data = squad.read(squad_json)
     among = _complete_questions(preprocessed, data, present) if subset and present is not None else None
     return evaluate(data, answers(logits, preprocessed, data, present=present), among)
+
+
+def question_scores(
+    logits: Logits, preprocessed: PreprocessedSquad, squad_json: Path, present: npt.NDArray[np.bool_]
+) -> dict[str, float]:
+    """F1 in percent of every question of which each feature is present, by its id; arguments and errors as for `score`."""
+    of_feature = preprocessed.spans["question"].astype(np.int64)
+    data = squad.read(squad_json)
+    seen = np.bincount(of_feature[present], minlength=len(data.questions))
+    whole = np.bincount(of_feature, minlength=len(data.questions))
+    complete = {data.questions[i].identity for i in np.flatnonzero((seen > 0) & (seen == whole))}
+    return question_f1(data, answers(logits, preprocessed, data, present=present), complete)
 
 
 def _complete_questions(preprocessed: PreprocessedSquad, data: squad.Squad, present: npt.NDArray[np.bool_]) -> set[str]:

@@ -7,6 +7,7 @@ from pathlib import Path
 from code.benchmarks.gptj import bpe, cnndm
 from code.benchmarks.gptj.preprocess import is_current, load
 from code.benchmarks.text import rouge
+from code.benchmarks.text.bound import Texts
 from code.benchmarks.text.sentences import Splitter
 from code.benchmarks.text.token_log import read_log
 from code.common.errors import UsageError
@@ -39,6 +40,23 @@ def check(
         UsageError: the arrays were made from other inputs.
         RunError: the log is truncated, a sample is missing or unknown, or a response is not a sequence of vocabulary tokens.
     """
+    found = texts(
+        log_dir, preprocessed_dir, data, vocabulary, entries_of_model=entries_of_model, dtype=dtype, complete=complete
+    ).values()
+    return rouge.score([summary for summary, _ in found], [reference for _, reference in found], split)
+
+
+def texts(
+    log_dir: Path,
+    preprocessed_dir: Path,
+    data: Path,
+    vocabulary: Path,
+    *,
+    entries_of_model: int = 0,
+    dtype: str = "int32",
+    complete: bool = True,
+) -> Texts:
+    """The summaries in the accuracy log in `log_dir`, with their references; arguments and errors as for `check`."""
     prompts = load(preprocessed_dir)
     if not is_current(preprocessed_dir, data, vocabulary):
         raise UsageError(
@@ -50,5 +68,5 @@ def check(
         Path(log_dir) / LOG_NAME, len(prompts), max(prompts.vocabulary, entries_of_model), dtype=dtype, complete=complete
     )
     samples = cnndm.read(data)
-    texts = bpe.read(vocabulary).decode([tokens.tolist() for tokens in found.values()])
-    return rouge.score([rouge.tidied(text) for text in texts], [samples[index].highlights for index in found], split)
+    decoded = bpe.read(vocabulary).decode([tokens.tolist() for tokens in found.values()])
+    return {index: (rouge.tidied(text), samples[index].highlights) for index, text in zip(found, decoded, strict=True)}

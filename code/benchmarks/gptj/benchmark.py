@@ -12,7 +12,7 @@ from code.benchmarks.gptj import checks, data, facts, generation, inputs, scores
 from code.benchmarks.gptj.checkpoint import Checkpoint, open_checkpoint
 from code.common import console
 from code.common.constants import AccuracyTarget
-from code.results.accuracy import AccuracyResult
+from code.results.accuracy import AccuracyBound, AccuracyResult
 
 
 class GptJ(BenchmarkDefinition, TextDefinition):
@@ -106,6 +106,10 @@ class GptJ(BenchmarkDefinition, TextDefinition):
     def partial_scores(self, log_dir: Path, values: Mapping[str, Any]) -> tuple[dict[str, float], str]:
         """The scores of the samples that an audit run logged."""
         return scores.partial(log_dir, values)
+
+    def accuracy_bound(self, values: Mapping[str, Any], target: AccuracyTarget, count: int) -> AccuracyBound:
+        """ROUGE if every summary left were its reference."""
+        return scores.bound(values, target, count)
 
 
 BENCHMARK = GptJ()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from code.benchmarks.gptj import facts, inputs
 from code.benchmarks.gptj.checkpoint import open_checkpoint
@@ -16,6 +16,10 @@ from code.common.errors import UsageError
 from code.common.files import write_json
 from code.fields.consumer import Consumer
 from code.results.accuracy import AccuracyResult
+
+if TYPE_CHECKING:
+    from code.benchmarks.text.bound import RougeBound, Texts
+    from code.benchmarks.text.sentences import Splitter
 
 LENGTH_SHARE = 0.9
 """GEN_LEN must reach this share of the reference's, whatever the accuracy target."""
@@ -38,22 +42,45 @@ def partial(log_dir: Path, values: Mapping[str, Any]) -> tuple[dict[str, float],
     return {name: scores[name] for name in facts.METRICS}, as_printed(scores)
 
 
+def bound(values: Mapping[str, Any], target: AccuracyTarget, count: int) -> RougeBound:
+    """What a run over `count` samples can still score."""
+    from code.benchmarks.gptj import accuracy
+    from code.benchmarks.text.bound import RougeBound
+
+    sources, entries = inputs.sources(values), _entries(values)
+
+    def texts(log_dir: Path) -> Texts:
+        made = inputs.preprocessed(values)
+        return accuracy.texts(log_dir, made, sources.data, sources.vocabulary, entries_of_model=entries, complete=False)
+
+    return RougeBound(texts, _splitter(values), count, _targets(values, target), {})
+
+
 def _scores(log_dir: Path, values: Mapping[str, Any], complete: bool) -> dict[str, float]:
     from code.benchmarks.gptj import accuracy
-    from code.benchmarks.text import sentences
 
     sources = inputs.sources(values)
-    split, _ = sentences.splitter(facts.NAME, inputs.is_reference(values))
-    entries = int(open_checkpoint(sources.model).config["vocab_size"]) if sources.model.is_dir() else 0
     return accuracy.check(
         log_dir,
         inputs.preprocessed(values),
         sources.data,
         sources.vocabulary,
-        split,
-        entries_of_model=entries,
+        _splitter(values),
+        entries_of_model=_entries(values),
         complete=complete,
     )
+
+
+def _splitter(values: Mapping[str, Any]) -> Splitter:
+    from code.benchmarks.text import sentences
+
+    return sentences.splitter(facts.NAME, inputs.is_reference(values))[0]
+
+
+def _entries(values: Mapping[str, Any]) -> int:
+    """Size of the model's output layer; 0 where there is no model."""
+    model = inputs.sources(values).model
+    return int(open_checkpoint(model).config["vocab_size"]) if model.is_dir() else 0
 
 
 def _targets(values: Mapping[str, Any], target: AccuracyTarget) -> dict[str, float]:

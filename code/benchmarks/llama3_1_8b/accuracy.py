@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from code.benchmarks.llama3_1_8b import preprocess, tokenizer
 from code.benchmarks.text import cnndm, rouge
+from code.benchmarks.text.bound import Texts
 from code.benchmarks.text.sentences import Splitter
 from code.benchmarks.text.token_log import read_log
 from code.common.errors import UsageError
@@ -42,6 +43,23 @@ def check(
         UsageError: the arrays were made from other inputs.
         RunError: the log is truncated, a sample is missing or unknown, or a response is not a sequence of vocabulary tokens.
     """
+    found = texts(
+        benchmark, log_dir, preprocessed_dir, data, vocabulary, entries_of_model=entries_of_model, complete=complete
+    ).values()
+    return rouge.score([summary for summary, _ in found], [reference for _, reference in found], split)
+
+
+def texts(
+    benchmark: str,
+    log_dir: Path,
+    preprocessed_dir: Path,
+    data: Path,
+    vocabulary: Path,
+    *,
+    entries_of_model: int = 0,
+    complete: bool = True,
+) -> Texts:
+    """The summaries in the accuracy log in `log_dir`, with their references; arguments and errors as for `check`."""
     prompts = preprocess.load(benchmark, preprocessed_dir)
     if not preprocess.is_current(benchmark, preprocessed_dir, data, vocabulary):
         raise UsageError(
@@ -51,7 +69,9 @@ def check(
         )
     entries = max(prompts.vocabulary, entries_of_model)
     found = read_log(Path(log_dir) / LOG_NAME, len(prompts), entries, complete=complete)
-    return score(found, cnndm.read(data, benchmark), tokenizer.read(vocabulary), split)
+    samples = cnndm.read(data, benchmark)
+    decoded = tokenizer.read(vocabulary).decode([tokens.tolist() for tokens in found.values()])
+    return {index: (text, samples[index].highlights) for index, text in zip(found, decoded, strict=True)}
 
 
 def score(
@@ -61,5 +81,5 @@ def score(
     split: Splitter,
 ) -> dict[str, float]:
     """ROUGE and lengths of generated tokens, by sample index."""
-    texts = opened.decode([tokens.tolist() for tokens in found.values()])
-    return rouge.score(texts, [samples[index].highlights for index in found], split)
+    decoded = opened.decode([tokens.tolist() for tokens in found.values()])
+    return rouge.score(decoded, [samples[index].highlights for index in found], split)

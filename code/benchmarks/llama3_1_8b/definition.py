@@ -12,7 +12,7 @@ from code.benchmarks.llama3_1_8b import checks, data, generation, inputs, scores
 from code.benchmarks.llama3_1_8b.checkpoint import Checkpoint, open_checkpoint
 from code.common import console
 from code.common.constants import AccuracyTarget
-from code.results.accuracy import AccuracyResult
+from code.results.accuracy import AccuracyBound, AccuracyResult
 from code.rules.benchmark_facts import BenchmarkFacts
 
 GRAPH_VERSION = 1
@@ -109,3 +109,7 @@ class Llama(BenchmarkDefinition, TextDefinition):
     def partial_scores(self, log_dir: Path, values: Mapping[str, Any]) -> tuple[dict[str, float], str]:
         """The scores of the samples that an audit run logged."""
         return scores.partial(self.facts, log_dir, values)
+
+    def accuracy_bound(self, values: Mapping[str, Any], target: AccuracyTarget, count: int) -> AccuracyBound:
+        """ROUGE if every summary left were its reference."""
+        return scores.bound(self.facts, values, target, count)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from code.benchmarks.llama3_1_8b import facts, inputs
 from code.benchmarks.llama3_1_8b.checkpoint import open_checkpoint
@@ -16,6 +16,10 @@ from code.common.files import write_json
 from code.fields.consumer import Consumer
 from code.results.accuracy import AccuracyResult
 from code.rules.benchmark_facts import BenchmarkFacts, Target
+
+if TYPE_CHECKING:
+    from code.benchmarks.text.bound import RougeBound, Texts
+    from code.benchmarks.text.sentences import Splitter
 
 READS = Consumer("llama3.1-8b", ("accuracy_reference",), benchmarks=(facts.NAME, facts.EDGE_NAME))
 
@@ -41,23 +45,47 @@ def partial(of: BenchmarkFacts, log_dir: Path, values: Mapping[str, Any]) -> tup
     return {name: scores[name] for name in facts.REFERENCE}, as_printed(scores)
 
 
+def bound(of: BenchmarkFacts, values: Mapping[str, Any], target: AccuracyTarget, count: int) -> RougeBound:
+    """What a run over `count` samples can still score."""
+    from code.benchmarks.llama3_1_8b import accuracy
+    from code.benchmarks.text.bound import RougeBound
+
+    sources, entries = inputs.sources(of, values), _entries(of, values)
+
+    def texts(log_dir: Path) -> Texts:
+        made = inputs.preprocessed(of, values)
+        return accuracy.texts(of.name, log_dir, made, sources.data, sources.vocabulary, entries_of_model=entries, complete=False)
+
+    named = _target(of, values, target)
+    return RougeBound(texts, _splitter(of, values), count, named.least, named.most)
+
+
 def _scores(of: BenchmarkFacts, log_dir: Path, values: Mapping[str, Any], complete: bool) -> dict[str, float]:
     from code.benchmarks.llama3_1_8b import accuracy
-    from code.benchmarks.text import sentences
 
     sources = inputs.sources(of, values)
-    split, _ = sentences.splitter(of.name, inputs.is_reference(values))
-    entries = int(open_checkpoint(sources.model).config["vocab_size"]) if sources.model.is_dir() else 0
     return accuracy.check(
         of.name,
         log_dir,
         inputs.preprocessed(of, values),
         sources.data,
         sources.vocabulary,
-        split,
-        entries_of_model=entries,
+        _splitter(of, values),
+        entries_of_model=_entries(of, values),
         complete=complete,
     )
+
+
+def _splitter(of: BenchmarkFacts, values: Mapping[str, Any]) -> Splitter:
+    from code.benchmarks.text import sentences
+
+    return sentences.splitter(of.name, inputs.is_reference(values))[0]
+
+
+def _entries(of: BenchmarkFacts, values: Mapping[str, Any]) -> int:
+    """Size of the model's output layer; 0 where there is no model."""
+    model = inputs.sources(of, values).model
+    return int(open_checkpoint(model).config["vocab_size"]) if model.is_dir() else 0
 
 
 def _target(of: BenchmarkFacts, values: Mapping[str, Any], target: AccuracyTarget) -> Target:

@@ -9,11 +9,13 @@ from __future__ import annotations
 import multiprocessing
 import os
 from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 from code.benchmarks.text.sentences import Splitter
 
 KINDS = ("rouge1", "rouge2", "rougeL", "rougeLsum")
 NAMES = {"rouge1": "ROUGE1", "rouge2": "ROUGE2", "rougeL": "ROUGEL", "rougeLsum": "ROUGELSUM"}
+LENGTH = "GEN_LEN"
 _PART = 128
 
 _TIDY = ((" .", "."), (" ?", "?"), (" !", "!"), (" ,", ","), (" ' ", "'"), (" n't", "n't"), (" 'm", "'m"), (" 's", "'s"),
@@ -43,16 +45,35 @@ def score(
     Args:
         processes: number of worker processes; None for one per core.
     """
+    found = each(predictions, references, split, processes)
+    means = {name: round(100.0 * _mean(values), 4) for name, values in found.scores.items()}
+    return {**means, LENGTH: float(sum(found.lengths)), "GEN_NUM": float(len(found.lengths))}
+
+
+class Each(NamedTuple):
+    """Of each summary, in order.
+
+    Args:
+        scores: 'ROUGE1', … → F-measures from 0 to 1.
+        lengths: in characters.
+    """
+
+    scores: dict[str, list[float]]
+    lengths: list[int]
+
+
+def each(predictions: Sequence[str], references: Sequence[str], split: Splitter, processes: int | None = None) -> Each:
+    """The F-measures and the length of each summary; arguments as for `score`."""
     pairs = [(prepared(r, split), prepared(p, split)) for p, r in zip(predictions, references, strict=True)]
     parts = [pairs[first : first + _PART] for first in range(0, len(pairs), _PART)]
     count = min(processes or len(os.sched_getaffinity(0)), len(parts)) if parts else 1
     if count > 1:
         with multiprocessing.get_context("spawn").Pool(count) as pool:
-            sums = pool.map(f_measures, parts)
+            found = pool.map(f_measures, parts)
     else:
-        sums = [f_measures(part) for part in parts]
-    means = {NAMES[kind]: round(100.0 * _mean(value for part in sums for value in part[kind]), 4) for kind in KINDS}
-    return {**means, "GEN_LEN": float(sum(len(p) for _, p in pairs)), "GEN_NUM": float(len(pairs))}
+        found = [f_measures(part) for part in parts]
+    scores = {NAMES[kind]: [value for part in found for value in part[kind]] for kind in KINDS}
+    return Each(scores, [len(p) for _, p in pairs])
 
 
 def f_measures(pairs: Sequence[Pair]) -> dict[str, list[float]]:

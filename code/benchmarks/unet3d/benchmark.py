@@ -18,7 +18,7 @@ from code.common.files import atomic_write, write_json
 from code.fields.consumer import Consumer
 from code.harness.python.windows import Windows
 from code.harness.schema.datasets import LARGEST_WINDOW
-from code.results.accuracy import AccuracyResult
+from code.results.accuracy import AccuracyBound, AccuracyResult
 
 LABEL = re.compile(r"[0-9]{1,9}")
 
@@ -152,6 +152,12 @@ class UNet3D(BenchmarkDefinition):
 
         scores = accuracy.check(log_dir, self._preprocessed(values), complete=False)
         return {facts.METRIC: scores.mean}, scores.text()
+
+    def accuracy_bound(self, values: Mapping[str, Any], target: AccuracyTarget, count: int) -> AccuracyBound:
+        """The mean DICE if every case left were segmented as its labels."""
+        from code.benchmarks.unet3d import accuracy
+
+        return accuracy.DiceBound(self._preprocessed(values), count, self._reference(values) * target.value)
 
     def _reference(self, values: Mapping[str, Any]) -> float:
         """The reference fp32 DICE; accuracy targets are a share of it."""
