@@ -12,6 +12,7 @@ import os
 import random
 import re
 import subprocess
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -33,7 +34,7 @@ def setting(number: int, folder: Path) -> dict[str, Any]:
     """A Server run of some seconds on simulated devices: their number, times, batches and rate are drawn by `number`."""
     draw = random.Random(number)
     devices, batch = draw.randint(1, 4), draw.choice([1, 4, 8, 16])
-    # µs; long beside the 50 to 100 that a thread takes to wake up, which virtual time does not have.
+    # µs; long beside the 50 to 100 that a thread takes to wake up.
     fixed, each = draw.uniform(20_000, 40_000), draw.uniform(3_000, 8_000)
     capacity = devices * batch * 1e6 / (fixed + batch * each)
     rate = draw.uniform(0.4, 0.75) * capacity
@@ -80,12 +81,12 @@ def setting(number: int, folder: Path) -> dict[str, Any]:
     }
 
 
-def simulated(binary: Path, run: dict[str, Any]) -> list[dict[str, Any]]:
-    """What simulations say, with service times of each of NUDGES."""
+def simulated(binary: Path, run: dict[str, Any], nudges: Sequence[float] = NUDGES) -> list[dict[str, Any]]:
+    """What simulations say, with service times multiplied by each of `nudges`."""
     (engine,) = run["engines"]
     times = engine["options"]["microseconds"]
     found = []
-    for nudge in NUDGES:
+    for nudge in nudges:
         table = {**engine["options"], "microseconds": [[nudge * time for time in row] for row in times]}
         start(binary, {**run, "engines": [{**engine, "options": table}]}, "--simulate")
         found.append(json.loads((Path(run["output_dir"]) / "simulation.json").read_text()))

@@ -22,4 +22,9 @@ inline std::chrono::steady_clock::time_point at_ns(int64_t ns) {
 // Returns at that time of the same clock, or at once where it has passed.
 void sleep_until_ns(int64_t ns);
 
+// In virtual time, the caller has computed for `ns`; computing takes its own time on the machine's clock.
+inline void computed_ns(int64_t ns) {
+  if (VirtualTime* time = VirtualTime::current()) time->spend(ns);
+}
+
 }  // namespace harness

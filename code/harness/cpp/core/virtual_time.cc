@@ -110,14 +110,21 @@ VirtualTime::Fiber* VirtualTime::next() {
   return fiber;
 }
 
-int64_t VirtualTime::woken(int64_t ns) {
-  if (waking_ns_ <= 0 || ns <= now_) return ns;
+int64_t VirtualTime::late() {
+  if (waking_ns_ <= 0) return 0;
   const double share = (static_cast<double>(draws_() >> 11) + 0.5) / 9007199254740992.0;  // of 2^53
-  return ns - static_cast<int64_t>(waking_ns_ * std::log(share));
+  return -static_cast<int64_t>(waking_ns_ * std::log(share));
 }
 
 void VirtualTime::sleep_until(int64_t until) {
-  const int64_t ns = woken(until);
+  pass_until(until > now_ ? until + late() : until);
+}
+
+void VirtualTime::spend(int64_t ns) {
+  pass_until(now_ + ns);
+}
+
+void VirtualTime::pass_until(int64_t ns) {
   // Nobody has anything to do before: no other fiber needs the processor.
   if (ready_.empty() && (!drop_stale() || timers_.top().at > ns)) {
     now_ = std::max(now_, ns);
@@ -130,7 +137,8 @@ void VirtualTime::sleep_until(int64_t until) {
 void VirtualTime::wait(Waiters& waiters, int64_t until) {
   waiters.push_back(running_);
   running_->waits_in = &waiters;
-  if (until != kNever) timers_.push({std::max(woken(until), now_), orders_++, running_->ticket, running_});
+  if (until != kNever)
+    timers_.push({std::max(until > now_ ? until + late() : until, now_), orders_++, running_->ticket, running_});
   yield();
 }
 
@@ -140,7 +148,11 @@ void VirtualTime::wake_one(Waiters& waiters) {
   waiters.pop_front();
   fiber->waits_in = nullptr;
   ++fiber->ticket;
-  ready_.push_back(fiber);
+  if (const int64_t delay = late(); delay > 0) {
+    timers_.push({now_ + delay, orders_++, fiber->ticket, fiber});
+  } else {
+    ready_.push_back(fiber);
+  }
 }
 
 void VirtualTime::wake_all(Waiters& waiters) {

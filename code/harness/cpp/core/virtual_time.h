@@ -22,7 +22,7 @@ class VirtualTime {
   using Waiters = std::deque<Fiber*>;
   static constexpr int64_t kNever = std::numeric_limits<int64_t>::max();
 
-  // Args: waking_ns: how late a sleeper wakes up on average, which is drawn for each sleep. Without it devices that
+  // Args: waking_ns: how late a waiting thread wakes up on average, which is drawn each time. Without it devices that
   // take the same times over and over stay in step, as no real ones do.
   explicit VirtualTime(double waking_ns = 0);
   ~VirtualTime();
@@ -42,6 +42,8 @@ class VirtualTime {
   // A new fiber, which starts when the caller waits.
   void start(std::function<void()> body);
   void sleep_until(int64_t until);
+  // The caller computes for `ns`; others may run meanwhile.
+  void spend(int64_t ns);
   // Waits among `waiters` until woken, or until that time.
   void wait(Waiters& waiters, int64_t until = kNever);
   void wake_one(Waiters& waiters);
@@ -62,8 +64,9 @@ class VirtualTime {
   void yield();
   Fiber* next();
   bool drop_stale();
-  // When a sleeper until `ns` wakes up.
-  int64_t woken(int64_t ns);
+  void pass_until(int64_t ns);
+  // How late the next one to wake up does, ns.
+  int64_t late();
 
   static VirtualTime* current_;
 

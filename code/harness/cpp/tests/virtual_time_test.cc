@@ -22,6 +22,7 @@
 
 namespace {
 
+using harness::computed_ns;
 using harness::Condition;
 using harness::LoadgenSchedule;
 using harness::now_ns;
@@ -86,6 +87,57 @@ TEST(VirtualTime, ConditionsWakeOneAllOrAtTheirTime) {
     workers.join();
     EXPECT_EQ(awake, 3);
   });
+}
+
+TEST(VirtualTime, OthersRunWhileOneComputes) {
+  std::vector<std::string> seen;
+  VirtualTime time;
+  time.run([&] {
+    Workers workers;
+    workers.start([&] {
+      sleep_until_ns(1'000);
+      computed_ns(2'000);
+      EXPECT_EQ(now_ns(), 3'000);
+      seen.emplace_back("computed");
+    });
+    workers.start([&] {
+      sleep_until_ns(2'000);
+      seen.emplace_back("arrived");
+    });
+    workers.join();
+  });
+  EXPECT_EQ(seen, (std::vector<std::string>{"arrived", "computed"}));
+  computed_ns(int64_t{1} << 60);  // without virtual time it returns at once
+}
+
+TEST(VirtualTime, ThreadsWakeUpLateHoweverTheyWait) {
+  constexpr int kTimes = 4000;
+  double slept = 0;
+  double woken = 0;
+  VirtualTime time(50'000);
+  time.run([&] {
+    std::mutex mutex;
+    Condition changed;
+    int64_t notified = 0;
+    Workers workers;
+    workers.start([&] {
+      for (int i = 0; i < kTimes; ++i) {
+        std::unique_lock<std::mutex> lock(mutex);
+        changed.wait(lock);
+        woken += static_cast<double>(now_ns() - notified) / kTimes;
+      }
+    });
+    for (int i = 0; i < kTimes; ++i) {
+      const int64_t until = now_ns() + 10'000'000;
+      sleep_until_ns(until);
+      slept += static_cast<double>(now_ns() - until) / kTimes;
+      notified = now_ns();
+      changed.notify_one();
+    }
+    workers.join();
+  });
+  EXPECT_NEAR(slept, 50'000, 5'000);
+  EXPECT_NEAR(woken, 50'000, 5'000);
 }
 
 TEST(VirtualTime, SaysThatNothingCanHappenAnyMore) {
