@@ -1,14 +1,15 @@
 """How good predictions are: each public result predicted from the others, written into documentation/predictions.md.
 
-python -m scripts.write_predictions          writes the table anew
-python -m scripts.write_predictions --fit    prints the amplitudes of the highest likelihood (needs SciPy)
+python -m scripts.write_predictions             writes the tables anew
+python -m scripts.write_predictions --nested    writes the table whose amplitudes are fitted without what is left out; minutes
+python -m scripts.write_predictions --fit       prints the amplitudes of the highest likelihood (needs SciPy, as --nested does)
 """
 
 from __future__ import annotations
 
 import statistics
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from typing import Any
 
@@ -19,7 +20,8 @@ from code.common.files import atomic_write
 from code.systems import prediction
 from code.systems.prediction import Check, Point
 
-BEGIN, END = "<!-- begin predictions -->", "<!-- end predictions -->"
+TABLES, NESTED = "predictions", "nested"
+"""Parts of the page that are written here, between marks of their name."""
 PAGE = "predictions.md"
 GOALS = {"Offline": 0.08, "Server": 0.12}
 """Scenario → greatest median error that is aimed for."""
@@ -32,21 +34,34 @@ LEFT_OUT: dict[str, Callable[[Point], Any]] = {
 
 
 def table() -> str:
-    """The table as Markdown."""
-    lines = []
-    for words, group in LEFT_OUT.items():
-        checks = prediction.leave_out(group)
-        lines += [
-            f"Left out: {words}.",
-            "",
-            "| benchmark | scenario | results | median error | 90 % of errors below | interval holds |",
-        ]
-        lines.append("| --- | --- | --- | --- | --- | --- |")
-        kinds = sorted({(check.point.network, check.point.scenario, check.point.configured) for check in checks})
-        for kind in sorted(kinds, key=lambda kind: kind[2]):
-            lines.append(_row(*kind, [c for c in checks if (c.point.network, c.point.scenario, c.point.configured) == kind]))
-        lines.append("")
-    return "\n".join(lines)
+    """The tables as Markdown."""
+    return "\n".join(
+        line for words, group in LEFT_OUT.items() for line in [f"Left out: {words}.", "", *rows(prediction.leave_out(group)), ""]
+    )
+
+
+def rows(checks: list[Check]) -> list[str]:
+    """A table of these checks."""
+    kinds = sorted({(check.point.network, check.point.scenario, check.point.configured) for check in checks})
+    return [
+        "| benchmark | scenario | results | median error | 90 % of errors below | interval holds |",
+        "| --- | --- | --- | --- | --- | --- |",
+        *(
+            _row(*kind, [c for c in checks if (c.point.network, c.point.scenario, c.point.configured) == kind])
+            for kind in sorted(kinds, key=lambda kind: kind[2])
+        ),
+    ]
+
+
+def nested() -> str:
+    """The table of left-out accelerators whose amplitudes were fitted to the others alone."""
+    start = fit()
+
+    def fitted(left_out: Sequence[int]) -> dict[str, float]:
+        print(f"fitting without {len(left_out)} of the figures", flush=True)
+        return fit(left_out, start)
+
+    return "\n".join([*rows(prediction.leave_out(lambda point: point.accelerator, fitted)), ""])
 
 
 def _row(network: str, scenario: str, configured: bool, checks: list[Check]) -> str:
@@ -59,11 +74,17 @@ def _row(network: str, scenario: str, configured: bool, checks: list[Check]) -> 
     return f"| {name} | {scenario} | {len(checks)} | {words} | {np.quantile(errors, 0.9):.1%} | {held:.0%} |"
 
 
-def fit() -> dict[str, float]:
-    """The amplitudes of the highest likelihood, with a broad log-normal prior that keeps those without evidence small."""
+def fit(left_out: Sequence[int] = (), start: Mapping[str, float] | None = None) -> dict[str, float]:
+    """The amplitudes of the highest likelihood, with a broad log-normal prior that keeps those without evidence small.
+
+    Args:
+        left_out: indices of measured points that are not used.
+        start: amplitudes that are near; None for a search from far.
+    """
     from scipy.optimize import minimize
 
-    points, rates = zip(*prediction.measured(), strict=True)
+    chosen = [one for index, one in enumerate(prediction.measured()) if index not in set(left_out)]
+    points, rates = zip(*chosen, strict=True)
     logs = np.log([rate / point.accelerators for point, rate in zip(points, rates, strict=True)])
     parts = prediction.effects(points, points)
     stacked = np.array(list(parts.values()))
@@ -75,30 +96,37 @@ def fit() -> dict[str, float]:
         weighted = inverse @ logs
         value = 0.5 * logs @ weighted + 0.5 * np.linalg.slogdet(whole)[1] + 0.5 * np.sum(((variances + 4) / 4) ** 2)
         outer = 0.5 * (inverse - np.outer(weighted, weighted))
-        return float(value), np.einsum("ij,kij->k", outer, stacked) * weights + (variances + 4) / 16
+        return float(value), np.tensordot(stacked, outer, 2) * weights + (variances + 4) / 16
 
-    start = np.full(len(parts), -4.0)
-    found = minimize(objective, start, jac=True, method="L-BFGS-B", bounds=[(-16, 6)] * len(parts))
+    first = np.array([2 * np.log(start[name]) if start else -4.0 for name in parts])
+    found = minimize(objective, first, jac=True, method="L-BFGS-B", bounds=[(-16, 6)] * len(parts))
     return {name: float(np.exp(value / 2)) for name, value in zip(parts, found.x, strict=True)}
 
 
-def write() -> None:
-    """Write the tables between the page's marks."""
+def write(name: str, words: str, content: str) -> None:
+    """Write a part of the page between its marks."""
     page = paths.project_root() / "documentation" / PAGE
     text = page.read_text(encoding="utf-8")
-    before, after = text.split(BEGIN)[0], text.split(END)[1]
-    stamp = f"Written {date.today().isoformat()} by `python -m scripts.write_predictions`."
-    parts = [BEGIN, stamp, "", table(), END]
+    begin, end = f"<!-- begin {name} -->", f"<!-- end {name} -->"
+    before, after = text.split(begin)[0], text.split(end)[1]
+    stamp = f"Written {date.today().isoformat()} by `python -m scripts.write_predictions{words}`."
     with atomic_write(page) as out:
-        out.write(before + "\n".join(parts) + after)
+        out.write(before + "\n".join([begin, stamp, "", content, end]) + after)
     print(f"wrote documentation/{PAGE}")
 
 
-if __name__ == "__main__":
-    if sys.argv[1:] == ["--fit"]:
+def main(arguments: list[str]) -> None:
+    """See the head of the file."""
+    if arguments == ["--fit"]:
         for name, amplitude in fit().items():
             print(f'    "{name}": {amplitude:.3g},')
-    elif sys.argv[1:]:
-        sys.exit(f"unknown arguments: {' '.join(sys.argv[1:])}; see the head of this file")
+    elif arguments == ["--nested"]:
+        write(NESTED, " --nested", nested())
+    elif arguments:
+        sys.exit(f"unknown arguments: {' '.join(arguments)}; see the head of this file")
     else:
-        write()
+        write(TABLES, "", table())
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -10,8 +10,7 @@ with an interval as much wider. documentation/predictions.md shows how far predi
 from __future__ import annotations
 
 import math
-from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, NamedTuple
@@ -197,20 +196,24 @@ def effects(a: Sequence[Point], b: Sequence[Point]) -> dict[str, Matrix]:
     }
 
 
-def covariance(a: Sequence[Point], b: Sequence[Point]) -> Matrix:
+def covariance(a: Sequence[Point], b: Sequence[Point], amplitudes: Mapping[str, float] = AMPLITUDES) -> Matrix:
     """Of the logarithms of each accelerator's rate, [a, b]."""
     parts = effects(a, b)
     out: Matrix = np.zeros((len(a), len(b)))
     for name, part in parts.items():
-        out += AMPLITUDES[name] ** 2 * part
+        out += amplitudes[name] ** 2 * part
     return out
 
 
 @cache
 def _known() -> tuple[list[Point], Matrix, Matrix]:
     """The measured points, the inverse of their covariance, and that times the logarithms of their rates."""
+    return _weights(AMPLITUDES)
+
+
+def _weights(amplitudes: Mapping[str, float]) -> tuple[list[Point], Matrix, Matrix]:
     points, rates = zip(*measured(), strict=True)
-    inverse: Matrix = np.linalg.inv(covariance(points, points))
+    inverse: Matrix = np.linalg.inv(covariance(points, points, amplitudes))
     logs = np.log([rate / point.accelerators for point, rate in zip(points, rates, strict=True)])
     weighted: Matrix = inverse @ logs
     return list(points), inverse, weighted
@@ -219,7 +222,8 @@ def _known() -> tuple[list[Point], Matrix, Matrix]:
 def predict(benchmark: str, scenario: str, accelerator: str, accelerators: int) -> Prediction | None:
     """The rate that a submission on such a system would reach; None where public results cannot tell.
 
-    They cannot where none is of the benchmark on an accelerator of the same architecture: precisions and kernels differ too much.
+    They cannot where none is of the benchmark on an accelerator of the same architecture: precisions and kernels differ too much. A
+    vendor's config of one other accelerator there is not enough (`_supported`).
 
     Args:
         benchmark: with its accuracy target, such as "bert-99.9".
@@ -230,7 +234,7 @@ def predict(benchmark: str, scenario: str, accelerator: str, accelerators: int) 
     point = Point(accelerator, accelerators, benchmark, scenario)
     if scenario not in SCENARIOS or accelerator not in (GPUS | MIGS):
         return None
-    if _support(point) not in map(_support, known):
+    if not _supported(point, [p for p in known if _support(p) == _support(point)]):
         return None
     towards = covariance([point], known)
     mean = float((towards @ weighted)[0])
@@ -239,8 +243,18 @@ def predict(benchmark: str, scenario: str, accelerator: str, accelerators: int) 
 
 
 def _support(point: Point) -> tuple[str, str]:
-    """Of what a prediction needs at least one result: the benchmark on an accelerator of the architecture."""
+    """What a prediction needs figures of: the benchmark on the architecture."""
     return point.network, architecture(point.accelerator)
+
+
+def _supported(point: Point, among: Sequence[Point]) -> bool:
+    """Whether figures of its benchmark on its architecture can tell its rate: a result, or configs of its accelerator or of two others.
+
+    From the config of one other accelerator alone, the architecture's effect cannot be told from that accelerator's, and from how far the
+    vendor's expectation is off.
+    """
+    accelerators = {p.accelerator for p in among}
+    return any(not p.configured for p in among) or point.accelerator in accelerators or len(accelerators) > 1
 
 
 def _prediction(point: Point, mean: float, spread: float, source: str) -> Prediction:
@@ -280,10 +294,13 @@ class Check(NamedTuple):
         return self.predicted.low <= self.rate <= self.predicted.high
 
 
-def leave_out(group: Callable[[Point], Any]) -> list[Check]:
+def leave_out(group: Callable[[Point], Any], fitted: Callable[[Sequence[int]], Mapping[str, float]] | None = None) -> list[Check]:
     """Each measured point predicted from those outside its group, of which none is used; without those that they cannot tell of.
 
     Of a Gaussian process it has a closed form (Rasmussen and Williams, 2006, §5.4.2), here for blocks.
+
+    Args:
+        fitted: the amplitudes to use where the points of these indices are left out; None for AMPLITUDES, which were fitted to all.
     """
     known, inverse, weighted = _known()
     rates = [rate for _, rate in measured()]
@@ -291,13 +308,17 @@ def leave_out(group: Callable[[Point], Any]) -> list[Check]:
     for index, point in enumerate(known):
         members.setdefault(group(point), []).append(index)
     checks: list[Check] = []
-    supported = Counter(map(_support, known))
+    of_support: dict[tuple[str, str], list[int]] = {}
+    for index, point in enumerate(known):
+        of_support.setdefault(_support(point), []).append(index)
     for indices in members.values():
-        own = Counter(_support(known[i]) for i in indices)
+        own = set(indices)
+        if fitted is not None:
+            _, inverse, weighted = _weights(fitted(indices))
         spread = np.linalg.inv(inverse[np.ix_(indices, indices)])
         logs = np.log([rates[i] / known[i].accelerators for i in indices])
         means = logs - spread @ weighted[indices]
         for i, mean, variance in zip(indices, means, np.diag(spread), strict=True):
-            if supported[_support(known[i])] > own[_support(known[i])]:
+            if _supported(known[i], [known[j] for j in of_support[_support(known[i])] if j not in own]):
                 checks.append(Check(known[i], rates[i], _prediction(known[i], float(mean), math.sqrt(float(variance)), "")))
     return checks
