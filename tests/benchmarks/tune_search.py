@@ -1,10 +1,11 @@
 """Machine time of `make tune`'s search against an exhaustive grid and against Optuna's TPE sampler, which it used before.
 
-    python -m tests.benchmarks.tune_search measure GRID.json --benchmarks=bert --scenarios=offline [--system=…]
+    python -m tests.benchmarks.tune_search measure GRID.json [--within SECONDS] --benchmarks=bert --scenarios=offline [--system=…]
     python -m tests.benchmarks.tune_search replay GRID.json…
 
 `measure` probes every point of the space and writes the values; of a system that is not here it simulates them in virtual time. Run it with
-nothing beside. `replay` lets both searches ask for those values, a hundred times with noise of other seeds, and prints how many probes each
+nothing beside. The file is written after each point, and another `measure` continues it, so that `--within` makes a grid in pieces.
+`replay` lets both searches ask for those values, a hundred times with noise of other seeds, and prints how many probes each
 took until its best point was within 2 % of the grid's best, how many until it ended, and how far off it was then. Needs Optuna.
 """
 
@@ -42,8 +43,13 @@ def key(point: Point) -> str:
     return json.dumps(point, sort_keys=True)
 
 
-def measured(words: list[str]) -> dict[str, Any]:
-    """The value of every point of a workload's space, what a model predicts of it, and how long a probe took."""
+def measured(words: list[str], file: Path, within: float) -> dict[str, Any]:
+    """The value of every point of a workload's space, what a model predicts of it, and how long a probe took.
+
+    Args:
+        file: has those that are known, and gets each new one.
+        within: seconds after which no further one is begun.
+    """
     workloads, _ = build(parse(["--action=tune", *words]))
     job = Job(workloads[0], Notices())
     elsewhere = any(word.startswith("--system=") for word in words)
@@ -51,13 +57,23 @@ def measured(words: list[str]) -> dict[str, Any]:
     predicted = expected_throughput(job, service_times.PUBLIC, space)
     if not elsewhere:
         job.prepare_data()
-    begin, rows = time.monotonic(), []
-    for point in Surrogate(space, True).points:
+    empty = {"label": job.label, "space": space, "first": point_of(job.workload, space), "rows": [], "seconds": 0.0}
+    grid: dict[str, Any] = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else empty
+    rows, begin = grid["rows"], time.monotonic()
+    known = {key(row["point"]) for row in rows}
+    left = [point for point in Surrogate(space, True).points if key(point) not in known]
+    random.Random(0).shuffle(left)  # a machine that gets slower meanwhile is not mistaken for an effect of a field
+    for point in left:
+        start = time.monotonic()
+        if start - begin > within:
+            break
         at = Job(measure.at(job.workload, point), job.notices)
         value = simulated(at) if elsewhere else measure.probe(at)["samples_per_second"]
         rows.append({"point": point, "value": value, "predicted": predicted(point) if predicted else None})
-    seconds = (time.monotonic() - begin) / len(rows)
-    return {"label": job.label, "space": space, "first": point_of(job.workload, space), "rows": rows, "seconds": seconds}
+        grid["seconds"] += (time.monotonic() - start - grid["seconds"]) / len(rows)
+        file.write_text(json.dumps(grid, indent=1), encoding="utf-8")
+    print(f"{len(rows)} of {len(known) + len(left)} points")
+    return grid
 
 
 def simulated(job: Job) -> float:
@@ -127,7 +143,11 @@ def main(arguments: list[str]) -> None:
     """See the head of the file."""
     verb, *rest = arguments
     if verb == "measure":
-        Path(rest[0]).write_text(json.dumps(measured(rest[1:]), indent=1), encoding="utf-8")
+        file, *words = rest
+        within = math.inf
+        if words[:1] == ["--within"]:
+            within, words = float(words[1]), words[2:]
+        measured(words, Path(file), within)
         return
     for file in rest:
         grid = json.loads(Path(file).read_text(encoding="utf-8"))
