@@ -90,8 +90,8 @@ def choose(asked: str, backend: str, kind: str, languages: Sequence[str] = (CPP,
         )
     if asked != AUTO:
         return Choice(asked, f"harness_lang is {asked}")
-    if PYTHON not in languages:
-        return Choice(CPP, "nothing else runs this workload")
+    if len(languages) == 1:
+        return Choice(languages[0], "nothing else runs this workload")
     if not binary().is_file():
         return Choice(PYTHON, "the C++ harness is not built; `make build` builds it")
     offers = _capabilities(str(binary()), binary().stat().st_mtime_ns)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from code.backends.base import Backend
-from code.common.errors import HarnessError, MissingError
+from code.common.errors import HarnessError, MissingError, UsageError
 from code.fields.consumer import Consumer
 from code.machine.measurements import Memory
 from code.plan.request import Value
@@ -72,7 +72,14 @@ def languages(job: Resolved) -> Sequence[str]:
             "CUDA shows a process a single MIG slice, and a text generator has one process",
             f"choose one of them, such as --devices={job.placement.devices[0].number}",
         )
-    return tuple(name for name in able if name == language.PYTHON)
+    found = tuple(name for name in able if name == language.PYTHON)
+    if not found:
+        raise UsageError(
+            f"{job.label}: several MIG slices cannot be driven by one process of the C++ harness",
+            "CUDA shows a process a single MIG slice, and only the Python harness has one for each",
+            "choose one of them with --devices, or --triton_protocol=grpc behind Triton",
+        )
+    return found
 
 
 def with_language(workload: Workload, choice: language.Choice) -> Workload:

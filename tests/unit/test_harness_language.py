@@ -61,3 +61,10 @@ def test_a_build_is_used_where_it_has_what_is_needed(build: Path, answer: str, l
 
 def test_a_backend_that_runs_in_one_language_is_run_in_it(build: Path) -> None:
     assert choose("auto", "simulated", "sequence", ("cpp",)).language == "cpp"
+
+
+def test_a_workload_of_one_language_runs_in_it_whatever_is_built(build: Path) -> None:
+    put_binary(build, offers())
+    choice = choose("auto", "openvino", "sequence", ("python",))
+    assert (choice.language, choice.why) == ("python", "nothing else runs this workload")
+    assert choose("auto", "openvino", "sequence", ("cpp",)).language == "cpp"

@@ -143,6 +143,14 @@ def test_slices_get_a_process_each_in_the_python_harness(sliced: None, tmp_path:
     assert spec.engines[0].options.runtime == "onnxruntime"  # type: ignore[union-attr]
 
 
+def test_slices_behind_triton_in_the_harness_process_are_refused(sliced: None) -> None:
+    words = ("--system=CPU_x86_64", "--backend=onnxruntime", "--numa_config=0:0&1:1", "--config_ver=triton_unified")
+    job = Job(build(parse(["--action=run", "--benchmarks=bert", "--scenarios=offline", *words], {}))[0][0], Notices())
+    with pytest.raises(UsageError, match="cannot be driven by one process") as caught:
+        preparation.languages(job)
+    assert "--triton_protocol=grpc" in caught.value.next_step
+
+
 def test_simulated_slices_need_no_process(sliced: None) -> None:
     assert preparation.languages(Job(planned("--devices=3,5"), Notices())) == ("cpp",)
 
