@@ -280,3 +280,99 @@ def test_json_that_is_read_at_the_door_is_not_needed_here() -> None:
     """The table of verdicts covers every audit that has files."""
     assert set(audit_checks.VERDICTS) == set(audit_checks.FILES) >= set(audit_checks.LOGGED)
     assert json.dumps(audit_checks.MOMENTS)
+
+
+def audited(folder: Path, **verdicts: str) -> list[tuple[str, str]]:
+    """The findings on the audits of a closed result of v4.1, which asks for TEST01 and TEST05; their logs are not read here."""
+    claim = Claim("bert-99", "Offline", "closed", "edge", V41)
+    for test, files in audit_checks.FILES.items():
+        for name in files if test in ("TEST01", "TEST05") else ():
+            put(folder / test / name, "TEST PASS\n")
+    put(folder / "TEST01/accuracy/accuracy.txt")
+    for name, text in verdicts.items():
+        test, _, file = name.partition("_")
+        put(folder / test / f"{file}.txt", text)
+    found = list(audit_checks.check(folder, claim, folder / "result"))
+    assert all(one.error and one.check == "audit" and one.next_step for one in found)
+    return [(str(one.path.relative_to(folder)), one.what) for one in found]
+
+
+@pytest.fixture
+def unread(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Path, str]]:
+    """Which logs of audits were looked at."""
+    seen: list[tuple[Path, str]] = []
+
+    def own_log(folder: Path, claim: Claim, test: str, step: str, result: Path) -> list[Finding]:
+        assert claim.benchmark == "bert-99" and "--scenarios=Offline" in step and "ROUND=v4.1" in step and result.name == "result"
+        seen.append((folder, test))
+        return []
+
+    monkeypatch.setattr(audit_checks, "_own_log", own_log)
+    return seen
+
+
+def test_audits_that_passed_and_whose_log_is_read(tmp_path: Path, unread: list[tuple[Path, str]]) -> None:
+    assert audited(tmp_path) == []
+    assert unread == [(tmp_path / test / audit_checks.RUN, test) for test in ("TEST01", "TEST05")]
+
+
+@pytest.mark.parametrize("test", ["TEST01", "TEST05"])
+def test_each_file_of_an_audit_is_missed(tmp_path: Path, test: str, unread: list[tuple[Path, str]]) -> None:
+    audited(tmp_path)
+    claim = Claim("bert-99", "Offline", "closed", "edge", V41)
+    for name in audit_checks.FILES[test]:
+        path = tmp_path / test / name
+        path.rename(tmp_path / "kept")
+        found = list(audit_checks.check(tmp_path, claim, tmp_path / "result"))
+        assert [(one.path, one.what) for one in found] == [(path, f"{test} is missing or incomplete")]
+        assert found[0].next_step.startswith('make run_audit_harness RUN_ARGS="--benchmarks=bert --scenarios=Offline" ROUND=v4.1')
+        (tmp_path / "kept").rename(path)
+    (tmp_path / test / audit_checks.RUN / "mlperf_log_detail.txt").unlink()
+    unread.clear()
+    list(audit_checks.check(tmp_path, claim, tmp_path / "result"))
+    assert test not in {name for _, name in unread} and len(unread) == 1
+
+
+def test_verdicts_that_are_no_pass(tmp_path: Path, unread: list[tuple[Path, str]]) -> None:
+    assert audited(tmp_path, TEST05_verify_performance="TEST FAIL\n") == [
+        ("TEST05/verify_performance.txt", "TEST05 did not pass")
+    ]
+    speed = audited(tmp_path, TEST01_verify_performance="TEST FAIL\n")
+    assert speed == [("TEST01/verify_performance.txt", "TEST01 did not pass")], "the scores say nothing of speed"
+    answers = audited(tmp_path, TEST01_verify_accuracy="TEST FAIL\n")
+    assert answers == [("TEST01/verify_accuracy.txt", f"TEST01 did not pass, and there is no {audit_checks.BASELINE}")]
+
+
+def test_what_an_audits_own_log_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from code.common.errors import RunError
+    from tests.unit.logs import log_of
+
+    claim = Claim("bert-99", "Offline", "closed", "edge", V41)
+    seeds: list[Any] = []
+
+    def audit(_folder: Path, _claim: Claim, given: Any) -> list[Finding]:
+        seeds.append(given)
+        return [Finding(tmp_path, "too short", "first step", check="duration")]
+
+    plain = log_of()
+    warned = type(plain.entries[0])("warning", "Found Audit Config file (audit.config).", 0.0, False, True, "x.cc", 1, 5)
+    monkeypatch.setattr(audit_checks.log_checks, "audit", audit)
+    monkeypatch.setattr(audit_checks.loadgen_log, "read_detail", lambda _: plain)
+    found = list(audit_checks._own_log(tmp_path, claim, "TEST01", "again", tmp_path / "result"))
+    assert [(one.what, one.next_step, one.check) for one in found] == [
+        ("TEST01: too short", "again", "duration"),
+        ("TEST01: LoadGen ran without an audit.config, so this is not an audit run", "again", "audit"),
+    ]
+    monkeypatch.setattr(audit_checks.loadgen_log, "read_detail", lambda _: type(plain)(plain.path, (warned, *plain.entries)))
+    assert [one.check for one in audit_checks._own_log(tmp_path, claim, "TEST05", "again", tmp_path / "result")] == ["duration"]
+    assert seeds == [V41.seeds, V41.test05_seeds]
+    put(tmp_path / "result/mlperf_log_detail.txt")
+    monkeypatch.setattr(audit_checks, "_same_run", lambda _log, _result: True)
+    same = list(audit_checks._own_log(tmp_path, claim, "TEST01", "again", tmp_path / "result"))
+    assert same[-1].what == "TEST01: this is the log of the result itself, not of an audit run" and len(same) == 2
+
+    def unreadable(_: Path) -> None:
+        raise RunError("no", "", "")
+
+    monkeypatch.setattr(audit_checks.loadgen_log, "read_detail", unreadable)
+    assert [one.check for one in audit_checks._own_log(tmp_path, claim, "TEST01", "again", tmp_path)] == ["duration"]

@@ -145,3 +145,10 @@ def test_results_of_another_benchmark_are_named_and_not_judged(tmp_path: Path) -
         "this harness does not have retinanet: only the official checker looks at its logs, scores and audits"
     ]
     assert not found[0].error and not any("performance" in str(one.path) for one in tree_checks.preflight(tmp_path, V60))
+
+
+def test_a_name_that_no_checker_knows_has_that_finding_alone(tmp_path: Path) -> None:
+    tree(tmp_path, "edge", ("Offline",), "open", "my-own")
+    found = tree_checks.preflight(tmp_path, V61)
+    assert "v6.1 has no benchmark my-own" in [one.what for one in found if one.check == "round"]
+    assert {one.check for one in found} == {"round", "structure"}
