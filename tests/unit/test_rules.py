@@ -44,6 +44,7 @@ def test_four_digits_are_shown_and_no_fraction_of_large_numbers(value: float, sh
 def test_latencies_are_logged_in_ns_and_shown_in_ms() -> None:
     assert METRICS["SingleStream"].shown(12_345_678_901) == "12,346 ms (90 %)"
     assert METRICS["MultiStream"].shown(1_500_000) == "1.5 ms (99 %)"
+    assert METRICS["Offline"].shown(1234.5) == "1,234.5 samples/s" and METRICS["Server"].shown(98.5) == "98.5 queries/s"
     assert {name: metric.higher_is_better for name, metric in METRICS.items()} == {
         "Offline": True,
         "Server": True,
