@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 
 from code.common.errors import UsageError
-from code.rules.benchmark_facts import PublishedFile, RoundRules, Space
+from code.rules.benchmark_facts import Audits, BenchmarkFacts, PublishedFile, RoundRules, Space
 from code.rules.benchmarks import (
     allowed_scenarios,
     every_facts,
@@ -177,8 +179,21 @@ def test_facts_that_follow_from_others() -> None:
     both = PublishedFile("a", "https://one", also=("https://two",), megabytes=3)
     assert both.urls == ("https://one", "https://two") and both.about == 3_000_000
     assert PublishedFile("a", also=("https://two",), size=7, megabytes=3).urls == ("https://two",)
-    assert PublishedFile("a", size=7, megabytes=3).about == 7 and PublishedFile("a").urls == ()
+    assert PublishedFile("a", size=7, megabytes=3).about == 7
+    assert PublishedFile("a").urls == () and PublishedFile("a").about == 0
     bert, llama = facts_of("bert"), facts_of("llama3.1-8b")
     assert bert.loadgen_model("Offline") == "bert"
     assert llama.loadgen_model("Interactive") == f"{llama.loadgen_model('Server')}-interactive"
     assert llama.loadgen_model("Server") == (llama.loadgen_name or llama.name)
+
+
+def test_a_benchmark_that_says_no_more_has_no_traits() -> None:
+    """What a new benchmark leaves out: no whole passes, no list, no bound of its own, and LoadGen's name is its own."""
+    plain = BenchmarkFacts(
+        "x", "encoder", ("Offline",), 1, {}, {"v6.1": RoundRules({})}, Audits(("TEST01",), "float32"), {"tiny": Space(1, 2, 3, 4)}
+    )
+    assert not plain.whole_passes and not plain.named_within and plain.files == () == plain.length_spread
+    assert (plain.lone_sample, plain.lone_seconds, plain.longest_input, plain.text) == (1.0, math.inf, None, None)
+    assert plain.loadgen_model("Server") == "x" and plain.source_fields == ("model_path", "data_path")
+    rules = plain.rounds["v6.1"]
+    assert not rules.counts_tokens and rules.server_latency_ns is None and rules.audits == () == rules.allowed("edge")
