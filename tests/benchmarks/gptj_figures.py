@@ -29,9 +29,10 @@ from code.backends import memory
 from code.backends.generators.base import Generation, GeneratorSpec, TextGenerator, texts
 from code.backends.generators.openvino_genai import BACKEND
 from code.benchmarks.gptj import facts, tiny
+from code.benchmarks.gptj.benchmark import BENCHMARK
 from code.benchmarks.gptj.checkpoint import open_checkpoint
-from code.benchmarks.gptj.generation import generation
 from code.benchmarks.gptj.tiny import record
+from code.benchmarks.text.generating import generation
 from code.harness.schema.datasets import of_benchmark
 from code.harness.schema.options import OpenVinoGenAiOptions
 from code.harness.schema.run_spec import BatchSettings, DeviceEntry, EngineEntry, LogSettings, RunSpec
@@ -59,7 +60,7 @@ class Subject:
 
     def load(self, precision: str, beams: int, streams: int = 1) -> Any:
         """Its engine, loaded."""
-        how = Generation.of(generation({"num_beams": beams}, self.end))
+        how = Generation.of(generation(BENCHMARK.text, {"num_beams": beams}, (self.end,)))
         longest = len(self.prompts[0])
         spec = GeneratorSpec(streams, CORES, precision, generation=how, requests_in_flight=IN_FLIGHT, longest_prompt=longest)
         return BACKEND.load(self.engine(precision), spec)
@@ -140,7 +141,7 @@ def run_json(subject: Subject, scenario: str, folder: Path, conf: dict[str, Any]
         "offsets": "offsets.npy",
         "lengths": "lengths.npy",
         "positions": 2048,
-        "generation": generation({}, subject.end),
+        "generation": generation(BENCHMARK.text, {}, (subject.end,)),
     }
     path = folder / "run.json"
     RunSpec(

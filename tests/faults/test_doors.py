@@ -19,7 +19,6 @@ OWN_JSON = {
     "code/benchmarks/bert/squad.py": "names the line and column of a data set's damage",
     "code/backends/store.py": "what it has just written",
     "code/benchmarks/bert/benchmark.py": "the record of the tiny model, a file of the project",
-    "code/benchmarks/gptj/scores.py": "the record of the tiny model, a file of the project",
     "code/benchmarks/unet3d/benchmark.py": "the record of the tiny model, a file of the project",
     "code/benchmarks/gptj/tiny/vocabulary.py": "a tokenizer that it has just made",
     "code/benchmarks/gptj/bpe.py": "a vocabulary, which the tokenizer's own library checks",

@@ -10,10 +10,11 @@ import numpy as np
 
 from code.benchmarks.bert import preprocess
 from code.benchmarks.bert.preprocess import PreprocessedSquad
-from code.benchmarks.gptj import preprocess as gptj_preprocess
 from code.benchmarks.gptj import tiny as gptj_tiny
+from code.benchmarks.gptj.benchmark import BENCHMARK as GPTJ
 from code.benchmarks.llama3_1_8b import tiny as llama_tiny
 from code.benchmarks.llama3_1_8b.tiny import record
+from code.benchmarks.text import preprocess as text_preprocess
 from code.benchmarks.unet3d.manifest import CaseRecord, Manifest
 
 PIECES = [
@@ -72,7 +73,7 @@ def prompts_of(name: str, folder: Path) -> tuple[Path, Path, Path, int]:
     if name == "gptj":
         data = folder / "cnn_eval.json"
         gptj_tiny.generate_eval(data, PROMPTS)
-        gptj_preprocess.preprocess(data, gptj_tiny.MODEL, folder / "preprocessed")
+        text_preprocess.preprocess(GPTJ, data, gptj_tiny.MODEL, folder / "preprocessed")
         return folder / "preprocessed", data, gptj_tiny.MODEL, 900
     _, data = record.evaluation_set(llama_tiny.MODEL, folder, PROMPTS)
     return folder / "preprocessed", data, llama_tiny.MODEL, 900

@@ -15,10 +15,9 @@ pytest.importorskip("hypothesis", reason="hypothesis is not installed; run `make
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from code.benchmarks.benchmark import definition_of
 from code.benchmarks.bert import accuracy as bert_accuracy
-from code.benchmarks.gptj import accuracy as gptj_accuracy
-from code.benchmarks.llama3_1_8b import accuracy as llama_accuracy
-from code.benchmarks.text import sentences
+from code.benchmarks.text import accuracy, sentences
 from code.benchmarks.text.bound import RougeBound
 from code.benchmarks.unet3d import accuracy as unet3d_accuracy
 from code.results.accuracy import AccuracyBound, AccuracyResult
@@ -68,18 +67,17 @@ def unet3d(folder: Path) -> Case:
 
 
 def text(name: str, folder: Path) -> Case:
-    accuracy: Any = {"gptj": gptj_accuracy, "llama3.1-8b": llama_accuracy}[name]
+    definition: Any = definition_of(name)
     made, data, model, size = prompts_of(name, folder)
-    given = (name,) if name != "gptj" else ()
     draw = np.random.default_rng(3)
 
     def scored(log: Path) -> dict[str, float]:
-        found = accuracy.check(*given, log, made, data, model, sentences.lines)
+        found = accuracy.check(definition, log, made, data, model, sentences.lines)
         return {metric: found[metric] for metric in ("ROUGE1", "ROUGE2", "ROUGEL", "GEN_LEN")}
 
     def bound(least: dict[str, float], most: dict[str, float]) -> AccuracyBound:
         def texts(log: Path) -> Any:
-            return accuracy.texts(*given, log, made, data, model, complete=False)
+            return accuracy.texts(definition, log, made, data, model, complete=False)
 
         return RougeBound(texts, sentences.lines, PROMPTS, least, most)
 

@@ -18,8 +18,9 @@ from code.backends import memory
 from code.backends.generators.base import Generation, GeneratorSpec, texts
 from code.backends.generators.openvino_genai import BACKEND
 from code.benchmarks.gptj import facts, tiny
-from code.benchmarks.gptj.generation import generation
+from code.benchmarks.gptj.benchmark import BENCHMARK
 from code.benchmarks.gptj.tiny import record
+from code.benchmarks.text.generating import generation
 from code.common.errors import MissingError, RunError
 
 COUNT = 24
@@ -39,7 +40,7 @@ def asked(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[Any], int]:
 
 
 def spec_of(streams: int, asked: tuple[list[Any], int]) -> GeneratorSpec:
-    how = Generation.of(generation({"num_beams": facts.NUM_BEAMS}, asked[1]))
+    how = Generation.of(generation(BENCHMARK.text, {"num_beams": facts.NUM_BEAMS}, (asked[1],)))
     longest = max(map(len, asked[0]))
     return GeneratorSpec(streams, 2, "fp32", generation=how, requests_in_flight=4, longest_prompt=longest)
 

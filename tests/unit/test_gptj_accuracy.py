@@ -9,9 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from code.benchmarks.gptj import accuracy, bpe, cnndm, preprocess, tiny
+from code.benchmarks.gptj import bpe, cnndm, tiny
+from code.benchmarks.gptj.benchmark import BENCHMARK
 from code.benchmarks.gptj.prompt import INSTRUCTION
-from code.benchmarks.text import rouge, sentences
+from code.benchmarks.text import accuracy, preprocess, rouge, sentences
 from code.common.errors import MissingError, RunError, UsageError
 
 ARTICLES = "data/cnndm/cnn_dailymail_v3_validation_first64.csv"
@@ -45,12 +46,14 @@ def write_log(path: Path, responses: Mapping[int, Sequence[int]], dtype: str = "
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     place = tmp_path_factory.mktemp("gptj")
     tiny.generate_eval(place / "cnn_eval.json", 6)
-    preprocess.preprocess(place / "cnn_eval.json", tiny.MODEL, place / "preprocessed")
+    preprocess.preprocess(BENCHMARK, place / "cnn_eval.json", tiny.MODEL, place / "preprocessed")
     return place
 
 
 def check(folder: Path, **options: bool) -> dict[str, float]:
-    return accuracy.check(folder, folder / "preprocessed", folder / "cnn_eval.json", tiny.MODEL, sentences.lines, **options)
+    return accuracy.check(
+        BENCHMARK, folder, folder / "preprocessed", folder / "cnn_eval.json", tiny.MODEL, sentences.lines, **options
+    )
 
 
 def test_rouge_on_real_articles_is_the_references_in_one_process_and_in_two(shared: Path) -> None:
@@ -149,7 +152,7 @@ def test_other_inputs_than_the_runs_are_refused(folder: Path, tmp_path: Path) ->
     write_log(folder / accuracy.LOG_NAME, {0: [1]})
     cnndm.write([cnndm.Sample(INSTRUCTION, "Other.", "Other.")], tmp_path / "cnn_eval.json")
     with pytest.raises(UsageError, match="was not made from"):
-        accuracy.check(folder, folder / "preprocessed", tmp_path / "cnn_eval.json", tiny.MODEL, sentences.lines)
+        accuracy.check(BENCHMARK, folder, folder / "preprocessed", tmp_path / "cnn_eval.json", tiny.MODEL, sentences.lines)
 
 
 def test_int64_logs_are_read_too(folder: Path) -> None:

@@ -10,8 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from code.benchmarks.gptj import bpe, cnndm, data, facts, preprocess, tiny
+from code.benchmarks.gptj import bpe, cnndm, facts, tiny
+from code.benchmarks.gptj.benchmark import BENCHMARK
 from code.benchmarks.gptj.prompt import INSTRUCTION, prompt
+from code.benchmarks.text import preprocess
 from code.benchmarks.text.cnndm import HUB_REVISION
 from code.common.errors import MissingError, UsageError
 
@@ -133,8 +135,8 @@ def test_what_cannot_be_read_is_a_clear_error(name: str, text: str, tmp_path: Pa
 
 def test_a_part_of_the_data_set_does_not_pass_for_the_whole(tmp_path: Path) -> None:
     cnndm.write(samples("One."), tmp_path / "cnn_eval.json")
-    with pytest.raises(UsageError, match="is not the validation split: it has 1 articles"):
-        data.import_data(tmp_path / "cnn_eval.json")
+    with pytest.raises(UsageError, match=r"validation split: it has 1 articles, not 13,368"):
+        BENCHMARK.import_data(tmp_path / "cnn_eval.json")
 
 
 def test_without_network_the_manual_steps_are_said(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -161,7 +163,7 @@ def test_arrays_hold_the_prompts_and_long_ones_lose_their_end(tmp_path: Path) ->
     long = "The fire in Wenbridge. " * 600
     cnndm.write(samples("A fire.", long, "Two fires."), tmp_path / "cnn_eval.json")
     said: list[str] = []
-    made = preprocess.preprocess(tmp_path / "cnn_eval.json", tiny.MODEL, tmp_path / "out", said.append)
+    made = preprocess.preprocess(BENCHMARK, tmp_path / "cnn_eval.json", tiny.MODEL, tmp_path / "out", said.append)
     opened = bpe.read(tiny.MODEL)
     expected = opened.encode([prompt("A fire."), prompt(long), prompt("Two fires.")])
     assert made.truncated == 1 and any("1 prompts are truncated to 1,919 tokens" in line for line in said)
@@ -174,24 +176,24 @@ def test_arrays_hold_the_prompts_and_long_ones_lose_their_end(tmp_path: Path) ->
 def test_arrays_are_made_again_only_when_an_input_changed(tmp_path: Path) -> None:
     path, out = tmp_path / "cnn_eval.json", tmp_path / "out"
     cnndm.write(samples("A fire."), path)
-    assert not preprocess.is_current(out, path, tiny.MODEL)
-    preprocess.preprocess(path, tiny.MODEL, out)
-    assert preprocess.is_current(out, path, tiny.MODEL)
+    assert not preprocess.is_current(BENCHMARK, out, path, tiny.MODEL)
+    preprocess.preprocess(BENCHMARK, path, tiny.MODEL, out)
+    assert preprocess.is_current(BENCHMARK, out, path, tiny.MODEL)
     path.touch()
-    assert preprocess.is_current(out, path, tiny.MODEL), "the same content with another time"
+    assert preprocess.is_current(BENCHMARK, out, path, tiny.MODEL), "the same content with another time"
     cnndm.write(samples("Another fire."), path)
-    assert not preprocess.is_current(out, path, tiny.MODEL)
+    assert not preprocess.is_current(BENCHMARK, out, path, tiny.MODEL)
 
 
 def test_damaged_arrays_are_told_by_name(tmp_path: Path) -> None:
     cnndm.write(samples("A fire."), tmp_path / "cnn_eval.json")
-    preprocess.preprocess(tmp_path / "cnn_eval.json", tiny.MODEL, tmp_path / "out")
+    preprocess.preprocess(BENCHMARK, tmp_path / "cnn_eval.json", tiny.MODEL, tmp_path / "out")
     tokens = tmp_path / "out/tokens.npy"
     tokens.write_bytes(tokens.read_bytes()[:-4])
     with pytest.raises(MissingError, match=r"tokens\.npy is damaged") as caught:
-        preprocess.load(tmp_path / "out")
+        preprocess.load(BENCHMARK, tmp_path / "out")
     assert "make preprocess_data BENCHMARKS=gptj" in caught.value.next_step
-    assert not preprocess.is_current(tmp_path / "out", tmp_path / "cnn_eval.json", tiny.MODEL)
+    assert not preprocess.is_current(BENCHMARK, tmp_path / "out", tmp_path / "cnn_eval.json", tiny.MODEL)
     (tmp_path / "out/manifest.json").unlink()
     with pytest.raises(MissingError, match="does not exist"):
-        preprocess.load(tmp_path / "out")
+        preprocess.load(BENCHMARK, tmp_path / "out")

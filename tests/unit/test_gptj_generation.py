@@ -16,9 +16,9 @@ from code.backends.generators.base import Event, Generation, GeneratorSpec
 from code.backends.generators.openvino_genai import BACKEND
 from code.benchmarks.gptj import bpe, checkpoint, cnndm, facts, tiny
 from code.benchmarks.gptj.benchmark import BENCHMARK
-from code.benchmarks.gptj.generation import generation
 from code.benchmarks.gptj.tiny import record
 from code.benchmarks.text.checkpoint import require_fit
+from code.benchmarks.text.generating import generation
 from code.common.errors import HarnessError, MissingError, RunError, UsageError
 from code.harness.python.generation_sut import GenerationSut, in_order
 from code.harness.python.prompts import PromptDataset
@@ -47,7 +47,7 @@ def spec_of(opened: Any, **changed: Any) -> Any:
         "offsets": "offsets.npy",
         "lengths": "lengths.npy",
         "positions": 2048,
-        "generation": generation({}, opened.end),
+        "generation": generation(BENCHMARK.text, {}, (opened.end,)),
         **changed,
     }
     return of_benchmark(content)
@@ -139,7 +139,7 @@ class Collected:
 def load(tmp_path: Path, opened: Any, **fields: Any) -> Any:
     BACKEND.build(tiny.MODEL, {"precision": "fp32", "benchmark": "gptj"}, tmp_path)
     usual = {
-        "generation": Generation.of(generation({}, opened.end)),
+        "generation": Generation.of(generation(BENCHMARK.text, {}, (opened.end,))),
         "requests_in_flight": 16,
         "longest_prompt": int(opened.lengths.max()),
     }
@@ -172,7 +172,7 @@ def test_requests_come_back_with_their_own_texts_whatever_the_order(
 def test_first_tokens_are_reported_in_a_greedy_search(tmp_path: Path, prompts: Any, expected: dict[str, Any]) -> None:
     opened, _ = prompts
     got = Collected()
-    settings = Generation.of(generation({"num_beams": 1}, opened.end), stream=True)
+    settings = Generation.of(generation(BENCHMARK.text, {"num_beams": 1}, (opened.end,)), stream=True)
     under_test = sut("Server", load(tmp_path, opened, generation=settings), opened, got, first_token=got.first)
     for number in range(6):
         under_test.issue([number], [number])
@@ -267,7 +267,7 @@ def test_arrays_that_do_not_belong_together_are_said(prompts: Any) -> None:
 
 
 def test_generation_is_the_benchmarks_unless_fields_say_otherwise(tmp_path: Path) -> None:
-    usual = generation({}, 7)
+    usual = generation(BENCHMARK.text, {}, (7,))
     assert usual == {
         "num_beams": 4,
         "min_new_tokens": 30,
@@ -281,12 +281,12 @@ def test_generation_is_the_benchmarks_unless_fields_say_otherwise(tmp_path: Path
     assert "int4" in BENCHMARK.open_reason({"precision": "int4"})
     file = tmp_path / "gen.json"
     file.write_text('{"generation_config": {"runtime_beam_width": 1, "min_output_len": 5, "max_output_len": 64}}')
-    assert generation({"llm_gen_config_path": str(file), "max_new_tokens": 70}, 7)["max_new_tokens"] == 70
-    assert generation({"llm_gen_config_path": str(file)}, 7)["num_beams"] == 1
+    assert generation(BENCHMARK.text, {"llm_gen_config_path": str(file), "max_new_tokens": 70}, (7,))["max_new_tokens"] == 70
+    assert generation(BENCHMARK.text, {"llm_gen_config_path": str(file)}, (7,))["num_beams"] == 1
     assert "num_beams is 1" in BENCHMARK.open_reason({"llm_gen_config_path": str(file)})
     for wrong in ({"num_beams": 0}, {"max_new_tokens": 0}, {"min_new_tokens": 200}, {"min_new_tokens": -1}):
         with pytest.raises(UsageError):
-            generation(wrong, 7)
+            generation(BENCHMARK.text, wrong, (7,))
 
 
 def test_a_vocabulary_of_another_model_is_refused() -> None:

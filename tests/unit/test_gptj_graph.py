@@ -12,9 +12,10 @@ import pytest
 from code.backends.generators.base import Generation, GeneratorSpec, texts
 from code.backends.generators.openvino_genai import BACKEND, FILE
 from code.benchmarks.gptj import bpe, checkpoint, facts, graph, tiny
-from code.benchmarks.gptj.generation import generation
+from code.benchmarks.gptj.benchmark import BENCHMARK
 from code.benchmarks.gptj.prompt import prompt
 from code.benchmarks.text import export
+from code.benchmarks.text.generating import generation
 from code.benchmarks.text.tiny.articles import article
 from code.common.errors import RunError, UsageError
 
@@ -107,7 +108,7 @@ def engine(folder: Path, rewritten: bool) -> Path:
 
 
 def generated(folder: Path, beams: int, prompts: list[Any], end: int) -> list[list[int]]:
-    how = Generation.of(generation({"num_beams": beams}, end))
+    how = Generation.of(generation(BENCHMARK.text, {"num_beams": beams}, (end,)))
     spec = GeneratorSpec(1, 2, "fp32", generation=how, requests_in_flight=16, longest_prompt=400)
     generator = BACKEND.load(folder, spec)
     found = [tokens.tolist() for tokens in texts(generator, prompts)]

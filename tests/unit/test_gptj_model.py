@@ -14,6 +14,7 @@ from code.backends import memory, store
 from code.backends.generators import tensorrt_llm
 from code.backends.generators.openvino_genai import BACKEND
 from code.benchmarks.gptj import checkpoint, tiny
+from code.benchmarks.gptj.benchmark import BENCHMARK
 from code.benchmarks.text import export
 from code.common.errors import MissingError, RunError, UsageError
 
@@ -113,9 +114,9 @@ def test_too_little_memory_is_said_before_anything_is_read(model: Path, tmp_path
 
 def test_loading_refuses_too_little_memory_for_the_precision(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from code.backends.generators.base import Generation, GeneratorSpec
-    from code.benchmarks.gptj.generation import generation
+    from code.benchmarks.text.generating import generation
 
-    spec = GeneratorSpec(1, 1, "fp32", generation=Generation.of(generation({}, 1279)))
+    spec = GeneratorSpec(1, 1, "fp32", generation=Generation.of(generation(BENCHMARK.text, {}, (1279,))))
     BACKEND.build(tiny.MODEL, {"precision": "fp32", "benchmark": "gptj"}, tmp_path)
     monkeypatch.setattr(memory, "available", lambda: 2_000_000)
     with pytest.raises(MissingError, match="not enough memory to load gptj in fp32"):

@@ -12,8 +12,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from code.benchmarks.gptj import bpe, cnndm, facts, preprocess, tiny
+from code.benchmarks.gptj import bpe, cnndm, facts, tiny
+from code.benchmarks.gptj.benchmark import BENCHMARK
 from code.benchmarks.gptj.tiny import record
+from code.benchmarks.text import preprocess
 from code.benchmarks.text.tiny import articles
 from code.common.errors import UsageError
 from code.common.files import sha256
@@ -49,7 +51,7 @@ def test_the_set_does_not_depend_on_the_process(project: Path, made: Path, tmp_p
 
 
 def test_prompts_are_of_varied_length(made: Path, tmp_path: Path, recorded: dict[str, Any]) -> None:
-    opened = preprocess.preprocess(made, tiny.MODEL, tmp_path / "out")
+    opened = preprocess.preprocess(BENCHMARK, made, tiny.MODEL, tmp_path / "out")
     lengths = np.asarray(opened.lengths)
     assert opened.truncated == 0 and lengths.max() > 3 * lengths.min()
     assert (int(lengths.min()), int(lengths.max())) == (recorded["prompt_tokens"]["least"], recorded["prompt_tokens"]["most"])

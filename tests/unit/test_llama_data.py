@@ -8,9 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from code.benchmarks.llama3_1_8b import checkpoint, data, facts, preprocess, tiny, tokenizer
+from code.benchmarks.benchmark import definition_of
+from code.benchmarks.llama3_1_8b import checkpoint, data, facts, tiny, tokenizer
+from code.benchmarks.llama3_1_8b.benchmark import BENCHMARK
 from code.benchmarks.llama3_1_8b.prompt import INSTRUCTION, prompt
-from code.benchmarks.text import cnndm
+from code.benchmarks.text import cnndm, preprocess
 from code.benchmarks.text.checkpoint import require_fit
 from code.common.errors import MissingError, UsageError
 
@@ -50,7 +52,7 @@ def test_token_ids_are_those_of_the_installed_transformers(shared: Path) -> None
 def test_real_articles_go_through_prompts_and_tokenizer_and_back(shared: Path, tmp_path: Path) -> None:
     read = cnndm.from_file(shared / ARTICLES, INSTRUCTION, NAME)
     cnndm.write(read, tmp_path / "cnn_eval.json")
-    made = preprocess.preprocess(NAME, tmp_path / "cnn_eval.json", tiny.MODEL, tmp_path / "out")
+    made = preprocess.preprocess(BENCHMARK, tmp_path / "cnn_eval.json", tiny.MODEL, tmp_path / "out")
     opened = tokenizer.read(tiny.MODEL)
     assert len(made) == 64 and made.truncated == 0 and made.end == opened.ends[0]
     for index, sample in enumerate(read[:8]):
@@ -63,12 +65,12 @@ def test_token_ids_of_the_references_file_are_kept_and_compared_with_the_tokeniz
     (ids,) = opened.encode([prompt("A fire.")])
     given = {"instruction": {"llama": INSTRUCTION}, "input": "A fire.", "tok_input": ids, "output": "Fire."}
     path.write_text(json.dumps([given, {**given, "tok_input": [1, 2, 3]}]))
-    made = preprocess.preprocess(NAME, path, tiny.MODEL, tmp_path / "out")
+    made = preprocess.preprocess(BENCHMARK, path, tiny.MODEL, tmp_path / "out")
     assert made.prompt(0).tolist() == ids and made.prompt(1).tolist() == [1, 2, 3]
-    assert preprocess.is_current(NAME, tmp_path / "out", path, tiny.MODEL)
+    assert preprocess.is_current(BENCHMARK, tmp_path / "out", path, tiny.MODEL)
     path.write_text(json.dumps([{**given, "tok_input": ids[:-1]}]))
     with pytest.raises(UsageError, match=r"are not those of .*tokenizer\.json"):
-        preprocess.preprocess(NAME, path, tiny.MODEL, tmp_path / "out")
+        preprocess.preprocess(BENCHMARK, path, tiny.MODEL, tmp_path / "out")
 
 
 def test_a_tokenizer_that_cannot_be_is_told(tmp_path: Path) -> None:
@@ -102,9 +104,9 @@ def test_a_missing_model_is_an_error_with_the_steps_of_its_licence(tmp_path: Pat
 def test_a_part_of_the_data_set_does_not_pass_for_the_whole(tmp_path: Path) -> None:
     path = tmp_path / "articles.csv"
     path.write_text("article,highlights\nOne.,1\n")
-    for of, count in ((facts.FACTS, "13,368"), (facts.EDGE_FACTS, "5,000")):
+    for name, count in (("llama3.1-8b", "13,368"), ("llama3.1-8b-edge", "5,000")):
         with pytest.raises(UsageError, match=f"it has 1 articles, not {count}"):
-            data.import_data(of, path)
+            definition_of(name).import_data(path)
 
 
 def test_the_8bs_own_dimensions_are_counted() -> None:

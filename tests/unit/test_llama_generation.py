@@ -13,10 +13,11 @@ import numpy as np
 import pytest
 
 from code.benchmarks.benchmark import definition_of
-from code.benchmarks.llama3_1_8b import accuracy, facts, scores, tiny, tokenizer
-from code.benchmarks.llama3_1_8b.generation import generation, open_reason
+from code.benchmarks.llama3_1_8b import facts, tiny, tokenizer
+from code.benchmarks.llama3_1_8b.benchmark import BENCHMARK
 from code.benchmarks.llama3_1_8b.tiny import record
-from code.benchmarks.text import cnndm, sentences
+from code.benchmarks.text import accuracy, cnndm, scores, sentences
+from code.benchmarks.text.generating import generation
 from code.common.constants import AccuracyTarget
 from code.common.errors import UsageError
 from code.common.files import sha256
@@ -82,7 +83,7 @@ def test_the_model_has_what_the_8b_has(recorded: dict[str, Any]) -> None:
 
 
 def test_every_end_of_text_is_known_to_the_generator() -> None:
-    how = generation({}, (1023, 1022))
+    how = generation(BENCHMARK.text, {}, (1023, 1022))
     assert (how["eos"], how["also_ends"], how["num_beams"], how["min_new_tokens"], how["max_new_tokens"]) == (
         1023,
         [1022],
@@ -91,14 +92,16 @@ def test_every_end_of_text_is_known_to_the_generator() -> None:
         128,
     )
     with pytest.raises(UsageError, match="max_new_tokens cannot be 0"):
-        generation({"max_new_tokens": 0}, (1,))
-    assert open_reason({"max_new_tokens": 64}) == "max_new_tokens is 64, and the benchmark's is 128"
-    assert open_reason({"precision": "int4"}) == "weights of int4" and open_reason({"precision": "bf16"}) == ""
+        generation(BENCHMARK.text, {"max_new_tokens": 0}, (1,))
+    assert BENCHMARK.open_reason({"max_new_tokens": 64}) == "max_new_tokens is 64, and the benchmark's is 128"
+    assert (
+        BENCHMARK.open_reason({"precision": "int4"}) == "weights of int4" and BENCHMARK.open_reason({"precision": "bf16"}) == ""
+    )
 
 
 def test_scores_are_the_references_steps(prompts: Any, answers: list[Any]) -> None:
     opened, samples = tokenizer.read(tiny.MODEL), cnndm.read(prompts[1], facts.NAME)
-    found = accuracy.score(dict(enumerate(answers)), samples, opened, sentences.lines)
+    found = accuracy.score(BENCHMARK, dict(enumerate(answers)), samples, opened, sentences.lines)
     texts = opened.decode([tokens.tolist() for tokens in answers])
     assert found == reference_steps(texts, [sample.highlights for sample in samples])
 
@@ -128,7 +131,7 @@ def test_scores_are_those_of_the_official_evaluation(
     monkeypatch.setattr(sys, "argv", ["evaluation.py", *arguments, "--model-name", str(tiny.MODEL)])
     runpy.run_path(str(folder / "evaluation.py"), run_name="__main__")
     printed = capsys.readouterr().out.rpartition("Results")[2]
-    found = accuracy.score(dict(enumerate(answers)), samples, opened, sentences.lines)
+    found = accuracy.score(BENCHMARK, dict(enumerate(answers)), samples, opened, sentences.lines)
     for key, name in (("rouge1", "ROUGE1"), ("rouge2", "ROUGE2"), ("rougeL", "ROUGEL"), ("rougeLsum", "ROUGELSUM")):
         assert f"'{key}': '{found[name]}'" in printed
     assert f"{int(found['GEN_LEN'])}" in printed and f"'gen_num': {len(answers)}" in printed
@@ -156,7 +159,7 @@ def official_stand_ins() -> dict[str, ModuleType]:
 def test_a_text_that_is_too_long_fails_as_one_that_is_too_short_does() -> None:
     target = facts.target("x", {"ROUGE1": 50.0, "GEN_LEN": 1000})
     for length, passed in ((899, [True, False, True]), (1000, [True, True, True]), (1101, [True, True, False])):
-        found = scores._judged({"ROUGE1": 49.5, "GEN_LEN": float(length)}, target)
+        found = scores.judged({"ROUGE1": 49.5, "GEN_LEN": float(length)}, target)
         assert [one.passed for one in found] == passed
     assert isinstance(target, Target) and target.most == {"GEN_LEN": pytest.approx(1100)}
 

@@ -18,7 +18,8 @@ from code.backends.generators.base import Generation, GeneratorSpec, texts
 from code.backends.generators.streams import visible_devices
 from code.backends.generators.tensorrt_llm import BACKEND, FILE
 from code.backends.generators.tensorrt_llm_package import REQUIREMENT, require_engines
-from code.benchmarks.gptj.generation import generation
+from code.benchmarks.gptj.benchmark import BENCHMARK
+from code.benchmarks.text.generating import generation
 from code.common.errors import MissingError, UsageError
 
 EXECUTOR = '''
@@ -79,7 +80,7 @@ def engine(folder: Path, tensor_parallelism: int = 1) -> Path:
 
 
 def specs(count: int, streams: int = 1) -> list[GeneratorSpec]:
-    how = Generation.of(generation({"num_beams": 4}, 2))
+    how = Generation.of(generation(BENCHMARK.text, {"num_beams": 4}, (2,)))
     return [GeneratorSpec(streams, 0, "fp8", device=i, generation=how, requests_in_flight=1) for i in range(count)]
 
 

@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 
 from code.benchmarks.gptj import facts as gptj
-from code.benchmarks.gptj import scores as gptj_scores
 from code.benchmarks.gptj import tiny as tiny_gptj
+from code.benchmarks.gptj.benchmark import BENCHMARK as GPTJ
 from code.benchmarks.llama3_1_8b import facts as llama
-from code.benchmarks.llama3_1_8b import scores as llama_scores
 from code.benchmarks.llama3_1_8b import tiny as tiny_llama
-from code.benchmarks.text import rouge, sentences, token_log
+from code.benchmarks.llama3_1_8b.benchmark import BENCHMARK as LLAMA
+from code.benchmarks.text import rouge, scores, sentences, token_log
 from code.benchmarks.text.printed import as_printed
 from code.common.constants import AccuracyTarget
 from code.common.errors import MissingError, RunError, UsageError
@@ -154,10 +154,10 @@ def test_the_reference_score_needs_the_references_sentences(tmp_path: Path, monk
 
 def test_targets_of_gptj() -> None:
     for target in (K99, K99_9):
-        assert gptj_scores._targets(values(), target) == gptj.TARGETS[target.name]
+        assert scores._target(GPTJ, values(), target).least == gptj.TARGETS[target.name]
     recorded = json.loads(tiny_gptj.RECORD.read_text(encoding="utf-8"))["scores"]
     for given, used in ((None, f"beams_{gptj.NUM_BEAMS}"), (1, "beams_1"), (977, f"beams_{gptj.NUM_BEAMS}")):
-        found = gptj_scores._targets(values(model_variant="tiny", num_beams=given), K99)
+        found = scores._target(GPTJ, values(model_variant="tiny", num_beams=given), K99).least
         assert found == pytest.approx(
             {
                 **{name: recorded[used][name] * 0.99 for name in ("ROUGE1", "ROUGE2", "ROUGEL")},
@@ -165,25 +165,25 @@ def test_targets_of_gptj() -> None:
             }
         )
     own = values(model_path="/mine", accuracy_reference=40.0)
-    assert gptj_scores._targets(own, K99_9) == {"ROUGE1": pytest.approx(39.96)}
+    assert scores._target(GPTJ, own, K99_9).least == {"ROUGE1": pytest.approx(39.96)}
     with pytest.raises(UsageError, match="no reference ROUGE") as caught:
-        gptj_scores._targets(values(model_path="/mine"), K99)
+        scores._target(GPTJ, values(model_path="/mine"), K99)
     assert "--accuracy_reference=ROUGE1" in caught.value.next_step
 
 
 def test_targets_of_llama() -> None:
-    assert llama_scores._target(llama.FACTS, values(), K99) is llama.FACTS.targets["k_99"]
+    assert scores._target(LLAMA, values(), K99) is llama.FACTS.targets["k_99"]
     recorded = json.loads(tiny_llama.RECORD.read_text(encoding="utf-8"))["scores"]
-    found = llama_scores._target(llama.FACTS, values(model_variant="tiny"), K99)
+    found = scores._target(LLAMA, values(model_variant="tiny"), K99)
     length = recorded["GEN_LEN"] * llama.FACTS.samples / recorded["GEN_NUM"]
     assert found.least == pytest.approx(
         {**{name: recorded[name] * 0.99 for name in llama.REFERENCE if name != "GEN_LEN"}, "GEN_LEN": 0.9 * length}
     )
     assert found.most == {"GEN_LEN": pytest.approx(1.1 * length)}
-    own = llama_scores._target(llama.FACTS, values(model_path="/mine", accuracy_reference=40.0), K99)
+    own = scores._target(LLAMA, values(model_path="/mine", accuracy_reference=40.0), K99)
     assert own.least == {"ROUGE1": pytest.approx(39.6)} and own.most == {}
     with pytest.raises(UsageError, match="no reference ROUGE"):
-        llama_scores._target(llama.FACTS, values(model_path="/mine"), K99)
+        scores._target(LLAMA, values(model_path="/mine"), K99)
 
 
 def test_bounds_of_llama_are_judged_on_both_sides() -> None:
@@ -194,7 +194,7 @@ def test_bounds_of_llama_are_judged_on_both_sides() -> None:
         (1100.0, [True] * 3),
         (1101.0, [True, True, False]),
     ):
-        found = list(llama_scores._judged({"ROUGE1": 99.0, "GEN_LEN": length}, target))
+        found = list(scores.judged({"ROUGE1": 99.0, "GEN_LEN": length}, target))
         assert [one.passed for one in found] == passed and [one.name for one in found] == ["ROUGE1", "GEN_LEN", "GEN_LEN"]
 
 
@@ -208,18 +208,17 @@ def test_a_scored_run_leaves_its_scores_beside_the_log(tmp_path: Path, monkeypat
         asked.append(complete)
         return SCORES
 
-    monkeypatch.setattr(gptj_scores, "_scores", scored)
-    found = gptj_scores.check(tmp_path, values(), K99)
+    monkeypatch.setattr(scores, "_scores", scored)
+    found = scores.check(GPTJ, tmp_path, values(), K99)
     assert [(one.name, one.value, one.threshold) for one in found] == [
         (name, SCORES[name], least) for name, least in gptj.TARGETS["k_99"].items()
     ]
     assert json.loads((tmp_path / "accuracy.json").read_text()) == SCORES
     assert (tmp_path / "accuracy.txt").read_text() == as_printed(SCORES)
-    part, text = gptj_scores.partial(tmp_path, values())
+    part, text = scores.partial(GPTJ, tmp_path, values())
     assert part == {name: SCORES[name] for name in gptj.METRICS} and text == as_printed(SCORES)
-    monkeypatch.setattr(llama_scores, "_scores", scored)
     (tmp_path / "accuracy.txt").unlink()
-    every = llama_scores.check(llama.FACTS, tmp_path, values(), K99)
+    every = scores.check(LLAMA, tmp_path, values(), K99)
     assert {one.name for one in every} == set(llama.REFERENCE) and (tmp_path / "accuracy.txt").read_text() == as_printed(SCORES)
-    part, _ = llama_scores.partial(llama.FACTS, tmp_path, values())
+    part, _ = scores.partial(LLAMA, tmp_path, values())
     assert set(part) == set(llama.REFERENCE) and asked == [True, False, True, False]

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from code.benchmarks.text.rouge import tidied
 from code.common.errors import MissingError, UsageError
 
 END = "<|endoftext|>"
@@ -36,6 +37,11 @@ class Bpe:
     end: int
     tokenizer: Any
 
+    @property
+    def ends(self) -> tuple[int, ...]:
+        """The tokens that end a generation."""
+        return (self.end,)
+
     def encode(self, texts: Sequence[str]) -> list[list[int]]:
         """The token ids of every text, in parallel, without special tokens."""
         out: list[list[int]] = []
@@ -49,6 +55,11 @@ class Bpe:
         """The text of every sequence of ids, without special tokens."""
         found: list[str] = self.tokenizer.decode_batch([[int(i) for i in one] for one in ids], skip_special_tokens=True)
         return found
+
+
+def tidy(texts: Sequence[str]) -> list[str]:
+    """Texts as the reference's slow tokenizer gives them, without spaces before punctuation."""
+    return [tidied(text) for text in texts]
 
 
 def find(place: Path) -> tuple[Path, ...]:

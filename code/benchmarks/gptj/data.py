@@ -6,34 +6,17 @@ read from a local file. The tiny variant's model is part of the repository, and 
 
 from __future__ import annotations
 
-import hashlib
-from dataclasses import dataclass
 from pathlib import Path
 
 from code.benchmarks import files
 from code.benchmarks.gptj import cnndm, facts, fetching, tiny
 from code.benchmarks.text import punkt_model
-from code.benchmarks.text.punkt_model import PUNKT
-from code.common import console, download, paths
-from code.common.errors import MissingError, UsageError, unknown
-
-VARIANTS = ("reference", "tiny")
-__all__ = ["PUNKT", "Sources", "download_data", "download_model", "from_source", "import_data", "sources"]
-
-
-@dataclass(frozen=True)
-class Sources:
-    """The input files.
-
-    Args:
-        data: cnn_eval.json.
-        vocabulary: the folder (or file) of the BPE.
-        model: the folder of the model.
-    """
-
-    data: Path
-    vocabulary: Path
-    model: Path
+from code.benchmarks.text.data import VARIANTS
+from code.benchmarks.text.parts import Sources
+from code.benchmarks.verify import Check, check_file, command
+from code.common import download, jsonfile, paths
+from code.common.errors import RunError, unknown
+from code.common.files import sha256
 
 
 def sources(variant: str) -> Sources:
@@ -45,35 +28,6 @@ def sources(variant: str) -> Sources:
         # The name carries the generator's digest, so that a changed generator never reuses older data.
         return Sources(paths.data_dir() / "cnndm-tiny" / f"cnn_eval-{tiny.generator_digest()}.json", tiny.MODEL, tiny.MODEL)
     raise unknown("model variant", variant, VARIANTS)
-
-
-def from_source(source: Path) -> Path:
-    """The cnn_eval.json made from a local file, cached by the file's name, size and modification time."""
-    if source.name == Path(facts.DATA_PATH).name:
-        return source
-    try:
-        status = source.stat()
-    except OSError as error:
-        raise MissingError(f"cannot read {source}", error.strerror or str(error), "select another with --cnndm_source") from error
-    stamp = hashlib.sha256(f"{source.absolute()}\n{status.st_size}\n{status.st_mtime_ns}".encode()).hexdigest()[:12]
-    made = paths.data_dir() / "cnn-daily-mail" / f"{source.stem}-{stamp}.json"
-    if not made.is_file():
-        samples = cnndm.from_file(source)
-        cnndm.write(samples, made)
-        console.say(f"gptj: {len(samples):,} articles from {source} written to {paths.shown(made)}")
-    return made
-
-
-def import_data(source: Path) -> None:
-    """Make the reference's cnn_eval.json from a local file; UsageError unless it has the complete validation split."""
-    samples = cnndm.read(source) if source.name == Path(facts.DATA_PATH).name else cnndm.from_file(source)
-    if len(samples) != facts.DATASET_SAMPLES:
-        raise UsageError(
-            f"{source} is not the validation split: it has {len(samples):,} articles, not {facts.DATASET_SAMPLES:,}",
-            "the reference data set is the complete split",
-            f"to run only these articles: make run RUN_ARGS='--benchmarks=gptj --cnndm_source={source} …'",
-        )
-    cnndm.write(samples, sources("reference").data)
 
 
 def download_data(variant: str) -> None:
@@ -108,3 +62,32 @@ def download_model(variant: str) -> None:
     if variant == "reference":
         fetching.fetch_checkpoint(wanted.model)
     fetching.require_checkpoint(wanted.model)
+
+
+def recorded_scores(beams: int) -> dict[str, float]:
+    """The tiny model's recorded scores with so many beams; with a number that was not recorded, those with the benchmark's."""
+    recorded = jsonfile.read(tiny.RECORD)["scores"]
+    return {name: float(score) for name, score in recorded.get(f"beams_{beams}", recorded[f"beams_{facts.NUM_BEAMS}"]).items()}
+
+
+def check_calibration() -> Check:
+    """The calibration list, for `make verify_data`."""
+    return check_file(facts.NAME, facts.CALIBRATION)
+
+
+def check_checkpoint(folder: Path) -> str:
+    """Every file against MLCommons' list where it is there, else against the digest recorded when it was fetched."""
+    from code.common.download.record import recorded
+
+    again = command("download_model", facts.NAME)
+    fetching.require_checkpoint(folder)
+    listed = fetching.listed_digests(files.place(facts.METADATA[1]))
+    known = 0
+    for path in sorted(folder.iterdir()):
+        wanted, kept = listed.get(path.name), recorded(path) if path.suffix != ".sha256" else None
+        if wanted and fetching.md5_of(path) != wanted:
+            raise RunError(f"{path.name} has another MD5 than MLCommons' list", "", f"run `{again}`, which fetches it again")
+        if not wanted and kept and sha256(path) != kept:
+            raise RunError(f"{path.name} has changed since it was fetched", "", f"run `{again}`")
+        known += bool(wanted or kept)
+    return f"complete; digests of {known} files compared"

@@ -7,45 +7,15 @@ set is generated.
 
 from __future__ import annotations
 
-import hashlib
-from dataclasses import dataclass
 from pathlib import Path
 
 from code.benchmarks.llama3_1_8b import checkpoint, facts, tiny, tokenizer
-from code.benchmarks.llama3_1_8b.prompt import INSTRUCTION
-from code.benchmarks.text import cnndm, punkt_model
-from code.benchmarks.text.punkt_model import PUNKT
-from code.common import console, download, paths
-from code.common.errors import MissingError, RunError, UsageError, unknown
+from code.benchmarks.text import punkt_model
+from code.benchmarks.text.data import VARIANTS
+from code.benchmarks.text.parts import Sources
+from code.common import download, paths
+from code.common.errors import MissingError, unknown
 from code.rules.benchmark_facts import BenchmarkFacts, PublishedFile
-
-VARIANTS = ("reference", "tiny")
-__all__ = [
-    "PUNKT",
-    "Sources",
-    "data_file",
-    "download_data",
-    "download_model",
-    "from_source",
-    "import_data",
-    "require_positions",
-    "sources",
-]
-
-
-@dataclass(frozen=True)
-class Sources:
-    """The input files.
-
-    Args:
-        data: cnn_eval.json.
-        vocabulary: the folder of the tokenizer, or its tokenizer.json.
-        model: the folder of the model.
-    """
-
-    data: Path
-    vocabulary: Path
-    model: Path
 
 
 def data_file(of: BenchmarkFacts) -> PublishedFile:
@@ -63,39 +33,6 @@ def sources(of: BenchmarkFacts, variant: str) -> Sources:
         name = f"cnn_eval-{of.samples}-{tiny.generator_digest()}.json"
         return Sources(paths.data_dir() / "cnndm-tiny-llama3" / name, tiny.MODEL, tiny.MODEL)
     raise unknown("model variant", variant, VARIANTS)
-
-
-def from_source(of: BenchmarkFacts, source: Path) -> Path:
-    """The cnn_eval.json made from a local file, cached by the file's name, size and modification time."""
-    if source.name == Path(data_file(of).path).name:
-        return source
-    try:
-        status = source.stat()
-    except OSError as error:
-        raise MissingError(f"cannot read {source}", error.strerror or str(error), "select another with --cnndm_source") from error
-    stamp = hashlib.sha256(f"{source.absolute()}\n{status.st_size}\n{status.st_mtime_ns}".encode()).hexdigest()[:12]
-    made = paths.data_dir() / "cnn-daily-mail-llama3" / f"{source.stem}-{stamp}.json"
-    if not made.is_file():
-        samples = cnndm.from_file(source, INSTRUCTION, of.name)
-        cnndm.write(samples, made)
-        console.say(f"{of.name}: {len(samples):,} articles from {source} written to {paths.shown(made)}")
-    return made
-
-
-def import_data(of: BenchmarkFacts, source: Path) -> None:
-    """Make the reference's data set from a local file; UsageError unless it has as many samples.
-
-    The edge set is a choice of MLCommons' own, so that only its file gives it: a part of the whole split is not it.
-    """
-    own = source.name == Path(data_file(of).path).name
-    samples = cnndm.read(source, of.name) if own else cnndm.from_file(source, INSTRUCTION, of.name)
-    if len(samples) != of.samples:
-        raise UsageError(
-            f"{source} is not {data_file(of).label}: it has {len(samples):,} articles, not {of.samples:,}",
-            "the reference data set is the complete one",
-            f"to run only these articles: make run RUN_ARGS='--benchmarks={of.name} --cnndm_source={source} …'",
-        )
-    cnndm.write(samples, sources(of, "reference").data)
 
 
 def download_data(of: BenchmarkFacts, variant: str) -> None:
@@ -144,13 +81,3 @@ def download_model(of: BenchmarkFacts, variant: str) -> None:
         )
     checkpoint.open_checkpoint(wanted)
     tokenizer.read(wanted)
-
-
-def require_positions(model: Path, positions: int, longest: int) -> None:
-    """RunError where a model takes fewer tokens than prompt and text have."""
-    if longest + facts.MAX_NEW_TOKENS > positions:
-        raise RunError(
-            f"{model} takes {positions:,} tokens",
-            f"the longest prompt has {longest:,}, and {facts.MAX_NEW_TOKENS} may follow it",
-            "select another model with --model_path, or shorter articles",
-        )

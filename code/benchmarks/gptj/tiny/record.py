@@ -15,9 +15,10 @@ from typing import Any
 import numpy as np
 
 from code.benchmarks.gptj import bpe, cnndm, facts
-from code.benchmarks.gptj.preprocess import preprocess
+from code.benchmarks.gptj.benchmark import BENCHMARK
 from code.benchmarks.gptj.tiny import generate_eval
-from code.benchmarks.text import rouge, sentences
+from code.benchmarks.text import accuracy, preprocess, sentences
+from code.benchmarks.text.generating import generation
 from code.benchmarks.text.prompts import PreprocessedPrompts
 from code.benchmarks.text.tiny import generating
 from code.benchmarks.text.tiny.articles import EVAL_SEED, GENERATOR_VERSION
@@ -33,51 +34,28 @@ EXPECTED_FILE = "expected.json"
 
 def generated(model: Path, prompts: Sequence[Tokens], beams: int, end: int, precision: str = "fp32") -> list[Tokens]:
     """The texts that OpenVINO GenAI generates the benchmark's way, in the prompts' order."""
-    from code.benchmarks.gptj.generation import generation
+    return generating.generated(facts.NAME, model, prompts, _settings(beams, end), precision)
 
-    how = generation({"num_beams": beams, "min_new_tokens": None, "max_new_tokens": None}, end)
-    return generating.generated(facts.NAME, model, prompts, how, precision)
+
+def _settings(beams: int, end: int) -> dict[str, Any]:
+    return generation(BENCHMARK.text, {"num_beams": beams}, (end,))
 
 
 def hugging_face(model: Path, prompts: Sequence[Tokens], beams: int, end: int) -> list[list[int]]:
     """The tokens that transformers' `generate` gives for each prompt, one at a time, as the MLCommons reference runs it."""
-    import torch
-    from transformers import GPTJForCausalLM
-
-    network = GPTJForCausalLM.from_pretrained(str(model), dtype=torch.float32, local_files_only=True).eval()  # nosec B615  # a folder
-    out = []
-    with torch.inference_mode():
-        for prompt in prompts:
-            ids = torch.from_numpy(np.asarray(prompt, dtype=np.int64))[None, :]
-            answer = network.generate(
-                input_ids=ids,
-                attention_mask=torch.ones_like(ids),
-                num_beams=beams,
-                do_sample=False,
-                early_stopping=beams > 1,
-                min_new_tokens=facts.MIN_NEW_TOKENS,
-                max_new_tokens=facts.MAX_NEW_TOKENS,
-                eos_token_id=end,
-                pad_token_id=end,
-                use_cache=True,
-            )
-            out.append([int(token) for token in answer[0, ids.shape[1] :]])
-    return out
+    return generating.hugging_face(model, prompts, _settings(beams, end))
 
 
 def scores(found: Sequence[Tokens], samples: Sequence[cnndm.Sample], vocabulary: bpe.Bpe) -> dict[str, float]:
     """ROUGE and lengths of these texts against the first so many samples."""
-    texts = vocabulary.decode([tokens.tolist() for tokens in found])
-    return rouge.score(
-        [rouge.tidied(text) for text in texts], [sample.highlights for sample in samples[: len(texts)]], sentences.lines
-    )
+    return accuracy.score(BENCHMARK, dict(enumerate(found)), samples, vocabulary, sentences.lines)
 
 
 def evaluation_set(model: Path, folder: Path, count: int | None = None) -> tuple[PreprocessedPrompts, Path]:
     """The evaluation set (its first `count` samples) below `folder`: tokenised, and the file itself."""
     data = folder / "cnn_eval.json"
     generate_eval(data, count, model)
-    return preprocess(data, model, folder / "preprocessed"), data
+    return preprocess.preprocess(BENCHMARK, data, model, folder / "preprocessed"), data
 
 
 def measure(model: Path) -> dict[str, Any]:

@@ -14,10 +14,11 @@ from typing import Any
 
 import numpy as np
 
-from code.benchmarks.llama3_1_8b import accuracy, facts, preprocess, tokenizer
-from code.benchmarks.llama3_1_8b.generation import generation
+from code.benchmarks.llama3_1_8b import facts, tokenizer
+from code.benchmarks.llama3_1_8b.benchmark import BENCHMARK
 from code.benchmarks.llama3_1_8b.tiny import generate_eval
-from code.benchmarks.text import cnndm, sentences
+from code.benchmarks.text import accuracy, cnndm, preprocess, sentences
+from code.benchmarks.text.generating import generation
 from code.benchmarks.text.prompts import PreprocessedPrompts
 from code.benchmarks.text.tiny import generating
 from code.benchmarks.text.tiny.articles import EVAL_SEED, GENERATOR_VERSION
@@ -34,45 +35,28 @@ EXPECTED_FILE = "expected.json"
 
 def generated(model: Path, prompts: Sequence[Tokens], precision: str = "fp32") -> list[Tokens]:
     """The texts that OpenVINO GenAI generates the benchmark's way, in the prompts' order."""
-    return generating.generated(facts.NAME, model, prompts, generation({}, tokenizer.read(model).ends), precision)
+    return generating.generated(facts.NAME, model, prompts, _settings(model), precision)
+
+
+def _settings(model: Path) -> dict[str, Any]:
+    return generation(BENCHMARK.text, {}, tokenizer.read(model).ends)
 
 
 def hugging_face(model: Path, prompts: Sequence[Tokens]) -> list[list[int]]:
     """The tokens that transformers' greedy `generate` gives for each prompt, one at a time, in fp32."""
-    import torch
-    from transformers import LlamaForCausalLM
-
-    network = LlamaForCausalLM.from_pretrained(str(model), dtype=torch.float32, local_files_only=True).eval()  # nosec B615  # a folder
-    ends = list(tokenizer.read(model).ends)
-    out = []
-    with torch.inference_mode():
-        for prompt in prompts:
-            ids = torch.from_numpy(np.asarray(prompt, dtype=np.int64))[None, :]
-            answer = network.generate(
-                input_ids=ids,
-                attention_mask=torch.ones_like(ids),
-                num_beams=1,
-                do_sample=False,
-                min_new_tokens=facts.MIN_NEW_TOKENS,
-                max_new_tokens=facts.MAX_NEW_TOKENS,
-                eos_token_id=ends,
-                pad_token_id=ends[0],
-                use_cache=True,
-            )
-            out.append([int(token) for token in answer[0, ids.shape[1] :]])
-    return out
+    return generating.hugging_face(model, prompts, _settings(model))
 
 
 def scores(found: Sequence[Tokens], samples: Sequence[cnndm.Sample], opened: tokenizer.Llama3Tokenizer) -> dict[str, float]:
     """ROUGE and lengths of these texts against the first so many samples."""
-    return accuracy.score(dict(enumerate(found)), samples, opened, sentences.lines)
+    return accuracy.score(BENCHMARK, dict(enumerate(found)), samples, opened, sentences.lines)
 
 
 def evaluation_set(model: Path, folder: Path, count: int = facts.SAMPLES) -> tuple[PreprocessedPrompts, Path]:
     """The first `count` samples of the evaluation set below `folder`: tokenised, and the file itself."""
     data = folder / "cnn_eval.json"
     generate_eval(data, count)
-    return preprocess.preprocess(facts.NAME, data, model, folder / "preprocessed"), data
+    return preprocess.preprocess(BENCHMARK, data, model, folder / "preprocessed"), data
 
 
 def measure(model: Path) -> dict[str, Any]:

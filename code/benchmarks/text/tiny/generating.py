@@ -48,6 +48,37 @@ def generated(
     return [by_prompt[index] for index in range(len(prompts))]
 
 
+def hugging_face(model: Path, prompts: Sequence[Tokens], how: Mapping[str, Any]) -> list[list[int]]:
+    """The tokens that transformers' `generate` gives for each prompt in fp32, one at a time, as the MLCommons references run it.
+
+    Args:
+        how: the benchmark's generation settings, as in run.json.
+    """
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    network = AutoModelForCausalLM.from_pretrained(str(model), dtype=torch.float32, local_files_only=True).eval()  # nosec B615  # a folder
+    beams = int(how["num_beams"])
+    out = []
+    with torch.inference_mode():
+        for prompt in prompts:
+            ids = torch.from_numpy(np.asarray(prompt, dtype=np.int64))[None, :]
+            answer = network.generate(
+                input_ids=ids,
+                attention_mask=torch.ones_like(ids),
+                num_beams=beams,
+                do_sample=False,
+                early_stopping=beams > 1,
+                min_new_tokens=how["min_new_tokens"],
+                max_new_tokens=how["max_new_tokens"],
+                eos_token_id=[how["eos"], *how["also_ends"]],
+                pad_token_id=how["eos"],
+                use_cache=True,
+            )
+            out.append([int(token) for token in answer[0, ids.shape[1] :]])
+    return out
+
+
 def write_expected(content: Mapping[str, Any], path: Path) -> None:
     """One line for each text."""
     with atomic_write(path) as out:

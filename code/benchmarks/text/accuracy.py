@@ -1,4 +1,4 @@
-"""Scores LoadGen's accuracy log of Llama 3.1 8B: decodes the generated token ids and compares them with the reference summaries."""
+"""Scores LoadGen's accuracy log: decodes the generated token ids and compares them with the reference summaries."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from code.benchmarks.llama3_1_8b import preprocess, tokenizer
-from code.benchmarks.text import cnndm, rouge
+from code.benchmarks.text import cnndm, preprocess, rouge
 from code.benchmarks.text.bound import Texts
+from code.benchmarks.text.parts import TextParts, Vocabulary
 from code.benchmarks.text.sentences import Splitter
 from code.benchmarks.text.token_log import read_log
 from code.common.errors import UsageError
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def check(
-    benchmark: str,
+    of: TextParts,
     log_dir: Path,
     preprocessed_dir: Path,
     data: Path,
@@ -28,14 +28,17 @@ def check(
     split: Splitter,
     *,
     entries_of_model: int = 0,
+    dtype: str = "int32",
     complete: bool = True,
 ) -> dict[str, float]:
-    """ROUGE and lengths (code/benchmarks/text/rouge.py) of the accuracy log in `log_dir`.
+    """ROUGE and lengths (rouge.py) of the accuracy log in `log_dir`.
 
     Args:
         preprocessed_dir: the arrays that the run read (preprocess.py).
         data, vocabulary: what they were made from.
-        entries_of_model: size of the model's output layer, if larger than the vocabulary.
+        entries_of_model: size of the model's output layer, if larger than the vocabulary: it may give tokens without a name, which
+            are omitted from the text.
+        dtype: of the token ids in the log, one of `DTYPES` (token_log.py).
         complete: whether every sample must be there; a compliance run logs only some of them.
 
     Raises:
@@ -44,42 +47,44 @@ def check(
         RunError: the log is truncated, a sample is missing or unknown, or a response is not a sequence of vocabulary tokens.
     """
     found = texts(
-        benchmark, log_dir, preprocessed_dir, data, vocabulary, entries_of_model=entries_of_model, complete=complete
+        of, log_dir, preprocessed_dir, data, vocabulary, entries_of_model=entries_of_model, dtype=dtype, complete=complete
     ).values()
     return rouge.score([summary for summary, _ in found], [reference for _, reference in found], split)
 
 
 def texts(
-    benchmark: str,
+    of: TextParts,
     log_dir: Path,
     preprocessed_dir: Path,
     data: Path,
     vocabulary: Path,
     *,
     entries_of_model: int = 0,
+    dtype: str = "int32",
     complete: bool = True,
 ) -> Texts:
     """The summaries in the accuracy log in `log_dir`, with their references; arguments and errors as for `check`."""
-    prompts = preprocess.load(benchmark, preprocessed_dir)
-    if not preprocess.is_current(benchmark, preprocessed_dir, data, vocabulary):
+    prompts = preprocess.load(of, preprocessed_dir)
+    if not preprocess.is_current(of, preprocessed_dir, data, vocabulary):
         raise UsageError(
             f"{preprocessed_dir} was not made from {data} and {vocabulary}",
             "the digests of the inputs differ from those in its manifest, so sample indices do not correspond",
-            f"run `make preprocess_data BENCHMARKS={benchmark}`, then the accuracy run again",
+            f"run `make preprocess_data BENCHMARKS={of.facts.name}`, then the accuracy run again",
         )
     entries = max(prompts.vocabulary, entries_of_model)
-    found = read_log(Path(log_dir) / LOG_NAME, len(prompts), entries, complete=complete)
-    samples = cnndm.read(data, benchmark)
-    decoded = tokenizer.read(vocabulary).decode([tokens.tolist() for tokens in found.values()])
+    found = read_log(Path(log_dir) / LOG_NAME, len(prompts), entries, dtype=dtype, complete=complete)
+    samples = cnndm.read(data, of.facts.name)
+    decoded = of.texts(of.open_vocabulary(vocabulary), [tokens.tolist() for tokens in found.values()])
     return {index: (text, samples[index].highlights) for index, text in zip(found, decoded, strict=True)}
 
 
 def score(
+    of: TextParts,
     found: Mapping[int, NDArray[np.signedinteger[Any]]],
     samples: Sequence[cnndm.Sample],
-    opened: tokenizer.Llama3Tokenizer,
+    opened: Vocabulary,
     split: Splitter,
 ) -> dict[str, float]:
     """ROUGE and lengths of generated tokens, by sample index."""
-    decoded = opened.decode([tokens.tolist() for tokens in found.values()])
+    decoded = of.texts(opened, [tokens.tolist() for tokens in found.values()])
     return rouge.score(decoded, [samples[index].highlights for index in found], split)
