@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # environment.sh SET: make the Python environment $VENV where there is none, and install a set of packages into it.
 #
-# SET is a lock file of requirements/ (runtime, audit, build, calibration, cluster, coverage, debug, dev, exporter, site, stubs, tensorrt_rtx, triton, tune, uv), or
+# SET is a lock file of requirements/ (runtime, audit, build, calibration, chat, cluster, coverage, debug, dev, exporter, site, stubs, tensorrt_rtx, triton, tune, uv), or
 # tensorrt, train, datasets or export, whose packages differ by machine. Nothing is done where the stamp $VENV/.SET-installed has the digest of the set's files. It is written last, after the
 # packages were seen in the environment.
 set -u
@@ -24,7 +24,7 @@ machine=${ARCH:-$(uname -m)}
 declare -A modules=(
   [runtime]="numpy onnx onnxruntime openvino mlperf_loadgen rich yaml" [build]="cmake ninja" [calibration]="nncf"
   [dev]="pytest ruff mypy" [tensorrt_rtx]="tensorrt_rtx" [audit]="bandit pip_audit" [tune]="optuna" [uv]="uv" [debug]="polygraphy" [tensorrt]="tensorrt" [train]="torch" [export]="torch transformers"
-  [site]="mkdocs material mkdocstrings" [coverage]="gcovr" [exporter]="prometheus_client" [datasets]="datasets pyarrow" [stubs]="" [triton]="pytriton tritonclient" [cluster]="ray zmq"
+  [site]="mkdocs material mkdocstrings" [coverage]="gcovr" [exporter]="prometheus_client" [chat]="jinja2" [datasets]="datasets pyarrow" [stubs]="" [triton]="pytriton tritonclient" [cluster]="ray zmq"
 )
 case $set in
   tensorrt | train) file=$root/requirements/$set.txt ;;

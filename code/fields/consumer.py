@@ -47,6 +47,7 @@ class Run:
         precision: of the graph: fp8 if use_fp8 is set.
         graphs: whether the backend compiles a graph that is first converted to the precision.
         served: whether its engines are behind Triton.
+        own_server: whether it starts a server of its own (--with_server).
     """
 
     backend: str
@@ -57,6 +58,7 @@ class Run:
     precision: str
     graphs: bool
     served: bool = False
+    own_server: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,7 +71,7 @@ class Consumer:
         engine: whether each of them decides what an engine is, so that another value means another engine.
         backends, devices, benchmarks, languages, precisions: the runs that it takes part in; empty means all.
         graphs: whether it takes part only where a graph is made in the precision of the run.
-        served: whether it takes part only where engines are behind Triton.
+        served, own_server: whether it takes part only where engines are behind Triton, or where a run starts a server of its own.
         notes: field → additional note for the documentation. For a consumer of one harness language: what the other
             language's harness does instead, as the end of 'the Python harness …'.
     """
@@ -84,6 +86,7 @@ class Consumer:
     precisions: tuple[str, ...] = ()
     graphs: bool = False
     served: bool = False
+    own_server: bool = False
     notes: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -108,7 +111,10 @@ class Consumer:
             (self.languages, run.language if run.language != AUTO or not self.languages else self.languages[0]),
         )
         fits = all(not allowed or value in allowed for allowed, value in conditions)
-        return fits and (run.graphs or not self.graphs) and (run.served or not self.served)
+        return fits and all(
+            has or not needs
+            for has, needs in ((run.graphs, self.graphs), (run.served, self.served), (run.own_server, self.own_server))
+        )
 
     def reads(self, name: str, run: Run) -> bool:
         """Whether it uses the option `name` in a run: the option itself may apply to some benchmarks and scenarios only."""

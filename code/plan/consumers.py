@@ -30,6 +30,7 @@ MODULES = (
     "code.run.identity",
     "code.run.job",
     "code.run.language",
+    "code.run.llm_serving",
     "code.run.mixed",
     "code.run.nodes.wanted",
     "code.run.placement",

@@ -50,9 +50,23 @@ def reason(name: str, run: Run) -> str:
         return f"it is for {', '.join(field.benchmarks)}"
     if field.scenarios and run.scenario not in field.scenarios:
         return f"it is for {', '.join(field.scenarios)}"
-    if not run.served and all(consumer.served for consumer in consumers_of(name)):
+    return (
+        _without_server(name, run)
+        or _other_language(name, run)
+        or _other_runs(name, run)
+        or f"{run.backend} compiles the model as it is"
+    )
+
+
+def _without_server(name: str, run: Run) -> str:
+    """The server that an option is for and that a run does not have; '' where that is not the reason."""
+    readers = consumers_of(name)
+    if not run.served and all(consumer.served for consumer in readers):
         return "it is for runs behind Triton: --config_ver=triton"
-    return _other_language(name, run) or _other_runs(name, run) or f"{run.backend} compiles the model as it is"
+    if not run.own_server and any(consumer.own_server for consumer in readers):
+        others = _other_runs(name, run)
+        return f"{others}, or with --with_server" if others else "it is for runs with --with_server"
+    return ""
 
 
 def _other_runs(name: str, run: Run) -> str:

@@ -8,7 +8,7 @@ from code.backends.base import Backend
 from code.fields.consumer import Consumer
 from code.plan.workload import Workload
 from code.results.metadata import RunIdentity
-from code.run.language import served
+from code.run.language import has_own_server, served
 from code.run.nodes.wanted import wanted
 
 READS = Consumer("results", ("precision",))
@@ -25,7 +25,7 @@ def run_identity(
     """
     variant = workload.variant if runtime.computes else "simulated"
     suffix = "" if variant in ("reference", "simulated") else f"_{variant}"
-    server = "_Triton" if served(workload) and "Triton" not in runtime.label else ""
+    server = "_Triton" if served(workload) and "Triton" not in runtime.label else "_OpenAI" if has_own_server(workload) else ""
     mixed = "_HeteroMultiUse" if beside else ""
     system = f"{workload.system_id}{_nodes(workload)}_{runtime.label}{server}{mixed}{suffix}"
     extras: dict[str, Any] = {"precision": READS.of(workload)["precision"], "system_id": workload.system_id}

@@ -9,7 +9,7 @@ from code.fields.consumer import Run
 from code.plan.unused import unused
 from code.plan.workload import Workload
 from code.precision.graphs import precision_of
-from code.run.language import asked_language, served
+from code.run.language import asked_language, has_own_server, served
 from code.run.placement import on_gpus
 
 
@@ -32,4 +32,5 @@ def reader(workload: Workload, runtime: Backend) -> Run:
         precision=precision_of(workload.plain()),
         graphs=not runtime.makes_precision,
         served=served(workload),
+        own_server=has_own_server(workload),
     )

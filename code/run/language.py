@@ -25,6 +25,7 @@ READS = Consumer("harness language", ("harness_lang",))
 
 
 SERVED = Consumer("Triton", ("use_triton", "triton_protocol"))
+OWN_SERVER = Consumer("LLM server", ("with_server",))
 NODES = Consumer("nodes", ("num_nodes", "ray_address"))
 
 
@@ -56,6 +57,11 @@ def in_process(values: Readable) -> bool:
     return served(values) and SERVED.of(values)["triton_protocol"] == "in_process"
 
 
+def has_own_server(values: Readable) -> bool:
+    """Whether the workload is measured through a server of this harness that its run starts."""
+    return bool(OWN_SERVER.of(values)["with_server"])
+
+
 def distributed(values: Readable) -> bool:
     """Whether the workload asks for several nodes."""
     read = NODES.of(values)
@@ -65,11 +71,11 @@ def distributed(values: Readable) -> bool:
 def supported(values: Readable, runtime: Backend) -> Sequence[str]:
     """The languages of the harness that can run a workload.
 
-    Triton's client is in Python; its C API, and nodes with their head, are in C++.
+    Servers' clients are in Python; Triton's C API, and nodes with their head, are in C++.
     """
     if distributed(values) or in_process(values):
         return (CPP,)
-    return (PYTHON,) if served(values) else runtime.harness_languages
+    return (PYTHON,) if served(values) or has_own_server(values) else runtime.harness_languages
 
 
 def choose(asked: str, backend: str, kind: str, languages: Sequence[str] = (CPP, PYTHON)) -> Choice:

@@ -13,11 +13,11 @@ from code.common.errors import Interrupted, UsageError
 from code.results import loadgen_log, settings_check
 from code.results.loadgen_log import LoadGenLog
 from code.run import launch
+from code.run.behind import behind
 from code.run.forecast import forecast
 from code.run.nodes.over_nodes import over_nodes
 from code.run.observers import Test, observed
 from code.run.places import THIS_MACHINE
-from code.run.serving import serving
 from code.run.settings import user_conf, write_conf
 from code.run.spec import run_spec
 from code.run.surroundings import shares, watched
@@ -47,7 +47,7 @@ def run(job: Resolved, mode: str, folder: Path, label: str, watch: launch.Take |
     needed = forecast(spec, conf)
     console.say(f"{label}: {needed.words()}")
     test = Test(job.workload, mode, folder, job.placement, job.backend.computes)
-    with observed(test), serving(job, spec, watch) as served, over_nodes(job, served.spec) as (asked, place):
+    with observed(test), behind(job, spec, watch) as served, over_nodes(job, served.spec) as (asked, place):
         launch.run(asked, label, job.language.language, served.place or place, needed, served.watch)
     log = loadgen_log.read_detail(folder / "mlperf_log_detail.txt")
     settings_check.require_settings(conf, log, scenario=scenario, mode=mode)
@@ -65,7 +65,7 @@ def probe(job: Resolved, label: str) -> tuple[dict[str, float], MachineState]:
     folder = Path(tempfile.mkdtemp(prefix=f"{job.workload.full_name}-{job.workload.scenario}-", dir=parent))
     spec = _spec(job, "PerformanceOnly", folder, {})
     try:
-        with watched(devices, label, shares(job.workload)) as seen, serving(job, spec) as asked:
+        with watched(devices, label, shares(job.workload)) as seen, behind(job, spec) as asked:
             found = launch.probe(asked.spec, label, job.language.language, folder, asked.place or THIS_MACHINE)
     except (Interrupted, KeyboardInterrupt):
         shutil.rmtree(folder, ignore_errors=True)

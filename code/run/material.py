@@ -10,9 +10,9 @@ from code.benchmarks.benchmark import BenchmarkDefinition
 from code.plan.workload import Workload
 from code.precision import graph_for
 from code.run import simulation
-from code.run.language import served
+from code.run.language import has_own_server, served
 from code.run.placement import Placement
-from code.run.servable import require_servable
+from code.run.servable import require_own_server, require_servable
 
 
 def graph(
@@ -33,6 +33,8 @@ def graph(
     """
     if served(workload):
         require_servable(workload, runtime)
+    if has_own_server(workload):
+        require_own_server(workload, runtime)
     if not runtime.computes:
         return simulation.table_file(workload, placement, _lengths(definition), home)
     return graph_for(workload, make=make, again=again)

@@ -184,8 +184,10 @@ def _require_beside(job: Job, part: Part) -> None:
             f"neighbours run in the Python harness, which the {job.backend.name} backend has none for",
             "choose another --backend",
         )
-    if language.served(job.workload):
-        raise UsageError(f"{job.label} cannot run beside another workload", "its engine is behind Triton", "leave Triton out")
+    if language.served(job.workload) or language.has_own_server(job.workload):
+        server = "Triton" if language.served(job.workload) else "--with_server"
+        why = f"its engine is behind {'Triton' if language.served(job.workload) else 'a server'}"
+        raise UsageError(f"{job.label} cannot run beside another workload", why, f"leave {server} out")
 
 
 def _require_apart(found: Sequence[Job]) -> None:

@@ -11,7 +11,7 @@ from code.results import devices, machine, nodes
 from code.results.loadgen_log import LoadGenLog
 from code.results.machine import MachineState
 from code.results.reason import Reason
-from code.run import power_run, telemetry, triton_time
+from code.run import llm_server, power_run, telemetry, triton_time
 
 
 @dataclass(frozen=True)
@@ -52,5 +52,5 @@ def observed(folder: Path, log: LoadGenLog, label: str) -> Observed:
         "telemetry": seen,
         "power": power_run.figures(folder, log, samples),
     }
-    found |= triton_time.recorded(folder)
+    found |= triton_time.recorded(folder) | llm_server.recorded(folder)
     return Observed({key: value for key, value in found.items() if value}, state, tuple(notes))

@@ -134,4 +134,6 @@ def memory(job: Resolved, chosen: language.Choice) -> Memory:
     }
     if language.served(job.workload):
         of["served"] = True
+    if language.has_own_server(job.workload):
+        of["own_server"] = True
     return Memory(of)

@@ -1,16 +1,19 @@
-"""Whether Triton can serve a workload, said before anything is built."""
+"""Whether a server can serve a workload, said before anything is built: Triton, or this harness's own for text generators."""
 
 from __future__ import annotations
 
 from code.backends.base import Backend
+from code.backends.generators.text import text_definition
 from code.backends.triton import repository
 from code.benchmarks.benchmark import definition_of
-from code.common.errors import MissingError
+from code.common.errors import MissingError, UsageError
 from code.plan.workload import Workload
 
 TEXT = "text"
 ASKS_ITSELF = "triton_llm"
 """The backend that is a client of a Triton server."""
+ASK_SERVERS = ("openai", ASKS_ITSELF)
+"""Backends whose engines are at servers that run already."""
 
 
 def require_servable(workload: Workload, runtime: Backend) -> None:
@@ -24,3 +27,32 @@ def require_servable(workload: Workload, runtime: Backend) -> None:
             "name it with --backend=triton_llm --triton_url=HOST:PORT, or leave triton out of --config_ver",
         )
     repository.runtime_of(runtime.name)
+
+
+def require_own_server(workload: Workload, runtime: Backend) -> None:
+    """UsageError where --with_server cannot serve a workload: it has no texts, its engine is elsewhere, or its search is no server's."""
+    facts = definition_of(workload.benchmark).facts
+    if facts.text is None:
+        raise no_texts(workload.label)
+    if not runtime.computes or runtime.name in ASK_SERVERS:
+        why = (
+            "the engine is simulated"
+            if not runtime.computes
+            else f"the backend {runtime.name} measures a server that runs already"
+        )
+        raise UsageError(
+            f"{workload.label} has no engine to serve", why, "leave --backend out, or --with_server", "--with_server"
+        )
+    beams = text_definition(facts.name).num_beams(workload.plain()) or facts.text.num_beams
+    if beams > 1:
+        raise UsageError(
+            f"{workload.label} cannot be served",
+            f"num_beams is {beams}, and servers search greedily",
+            "add --num_beams=1, for the open division",
+            "--with_server",
+        )
+
+
+def no_texts(label: str) -> UsageError:
+    """The error for a workload that no LLM server can serve."""
+    return UsageError(f"{label} generates no text", "only texts can be served", "choose another benchmark")

@@ -28,6 +28,17 @@ def test_every_scenario_ends_with_tokens_per_second(project: Path, tmp_path: Pat
     assert '"effective_scenario", "value": "Server"' in log
 
 
+def test_one_command_starts_a_server_measures_it_and_ends_it(project: Path, tmp_path: Path) -> None:
+    arguments = "--benchmarks=llama3.1-8b --scenarios=offline --test_query_count=10 --offline_expected_qps=5 --with_server"
+    done = make(project, "run", arguments, LOG_DIR=str(tmp_path))
+    assert done.returncode == 0, done.stderr
+    (found,) = results(tmp_path)
+    assert found["llm_server"]["model"] == "llama3.1-8b" and found["llm_server"]["runtime"].startswith("openvino_genai ")
+    assert found["system_name"].endswith("_OpenAI_tiny") and found["result_tokens_per_second"] > 0
+    log = next(tmp_path.rglob("llm_server.txt")).read_text()
+    assert "serving llama3.1-8b at http://127.0.0.1:" in log and "ended after " in log
+
+
 @pytest.mark.full
 @pytest.mark.long
 @pytest.mark.timeout(7200)

@@ -9,13 +9,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
 
 from code.backends.generators.base import Generation, GeneratorSpec, texts
-from code.backends.generators.completions import KEY, Server
+from code.backends.generators.completions import KEY, Connection, Server
 from code.backends.generators.openai import BACKEND, OpenAiGenerator
 from code.backends.generators.openvino_genai import BACKEND as OPENVINO
 from code.benchmarks.gptj import bpe, tiny
@@ -147,9 +147,10 @@ class Faulty:
         self.url = f"127.0.0.1:{self.server.server_port}"
 
 
-def reply(handler: BaseHTTPRequestHandler, status: int, content: Any) -> None:
-    body = json.dumps(content).encode()
+def reply(handler: BaseHTTPRequestHandler, status: int, content: Any, kind: str = "application/json") -> None:
+    body = content if isinstance(content, bytes) else json.dumps(content).encode()
     handler.send_response(status)
+    handler.send_header("Content-Type", kind)
     handler.send_header("Content-Length", str(len(body)))
     handler.end_headers()
     handler.wfile.write(body)
@@ -175,26 +176,66 @@ def cut(handler: BaseHTTPRequestHandler, count: int) -> None:
     handler.close_connection = True
 
 
+def streams(*parts: bytes, pause_s: float = 0.0) -> Callable[[BaseHTTPRequestHandler, int], None]:
+    """A stream of these parts, which is not ended."""
+
+    def answer(handler: BaseHTTPRequestHandler, count: int) -> None:
+        handler.send_response(200)
+        handler.send_header("Content-Type", "text/event-stream")
+        handler.end_headers()
+        for part in parts:
+            handler.wfile.write(part)
+            handler.wfile.flush()
+            time.sleep(pause_s)
+        handler.close_connection = True
+
+    return answer
+
+
+def half(handler: BaseHTTPRequestHandler, count: int) -> None:
+    reply(handler, 200, json.dumps(whole([5, 6])).encode()[:30])
+
+
+def gone(handler: BaseHTTPRequestHandler, count: int) -> None:
+    """It answers, closes the connection, and nobody listens any more."""
+    server = cast(ThreadingHTTPServer, handler.server)
+    server.shutdown()
+    server.socket.close()
+    reply(handler, 200, whole([5, 6]))
+    handler.close_connection = True
+
+
 FAULTS: dict[str, tuple[Callable[[BaseHTTPRequestHandler, int], None], str, str]] = {
     "killed": (dies, "ended a request before its answer was complete", ""),
     "hangs": (lambda handler, count: time.sleep(30), "sent nothing for 1 s", "--server_timeout"),
     "500": (lambda handler, count: reply(handler, 500, {"error": {"message": "out of memory"}}), "answered 500", "out of memory"),
-    "no json": (lambda handler, count: reply(handler, 200, ["x"]), "did not answer with a completion", ""),
+    "no completion": (lambda handler, count: reply(handler, 200, ["x"]), "did not answer with a completion", ""),
+    "half a completion": (half, "did not answer with a completion", "its JSON is not complete: "),
+    "a page": (lambda handler, count: reply(handler, 200, b"<h1>Hi</h1>", "text/html"), "answered with text/html", "<h1>Hi</h1>"),
+    "gone": (gone, "accepts no more connections", "it answered before"),
     "no ids": (
         lambda handler, count: reply(handler, 200, {"choices": [{"text": "a"}]}),
         "returned no token ids",
         "--server_tokens=text",
     ),
     "cut": (cut, "ended a request before its answer was complete", "without [DONE]"),
+    "half a part": (streams(b'data: {"choices": [{"te\n\n'), "did not answer with a completion", "its JSON is not complete: "),
+    "an error inside": (streams(b'data: {"error": {"message": "no memory"}}\n\n'), "failed during an answer", "no memory"),
+    "slow first token": (streams(*[b": wait\n\n"] * 40, pause_s=0.2), "sent no token within 0.7 s", "server_first_token_timeout"),
+    "no stream": (lambda handler, count: reply(handler, 200, whole([5])), "answered with application/json, not text/event-", "5"),
 }
+IN_STREAMS = ("cut", "half a part", "an error inside", "slow first token", "no stream")
 
 
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_server_that_fails_is_one_clear_error(fault: str, engine: Path, prompts: list[Any]) -> None:
     answer, what, words = FAULTS[fault]
-    given = options(Faulty(answer).url, server_timeout=1.0)
-    generator = loaded(given, engine, stream=fault == "cut") if fault != "cut" else streaming(given)
+    given = options(
+        Faulty(answer).url, server_timeout=1.0, server_first_token_timeout=0.7 if fault == "slow first token" else 0.0
+    )
+    generator = streaming(given) if fault in IN_STREAMS else loaded(given, engine, in_flight=1)
     generator.submit(9, prompts[0])
+    generator.submit(10, prompts[1])
     with pytest.raises(RunError, match=what) as caught:
         end = time.monotonic() + 10
         while time.monotonic() < end:
@@ -204,7 +245,9 @@ def test_a_server_that_fails_is_one_clear_error(fault: str, engine: Path, prompt
 
 
 def streaming(given: OpenAiOptions) -> OpenAiGenerator:
-    """A generator that streams, without the checks that a faulty server would not pass."""
+    """A generator that streams, without the checks that a faulty server would not pass, but for the number of the answers."""
+    for _ in range(2):
+        list(Connection(Server.of(given.server_urls[0]), 5.0).complete({"prompt": [1]}))
     return OpenAiGenerator(given, Generation.of(HOW, True), 1, None)
 
 
@@ -223,6 +266,27 @@ def test_a_server_is_checked_before_a_run(name: str, engine: Path) -> None:
     with pytest.raises(kind, match=what):
         loaded(options(faulty.url, **given), engine)
     assert faulty.count == 0
+
+
+def test_an_idle_connection_that_the_server_has_closed_is_opened_again() -> None:
+    """Servers close idle connections after some seconds; nothing was sent on it, so nothing is sent twice."""
+
+    def closing(handler: BaseHTTPRequestHandler, count: int) -> None:
+        reply(handler, 200, whole([count]))
+        handler.close_connection = True  # without a word in the headers
+
+    server = Faulty(closing)
+    server.count = 2
+    connection = Connection(Server.of(server.url), 5.0)
+    for number in (3, 4, 5):
+        assert [piece.tokens for piece in connection.complete({"prompt": [1]})] == [(number,)]
+        time.sleep(0.1)
+    connection.close()
+
+
+def test_a_bound_of_first_tokens_needs_streams(own: str, engine: Path) -> None:
+    with pytest.raises(UsageError, match="bounds the first token of streams"):
+        loaded(options(own, server_first_token_timeout=1.0), engine)
 
 
 def test_an_answer_that_changes_is_refused(engine: Path) -> None:
@@ -249,7 +313,7 @@ def test_an_address_that_is_none_is_refused(url: str) -> None:
     ("content", "status", "words"),
     [
         ({"prompt": [1], "model": "x"}, 404, "there is no model 'x'"),
-        ({"prompt": [1], "temperature": 0.7}, 400, "temperature is 0.7"),
+        ({"prompt": [1], "temperature": 0.7}, 400, "temperature is '0.7'"),
         ({"prompt": [1], "max_tokens": 4096}, 400, "it is between 1 and 128"),
         ({"prompt": list(range(2000))}, 400, "the model takes 2,048"),
         ({"prompt": [1, "a"]}, 400, "prompt must be a list of token ids or a text"),

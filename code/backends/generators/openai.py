@@ -1,8 +1,9 @@
 """Any OpenAI-compatible server as a text generator: vLLM, SGLang, TensorRT-LLM's, llama.cpp's, or `make run_llm_server`.
 
-Prompts are sent as token ids. A server that returns token ids (`return_token_ids`) is believed; of another the text is tokenised again
-with the checkpoint's tokenizer, which need not give the same ids: `server_tokens` says which, and metadata.json repeats it. A request is
-never sent twice: an error of a server is a failed run. Of several servers the one with the fewest outstanding tokens gets the next request.
+Prompts are sent as token ids, or, to a server that only chats, as a user's message (`server_api`). A server that returns token ids
+(`return_token_ids`) is believed; of another the text is tokenised again with the checkpoint's tokenizer, which need not give the same
+ids: `server_tokens` says which, and metadata.json repeats it. A request is never sent twice: an error of a server is a failed run. Of
+several servers the one with the fewest outstanding tokens gets the next request.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import queue
 import shutil
 import threading
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +21,7 @@ import numpy as np
 
 from code.backends.base import Backend, EngineSpec
 from code.backends.generators.base import Event, Generation, GeneratorSpec, failure
-from code.backends.generators.completions import Connection, Server
+from code.backends.generators.completions import CHAT, COMPLETIONS, Connection, Server
 from code.backends.generators.text import require_text, text_definition
 from code.common import jsonfile
 from code.common.errors import HarnessError, MissingError, RunError, UsageError, unknown
@@ -30,7 +32,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 ENGINE = Consumer("OpenAI servers", ("precision",), engine=True, backends=("openai",))
-SERVERS = Consumer("OpenAI servers", ("server_urls", "served_model", "server_tokens", "server_timeout"), backends=("openai",))
+SERVERS = Consumer(
+    "OpenAI servers",
+    ("server_urls", "served_model", "server_tokens", "server_timeout", "server_first_token_timeout", "server_api"),
+    backends=("openai",),
+)
 FILE, TOKENIZER = "server.json", "tokenizer.json"
 IN_FLIGHT = 64
 """Concurrent requests where the workload does not say how many."""
@@ -43,6 +49,7 @@ class OpenAiGenerator:
     def __init__(self, options: OpenAiOptions, generation: Generation, capacity: int, tokenizer: Any) -> None:
         self.capacity = capacity
         self._options, self._generation, self._tokenizer = options, generation, tokenizer
+        self._path = CHAT if options.server_api == "chat" else COMPLETIONS
         self._servers = [Server.of(url) for url in options.server_urls]
         self._asked: queue.SimpleQueue[tuple[int, NDArray[np.int32]] | None] = queue.SimpleQueue()
         self._events: queue.SimpleQueue[Event | HarnessError] = queue.SimpleQueue()
@@ -74,7 +81,8 @@ class OpenAiGenerator:
             self._asked.put(None)
 
     def _work(self) -> None:
-        connections = [Connection(server, self._options.server_timeout) for server in self._servers]
+        given = self._options
+        connections = [Connection(server, given.server_timeout, given.server_first_token_timeout) for server in self._servers]
         try:
             while (asked := self._asked.get()) is not None:
                 self._answer(connections, *asked)
@@ -94,7 +102,7 @@ class OpenAiGenerator:
         try:
             found: list[int] = []
             text = ""
-            for piece in connections[number].complete(self.body(prompt)):
+            for piece in connections[number].complete(self.body(prompt), self._path):
                 first = not found and not text
                 found += piece.tokens
                 text += piece.text
@@ -110,7 +118,7 @@ class OpenAiGenerator:
         how = self._generation
         return {
             "model": self._options.served_model,
-            "prompt": prompt.tolist(),
+            **self._asked_for(prompt),
             "max_tokens": how.max_new_tokens,
             "min_tokens": how.min_new_tokens,
             "stop_token_ids": list(how.ends),
@@ -119,6 +127,12 @@ class OpenAiGenerator:
             "stream": how.stream,
             "return_token_ids": self._options.server_tokens == "ids",
         }
+
+    def _asked_for(self, prompt: NDArray[np.int32]) -> dict[str, Any]:
+        if self._path == COMPLETIONS:
+            return {"prompt": prompt.tolist()}
+        text = self._tokenizer.decode(prompt.tolist(), skip_special_tokens=True)  # the server's template writes special tokens
+        return {"messages": [{"role": "user", "content": text}]}
 
     def _ids(self, tokens: list[int], text: str) -> list[int]:
         if self._options.server_tokens == "ids":
@@ -183,17 +197,18 @@ class OpenAi(Backend):
             )
         for url in urls:
             Server.of(url)
-        return OpenAiOptions(
+        found = asked_of_servers(read.get("server_timeout"), read.get("server_first_token_timeout"), read.get("server_api"))
+        return replace(
+            found,
             server_urls=urls,
             served_model=str(read.get("served_model") or ""),
             server_tokens=read.get("server_tokens") or "ids",
-            server_timeout=float(read.get("server_timeout") or TIMEOUT_S),
         )
 
     def recorded(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """Where the servers are, and what the answers' token ids are."""
         given = self.options(values, Path())
-        return {"server_urls": list(given.server_urls), "server_tokens": given.server_tokens}
+        return {"server_urls": list(given.server_urls), "server_tokens": given.server_tokens, "server_api": given.server_api}
 
     def load(self, folder: Path, spec: EngineSpec) -> OpenAiGenerator:
         """Check the servers, and open the requests' threads. Each server must be healthy, have the model and answer twice the same."""
@@ -207,10 +222,17 @@ class OpenAi(Backend):
                 f"num_beams is {asked.generation.num_beams}",
                 "add --num_beams=1, for the open division",
             )
-        tokenizer = _tokenizer(folder) if options.server_tokens == "text" else None
+        if options.server_first_token_timeout and not asked.generation.stream:
+            raise UsageError(
+                "server_first_token_timeout bounds the first token of streams, and this run has none",
+                "first tokens are reported with --use_token_latencies only",
+                "leave --server_first_token_timeout out",
+            )
+        needed = options.server_tokens == "text" or options.server_api == "chat"
+        tokenizer = _tokenizer(folder) if needed else None
         longest = asked.longest_prompt + asked.generation.max_new_tokens
         named = [_checked(Server.of(url), options, longest) for url in options.server_urls]
-        options = OpenAiOptions(options.server_urls, named[0], options.server_tokens, options.server_timeout)
+        options = replace(options, served_model=named[0])
         generator = OpenAiGenerator(
             options, asked.generation, max(1, spec.streams * (asked.requests_in_flight or IN_FLIGHT)), tokenizer
         )
@@ -222,14 +244,24 @@ class OpenAi(Backend):
         return generator
 
 
+def asked_of_servers(timeout_s: float | None, first_token_s: float | None, api: Any) -> OpenAiOptions:
+    """The options of servers that are not named yet, from the fields; None for one that is not set."""
+    return OpenAiOptions(
+        server_urls=(),
+        server_timeout=float(timeout_s or TIMEOUT_S),
+        server_api=api or "completions",
+        server_first_token_timeout=float(first_token_s or 0.0),
+    )
+
+
 def _tokenizer(folder: Path) -> Any:
     from tokenizers import Tokenizer
 
     if not (folder / TOKENIZER).is_file():
         raise MissingError(
-            "texts cannot be tokenised again: the checkpoint has no tokenizer.json",
-            "server_tokens is text",
-            "use a server that returns token ids, with --server_tokens=ids",
+            "prompts and texts cannot be converted: the checkpoint has no tokenizer.json",
+            "server_tokens is text, or server_api is chat",
+            "use a server that takes and returns token ids, with --server_tokens=ids and --server_api=completions",
         )
     return Tokenizer.from_file(str(folder / TOKENIZER))
 

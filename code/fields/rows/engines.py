@@ -124,6 +124,13 @@ ROWS: tuple[Field, ...] = (
         benchmarks=(GPTJ,),
         choices=("f32", "bf16", "f16", "u8"),
     ),
+    row(
+        LLM,
+        "with_server",
+        "bool",
+        "Start this harness's server on loopback and measure the engine through it.",
+        benchmarks=(GPTJ,),
+    ),
     row(LLM, "server_urls", "str", "Addresses of OpenAI-compatible servers, host:port, separated by commas.", benchmarks=(GPTJ,)),
     row(LLM, "served_model", "str", "Name of the model at the server; default: the only one that it lists.", benchmarks=(GPTJ,)),
     row(
@@ -142,6 +149,23 @@ ROWS: tuple[Field, ...] = (
         unit="s",
         benchmarks=(GPTJ,),
         limits=(0.1, 86_400),
+    ),
+    row(
+        LLM,
+        "server_first_token_timeout",
+        "float",
+        "Time in which a stream has to bring its first token, else the run fails; default: no bound but server_timeout.",
+        unit="s",
+        benchmarks=(GPTJ,),
+        limits=(1e-3, 86_400),
+    ),
+    row(
+        LLM,
+        "server_api",
+        "str",
+        "completions: prompts as token ids; chat: each prompt's text as a user's message. Default: completions.",
+        benchmarks=(GPTJ,),
+        choices=("completions", "chat"),
     ),
     row(LLM, "tensor_parallelism", "int", "Tensor parallelism: GPUs that share each layer.", benchmarks=(GPTJ,), limits=SMALL),
     row(

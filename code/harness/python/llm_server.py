@@ -1,6 +1,7 @@
 """`python -m code.harness.python.llm_server run.json HOST PORT MODEL [TOKENIZER]`: an OpenAI-compatible server over a text generator.
 
     /v1/completions        prompts as token ids, or as text where there is a tokenizer; streamed or whole
+    /v1/chat/completions   conversations, where the checkpoint has a chat template; streamed or whole
     /v1/models, /health, /metrics
 
 The generator batches continuously; its search is the one of run.json, so temperatures and longer texts than its own are refused. A
@@ -11,6 +12,7 @@ carry it. SIGTERM ends the server when the requests in flight have their answers
 from __future__ import annotations
 
 import hmac
+import itertools
 import json
 import os
 import queue
@@ -19,19 +21,21 @@ import sys
 import threading
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
 from code.backends.generators.base import WAIT_S, Event, TextGenerator
 from code.backends.generators.completions import KEY
 from code.common import jsonfile
-from code.common.errors import HarnessError, UsageError
+from code.common.errors import HarnessError, MissingError, UsageError
 from code.common.parent import end_with_launcher
+from code.harness.python import llm_chat
 from code.harness.python.generation_run import load
+from code.harness.python.llm_chat import ChatTemplate
+from code.harness.python.llm_requests import NO_TEMPLATE, OF_PATH, Asked, BadRequestError, Limits, Reader
 from code.harness.schema import run_spec as contract
 from code.harness.schema.datasets import PromptData
 
@@ -39,24 +43,10 @@ LARGEST = 8 << 20
 """Bytes of a request, at most."""
 DRAIN_S = 60.0
 """Seconds that requests in flight have after SIGTERM."""
-
-
-class BadRequestError(Exception):
-    """A request that cannot be answered: an HTTP status and the reason."""
-
-    def __init__(self, status: int, why: str) -> None:
-        super().__init__(why)
-        self.status = status
-
-
-@dataclass(frozen=True)
-class Asked:
-    """A completion's request."""
-
-    prompt: tuple[int, ...]
-    most: int
-    stream: bool
-    ids: bool
+HALF = "\ufffd"
+"""What a part of a character is decoded to."""
+Arrives: TypeAlias = "queue.SimpleQueue[Event | None]"
+"""Where the events of a request arrive; None if the generator fails."""
 
 
 class Texts:
@@ -105,49 +95,57 @@ class Texts:
 
 
 class Service:
-    """What the handlers share: the generator, the model's name and limits."""
+    """What the handlers share: the generator, the model's name, and how answers are written.
 
-    def __init__(self, texts: Texts, data: PromptData, model: str, tokenizer: Any, key: str) -> None:
+    Args:
+        key: what each request has to carry; '': nothing.
+        template: of conversations; None: there is none.
+        without: why there is none.
+    """
+
+    def __init__(
+        self,
+        texts: Texts,
+        data: PromptData,
+        model: str,
+        tokenizer: Any,
+        key: str,
+        template: ChatTemplate | None = None,
+        without: str = NO_TEMPLATE,
+    ) -> None:
+        how = data.generation
         self.texts, self.model, self.tokenizer, self.key = texts, model, tokenizer, key
-        self.most, self.positions = data.generation.max_new_tokens, data.positions
-        self.ends = (data.generation.eos, *data.generation.also_ends)
+        self.limits = Limits(how.min_new_tokens, how.max_new_tokens, data.positions, (how.eos, *how.also_ends))
+        self.reader = Reader(model, self.limits, tokenizer, template, without)
         self.stopping = threading.Event()
         self.made = int(time.time())
-
-    def asked(self, content: Any) -> Asked:
-        """A request's content, checked. BadRequestError for what this server does not do."""
-        if not isinstance(content, dict):
-            raise BadRequestError(400, "the request is not a JSON object")
-        if content.get("model") not in (None, "", self.model):
-            raise BadRequestError(404, f"there is no model {content['model']!r}; this server has {self.model!r}")
-        for name, usual in (("temperature", 0), ("n", 1), ("best_of", 1)):
-            if content.get(name) not in (None, usual):
-                raise BadRequestError(400, f"{name} is {content[name]!r}; this server's search is greedy and gives one text")
-        most = content.get("max_tokens", self.most)
-        if not isinstance(most, int) or isinstance(most, bool) or not 1 <= most <= self.most:
-            raise BadRequestError(400, f"max_tokens is {most!r}; it is between 1 and {self.most}")
-        prompt = self._prompt(content.get("prompt"))
-        if not prompt or len(prompt) + most > self.positions:
-            raise BadRequestError(
-                400, f"the prompt has {len(prompt):,} tokens; with {most} more the model takes {self.positions:,}"
-            )
-        return Asked(prompt, most, bool(content.get("stream")), bool(content.get("return_token_ids")))
-
-    def _prompt(self, given: Any) -> tuple[int, ...]:
-        if isinstance(given, list) and all(isinstance(one, int) and 0 <= one < 1 << 31 for one in given):
-            return tuple(given)
-        if isinstance(given, str) and self.tokenizer is not None:
-            return tuple(self.tokenizer.encode(given, add_special_tokens=True).ids)
-        raise BadRequestError(400, "prompt must be a list of token ids" + (" or a text" if self.tokenizer is not None else ""))
+        self._numbers = itertools.count(1)
 
     def text(self, tokens: list[int]) -> str:
         """The characters of tokens; '' without a tokenizer."""
         return "" if self.tokenizer is None else str(self.tokenizer.decode(tokens, skip_special_tokens=True))
 
-    def choice(self, tokens: list[int], text: str, ids: bool, reason: str | None) -> dict[str, Any]:
-        """A completion, or a part of one, as OpenAI's interface has it."""
-        choice = {"index": 0, "text": text, "logprobs": None, "finish_reason": reason, **({"token_ids": tokens} if ids else {})}
-        return {"id": "cmpl", "object": "text_completion", "created": self.made, "model": self.model, "choices": [choice]}
+    def head(self, asked: Asked) -> dict[str, Any]:
+        """What every part of an answer begins with."""
+        name = ("chatcmpl" if asked.chat else "cmpl") + f"-{next(self._numbers)}"
+        kind = ("chat.completion.chunk" if asked.stream else "chat.completion") if asked.chat else "text_completion"
+        return {"id": name, "object": kind, "created": self.made, "model": self.model}
+
+    @staticmethod
+    def choice(asked: Asked, tokens: list[int], text: str, reason: str | None, first: bool = True) -> dict[str, Any]:
+        """A completion, or a part of one."""
+        said: dict[str, Any] = {"text": text}
+        if asked.chat:
+            message = {**({"role": "assistant"} if first else {}), "content": text}
+            said = {"delta" if asked.stream else "message": message}
+        ids = {"token_ids": tokens} if asked.ids else {}
+        return {"index": 0, **said, "logprobs": None, "finish_reason": reason, **ids}
+
+    @staticmethod
+    def usage(asked: Asked, tokens: int) -> dict[str, int]:
+        """Numbers of tokens."""
+        prompt = len(asked.prompt)
+        return {"prompt_tokens": prompt, "completion_tokens": tokens, "total_tokens": prompt + tokens}
 
     def metrics(self) -> str:
         """Counters as Prometheus reads them."""
@@ -169,16 +167,16 @@ class Handler(BaseHTTPRequestHandler):
         service = self.service
         if self.path == "/health":
             well = not service.texts.failed and not service.stopping.is_set()
-            why = {} if well else {"error": {"message": service.texts.failed or "the server is ending"}}
-            return self._json(200 if well else 503, why)
+            refused = BadRequestError(503, service.texts.failed or "the server is ending")
+            return self._json(200, {}) if well else self._json(503, refused.content())
         if not self._allowed():
             return None
         if self.path == "/v1/models":
-            entry = {"id": service.model, "object": "model", "created": service.made, "max_model_len": service.positions}
+            entry = {"id": service.model, "object": "model", "created": service.made, "max_model_len": service.limits.positions}
             return self._json(200, {"object": "list", "data": [entry]})
         if self.path == "/metrics":
             return self._send(200, service.metrics().encode(), "text/plain; version=0.0.4")
-        return self._json(404, {"error": {"message": f"there is no {self.path}"}})
+        return self._json(404, BadRequestError(404, f"there is no {self.path}").content())
 
     def do_POST(self) -> None:
         """A completion."""
@@ -186,13 +184,12 @@ class Handler(BaseHTTPRequestHandler):
             length = int(self.headers.get("Content-Length") or -1)
             if not 0 <= length <= LARGEST:
                 self.close_connection = True
-                raise BadRequestError(
-                    413 if length > LARGEST else 411, f"a request has a Content-Length of at most {LARGEST:,} bytes"
-                )
+                why = f"a request has a Content-Length of at most {LARGEST:,} bytes"
+                raise BadRequestError(413 if length > LARGEST else 411, why)
             body = self.rfile.read(length)
             if not self._allowed():
                 return
-            if self.path != "/v1/completions":
+            if self.path not in OF_PATH:
                 raise BadRequestError(404, f"there is no {self.path}")
             if self.service.stopping.is_set():
                 raise BadRequestError(503, "the server is ending")
@@ -200,36 +197,52 @@ class Handler(BaseHTTPRequestHandler):
                 content = jsonfile.parse(body)
             except ValueError as error:
                 raise BadRequestError(400, f"the request is not valid JSON: {error}") from error
-            self._complete(self.service.asked(content))
+            asked = self.service.reader.read(self.path, content)
+            arrives = self.service.texts.submit(asked.prompt)
+            (self._stream if asked.stream else self._whole)(asked, arrives)
         except BadRequestError as error:
-            self._json(error.status, {"error": {"message": str(error), "type": "invalid_request_error"}})
+            self._json(error.status, error.content())
 
-    def _complete(self, asked: Asked) -> None:
-        service, sent = self.service, 0
-        arrives = service.texts.submit(asked.prompt)
-        while True:
-            event = arrives.get()
-            if event is None:
-                if sent:
-                    self.close_connection = True  # a stream that ends without [DONE] is no answer
-                    return None
-                raise BadRequestError(500, f"the generator failed: {service.texts.failed}")
+    def _whole(self, asked: Asked, arrives: Arrives) -> None:
+        service = self.service
+        while (event := arrives.get()) is not None:
+            if event.finished:
+                tokens = event.tokens.tolist()[: asked.most]
+                choice = service.choice(asked, tokens, service.text(tokens), self._reason(tokens))
+                usage = service.usage(asked, len(tokens))
+                return self._json(200, {**service.head(asked), "choices": [choice], "usage": usage})
+        raise self._failed()
+
+    def _stream(self, asked: Asked, arrives: Arrives) -> None:
+        """The first token and the rest. A stream that the generator cannot finish ends with the error, without [DONE]."""
+        service, sent, shown, head = self.service, 0, "", self.service.head(asked)
+        while (event := arrives.get()) is not None:
             tokens = event.tokens.tolist()[: asked.most]
-            ended = bool(tokens) and tokens[-1] in service.ends
-            if not asked.stream:
-                if event.finished:
-                    return self._json(200, service.choice(tokens, service.text(tokens), asked.ids, "stop" if ended else "length"))
-                continue
             if not sent:
                 self._begin()
-            before = service.text(tokens[:sent])
-            reason = ("stop" if ended else "length") if event.finished else None
-            self._part(json.dumps(service.choice(tokens[sent:], service.text(tokens)[len(before) :], asked.ids, reason)))
-            sent = len(tokens)
+            text = service.text(tokens)
+            if not event.finished:
+                text = text.rstrip(HALF)  # the rest of a character is in the next token
+            reason = self._reason(tokens) if event.finished else None
+            choice = service.choice(asked, tokens[sent:], text[len(shown) :], reason, first=not sent)
+            self._part({**head, "choices": [choice]})
+            sent, shown = len(tokens), text
             if event.finished:
-                self._part("[DONE]")
+                if asked.usage:
+                    self._part({**head, "choices": [], "usage": service.usage(asked, sent)})
+                self._chunk(b"data: [DONE]\n\n")
                 self.wfile.write(b"0\r\n\r\n")
-                return None
+                return
+        if not sent:
+            raise self._failed()
+        self.close_connection = True
+        self._part(self._failed().content())
+
+    def _failed(self) -> BadRequestError:
+        return BadRequestError(500, f"the generator failed: {self.service.texts.failed}")
+
+    def _reason(self, tokens: list[int]) -> str:
+        return "stop" if tokens and tokens[-1] in self.service.limits.ends else "length"
 
     def _begin(self) -> None:
         self.send_response(200)
@@ -237,16 +250,19 @@ class Handler(BaseHTTPRequestHandler):
         self.send_header("Transfer-Encoding", "chunked")
         self.end_headers()
 
-    def _part(self, data: str) -> None:
-        line = f"data: {data}\n\n".encode()
-        self.wfile.write(f"{len(line):x}\r\n".encode() + line + b"\r\n")
+    def _part(self, content: Mapping[str, Any]) -> None:
+        self._chunk(f"data: {json.dumps(content)}\n\n".encode())
+
+    def _chunk(self, line: bytes) -> None:
+        self.wfile.write(b"%x\r\n%b\r\n" % (len(line), line))
         self.wfile.flush()
 
     def _allowed(self) -> bool:
         key = self.service.key
         if not key or hmac.compare_digest(self.headers.get("Authorization", "").encode(), f"Bearer {key}".encode()):
             return True
-        self._json(401, {"error": {"message": f"the request carries another key than {KEY}, or none"}})
+        refused = BadRequestError(401, f"the request carries another key than {KEY}, or none", code="invalid_api_key")
+        self._json(refused.status, refused.content())
         return False
 
     def _json(self, status: int, content: Mapping[str, Any]) -> None:
@@ -296,7 +312,8 @@ def main(arguments: list[str]) -> int:
             )
         run = load(spec)
         opened = _tokenizer(Path(tokenizer[0])) if tokenizer else None
-        service = Service(Texts(run.generator), spec.dataset, model, opened, os.environ.get(KEY, ""))
+        chat = _template(Path(tokenizer[0]).parent) if tokenizer else (None, NO_TEMPLATE)
+        service = Service(Texts(run.generator), spec.dataset, model, opened, os.environ.get(KEY, ""), *chat)
         server = served(service, host, int(port))
     except HarnessError as error:
         print(error, file=sys.stderr, flush=True)
@@ -312,6 +329,7 @@ def main(arguments: list[str]) -> int:
         time.sleep(0.05)
     server.shutdown()
     run.close()
+    print(f"ended after {service.texts.answered:,} requests and {service.texts.tokens:,} tokens", flush=True)
     if service.texts.failed:
         print(f"error: the generator failed: {service.texts.failed}", file=sys.stderr, flush=True)
         return 4
@@ -322,6 +340,15 @@ def _tokenizer(path: Path) -> Any:
     from tokenizers import Tokenizer
 
     return Tokenizer.from_file(str(path))
+
+
+def _template(folder: Path) -> tuple[ChatTemplate | None, str]:
+    """The checkpoint's chat template, or None and why there are no conversations: it has none, or Jinja is not installed."""
+    found = llm_chat.find(folder)
+    try:
+        return (None if found is None else ChatTemplate(*found)), NO_TEMPLATE
+    except MissingError as error:
+        return None, f"{error.what} ({error.next_step})"
 
 
 if __name__ == "__main__":

@@ -115,12 +115,16 @@ class OpenAiOptions:
         served_model: the model's name there; '': the only one that a server lists.
         server_tokens: whether a server returns token ids, or its text is tokenised again.
         server_timeout: seconds without a byte after which a server counts as hanging.
+        server_api: prompts as they are (completions), or each as a user's message (chat).
+        server_first_token_timeout: seconds in which a stream has to bring its first token; 0: no bound of its own.
     """
 
     server_urls: Annotated[tuple[Annotated[str, Size(1)], ...], Size(1)]
     served_model: str = ""
     server_tokens: Literal["ids", "text"] = "ids"
     server_timeout: Annotated[float, Range(0, 86_400, above=True)] = 600.0
+    server_api: Literal["completions", "chat"] = "completions"
+    server_first_token_timeout: Annotated[float, Range(0, 86_400)] = 0.0
 
 
 @dataclass(frozen=True)
