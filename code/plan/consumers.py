@@ -38,6 +38,7 @@ MODULES = (
     "code.run.serving",
     "code.run.triton_models",
     "code.run.triton_requests",
+    "code.run.roofline",
     "code.run.settings",
     "code.run.simulation",
     "code.run.slots",

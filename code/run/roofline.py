@@ -18,6 +18,7 @@ from code.backends import products, store
 from code.backends.base import package_version
 from code.common import console
 from code.common.errors import HarnessError, UsageError
+from code.fields.consumer import Consumer
 from code.machine import peaks
 from code.machine.measurements import PRECISIONS, SHARES, Measurement, Memory, best_of
 from code.results import bound, devices
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from code.results.machine import MachineState
     from code.run.resolved import Resolved
 
+READS = Consumer("the roofline", ("precision",))
 NEEDS = {"bf16": ("avx512_bf16", "amx_bf16"), "fp16": ("avx512_fp16",)}
 """Precision → instruction sets of which a processor needs one; without them OpenVINO computes in another precision."""
 USUAL_LENGTH = 1
@@ -111,7 +113,7 @@ def recorded(job: Resolved, folder: Path) -> dict[str, Any]:
     if job.workload["test_mode"] == "AccuracyOnly":
         return {}
     try:
-        roofline = of_workload(job, str(job.workload["precision"]))
+        roofline = of_workload(job, str(READS.of(job.workload)["precision"]))
     except HarnessError:  # no model, no runtime: the result stands without
         return {}
     shares = devices.read(folder)
@@ -169,7 +171,7 @@ def _lengths(job: Resolved) -> NDArray[np.int64]:
 
 def _operators(job: Resolved, length: int) -> dict[str, float]:
     """Where the time of the workload's own engine goes; {} where its graph is not made yet."""
-    precision = str(job.workload["precision"])
+    precision = str(READS.of(job.workload)["precision"])
     try:
         graph = job.graph
     except HarnessError:
