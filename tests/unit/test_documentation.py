@@ -83,7 +83,7 @@ def own_options() -> frozenset[str]:
         for path in (ROOT / folder).rglob("*"):
             if (path.suffix in (".py", ".sh", ".cc") or path.parent.name == "docker") and path.is_file():
                 text = path.read_text(encoding="utf-8", errors="replace")
-                found |= set(re.findall(r"add_argument\(\s*\"--([\w-]+)\"", text))
+                found |= set(re.findall(r"add(?:_argument|option)\(\s*\"--([\w-]+)\"", text))
                 found |= set(re.findall(r"(?:^\s*|== \")--([\w-]+)[=)|\"]", text, re.MULTILINE))
     return frozenset(found)
 
