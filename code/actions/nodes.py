@@ -18,7 +18,10 @@ def run(job: Job, context: Context) -> None:
     console.table(f"{job.label}: nodes", proof.HEADINGS, proof.rows(found.head, found.nodes))
     for name, what, how, step in found.differences[1:]:
         console.warn(f"node {name}: {what}: {how}; {step}")
-    proof.require_equal(found.head, found.nodes)
+    for node in found.nodes:
+        if lacks := proof.lacking(found.head, node):
+            console.say(f"node {node['name']}: a run copies {', '.join(lacks)} there")
+    proof.require(found.differences)
 
 
 def as_json(job: Job, context: Context) -> dict[str, Any]:

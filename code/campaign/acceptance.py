@@ -15,7 +15,7 @@ SEVERITIES = (FAIL, RERUN, NOTE)
 CAUSES = {
     "throttled": "a limit of power, temperature or processor time held it back",
     "ecc": "a GPU met memory errors that ECC could not correct",
-    "slow_link": "a GPU's traffic over PCIe is far below the fleet's",
+    "slow_link": "a GPU has fewer PCIe lanes or NVLinks, or an older PCIe generation, than most of the fleet",
     "busy": "other work ran beside it",
     "clocks": "a clock fell during the run",
 }

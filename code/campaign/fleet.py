@@ -23,7 +23,12 @@ LEAST_SIGMA = 1e-4
 LEAST_NODES = 4
 """With fewer a median tells nothing of who is the outlier."""
 PASS = "pass"
-LINKS = {"pcie_generation": "PCIe generation", "pcie_width": "PCIe lanes", "nvlinks": "NVLinks"}
+LINKS = {
+    "pcie_generation": "PCIe generation",
+    "pcie_width": "PCIe lanes",
+    "pcie_width_now": "PCIe lanes in use",
+    "nvlinks": "NVLinks",
+}
 
 
 @dataclass(frozen=True)

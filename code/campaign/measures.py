@@ -104,7 +104,7 @@ def workload_of(one: PlannedRun) -> str:
 
 def record_node(share: Share) -> None:
     """Keep what is known of this node's GPUs beside its runs."""
-    keys = ("pcie_generation", "pcie_width", "nvlinks")
+    keys = ("pcie_generation", "pcie_width", "pcie_width_now", "nvlinks")
     gpus: list[dict[str, Any]] = nvml.query().get("gpus") or []
     content = [{key: gpu[key] for key in keys if isinstance(gpu.get(key), int)} for gpu in gpus]
     write_json(share.folder / NODE_FILE, {"gpus": content})

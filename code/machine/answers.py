@@ -27,6 +27,7 @@ _GPU = record(
         "memory_bandwidth_gb_s": real(0, 10**6),
         "pcie_generation": SMALL,
         "pcie_width": SMALL,
+        "pcie_width_now": SMALL,
         "compute_capability": listing(whole(0, 99), exactly=2),
         "power_limit_max_w": WATTS,
         "power_limit_w": WATTS,

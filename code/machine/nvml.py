@@ -93,6 +93,7 @@ class _Reader:
             "memory_bandwidth_gb_s": self.bandwidth(handle),
             "pcie_generation": self.ask("nvmlDeviceGetMaxPcieLinkGeneration", handle),
             "pcie_width": self.ask("nvmlDeviceGetMaxPcieLinkWidth", handle),
+            "pcie_width_now": self.ask("nvmlDeviceGetCurrPcieLinkWidth", handle),
             "compute_capability": None if capability is None else list(capability),
             "power_limit_max_w": None if limits is None else limits[1] / 1000,
             "power_limit_w": None if power is None else power / 1000,

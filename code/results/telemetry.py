@@ -77,11 +77,11 @@ class Telemetry:
         return [int(match.group(1)) for name in self.sources.get("processors", {}) if (match := CPU.fullmatch(name))]
 
 
-def read(folder: Path, log: LoadGenLog) -> Telemetry | None:
+def read(folder: Path, log: LoadGenLog, file: str = FILE) -> Telemetry | None:
     """The telemetry of a run; None if there is none, it is damaged, or the log does not tell when the test ran."""
     span = window(log)
     try:
-        arrays = npyfile.read_archive(folder / FILE)
+        arrays = npyfile.read_archive(folder / file)
     except (OSError, ValueError):
         return None
     sources: dict[str, dict[str, Floats]] = {}
@@ -104,13 +104,13 @@ def window(log: LoadGenLog) -> tuple[float, float] | None:
     return begins[0] + shift, max(begins[0], ends[-1]) + shift
 
 
-def summary(found: Telemetry, samples: int | None) -> dict[str, Any]:
+def summary(found: Telemetry, samples: int | None, file: str = FILE) -> dict[str, Any]:
     """The content of metadata.json's `telemetry`: energy and power with their method, throttling, clocks.
 
     Args:
         samples: completed during the test; None where unknown.
     """
-    content: dict[str, Any] = {"file": FILE, "seconds": round(found.seconds, 3), "readings": len(found.during("processors", "t"))}
+    content: dict[str, Any] = {"file": file, "seconds": round(found.seconds, 3), "readings": len(found.during("processors", "t"))}
     content.update(_peaks(found))
     content["energy"] = [{"of": of, **entry} for of, entry in _energies(found)]
     joules = sum(entry["joules"] for entry in content["energy"])

@@ -47,7 +47,7 @@ def observed(folder: Path, log: LoadGenLog, label: str) -> Observed:
         notes = [*state.beside_notes(), *notes] if seen is not None else state.notes()
     found: dict[str, Any] = {
         "devices": [device.as_json() for device in of_devices],
-        "nodes": nodes.read(folder, of_devices),
+        "nodes": nodes.read(folder, of_devices, log),
         "machine": None if state is None else state.as_json(),
         "telemetry": seen,
         "power": power_run.figures(folder, log, samples),

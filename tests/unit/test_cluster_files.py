@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -16,6 +17,7 @@ from code.campaign import slurm
 from code.common.errors import UsageError
 from code.fields.table import lookup
 from tests.e2e.in_process import called
+from tests.empty import some
 
 RAY_JOB: dict[str, Any] = {
     "type": "object",
@@ -172,3 +174,10 @@ def test_submitting_without_slurm_or_with_an_image_that_is_not_named(monkeypatch
     assert called("--action=slurm_submit").returncode == 2
     with pytest.raises(UsageError):
         lookup("slurm_container").parse("docker", "--slurm_container")
+
+
+def test_every_environment_that_make_makes_is_ignored_by_git(project: Path) -> None:
+    names = re.findall(r"VENV(-[a-z_]+)", (project / "Makefile").read_text())
+    for name in some(set(names)):
+        ignored = subprocess.run(["git", "check-ignore", "-q", f".venv{name}/bin/python"], cwd=project, check=False)
+        assert ignored.returncode == 0, f".venv{name} would count as a change of the checkout"

@@ -79,7 +79,8 @@ def test_what_is_missing_invalid_uneven_or_below_the_file_does_not_pass() -> Non
 
 
 def test_fewer_lanes_than_most_of_the_fleet_are_a_slow_link() -> None:
-    usual, slow = {"pcie_generation": 5, "pcie_width": 16, "nvlinks": 18}, {"pcie_generation": 5, "pcie_width": 8, "nvlinks": 17}
+    usual = {"pcie_generation": 5, "pcie_width": 16, "pcie_width_now": 16, "nvlinks": 18}
+    slow = {**usual, "pcie_width": 8, "nvlinks": 17}
     facts = {node: [usual, slow if node == "n3" else usual] for node in NODES}
     found = judge(NODES, [OFFLINE], even(), Acceptance(severities={**DEFAULTS, "slow_link": "fail"}), facts)
     assert verdicts(found) == {"n3": FAIL}
@@ -87,6 +88,14 @@ def test_fewer_lanes_than_most_of_the_fleet_are_a_slow_link() -> None:
         ("slow_link", "PCIe lanes of GPU 1: 8, of the fleet 16"),
         ("slow_link", "NVLinks of GPU 1: 17, of the fleet 18"),
     )
+
+
+def test_a_link_that_came_up_with_fewer_lanes_than_it_has_is_a_slow_link() -> None:
+    usual = {"pcie_width": 16, "pcie_width_now": 16}
+    facts = {node: [{**usual, "pcie_width_now": 4} if node == "n3" else usual] for node in NODES}
+    found = judge(NODES, [OFFLINE], even(), Acceptance(severities={**DEFAULTS, "slow_link": "fail"}), facts)
+    assert verdicts(found) == {"n3": FAIL}
+    assert found.cells[3].causes == (("slow_link", "PCIe lanes in use of GPU 0: 4, of the fleet 16"),)
 
 
 def test_a_rerun_file_is_a_campaign_of_what_did_not_pass(tmp_path: Path) -> None:

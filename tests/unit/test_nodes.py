@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +20,7 @@ from code.results import nodes as results
 from code.results.page import limits
 from code.run.identity import run_identity
 from code.run.job import Job
-from code.run.nodes import environment, node_specs, over_nodes, permission, proof, ray_node
+from code.run.nodes import environment, node_specs, over_nodes, permission, proof
 from code.run.nodes.cluster import Lost, Member, ray_environment
 from code.run.nodes.inspection import checked_nodes
 from code.run.nodes.wanted import Wanted, wanted
@@ -277,13 +275,17 @@ def test_the_results_have_each_nodes_share_and_what_the_network_took(tmp_path: P
         for i, (name, samples) in enumerate((("n1/node 0", 300), ("n2/GPU-a", 500), ("n2/GPU-b", 200)))
     ]
     (tmp_path / "devices.json").write_text(json.dumps([{**row, "received_bytes": 3072} for row in rows]))
-    recorded = [{"name": "n1", "host": "a", "offset_s": 0.1}, {"name": "n2", "host": "b", "round_trip_s": 1e-5}]
+    recorded = [
+        {"name": "n1", "host": "a", "offset_s": 0.1, "reached": "TCP, encrypted"},
+        {"name": "n2", "host": "b", "round_trip_s": 1e-5},
+    ]
     (tmp_path / "nodes.json").write_text(json.dumps({"address": "auto", "ray": "2.60.0", "nodes": recorded}))
     shares = devices.read(tmp_path)
     assert shares[0].network == 0.05 and shares[0].as_json()["received_bytes"] == 3072
     found = results.read(tmp_path, shares)
     assert found is not None and found["number_of_nodes"] == 2 and found["ray"] == "2.60.0"
     assert [(one["name"], one["share"], one["devices"]) for one in found["nodes"]] == [("n1", 0.3, 1), ("n2", 0.7, 2)]
+    assert found["nodes"][0]["reached"] == "TCP, encrypted"
     assert found["nodes"][0]["network_share"] == 0.05 and found["nodes"][1]["round_trip_s"] == 1e-5
     table = limits.rows({"devices": [one.as_json() for one in shares]}, {}, None, None)
     assert ("Network", "5.0%") in [row[:2] for row in table]
@@ -297,33 +299,6 @@ def test_the_results_have_each_nodes_share_and_what_the_network_took(tmp_path: P
     assert local is not None and local["number_of_nodes"] == 1, "the nodes of a local cluster are one machine"
     (tmp_path / "nodes.json").write_text("[]")
     assert results.read(tmp_path, shares) is None
-
-
-def test_a_harness_process_that_ends_or_falls_silent_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("RAY_TMPDIR", str(tmp_path))
-    node = ray_node.Node(str(tmp_path), "python3", [])
-    said = node.serve(["/nowhere/harness"], {}, {}, 5)
-    assert "/nowhere/harness" in said["error"]["why"]
-    assert node.watch().startswith("its harness process ended: /nowhere/harness")
-    program = tmp_path / "harness"
-    program.write_text('#!/bin/bash\necho \'{"endpoints": [["tcp://h:1"]]}\' >&$HARNESS_PROGRESS_FD\nsleep 60\n')
-    program.chmod(0o755)
-    node = ray_node.Node(str(tmp_path), "python3", [])
-    assert node.serve([str(program)], {}, {}, 5) == {"endpoints": [["tcp://h:1"]]}
-    monkeypatch.setattr(ray_node, "SILENCE_S", 0.1)
-    assert "has reported nothing" in node.watch()
-    node.stop()
-    assert len(list(tmp_path.glob("mlperf-node-*"))) == 1, "that of the first node, which was never stopped"
-
-
-def test_the_folder_of_a_killed_actor_is_removed_by_the_next(tmp_path: Path) -> None:
-    ended = subprocess.Popen(["true"])
-    ended.wait()
-    left, alive = (tmp_path / f"mlperf-node-{pid}-x" for pid in (ended.pid, os.getpid()))
-    for folder in (left, alive):
-        folder.mkdir()
-    own = Path(ray_node.own_folder(ray_node.FOLDER, tmp_path))
-    assert own.parent == tmp_path and own.is_dir() and alive.is_dir() and not left.exists()
 
 
 def test_a_proof_is_of_this_machine(tmp_path: Path) -> None:

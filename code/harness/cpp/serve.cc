@@ -131,11 +131,13 @@ void run_node(const RunSpec& spec) {
     lanes.warm_up(*dataset, spec.batch.max_samples, spec.warmup_s);
   }
   const std::string host = variable("HARNESS_NODE_HOST");
+  const std::string folder = variable("HARNESS_NODE_FOLDER");  // on the head's own machine: where Unix sockets are
   std::vector<std::unique_ptr<Wire>> wires;
   nlohmann::json endpoints = nlohmann::json::array();
   for (size_t device = 0; device < lanes.devices(); ++device) endpoints.push_back(nlohmann::json::array());
   for (size_t i = 0; i < lanes.size(); ++i) {
-    wires.push_back(std::make_unique<Wire>(zeromq, zeromq.listen(host.empty() ? "127.0.0.1" : host, keys), *dataset));
+    auto socket = folder.empty() ? zeromq.listen(host.empty() ? "127.0.0.1" : host, keys) : zeromq.listen_in(folder);
+    wires.push_back(std::make_unique<Wire>(zeromq, std::move(socket), *dataset));
     endpoints[lanes.lane(i).device()].push_back(wires.back()->endpoint());
   }
   watch.enter("serve", &serving);

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from code.results import telemetry
+from code.results import nodes, telemetry
 from code.results.loadgen_log import LoadGenLog
 from code.results.page import charts
 from code.results.page.measured import Floats
@@ -20,18 +20,26 @@ GPU_TRACKS = (("power_w", "power (W)"), ("sm_clock_mhz", "clock (MHz)"), ("tempe
 
 def drawn(folder: Path, log: LoadGenLog) -> Iterator[tuple[str, str, str, str]]:
     """(name, title, SVG, source) of each chart; none where nothing was recorded."""
-    found = telemetry.read(folder, log)
+    yield from _of(telemetry.read(folder, log))
+    for node in nodes.names(folder):
+        yield from _of(telemetry.read(folder, log, nodes.telemetry_file(node)), node)
+
+
+def _of(found: Telemetry | None, node: str = "") -> Iterator[tuple[str, str, str, str]]:
+    """The charts of one machine; `node` is its name among several."""
     if found is None:
         return
+    of, suffix = (f"Node {node}: ", f"-{node}") if node else ("", "")
     if found.cpus():
         seconds, shares = processors(found)
         if len(seconds) > 1:  # one interval is no course of time
-            svg = charts.stacked("processors", seconds, shares, "processors in use")
-            yield "processors", "Processors", svg, f"{len(found.cpus())} watched"
+            svg = charts.stacked(f"processors{suffix}", seconds, shares, "processors in use")
+            yield f"processors{suffix}", f"{of}Processors", svg, f"{len(found.cpus())} watched"
     for column, label in GPU_TRACKS:
         lines = dict(_lines(found, column))
         if lines:
-            yield column, f"GPU {label}", charts.lines(column, lines, label), f"{len(lines)} GPUs" if len(lines) > 1 else "NVML"
+            svg = charts.lines(f"{column}{suffix}", lines, label)
+            yield f"{column}{suffix}", f"{of}GPU {label}", svg, f"{len(lines)} GPUs" if len(lines) > 1 else "NVML"
 
 
 def processors(found: Telemetry) -> tuple[Floats, Mapping[str, Floats]]:

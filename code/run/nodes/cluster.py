@@ -7,6 +7,7 @@ import json
 import os
 import queue
 import shutil
+import signal
 import subprocess
 import sys
 import threading
@@ -24,6 +25,8 @@ from code.run.nodes.wanted import Wanted
 PROGRAM = Path(__file__).with_name("ray_driver.py")
 OPENING_S, PROVING_S = 180.0, 400.0
 ENDING_S = 25.0
+RECORDED_S = 20.0
+COPYING_S = 1900.0
 POLL_S = 0.2
 BY_STATUS: dict[int, type[HarnessError]] = {2: UsageError, 3: MissingError}
 
@@ -36,12 +39,14 @@ class Member:
         name: in messages and results: its host, numbered where several nodes have one.
         host, ip: of the machine.
         cores: processors that it may use, on a local cluster; () for all.
+        near: whether it is on the head's machine, and reached through Unix sockets; else over TCP.
     """
 
     name: str
     host: str
     ip: str
     cores: tuple[int, ...]
+    near: bool = False
 
 
 @dataclass(frozen=True)
@@ -70,6 +75,7 @@ class Cluster:
         keys: the head's CURVE keys, 'public secret'.
         ray: Ray's version.
         lost: the nodes that were lost, in order.
+        recording: how many of the first nodes record telemetry.
         on_loss: called with each of these, on a thread of its own.
     """
 
@@ -83,6 +89,7 @@ class Cluster:
     def __post_init__(self) -> None:
         self._answers: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
         self._folder = ""
+        self.recording = 0
         threading.Thread(target=self._hear, name="nodes", daemon=True).start()
 
     def _hear(self) -> None:
@@ -104,8 +111,8 @@ class Cluster:
         status = self.process.poll()
         return "" if status is None else f"its exit status is {status}"
 
-    def ask(self, wait_s: float, /, **command: Any) -> dict[str, Any]:
-        """A command's answer. Raises the error that the driver reports, RunError where it does not answer in time."""
+    def ask(self, wait_s: float, /, despite_losses: bool = False, **command: Any) -> dict[str, Any]:
+        """A command's answer. Raises the error that the driver reports, RunError where it does not answer in time, or a node is lost."""
         assert self.process.stdin is not None
         with contextlib.suppress(OSError):
             self.process.stdin.write(json.dumps(command, default=str).encode() + b"\n")
@@ -118,7 +125,7 @@ class Cluster:
                     raise _error(answer["error"])
                 return answer
             SIGNALS.check()
-            if self.lost:
+            if self.lost and not despite_losses:
                 raise self.lost[0].error()
             waited += POLL_S
         raise RunError(f"Ray did not answer in {wait_s:.0f} s", f"it was to {command['do']}", "run `ray status`, and run again")
@@ -134,12 +141,16 @@ class Cluster:
             python=sys.executable,
             gpus=gpus,
         )
-        self.members = tuple(Member(o["name"], o["host"], o["ip"], tuple(o["cores"])) for o in found["opened"])
+        self.members = tuple(Member(o["name"], o["host"], o["ip"], tuple(o["cores"]), o["near"]) for o in found["opened"])
         self.keys, self.ray, self._folder = found["keys"], found["ray"], found["folder"]
 
     def prove(self, asked: Mapping[str, Any]) -> list[dict[str, Any]]:
         """What each node has (prove.py), with offset_s, round_trip_s and bytes_per_s."""
         return list(self.ask(PROVING_S, do="prove", asked=dict(asked))["proofs"])
+
+    def copy(self, folders: Sequence[str], nodes: Sequence[int]) -> None:
+        """Copy folders of this machine to the same paths of nodes, by number; one that is there is left as it is."""
+        self.ask(COPYING_S, do="copy", folders=list(folders), nodes=list(nodes))
 
     def serve(
         self, command: Sequence[str], runs: Sequence[Mapping[str, Any]], library: str, patience_s: float
@@ -149,18 +160,38 @@ class Cluster:
         found = self.ask(patience, do="serve", command=list(command), runs=list(runs), library=library, patience_s=patience_s)
         return list(found["serving"])
 
-    def close(self) -> None:
-        """End the driver, which ends everything else."""
+    def record(self, gpus: Sequence[Sequence[str]]) -> None:
+        """Record telemetry on the first nodes; `gpus` are the names of those that each watches."""
+        self.ask(OPENING_S, do="record", gpus=[list(names) for names in gpus])
+        self.recording = len(gpus)
+
+    def recorded(self, files: Sequence[Path]) -> list[Path]:
+        """End the recordings, and write each node's into its file. Returns the files that are there."""
+        found = self.ask(RECORDED_S, despite_losses=True, do="recorded", files=[str(file) for file in files])
+        return [Path(name) for name in found["written"]]
+
+    def close(self, patience_s: float = ENDING_S) -> None:
+        """End the driver, which ends everything else; after `patience_s` it is killed with all that it started here."""
         with contextlib.suppress(OSError):
             if self.process.stdin is not None:
                 self.process.stdin.close()
         try:
-            self.process.wait(ENDING_S)
+            self.process.wait(patience_s)
         except subprocess.TimeoutExpired:
             self.process.kill()
+            end_session(self.process.pid)  # what it had no time to end
             self.process.wait()
         if self._folder:
             shutil.rmtree(self._folder, ignore_errors=True)
+
+
+def end_session(leader: int) -> None:
+    """Kill every process of a session but its leader, which this process has started and not waited for yet."""
+    for path in Path("/proc").glob("[0-9]*"):
+        pid = int(path.name)
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            if pid != leader and os.getsid(pid) == leader:
+                os.kill(pid, signal.SIGKILL)
 
 
 def _error(content: Mapping[str, Any]) -> HarnessError:

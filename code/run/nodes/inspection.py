@@ -26,7 +26,7 @@ class Inspection:
 
     Args:
         ray: Ray's version.
-        differences: (node, what, how, what to do) of each.
+        differences: (node, what, how, what to do) of each; engines that a run copies are none.
     """
 
     ray: str
@@ -44,7 +44,7 @@ def inspected(job: Resolved) -> Inspection | None:
     with opened(asked) as cluster:
         nodes = cluster.prove(material)
         head = proof_of(**material)
-        return Inspection(cluster.ray, head, tuple(nodes), tuple(proof.differences(head, nodes)))
+        return Inspection(cluster.ray, head, tuple(nodes), tuple(proof.differences(head, nodes, before_copies=True)))
 
 
 def checked_nodes(values: Readable) -> list[Finding]:

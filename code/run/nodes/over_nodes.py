@@ -5,21 +5,17 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING
 
 from code.common import console
 from code.common.errors import Interrupted, RunError
 from code.common.files import write_json
-from code.harness.python.watch import PATIENCE
 from code.results.nodes import NODES_FILE
-from code.run import language
-from code.run.nodes import environment, proof
+from code.run.nodes import telemetry_of_nodes as recording
 from code.run.nodes.cluster import Cluster, Lost, opened
-from code.run.nodes.material import to_prove
-from code.run.nodes.node_specs import as_json, of_head, of_node
 from code.run.nodes.permission import require
-from code.run.nodes.prove import proof as proof_of
-from code.run.nodes.wanted import Wanted, wanted
+from code.run.nodes.starting import started
+from code.run.nodes.wanted import wanted
 from code.run.places import THIS_MACHINE, Place, Process
 
 if TYPE_CHECKING:
@@ -80,50 +76,18 @@ def over_nodes(job: Resolved, spec: RunSpec) -> Iterator[tuple[RunSpec, Place | 
     console.say(f"{job.label}: starting {asked.count} nodes on Ray ({asked.address})")
     gpus = len(spec.devices) if job.placement.on_gpus else 0
     with opened(asked, gpus, Path(spec.output_dir) / RAY_LOG) as cluster:
-        head, record = started(job, spec, asked, cluster)
         folder = Path(spec.output_dir)
+        lost_files = [str(folder / f"{LOST}{number}") if asked.tolerates else "" for number in range(asked.count)]
+        head, record = started(job, spec, asked, cluster, lost_files)
         try:
             yield head, Head(cluster, folder if asked.tolerates else None)
         except (Interrupted, RunError):
             if cluster.lost:
                 raise cluster.lost[0].error() from None
             raise
+        finally:
+            recording.end(cluster, folder, record["nodes"])
         lost = [{"name": one.name, "why": one.why} for one in cluster.lost]
         write_json(folder / NODES_FILE, {**record, "lost": lost})
         for marker in folder.glob(f"{LOST}*"):
             marker.unlink()
-
-
-def started(job: Resolved, spec: RunSpec, asked: Wanted, cluster: Cluster) -> tuple[RunSpec, dict[str, Any]]:
-    """Prove the nodes and start their harness processes. Returns the head's run.json, and the content of nodes.json."""
-    proofs = proved(job, cluster)
-    used = cluster.members[:1] if spec.scenario == "SingleStream" else cluster.members
-    if len(used) < len(cluster.members):
-        console.say(f"{job.label}: SingleStream has one query in flight: {used[0].name} is used, the other nodes are idle")
-    shares = asked.count if asked.local and job.backend.computes else 1
-    runs = [of_node(spec, shares, member, found) for member, found in zip(used, proofs, strict=False)]
-    patience_s = PATIENCE * spec.watchdog_s or 1e6
-    library = str(environment.library())
-    served = cluster.serve([str(language.binary()), "--serve"], [as_json(run) for run in runs], library, patience_s)
-    record = _record(asked, cluster, proofs)
-    write_json(Path(spec.output_dir) / NODES_FILE, record)
-    console.say(f"{job.label}: ready: {', '.join(member.name for member in used)}")
-    lost = [str(Path(spec.output_dir) / f"{LOST}{number}") if asked.tolerates else "" for number in range(len(used))]
-    return of_head(spec, used, runs, served, library, lost), record
-
-
-def proved(job: Resolved, cluster: Cluster) -> list[dict[str, Any]]:
-    """What every node proved. MissingError or RunError with node and value where one differs from here."""
-    asked = to_prove(job)
-    found = cluster.prove(asked)
-    proof.require_equal(proof_of(**asked), found)
-    return found
-
-
-def _record(asked: Wanted, cluster: Cluster, proofs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    hosts = [{"name": m.name, "host": m.host, "ip": m.ip, "cores": m.cores} for m in cluster.members]
-    return {
-        "address": asked.address,
-        "ray": cluster.ray,
-        "nodes": [{**dict(found), **host} for found, host in zip(proofs, hosts, strict=True)],
-    }

@@ -21,9 +21,31 @@ CLOCK_S = 1.0
 """Offset of a node's clock from which its telemetry cannot be laid beside the head's."""
 
 
-def differences(head: Mapping[str, Any], nodes: Sequence[Mapping[str, Any]]) -> list[tuple[str, str, str, str]]:
-    """(node, what differs, how, what to do) for everything in which a node is not as the head."""
-    return [(str(node["name"]), *one) for node in nodes for one in _of_node(head, node)]
+def differences(
+    head: Mapping[str, Any], nodes: Sequence[Mapping[str, Any]], before_copies: bool = False
+) -> list[tuple[str, str, str, str]]:
+    """(node, what differs, how, what to do) for everything in which a node is not as the head.
+
+    Args:
+        before_copies: leave out the engines that a run copies to the node.
+    """
+    out = []
+    for node in nodes:
+        copied = {f"{NAMED['engines']} {name}" for name in lacking(head, node)} if before_copies else set()
+        out += [(str(node["name"]), *one) for one in _of_node(head, node) if one[0] not in copied]
+    return out
+
+
+def lacking(head: Mapping[str, Any], node: Mapping[str, Any]) -> list[str]:
+    """The head's engines that a node lacks and that may be copied there, because its devices are of the same kinds."""
+    if "error" in node or _kinds(head) != _kinds(node):
+        return []
+    known = [name for name, digest in head["engines"].items() if digest != "missing"]
+    return [name for name in known if node["engines"].get(name, "missing") == "missing"]
+
+
+def _kinds(one: Mapping[str, Any]) -> list[str]:
+    return [str(device["kind"]) for device in one["devices"]]
 
 
 def _of_node(head: Mapping[str, Any], node: Mapping[str, Any]) -> list[tuple[str, str, str]]:
@@ -40,7 +62,7 @@ def _of_node(head: Mapping[str, Any], node: Mapping[str, Any]) -> list[tuple[str
             there = node[key].get(item, "missing")
             if there != here:
                 out.append((f"{words} {item}", f"it is {there}, here {here}", NEXT_STEPS[key]))
-    there, here = (", ".join(str(one["kind"]) for one in each["devices"]) or "none" for each in (node, head))
+    there, here = (", ".join(_kinds(each)) or "none" for each in (node, head))
     if there != here:
         out.append(("GPUs", f"it has {there}, here {here}", "run on nodes of one kind"))
     if abs(float(node["offset_s"])) > CLOCK_S:
@@ -50,7 +72,11 @@ def _of_node(head: Mapping[str, Any], node: Mapping[str, Any]) -> list[tuple[str
 
 def require_equal(head: Mapping[str, Any], nodes: Sequence[Mapping[str, Any]]) -> None:
     """MissingError or RunError for the first difference, with the number of others."""
-    found = differences(head, nodes)
+    require(differences(head, nodes))
+
+
+def require(found: Sequence[tuple[str, str, str, str]]) -> None:
+    """The same for differences that were found."""
     if not found:
         return
     name, what, how, step = found[0]

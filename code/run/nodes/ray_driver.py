@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import secrets
 import shutil
 import signal
 import statistics
@@ -21,16 +22,16 @@ import time
 from pathlib import Path
 from typing import Any
 
-import ray_node  # beside this file, which is run by its path
+import ray_local  # beside this file, which is run by its path
+import ray_node
 from ray_node import BLOCK, PROVING_S, Node
 
-CLUSTER = "mlperf-ray"
-"""What the folder of a local cluster is called."""
+CLUSTER, SOCKETS = "mlperf-ray", "mlperf-sockets"
+"""What the folder of a local cluster is called, and that for the Unix sockets of nodes on this machine without one."""
 PING_EVERY_S = 2.0
 PING_S = 10.0
 PLACING_S = 60.0
-OBJECT_STORE = 80 << 20
-"""Bytes of Ray's object store for a raylet of a local cluster: nothing large passes through it."""
+COPYING_S = 1800.0
 BLOCKS = 4
 PINGS = 50
 
@@ -57,17 +58,27 @@ class Driver:
         self._names: list[str] = []
         self._facts: list[dict[str, Any]] = []
         self._head = tuple(key.decode() for key in zmq.curve_keypair())
+        self._recording = 0
         self._stopping = threading.Event()
 
     def open(self, address: str, nodes: int, root: str, python: str, gpus: int) -> dict[str, Any]:
         """Connect to the cluster, or start a local one, and place one actor on each of `nodes` nodes."""
         usable = sorted(os.sched_getaffinity(0))
-        shares = [_share(usable, number, nodes) if address.startswith("local:") else [] for number in range(nodes)]
-        self._connect(self._start_local(nodes) if address.startswith("local:") else address, nodes)
+        shares = [ray_local.share(usable, number, nodes) if address.startswith("local:") else [] for number in range(nodes)]
+        if address.startswith("local:"):
+            self._folder = ray_node.own_folder(CLUSTER, Path("/tmp"))  # short: it holds sockets
+            self._cluster = ray_local.started(self._folder, nodes)
+            address = str(self._cluster.address)
+        self._connect(address, nodes)
         self._place(nodes, gpus, root, python, shares)
         import ray
 
-        self._facts = ray.get([one.facts.remote() for one in self._nodes], timeout=PLACING_S)
+        # Nodes on this machine use Unix sockets in a folder that only this account may enter: nothing to encrypt.
+        self._folder = self._folder or ray_node.own_folder(SOCKETS, Path("/tmp"))
+        mark = Path(self._folder) / "head"
+        words = f"{secrets.token_hex(16)} {ray_node.BOOT.read_text().strip()}"
+        mark.write_text(words)
+        self._facts = ray.get([one.facts.remote(str(mark), words) for one in self._nodes], timeout=PLACING_S)
         hosts = [one["host"] for one in self._facts]
         self._names = [host if hosts.count(host) == 1 else f"{host}-{hosts[: i + 1].count(host)}" for i, host in enumerate(hosts)]
         return {
@@ -130,19 +141,6 @@ class Driver:
             options = {"num_cpus": 1, "num_gpus": gpus, "max_concurrency": 8, "scheduling_strategy": where}
             self._nodes.append(actor.options(**options).remote(root, python, cores))
 
-    def _start_local(self, nodes: int) -> str:
-        """A cluster on this machine: a head without processors, and a raylet for each node."""
-        self._folder = ray_node.own_folder(CLUSTER, Path("/tmp"))  # short: it holds sockets
-        os.environ["RAY_TMPDIR"] = self._folder  # else the cluster of another run here is no longer the one of `auto`
-        from ray.cluster_utils import Cluster
-
-        common = {"object_store_memory": OBJECT_STORE, "include_dashboard": False}
-        self._cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, **common})
-        for _ in range(nodes):
-            self._cluster.add_node(num_cpus=1, object_store_memory=OBJECT_STORE)
-        self._cluster.wait_for_nodes()
-        return str(self._cluster.address)
-
     def prove(self, asked: dict[str, Any]) -> dict[str, Any]:
         """What every node has, with its clock offset, round trip and bandwidth to here."""
         import ray
@@ -158,11 +156,13 @@ class Driver:
 
         own = tuple(key.decode() for key in self._zmq.curve_keypair())
         ip = self._facts[number]["ip"]
-        endpoint = ray.get(self._nodes[number].echo.remote(self._head[0], own, ip), timeout=PLACING_S)
+        folder = self._sockets_of(number)
+        endpoint = ray.get(self._nodes[number].echo.remote(self._head[0], own, ip, folder), timeout=PLACING_S)
         context = self._zmq.Context()
         client = context.socket(self._zmq.REQ)
-        client.curve_publickey, client.curve_secretkey = self._head[0].encode(), self._head[1].encode()
-        client.curve_serverkey = own[0].encode()
+        if not folder:
+            client.curve_publickey, client.curve_secretkey = self._head[0].encode(), self._head[1].encode()
+            client.curve_serverkey = own[0].encode()
         client.rcvtimeo = client.sndtimeo = 20_000
         client.linger = 0
         try:
@@ -192,6 +192,21 @@ class Driver:
         finally:
             context.destroy(linger=0)
 
+    def copy(self, folders: list[str], nodes: list[int]) -> dict[str, Any]:
+        """Copy folders of this machine to the same paths of nodes, through Ray's object store."""
+        import ray
+
+        content = ray.put({folder: ray_node.content_of(Path(folder)) for folder in folders})
+        written = ray.get([self._nodes[number].receive.remote(content) for number in nodes], timeout=COPYING_S)
+        for number, problem in zip(nodes, written, strict=True):
+            if problem:
+                raise DriverError(f"node {self._names[number]} could not keep an engine", problem, "see that it may write there")
+        return {"copied": len(folders)}
+
+    def _sockets_of(self, number: int) -> str:
+        """The folder of a node's Unix sockets; '' where it is on another machine, or another account's."""
+        return self._folder if self._facts[number]["near"] else ""
+
     def serve(self, command: list[str], runs: list[dict[str, Any]], library: str, patience_s: float) -> dict[str, Any]:
         """Start the harness process of every node that has a run.json; watch them from then on."""
         import ray
@@ -203,6 +218,7 @@ class Driver:
                 "HARNESS_NODE_KEYS": " ".join(keys[number]),
                 "HARNESS_HEAD_KEY": self._head[0],
                 "HARNESS_NODE_HOST": self._facts[number]["ip"],
+                "HARNESS_NODE_FOLDER": self._sockets_of(number),
                 "HARNESS_NODE_ZEROMQ": library,
             }
             waiting.append(self._nodes[number].serve.remote(command, run, variables, patience_s))
@@ -213,6 +229,28 @@ class Driver:
                 raise DriverError(f"node {name}: {error['what']}", error.get("why", ""), error.get("next_step", ""))
         threading.Thread(target=self._watch, args=(len(runs),), daemon=True).start()
         return {"serving": [{"endpoints": one["endpoints"], "key": key[0]} for one, key in zip(found, keys, strict=True)]}
+
+    def record(self, gpus: list[list[str]]) -> dict[str, Any]:
+        """Record telemetry on the first nodes, with the names of the GPUs that each watches."""
+        import ray
+
+        self._recording = len(gpus)
+        ray.get([node.record.remote(names) for node, names in zip(self._nodes, gpus, strict=False)], timeout=PLACING_S)
+        return {"recording": self._recording}
+
+    def recorded(self, files: list[str]) -> dict[str, Any]:
+        """Write what each node recorded into a file here. Returns those that are there: a lost node gives none."""
+        import ray
+
+        written = []
+        waiting = [node.recorded.remote() for node in self._nodes[: self._recording]]
+        ray.wait(waiting, num_returns=len(waiting) or 1, timeout=ray_node.RECORDED_S + 5)
+        for file, one in zip(files, waiting, strict=False):
+            with contextlib.suppress(Exception):
+                if content := ray.get(one, timeout=0.1):
+                    Path(file).write_bytes(content)
+                    written.append(file)
+        return {"written": written}
 
     def _watch(self, count: int) -> None:
         """Report each node that is lost, once, with the reason."""
@@ -266,38 +304,8 @@ class Driver:
             with contextlib.suppress(Exception):
                 self._cluster.shutdown()
         if self._folder:
-            end_all(self._folder)
+            ray_local.end_all(self._folder)
             shutil.rmtree(self._folder, ignore_errors=True)
-
-
-def end_all(folder: str) -> None:
-    """Kill every process of a local cluster that is left: each has the cluster's folder in its command line or environment."""
-    for _ in range(20):
-        left = [pid for pid in _pids() if pid != os.getpid() and _belongs(pid, folder.encode())]
-        for pid in left:
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.kill(pid, signal.SIGKILL)
-        if not left:
-            return
-        time.sleep(0.1)
-
-
-def _pids() -> list[int]:
-    return [int(path.name) for path in Path("/proc").glob("[0-9]*")]
-
-
-def _belongs(pid: int, folder: bytes) -> bool:
-    for name in ("cmdline", "environ"):
-        with contextlib.suppress(OSError):
-            if folder in Path(f"/proc/{pid}/{name}").read_bytes():
-                return True
-    return False
-
-
-def _share(cores: list[int], number: int, nodes: int) -> list[int]:
-    """The part of this machine's processors that a node of a local cluster has; at least one, shared where there are too few."""
-    first, last = number * len(cores) // nodes, (number + 1) * len(cores) // nodes
-    return cores[first:last] or [cores[number % len(cores)]]
 
 
 def _outcome(ray: Any, reference: Any) -> str:

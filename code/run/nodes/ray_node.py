@@ -18,9 +18,42 @@ from typing import Any
 SILENCE_S = 10.0
 """A harness process that is alive reports several times a second."""
 PROVING_S = 300.0
+RECORDED_S = 8.0
+"""Until a node's recorder has written what it recorded."""
 FOLDER = "mlperf-node"
 BLOCK = 8 << 20
 """Bytes of a message that measures bandwidth."""
+
+
+BOOT = Path("/proc/sys/kernel/random/boot_id")
+"""Names this start of a machine's kernel, which its containers share."""
+
+
+def near(path: str, words: str) -> bool:
+    """Whether a head that wrote `words` into a file of a private folder runs on this machine, under this account, in these file systems."""
+    try:
+        return words.split()[-1] == BOOT.read_text().strip() and Path(path).read_text() == words
+    except (OSError, IndexError):
+        return False
+
+
+def content_of(folder: Path) -> dict[str, bytes]:
+    """Name in the folder → content of each of its files."""
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+def write_folder(folder: Path, content: dict[str, bytes]) -> None:
+    """Write files as a folder that is there whole or not at all; one that is there already stays. OSError where it cannot be written."""
+    beside = folder.with_name(f".{folder.name}.tmp{os.getpid()}")
+    try:
+        for name, data in content.items():
+            path = beside / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(data)
+        if not folder.exists():
+            beside.rename(folder)
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
 
 
 def own_folder(name: str, parent: Path) -> str:
@@ -44,23 +77,25 @@ class Node:
     def __init__(self, root: str, python: str, cores: list[int]) -> None:
         self._root, self._python, self._cores = root, python, cores
         self._child: Any = None
+        self._recorder: Any = None
         self._folder = ""
         self._heard = time.monotonic()
         self._lines: Any = queue.SimpleQueue()
         self._ended = ""
 
-    def facts(self) -> dict[str, Any]:
-        """Its host, address and process."""
+    def facts(self, path: str, words: str) -> dict[str, Any]:
+        """Its host, address and process, and whether it is on the machine of the head, which wrote `words` there."""
         import ray
 
-        return {"host": socket.gethostname(), "ip": ray.util.get_node_ip_address(), "pid": os.getpid()}
+        ip = ray.util.get_node_ip_address()
+        return {"host": socket.gethostname(), "ip": ip, "pid": os.getpid(), "near": near(path, words)}
 
     def ping(self) -> float:
         """The node's clock, seconds since 1970."""
         return time.time()
 
-    def echo(self, head_key: str, own: tuple[str, str], ip: str) -> str:
-        """Answer messages of a socket with the clock until one is empty. Returns where it listens."""
+    def echo(self, head_key: str, own: tuple[str, str], ip: str, folder: str) -> str:
+        """Answer messages of a socket with the clock until one is empty: a Unix socket in `folder`, else TCP. Returns where it listens."""
         import zmq
         import zmq.auth.thread
 
@@ -74,10 +109,14 @@ class Node:
 
         guard.configure_curve_callback(domain="*", credentials_provider=Only())
         server = context.socket(zmq.REP)
-        server.curve_server = True
-        server.curve_publickey, server.curve_secretkey = own[0].encode(), own[1].encode()
         server.linger = 0
-        port = server.bind_to_random_port(f"tcp://{ip}")
+        if folder:
+            endpoint = f"ipc://{folder}/echo-{os.getpid()}"
+            server.bind(endpoint)
+        else:
+            server.curve_server = True
+            server.curve_publickey, server.curve_secretkey = own[0].encode(), own[1].encode()
+            endpoint = f"tcp://{ip}:{server.bind_to_random_port(f'tcp://{ip}')}"
 
         def serve() -> None:
             block = bytes(BLOCK)
@@ -91,7 +130,7 @@ class Node:
             context.destroy(linger=0)
 
         threading.Thread(target=serve, daemon=True).start()
-        return f"tcp://{ip}:{port}"
+        return endpoint
 
     def prove(self, asked: dict[str, Any]) -> dict[str, Any]:
         """What the node has of what a run needs: the output of code.run.nodes.prove."""
@@ -111,6 +150,15 @@ class Node:
         except (ValueError, IndexError):
             words = (done.stderr.strip().splitlines() or ["it printed nothing"])[-1]
             return {"error": f"its proof failed with exit status {done.returncode}: {words}"}
+
+    def receive(self, folders: dict[str, dict[str, bytes]]) -> str:
+        """Keep folders that the head has at the same paths. Returns what went wrong; ''."""
+        try:
+            for folder, content in folders.items():
+                write_folder(Path(folder), content)
+        except OSError as error:
+            return str(error)
+        return ""
 
     def serve(self, command: list[str], run: dict[str, Any], variables: dict[str, str], patience_s: float) -> dict[str, Any]:
         """Start the harness process and wait until its lanes listen. Returns {"endpoints"} or {"error"}."""
@@ -167,6 +215,31 @@ class Node:
         how = f"killed by signal {-status}" if status < 0 else f"exit status {status}"
         self._ended = f"{said} ({how})" if said else how
 
+    def record(self, gpus: list[str]) -> None:
+        """Record what the node's processors and these GPUs do, until `recorded`. `serve` comes first."""
+        cores = self._cores
+        with (Path(self._folder) / "recording.txt").open("wb") as output:
+            self._recorder = subprocess.Popen(
+                [self._python, "-m", "code.run.nodes.recording", self._folder, str(os.getpid()), *gpus],
+                stdin=subprocess.PIPE,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                cwd=self._root,
+                preexec_fn=(lambda: os.sched_setaffinity(0, cores)) if cores else None,
+            )
+
+    def recorded(self) -> bytes:
+        """The telemetry.npz of the node; b'' where there is none."""
+        if self._recorder is None:
+            return b""
+        with contextlib.suppress(OSError, subprocess.TimeoutExpired):
+            self._recorder.stdin.close()
+            self._recorder.wait(RECORDED_S)
+        try:
+            return (Path(self._folder) / "telemetry.npz").read_bytes()
+        except OSError:
+            return b""
+
     def watch(self) -> str:
         """Waits until its harness process ends or falls silent; returns why."""
         while not self._ended:
@@ -177,8 +250,10 @@ class Node:
         return f"its harness process ended: {self._ended}"
 
     def stop(self) -> None:
-        """End the harness process and remove its folder."""
-        if self._child is not None and self._child.poll() is None:
-            self._child.kill()
+        """End the processes of the node and remove its folder."""
+        for one in (self._child, self._recorder):
+            if one is not None and one.poll() is None:
+                one.kill()
+                one.wait()
         if self._folder:
             shutil.rmtree(self._folder, ignore_errors=True)

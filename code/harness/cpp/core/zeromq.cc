@@ -1,10 +1,13 @@
 #include "core/zeromq.h"
 
 #include <dlfcn.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
+#include <string_view>
 #include <thread>
 
 #include "core/error.h"
@@ -58,6 +61,7 @@ constexpr short kPollIn = 1;  // NOLINT(google-runtime-int): ZeroMQ's type
 constexpr size_t kKeyText = 40;
 constexpr size_t kKeyBytes = 32;
 constexpr int kSendPatienceMs = 20'000;
+constexpr std::string_view kUnix = "ipc://";
 
 // zmq_pollitem_t.
 struct PollItem {
@@ -265,11 +269,16 @@ ZeroMq::~ZeroMq() {
   api_->ctx_term(context_);
 }
 
-void* ZeroMq::open(const CurveKeys& own) {
+void* ZeroMq::open() {
   void* socket = api_->socket(context_, kDealer);
   if (socket == nullptr) failed(*api_, "a ZeroMQ socket cannot be made");
   set(*api_, socket, kLinger, 0);
   set(*api_, socket, kSendTimeout, kSendPatienceMs);
+  return socket;
+}
+
+void* ZeroMq::open(const CurveKeys& own) {
+  void* socket = open();
   set(*api_, socket, kCurvePublic, own.public_key);
   set(*api_, socket, kCurveSecret, own.secret_key);
   return socket;
@@ -277,9 +286,10 @@ void* ZeroMq::open(const CurveKeys& own) {
 
 std::unique_ptr<Socket> ZeroMq::connect(const std::string& endpoint, const CurveKeys& own,
                                         const std::string& server_key) {
-  void* socket = open(own);
+  const bool local = endpoint.compare(0, kUnix.size(), kUnix) == 0;
+  void* socket = local ? open() : open(own);
   std::unique_ptr<Socket> out(new Socket(*api_, socket));
-  set(*api_, socket, kCurveServerKey, server_key);
+  if (!local) set(*api_, socket, kCurveServerKey, server_key);
   if (api_->connect(socket, endpoint.c_str()) != 0) failed(*api_, "cannot connect to " + endpoint);
   return out;
 }
@@ -289,6 +299,21 @@ std::unique_ptr<Socket> ZeroMq::listen(const std::string& host, const CurveKeys&
   std::unique_ptr<Socket> out(new Socket(*api_, socket));
   set(*api_, socket, kCurveServer, 1);
   if (api_->bind(socket, ("tcp://" + host + ":*").c_str()) != 0) failed(*api_, "cannot listen on " + host);
+  return out;
+}
+
+std::unique_ptr<Socket> ZeroMq::listen_in(const std::string& folder) {
+  struct stat found{};
+  if (::stat(folder.c_str(), &found) != 0 || !S_ISDIR(found.st_mode) || found.st_uid != ::geteuid() ||
+      (found.st_mode & (S_IRWXG | S_IRWXO)) != 0) {
+    throw Error(Status::kUsage, "cannot listen in " + folder, "it is not a directory that only this account may enter",
+                "run the same command again");
+  }
+  const std::string name = std::to_string(::getpid()) + "-" + std::to_string(in_folder_++);
+  void* socket = open();
+  std::unique_ptr<Socket> out(new Socket(*api_, socket));
+  const std::string endpoint = std::string(kUnix) + folder + "/" + name;
+  if (api_->bind(socket, endpoint.c_str()) != 0) failed(*api_, "cannot listen on " + endpoint);
   return out;
 }
 

@@ -1,5 +1,5 @@
-// ZeroMQ sockets with CURVE keys. The library is opened when a socket is first needed, so that the harness starts
-// without it.
+// ZeroMQ sockets: TCP with CURVE keys, or a Unix socket in a folder that is closed to other accounts. The library is
+// opened when a socket is first needed, so that the harness starts without it.
 #pragma once
 
 #include <array>
@@ -79,21 +79,27 @@ class ZeroMq {
   ZeroMq& operator=(ZeroMq&&) = delete;
 
   [[nodiscard]] const ZeroMqApi& api() const { return *api_; }
-  // A socket that is connected to a bound one, whose key is `server_key`. Throws Error (kFailed).
+  // A socket that is connected to a bound one, whose key is `server_key`; a Unix socket ("ipc://…") needs no keys.
+  // Throws Error (kFailed).
   std::unique_ptr<Socket> connect(const std::string& endpoint, const CurveKeys& own, const std::string& server_key);
   // A socket that listens on a free port of `host`. Only peers with the key given to `admit` get through.
   std::unique_ptr<Socket> listen(const std::string& host, const CurveKeys& own);
+  // A Unix socket in `folder`, which only this account may enter: the kernel keeps others out, and nothing is
+  // encrypted. Throws Error (kUsage) for a folder that others may enter.
+  std::unique_ptr<Socket> listen_in(const std::string& folder);
   // From here on peers must have this public key, which ZeroMQ asks for through its authentication protocol (RFC 27).
   // Call it once, before `listen`.
   void admit(const std::string& public_key);
 
  private:
   class Gatekeeper;
+  void* open();
   void* open(const CurveKeys& own);
 
   std::unique_ptr<ZeroMqApi> api_;
   void* context_ = nullptr;
   std::unique_ptr<Gatekeeper> gatekeeper_;
+  size_t in_folder_ = 0;  // Unix sockets that were made
 };
 
 }  // namespace harness

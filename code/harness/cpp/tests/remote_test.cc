@@ -2,8 +2,12 @@
 #include "core/remote.h"
 
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
+#include <cstdlib>
 #include <cstring>
+#include <filesystem>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -86,6 +90,41 @@ TEST(ZeroMqLibrary, OneThatIsNotThereIsNamed) {
     EXPECT_EQ(error.status(), Status::kMissing);
     EXPECT_NE(error.why().find("/nowhere/libzmq.so"), std::string::npos);
   }
+}
+
+// The library that `make cluster` installs, or the system's; a machine without either skips.
+std::unique_ptr<ZeroMq> library() {
+  const char* given = std::getenv("HARNESS_NODE_ZEROMQ");
+  try {
+    return std::make_unique<ZeroMq>(given == nullptr ? "" : given);
+  } catch (const Error& error) {
+    return nullptr;
+  }
+}
+
+TEST(UnixSocket, AFolderThatOthersMayEnterIsRefusedAndAPrivateOneCarriesMessages) {
+  const auto zeromq = library();
+  if (zeromq == nullptr) GTEST_SKIP() << "the ZeroMQ library is not installed; run `make cluster`";
+  std::string folder = ::testing::TempDir() + "remote-XXXXXX";
+  ASSERT_NE(::mkdtemp(folder.data()), nullptr);
+  ASSERT_EQ(::chmod(folder.c_str(), 0711), 0);
+  EXPECT_THROW(zeromq->listen_in(folder), Error);
+  EXPECT_THROW(zeromq->listen_in(folder + "/none"), Error);
+  ASSERT_EQ(::chmod(folder.c_str(), 0700), 0);
+  {
+    const auto node = zeromq->listen_in(folder);
+    const auto other = zeromq->listen_in(folder);
+    EXPECT_EQ(node->endpoint().rfind("ipc://" + folder + "/", 0), 0U);
+    EXPECT_NE(node->endpoint(), other->endpoint());
+    const auto head = zeromq->connect(node->endpoint(), {}, "");
+    Message message(zeromq->api());
+    std::memcpy(message.resize(3), "one", 3);
+    head->send(message);
+    ASSERT_TRUE(node->receive(message, 10'000));
+    EXPECT_EQ(std::string(reinterpret_cast<const char*>(message.data()), message.size()), "one");
+    EXPECT_FALSE(other->receive(message, 0));
+  }
+  std::filesystem::remove_all(folder);
 }
 
 TEST(TrafficSums, TimeThatTheNodeComputedIsNotTheNetworks) {
