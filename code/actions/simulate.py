@@ -17,12 +17,18 @@ from code.run.job import Job
 from code.run.service_model import ServiceModel
 from code.run.virtual import Simulated
 
+PESSIMISTIC = (
+    "whole batches are simulated, and continuous batching answers sooner: latencies and Server rates are too pessimistic"
+)
+
 
 def run(job: Job, context: Context) -> Sequence[ReportRow]:
     """Print what a simulation predicts; --sweep varies fields, --real_time runs the same under the real LoadGen."""
     simulated = service_times.simulated(job)
     fields = context.request["sweep"] or []
     varied = {name: _values_around(simulated, name) for name in fields}
+    if _pessimistic(simulated):
+        console.warn(f"{simulated.label}: {PESSIMISTIC}")
     model = _kept_model(simulated, context)
     if context.request["real_time"]:
         return [_in_real_time(simulated, model, context)]
@@ -50,6 +56,7 @@ def as_json(job: Job, context: Context) -> dict[str, Any]:
         "low": low.as_json(),
         "high": high.as_json(),
         **({"highest_valid": dict(zip(("rate", "low", "high"), rates, strict=True))} if rates else {}),
+        **({"warning": PESSIMISTIC} if _pessimistic(simulated) else {}),
     }
 
 
@@ -117,6 +124,11 @@ def _print(job: Job, model: ServiceModel | None, usual: Simulated, bounds: tuple
         console.say(f"  latencies      {latencies}{f'; the bound is {usual.bound_ns / 1e6:,.6g} ms' if usual.bound_ns else ''}")
     console.say(f"  limited by     {usual.limits()}")
     console.say(f"  simulated      {usual.samples:,} samples, {usual.seconds:,.4g} s{cut}")
+
+
+def _pessimistic(job: Job) -> bool:
+    """Whether the job's latencies are worse than those of a real system."""
+    return _is_server(job) and job.definition.facts.text is not None
 
 
 def _is_server(job: Job) -> bool:

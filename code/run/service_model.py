@@ -24,6 +24,7 @@ from code.results import devices as device_shares
 from code.results.page import measured
 from code.rules.benchmark_facts import BenchmarkFacts
 from code.run.job import Job
+from code.run.spec import most_samples
 from code.systems.estimate import lone_seconds
 from code.systems.prediction import Prediction
 
@@ -123,7 +124,9 @@ def of_probe(job: Job, probed: Mapping[str, float]) -> ServiceModel:
     placement = job.placement
     at_once = 1 if placement.on_gpus else max(1, placement.devices[0].streams)
     share_us = 1e6 * at_once * placement.system_devices / probed["samples_per_second"]
-    times = through(share_us, probed["latency_ns"] / 1e3, placement.batch or 1, job.definition.facts.length_spread or (1,))
+    times = through(
+        share_us, probed["latency_ns"] / 1e3, most_samples(job.workload, placement), job.definition.facts.length_spread or (1,)
+    )
     return ServiceModel(job.label, job.workload.full_name, "run", f"a probe of {job.label}", *times, at_once=at_once)
 
 

@@ -9,6 +9,7 @@ from code.plan.request import Value
 from code.run import service_model, simulation
 from code.run.job import Job
 from code.run.service_model import ServiceModel
+from code.run.spec import most_samples
 from code.systems import prediction
 from code.systems.estimate import known_name
 from code.systems.prediction import Prediction
@@ -44,7 +45,7 @@ def model_of(job: Job, word: str) -> ServiceModel | None:
     if found is None:
         return None
     facts, name = job.definition.facts, job.workload.full_name
-    batch = job.placement.batch or 1
+    batch = most_samples(job.workload, job.placement)
     named = f"{job.workload.system_name}-{name}"
     return service_model.of_prediction(named, found, job.placement.system_devices, batch, facts, name)
 
@@ -63,4 +64,4 @@ def table(job: Job, model: ServiceModel | None, factor: float = 1.0) -> dict[str
     lengths = list(job.definition.facts.length_spread or (1,))
     if model is None:
         return simulation.read_or_derived(job.workload, job.placement, lengths)
-    return model.table(job.placement.batch or 1, lengths, factor)
+    return model.table(most_samples(job.workload, job.placement), lengths, factor)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, fields
@@ -128,8 +129,21 @@ def without_probes(workload: Workload, placement: Placement) -> dict[str, Any]:
 
 
 def synthetic(count: int, lengths: Sequence[int]) -> dict[str, Any]:
-    """The `dataset` part of run.json: `count` samples that cycle through these lengths."""
-    return {"kind": "synthetic", "count": count, "usual_count": count, "lengths": list(lengths), "outputs": ["answer"]}
+    """The `dataset` part of run.json: `count` samples that cycle through these quantiles of a data set's lengths."""
+    chosen = list(lengths) if count >= len(lengths) else fewer(lengths, count)
+    return {"kind": "synthetic", "count": count, "usual_count": count, "lengths": chosen, "outputs": ["answer"]}
+
+
+def fewer(quantiles: Sequence[int], count: int) -> list[int]:
+    """`count` lengths with the same mean as these quantiles: each is that of a part of them, to a whole number."""
+    share = len(quantiles) / count
+    sums = [0.0, *itertools.accumulate(map(float, quantiles))]
+
+    def until(place: float) -> int:
+        whole = min(int(place), len(quantiles) - 1)
+        return round((sums[whole] + (place - whole) * quantiles[whole]) / share)
+
+    return [max(1, until((i + 1) * share) - until(i * share)) for i in range(count)]
 
 
 def read_table(file: Path) -> dict[str, Any]:

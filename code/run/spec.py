@@ -32,6 +32,11 @@ READS = Consumer("the harness", ("precision",))
 RULES_MIN_DURATION_MS = 600_000
 
 
+def most_samples(workload: Workload, placement: Placement) -> int:
+    """Most samples in a batch. A volume is one by itself: the batches of its engine are windows."""
+    return 1 if definition_of(workload.benchmark).facts.family == "volume" else placement.batch or 1
+
+
 def run_spec(
     workload: Workload,
     mode: str,
@@ -75,7 +80,7 @@ def run_spec(
         ),
         batch=BatchSettings(
             # If sliding windows fill the engine's batches, each sample forms its own batch.
-            max_samples=1 if definition_of(workload.benchmark).facts.family == "volume" else placement.batch or 1,
+            max_samples=most_samples(workload, placement),
             timeout_us=spec_fields.timeout_us(values),
             padding=spec_fields.padding(values),
         ),

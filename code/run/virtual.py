@@ -22,6 +22,7 @@ from code.rules.metrics import METRICS
 from code.run import loadgen_run, simulation
 from code.run.job import Job
 from code.run.server_rate import highest_valid
+from code.run.spec import most_samples
 
 FOLDER = "simulations"
 FILE = "simulation.json"
@@ -189,7 +190,7 @@ def highest(job: Job, table: Mapping[str, Any], most_queries: float = SHORT) -> 
 def capacity(table: Mapping[str, Any], job: Job) -> float:
     """Samples/s of all devices of a job in full batches of the mean length, by a table of service times."""
     lengths = job.definition.facts.length_spread or (1,)
-    batch = min(max(job.placement.batch or 1, 1), table["batches"][-1])
+    batch = min(most_samples(job.workload, job.placement), table["batches"][-1])
     at_mean = [float(np.interp(sum(lengths) / len(lengths), table["lengths"], row)) for row in table["microseconds"]]
     rate = 1e6 * batch / max(float(np.interp(batch, table["batches"], at_mean)), 1e-9)
     rate *= table.get("at_once", 1)

@@ -119,3 +119,16 @@ def test_a_field_that_cannot_be_varied_is_refused_before_anything_is_simulated(f
     done = simulate(project, "--benchmarks=bert", "--scenarios=server", "--system=L4x1", f"--sweep={field}")
     assert "Error 2" in done.stderr and words in done.stderr
     assert "a prediction" not in done.stdout
+
+
+def test_a_benchmark_of_few_samples_reaches_the_predicted_rate(project: Path) -> None:
+    (found,) = as_json(project, "--benchmarks=3d-unet", "--scenarios=offline", "--system=ND_H100_v5")
+    predicted = float(found["source"].split()[1])
+    assert found["result"] == pytest.approx(predicted, rel=0.01)
+
+
+def test_a_text_generators_server_rate_comes_with_a_warning(project: Path) -> None:
+    (found,) = as_json(project, "--benchmarks=gptj", "--scenarios=server", "--system=L4x1")
+    assert "continuous batching" in found["warning"]
+    (offline,) = as_json(project, "--benchmarks=gptj", "--scenarios=offline", "--system=L4x1")
+    assert "warning" not in offline

@@ -43,6 +43,16 @@ def rate(found: dict[str, Any]) -> float:
     return float(found["batches"][-1] * 1e6 / (least + (most - least) * (mean - short) / (long - short)))
 
 
+@pytest.mark.parametrize("count", [1, 2, 42, 43, 64, 65, 130])
+def test_a_small_data_set_has_the_mean_length_of_all_quantiles(count: int) -> None:
+    """3D-UNet has 43 samples and 65 quantiles: the first 43 of these would be the shortest."""
+    quantiles = sorted(max(1, round(40 * (i / 64) ** 3)) for i in range(65))
+    found = simulation.synthetic(count, quantiles)["lengths"]
+    assert len(found) == min(count, 65)
+    assert sum(found) / len(found) == pytest.approx(sum(quantiles) / len(quantiles), abs=1 / len(found))
+    assert min(found) >= 1 and max(found) <= 41
+
+
 def test_all_devices_together_reach_the_configs_rate() -> None:
     assert rate(table("offline")) * 8 == pytest.approx(planned("offline")["offline_expected_qps"], rel=1e-3)
 
