@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from code.common.constants import Memory
 from code.machine.accelerator import AcceleratorConfiguration
 from code.machine.base import Hardware, Matchable
 from code.machine.cpu import CPUConfiguration
@@ -106,6 +107,19 @@ class SystemConfiguration(Hardware):
     def set_id(self, system_id: str) -> None:
         """Give the machine a system ID."""
         object.__setattr__(self, "system_id", system_id)
+
+    def words(self) -> str:
+        """'2 x Intel(R) Xeon(R) Platinum 8480C with 56 cores, 2,164 GB of memory, 8 x H100 SXM'; parts that are not known are left out."""
+        parts = [
+            f"{count} x {getattr(cpu, 'name', cpu)} with {getattr(cpu, 'core_count', '?')} cores"
+            for cpu, count in getattr(self.host_cpu_conf, "layout", {}).items()
+        ]
+        memory = getattr(self.host_mem_conf, "host_memory_capacity", None)
+        if isinstance(memory, Memory):
+            parts.append(f"{memory.quantity:,.{0 if memory.quantity >= 100 else 1}f} {memory.byte_suffix.name} of memory")
+        accelerators = getattr(self.accelerator_conf, "layout", {})
+        parts += [f"{count} x {getattr(one, 'name', one)}" for one, count in accelerators.items()] or ["no accelerator"]
+        return ", ".join(parts)
 
     def get_compute_sm(self) -> Any:
         """The first accelerator's compute capability times ten; None without an accelerator."""

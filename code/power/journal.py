@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -20,12 +21,13 @@ from code.common import console, jsonfile
 from code.common.errors import HarnessError, MissingError, RunError, UsageError
 from code.common.files import shared_folder, write_json
 from code.common.typed import listing, real, record, whole, words
-from code.power.knob import KNOBS, Knob
+from code.power.knob import Knob
+from code.power.knobs import KNOBS
 
 FOLDER_VARIABLE = "HARNESS_POWER_DIR"
 FOLDER = "/tmp/mlperf-inference-power"  # nosec B108  # another account's files are not trusted
-TOLERANCE = 0.01
-"""A limit counts as set where it reads back within this share: drivers and processors round."""
+SETTLE_S = 2.0
+"""In which a limit takes effect: clocks step down."""
 
 JOURNAL = record(
     {
@@ -107,8 +109,10 @@ def _checked(change: Change) -> Change:
 def _set(change: Change) -> None:
     knob = KNOBS[change.knob]()
     knob.write(change.item, change.wanted)
-    found = knob.read(change.item)
-    if not _near(found, change.wanted):
+    end = time.monotonic() + SETTLE_S
+    while not knob.holds(found := knob.seen(change.item), change.wanted) and time.monotonic() < end:
+        time.sleep(0.05)
+    if not knob.holds(found, change.wanted):
         raise RunError(
             f"{knob.what} {change.item} is {found:,.0f} {knob.unit}",
             f"it was set to {change.wanted:,.0f} {knob.unit}",
@@ -121,8 +125,7 @@ def _put_back(change: Change, lines: list[str] | None = None) -> bool:
     knob: Knob = KNOBS[change.knob]()
     name = f"{knob.what} {change.item}"
     try:
-        found = knob.read(change.item)
-        if not _near(found, change.wanted):
+        if not knob.holds(knob.seen(change.item), change.wanted):
             return True  # somebody else has set it since, or it was never changed
         knob.write(change.item, change.before)
     except HarnessError as error:
@@ -130,9 +133,8 @@ def _put_back(change: Change, lines: list[str] | None = None) -> bool:
         console.warn(text) if lines is None else lines.append(text)
         return False
     if lines is not None:
-        lines.append(
-            f"{name} is {change.before:,.0f} {knob.unit} again: a run that was killed had left it at {change.wanted:,.0f}"
-        )
+        now = f"{change.before:,.0f} {knob.unit}" if change.before else "the driver's choice"
+        lines.append(f"{name} is {now} again: a run that was killed had left it at {change.wanted:,.0f} {knob.unit}")
     return True
 
 
@@ -168,7 +170,3 @@ def _folder() -> Path:
             error.strerror or str(error),
             f"set {FOLDER_VARIABLE} to a folder of yours",
         ) from error
-
-
-def _near(found: float, wanted: float) -> bool:
-    return abs(found - wanted) <= TOLERANCE * max(wanted, 1.0)

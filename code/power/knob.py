@@ -1,20 +1,19 @@
-"""Knobs: what of a machine can be limited, how it is read and set.
+"""A knob: something of a machine that can be limited, how it is read and set; and the clock of processors.
 
-NVML API reference: https://docs.nvidia.com/deploy/nvml-api/ (device commands). Kernel documentation: admin-guide/pm/cpufreq. Setting either
-needs root. Unexecuted on a GPU: tested with a stand-in for NVML, and each symbol against the package nvidia-ml-py.
+Kernel documentation: admin-guide/pm/cpufreq. Setting it needs root.
 """
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 from code.common.errors import MissingError
 
 CPUFREQ = "/sys/devices/system/cpu/cpu{item}/cpufreq/"
+TOLERANCE = 0.01
+"""A limit counts as set where it reads back within this share."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +35,13 @@ class Knob(Protocol):
     what: str
 
     def read(self, item: str) -> float:
-        """The present limit."""
+        """The present limit, which `write` takes to put it back; 0 where the driver chooses."""
+
+    def seen(self, item: str) -> float:
+        """What the machine reports now, to verify a limit."""
+
+    def holds(self, seen: float, wanted: float) -> bool:
+        """Whether what was seen agrees with a limit."""
 
     def limits(self, item: str) -> Limits:
         """What it may be set to."""
@@ -46,32 +51,6 @@ class Knob(Protocol):
 
     def command(self, item: str, value: float) -> str:
         """The shell command that sets it by hand."""
-
-
-class GpuPower:
-    """The power limit of a GPU, in W; items are UUIDs."""
-
-    unit, what = "W", "the power limit of"
-
-    def read(self, item: str) -> float:
-        """The present limit."""
-        with _nvml(item) as (nvml, handle):
-            return float(nvml.nvmlDeviceGetPowerManagementLimit(handle)) / 1000
-
-    def limits(self, item: str) -> Limits:
-        """What the board allows."""
-        with _nvml(item) as (nvml, handle):
-            least, most = nvml.nvmlDeviceGetPowerManagementLimitConstraints(handle)
-            return Limits(least / 1000, most / 1000)
-
-    def write(self, item: str, value: float) -> None:
-        """Set it until the driver unloads."""
-        with _nvml(item) as (nvml, handle):
-            nvml.nvmlDeviceSetPowerManagementLimit(handle, round(value * 1000))
-
-    def command(self, item: str, value: float) -> str:
-        """nvidia-smi's."""
-        return f"sudo nvidia-smi -i {item} -pl {value:.0f}"
 
 
 class CpuClock:
@@ -86,6 +65,14 @@ class CpuClock:
         """The present limit."""
         return self._number(item, "scaling_max_freq")
 
+    def seen(self, item: str) -> float:
+        """The limit itself."""
+        return self.read(item)
+
+    def holds(self, seen: float, wanted: float) -> bool:
+        """Whether it is what was set."""
+        return near(seen, wanted)
+
     def limits(self, item: str) -> Limits:
         """What the processor allows."""
         return Limits(self._number(item, "cpuinfo_min_freq"), self._number(item, "cpuinfo_max_freq"))
@@ -96,7 +83,7 @@ class CpuClock:
         try:
             path.write_text(f"{value:.0f}\n", encoding="ascii")
         except OSError as error:
-            raise _refused(f"{self.what} {item} cannot be set", f"{path}: {error.strerror}") from error
+            raise refused(f"{self.what} {item} cannot be set", f"{path}: {error.strerror}") from error
 
     def command(self, item: str, value: float) -> str:
         """By sysfs."""
@@ -118,31 +105,11 @@ class CpuClock:
             ) from error
 
 
-KNOBS: Mapping[str, Callable[[], Knob]] = {"gpu_power": GpuPower, "cpu_clock": CpuClock}
-"""Name in journals → its knob."""
+def near(found: float, wanted: float) -> bool:
+    """Whether a limit reads back as it was set: drivers and processors round."""
+    return abs(found - wanted) <= TOLERANCE * max(wanted, 1.0)
 
 
-@contextlib.contextmanager
-def _nvml(uuid: str) -> Iterator[tuple[Any, Any]]:
-    """(pynvml, handle of a GPU). MissingError for whatever NVML refuses."""
-    try:
-        import pynvml
-    except ImportError as error:
-        raise MissingError(f"the power limit of {uuid} cannot be set", str(error), "run `make venv`") from error
-    try:
-        pynvml.nvmlInit()
-    except pynvml.NVMLError as error:
-        raise MissingError(
-            f"the power limit of {uuid} cannot be set", str(error), "check the driver with `make doctor`"
-        ) from error
-    try:
-        yield pynvml, pynvml.nvmlDeviceGetHandleByUUID(uuid)
-    except pynvml.NVMLError as error:
-        raise _refused(f"the power limit of {uuid} cannot be used", str(error)) from error
-    finally:
-        with contextlib.suppress(pynvml.NVMLError):
-            pynvml.nvmlShutdown()
-
-
-def _refused(what: str, why: str) -> MissingError:
+def refused(what: str, why: str) -> MissingError:
+    """The error where the machine does not let this process set something."""
     return MissingError(what, why, "run it as root, or leave the option out and set the limit beforehand")

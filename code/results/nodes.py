@@ -54,7 +54,7 @@ def read(folder: Path, devices: Sequence[DeviceShare], log: LoadGenLog | None = 
             file = telemetry_file(str(node["name"]))
             seen = telemetry.read(folder, log, file)
             if seen is not None:
-                node["telemetry"] = telemetry.summary(seen, node["samples"] or None, file)
+                node["telemetry"] = telemetry.summary(seen, node["samples"] or None, file=file)
     hosts = {str(node["host"]) for node in found["nodes"]}
     lost = {"lost": found["lost"]} if found.get("lost") else {}
     return {"number_of_nodes": len(hosts), "address": found["address"], "ray": found.get("ray"), "nodes": listed, **lost}

@@ -160,8 +160,12 @@ def _spans(marked: NDArray[np.bool_]) -> list[tuple[int, int]]:
     return [(first, last) for first, last in found if last - first >= shortest]
 
 
-def described(found: Telemetry, samples: int | None) -> tuple[dict[str, Any], list[Event]]:
-    """metadata.json's `telemetry` with what disturbed the run, and the same as events."""
+def described(found: Telemetry, samples: int | None, tokens_per_s: float | None = None) -> tuple[dict[str, Any], list[Event]]:
+    """metadata.json's `telemetry` with what disturbed the run, and the same as events; arguments as of `telemetry.summary`."""
     disturbed = events(found)
     verdict = "; ".join(event.line() for event in disturbed) or QUIET
-    return {**summary(found, samples), "noise": [event.as_json() for event in disturbed], "verdict": verdict}, disturbed
+    return {
+        **summary(found, samples, tokens_per_s),
+        "noise": [event.as_json() for event in disturbed],
+        "verdict": verdict,
+    }, disturbed

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from code.common import npyfile
+from code.machine.nvml import POWER_CAP, SLOWDOWNS
 from code.results.loadgen_log import LoadGenLog
 from code.telemetry.source import FILE
 
@@ -104,13 +105,15 @@ def window(log: LoadGenLog) -> tuple[float, float] | None:
     return begins[0] + shift, max(begins[0], ends[-1]) + shift
 
 
-def summary(found: Telemetry, samples: int | None, file: str = FILE) -> dict[str, Any]:
-    """The content of metadata.json's `telemetry`: energy and power with their method, throttling, clocks.
+def summary(found: Telemetry, samples: int | None, tokens_per_s: float | None = None, file: str = FILE) -> dict[str, Any]:
+    """The content of metadata.json's `telemetry`: energy and power with their method, other work, throttling, clocks.
 
     Args:
         samples: completed during the test; None where unknown.
+        tokens_per_s: what a text generator wrote; None for other benchmarks.
     """
     content: dict[str, Any] = {"file": file, "seconds": round(found.seconds, 3), "readings": len(found.during("processors", "t"))}
+    content.update(_shares(found))
     content.update(_peaks(found))
     content["energy"] = [{"of": of, **entry} for of, entry in _energies(found)]
     joules = sum(entry["joules"] for entry in content["energy"])
@@ -118,8 +121,23 @@ def summary(found: Telemetry, samples: int | None, file: str = FILE) -> dict[str
         content["energy_j"] = round(joules, 3)
         if samples:
             content["energy_per_sample_j"] = float(f"{joules / samples:.6g}")
+        if tokens_per_s:
+            content["energy_per_token_j"] = float(f"{joules / found.seconds / tokens_per_s:.6g}")
     content["gpus"] = [_gpu(found, name) for name in found.gpus()]
     return {key: value for key, value in content.items() if value != []}
+
+
+def _shares(found: Telemetry) -> Iterator[tuple[str, float]]:
+    """Shares of all watched processors' time that other work and the hypervisor took."""
+    cpus = found.cpus()
+    whole = found.seconds * len(cpus)
+    gains = {what: [found.gained("processors", f"cpu{cpu}_{what}_s_total") for cpu in cpus] for what in ("busy", "stolen")}
+    busy, stolen = (None if not cpus or None in of else sum(filter(None, of)) for of in gains.values())
+    own = found.gained("own", "cpu_s_total")
+    if busy is not None and own is not None:
+        yield "other_work_share", round(min(1.0, max(0.0, busy - own) / whole), 4)
+    if stolen is not None:
+        yield "stolen_share", round(min(1.0, stolen / whole), 4)
 
 
 def _peaks(found: Telemetry) -> dict[str, Any]:
@@ -170,6 +188,10 @@ def _gpu(found: Telemetry, name: str) -> dict[str, Any]:
         values = found.during(name, column)
         if len(values):
             content[key] = _extent(values)
+    reasons = found.during(name, "throttle_reasons").astype(np.int64)
+    if len(reasons):
+        for key, bits in (("power_capped_share", POWER_CAP), ("slowed_share", SLOWDOWNS)):
+            content[key] = round(float(((reasons & sum(bits)) != 0).mean()), 4)
     memory = found.during(name, "memory_used_bytes")
     if len(memory):
         content["memory_bytes_peak"] = int(memory.max())

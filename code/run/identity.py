@@ -29,6 +29,7 @@ def run_identity(
     mixed = "_HeteroMultiUse" if beside else ""
     system = f"{workload.system_id}{_nodes(workload)}_{runtime.label}{server}{mixed}{suffix}"
     extras: dict[str, Any] = {"precision": READS.of(workload)["precision"], "system_id": workload.system_id}
+    extras["detected_summary"] = workload.detected.config.words()
     extras |= runtime.recorded(workload.plain())
     if not runtime.computes:
         extras["division_note"] = "not for submission: the engine is simulated"

@@ -15,18 +15,20 @@ from code.power.journal import Change
 if TYPE_CHECKING:
     from code.run.observers import Test
 
-GPUS = Consumer("power limit", ("power_limit",), devices=("GPU",))
+OF_GPUS = {"power_limit": "gpu_power", "gpu_clock": "gpu_clock", "gpu_memory_clock": "gpu_memory_clock", "fan_speed": "gpu_fan"}
+"""Field → the knob that it turns on each GPU."""
+GPUS = Consumer("power limit", tuple(OF_GPUS), devices=("GPU",))
 PROCESSORS = Consumer("processor clock", ("cpu_freq",))
 
 
 @contextmanager
 def observer(test: Test) -> Iterator[None]:
-    """Set `power_limit` (W, each GPU) and `cpu_freq` (kHz, each processor that the run may use) for the test."""
+    """Set the limits of each GPU, and `cpu_freq` (kHz) of each processor that the run may use, for the test."""
     for line in journal.recover():
         console.warn(line)
     changes = wanted(test)
     if changes and not test.computes:
-        console.say("power_limit and cpu_freq are left alone: a simulated engine uses no device")
+        console.say("limits of power, clocks and fans are left alone: a simulated engine uses no device")
         changes = []
     with journal.limited(changes):
         yield
@@ -34,10 +36,10 @@ def observer(test: Test) -> Iterator[None]:
 
 def wanted(test: Test) -> list[Change]:
     """The limits that the config asks for."""
-    watts, kilohertz = GPUS.of(test.workload)["power_limit"], PROCESSORS.of(test.workload)["cpu_freq"]
-    gpus = [device.name for device in test.placement.devices] if test.placement.on_gpus and watts else []
+    of_gpus, kilohertz = GPUS.of(test.workload), PROCESSORS.of(test.workload)["cpu_freq"]
+    gpus = [device.name for device in test.placement.devices] if test.placement.on_gpus else []
     cpus = sorted(os.sched_getaffinity(0)) if kilohertz else []
     return [
-        *(Change("gpu_power", name, float(watts)) for name in gpus),
+        *(Change(knob, name, float(of_gpus[field])) for field, knob in OF_GPUS.items() if of_gpus[field] for name in gpus),
         *(Change("cpu_clock", str(cpu), float(kilohertz)) for cpu in cpus),
     ]

@@ -25,6 +25,13 @@ SHOWN = 3
 PROBE_S, PROBE_SHARE, LEAST_PROBE_S = 2.0, 0.02, 0.2
 """The processors are probed before a run for 2 s, but for no more than this share of its duration; not at all if that is too short."""
 RULES_MS = 600_000
+TOKENS = (
+    "result_completed_tokens_per_second",
+    "result_tokens_per_second",
+    "result_inferred_completed_tokens_per_second",
+    "result_inferred_tokens_per_second",
+)
+"""LoadGen's rates of generated tokens: counted, or inferred from samples."""
 FIXES = {
     "other work": "run it again on an idle machine",
     "stolen": "run it on a machine of its own",
@@ -73,7 +80,8 @@ def described(folder: Path, log: LoadGenLog, samples: int | None) -> tuple[dict[
     found = telemetry.read(folder, log)
     if found is None:
         return None, []
-    content, disturbed = noise.described(found, samples)
+    tokens = next((rate for key in TOKENS if (rate := log.number(key)) is not None), None)
+    content, disturbed = noise.described(found, samples, tokens)
     notes = [Reason(event.line(), "", FIXES.get(event.kind, "")) for event in disturbed[:SHOWN]]
     if len(disturbed) > SHOWN:
         notes.append(Reason(f"{len(disturbed) - SHOWN} more disturbances, in metadata.json under telemetry"))

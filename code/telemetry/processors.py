@@ -8,9 +8,8 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 
-import psutil
-
-from code.machine import cgroup, load
+from code.machine import cgroup
+from code.telemetry.kernel import Counters
 from code.telemetry.source import SLOW_S, UNKNOWN, Source, Watched
 
 POWERCAP = "/sys/class/powercap"
@@ -22,8 +21,8 @@ THROTTLED = {"throttled_usec": MICRO, "throttled_time": 1e-9}
 def usage(watched: Watched) -> list[Source]:
     """Busy and stolen time of each processor since the machine started."""
     columns = tuple(f"cpu{cpu}_{what}_s_total" for cpu in watched.cpus for what in ("busy", "stolen"))
-
-    return [Source("processors", columns, lambda: [value for pair in load.times(watched.cpus) for value in pair])]
+    counters = Counters(watched.root)
+    return [Source("processors", columns, lambda: counters.times(watched.cpus), close=counters.close)]
 
 
 def clocks(watched: Watched) -> list[Source]:
@@ -38,13 +37,14 @@ def clocks(watched: Watched) -> list[Source]:
 
 def system(watched: Watched) -> list[Source]:
     """Load, context switches, memory in use, and what the control group held back."""
+    counters = Counters(watched.root)
     stats = [path for path in cgroup.cpu_stats(watched) if "throttled" in (watched.text(path) or "")]
 
     def read() -> Sequence[float]:
-        switches = float(psutil.cpu_stats().ctx_switches)
-        return [os.getloadavg()[0], switches, float(psutil.virtual_memory().used), _throttled(watched, stats)]
+        return [os.getloadavg()[0], counters.switches(), counters.memory(), _throttled(watched, stats)]
 
-    return [Source("system", ("load", "context_switches_total", "memory_used_bytes", "throttled_s_total"), read, SLOW_S)]
+    columns = ("load", "context_switches_total", "memory_used_bytes", "throttled_s_total")
+    return [Source("system", columns, read, SLOW_S, counters.close)]
 
 
 def numa(watched: Watched) -> list[Source]:

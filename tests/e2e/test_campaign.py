@@ -14,6 +14,8 @@ from pathlib import Path
 import psutil
 import pytest
 
+from tests.owned import owned
+
 pytestmark = [pytest.mark.e2e, pytest.mark.full, pytest.mark.timeout(1500)]
 RUNS, KILLS = 12, 5
 FILE = """
@@ -29,9 +31,7 @@ scenarios = ["offline", "singlestream"]
 def start(project: Path, file: Path, state: Path, logs: Path) -> subprocess.Popen[str]:
     command = ["make", "campaign", f"FILE={file}", f"RUN_ARGS=--campaign_dir={state}"]
     environment = {**os.environ, "LOG_DIR": str(logs)}
-    return subprocess.Popen(
-        command, cwd=project, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
-    )
+    return owned(command, cwd=project, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
 
 def campaign_of(make: subprocess.Popen[str]) -> psutil.Process | None:

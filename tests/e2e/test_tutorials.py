@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.owned import owned
 from tests.unit.pages import ROOT, Block, Page
 
 pytestmark = [pytest.mark.full, pytest.mark.long, pytest.mark.timeout(7200)]
@@ -57,17 +58,12 @@ class Reader:
     def type(self, block: Block) -> str:
         """Run a block; what it prints. AssertionError where a command of it fails."""
         script = f'. "{self.state}"\nset -e\n{block.text}\n{{ export -p; printf "cd %q\\n" "$PWD"; }} > "{self.state}"\n'
-        with subprocess.Popen(
-            ["bash", "-c", script],
-            env=self.environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            start_new_session=True,
+        with owned(
+            ["bash", "-c", script], env=self.environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         ) as shell:
             try:
                 output, _ = shell.communicate(timeout=OF_ONE_BLOCK_S)
-            except subprocess.TimeoutExpired:
+            except BaseException:
                 os.killpg(shell.pid, signal.SIGTERM)
                 raise
         assert shell.returncode == 0, f"line {block.line}: {block.text}\n{output[-4000:]}"

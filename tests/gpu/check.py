@@ -28,6 +28,7 @@ from typing import Any
 
 from code.common.files import write_json
 from tests.gpu.bench import Bench, NeedsError
+from tests.owned import owned
 
 ROOT = Path(__file__).resolve().parents[2]
 FORMAT = "gpu-check/1"
@@ -111,7 +112,7 @@ def step_process(name: str, bench: Bench, limit_s: float) -> Any:
     begin = time.monotonic()
     command = [sys.executable, "-m", "tests.gpu.check", "--run", name, "--work", str(bench.work), "--out", str(file)]
     with log.open("w", encoding="utf-8") as out:
-        process = subprocess.Popen(command, cwd=ROOT, stdout=out, stderr=subprocess.STDOUT, start_new_session=True)
+        process = owned(command, cwd=ROOT, stdout=out, stderr=subprocess.STDOUT)
         known: Mapping[str, Any] = {}
         while process.poll() is None:
             if time.monotonic() - begin > limit_s:

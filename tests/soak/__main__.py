@@ -25,6 +25,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tests.download_server import Handler, Server, whole
+from tests.owned import owned
 from tests.soak import state
 from tests.soak.phases import PHASES, ROOT, Phase, Place, prepare
 
@@ -55,14 +56,13 @@ class Soak:
         words = phase.words(self.place)
         self.log.write(f"\n== {phase.name}: {words}\n".encode())
         self.log.flush()
-        child = subprocess.Popen(
+        child = owned(
             words,
             cwd=self.place.project,
             env=environment,
             stdin=subprocess.DEVNULL,
             stdout=self.log,
             stderr=self.log,
-            start_new_session=True,
         )
         return child, mark
 
@@ -185,7 +185,7 @@ def stress(wanted: bool) -> Iterator[None]:
         yield
         return
     words = f"stress-ng --cpu {os.cpu_count() or 1} --vm 1 --vm-bytes 256M --hdd 1 --hdd-bytes 64M --quiet".split()
-    with tempfile.TemporaryDirectory() as folder, subprocess.Popen(words, cwd=folder, start_new_session=True) as child:
+    with tempfile.TemporaryDirectory() as folder, owned(words, cwd=folder) as child:
         try:
             yield
         finally:

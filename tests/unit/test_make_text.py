@@ -201,9 +201,7 @@ def test_full_logs_are_packed(stand: Stand) -> None:
     assert sorted(path.name for path in (stand.root / "build").iterdir()) == ["full_results", "full_results.tar.gz"]
 
 
-@pytest.mark.parametrize(
-    ("target", "nearest"), [("download_dataset", "make help TARGET=download_data"), ("a'b;c $x", "make help")]
-)
+@pytest.mark.parametrize(("target", "nearest"), [("download_datas", "make help TARGET=download_data"), ("a'b;c $x", "make help")])
 def test_a_target_that_does_not_exist_names_the_nearest(stand: Stand, target: str, nearest: str) -> None:
     done = stand.make(target)
     lines = done.stderr.splitlines()

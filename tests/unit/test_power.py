@@ -41,6 +41,12 @@ class Machine:
     def watts(self) -> list[float]:
         return [one["limit_mw"] / 1000 for one in json.loads(self.path.read_text()).values()]
 
+    def of(self, gpu: str) -> dict[str, int]:
+        """What is set of a GPU besides power; 0 is what the driver chooses."""
+        names = ("sm_lock", "memory_lock", "fan0", "fan1")
+        content = json.loads(self.path.read_text())[gpu]
+        return {name: content[name] for name in names if content.get(name)}
+
     def change(self, gpu: str, **values: Any) -> None:
         content = json.loads(self.path.read_text())
         content[gpu].update(values)
@@ -108,17 +114,68 @@ def test_an_unknown_gpu_is_an_error(machine: Machine) -> None:
         pass
 
 
+def test_clocks_are_locked_for_the_block_and_free_afterwards(machine: Machine) -> None:
+    with limited([Change("gpu_clock", "GPU-1", 1200), Change("gpu_memory_clock", "GPU-1", 1593)]):
+        assert machine.of("GPU-1") == {"sm_lock": 1200, "memory_lock": 1593} and machine.of("GPU-2") == {}
+    assert machine.of("GPU-1") == {} and journals() == []
+
+
+@pytest.mark.parametrize(
+    ("knob", "value", "range_"), [("gpu_clock", 2500, "345 to 1,980 MHz"), ("gpu_memory_clock", 1000, "1,593 to 2,619 MHz")]
+)
+def test_a_clock_that_the_gpu_does_not_have_is_refused(machine: Machine, knob: str, value: int, range_: str) -> None:
+    with pytest.raises(UsageError, match="MHz") as caught, limited([Change(knob, "GPU-1", value)]):
+        pass
+    assert caught.value.why == f"it takes {range_}" and machine.of("GPU-1") == {}
+
+
+def test_a_gpu_that_runs_faster_than_its_lock_is_an_error(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(journal, "SETTLE_S", 0.1)
+    monkeypatch.setattr(sys.modules["pynvml"], "nvmlDeviceGetClockInfo", lambda *_: 1980)
+    with (
+        pytest.raises(RunError, match="the clock of GPU-1 is 1,980 MHz") as caught,
+        limited([Change("gpu_clock", "GPU-1", 1200)]),
+    ):
+        pass
+    assert "nvidia-smi -i GPU-1 -lgc 0,1200" in caught.value.next_step
+
+
+@pytest.mark.parametrize("before", [0, 60])
+def test_fans_turn_at_the_speed_that_was_set_and_then_as_before(machine: Machine, before: int) -> None:
+    machine.change("GPU-1", fans=2, fan0=before, fan1=before)
+    with limited([Change("gpu_fan", "GPU-1", 80)]):
+        assert machine.of("GPU-1") == {"fan0": 80, "fan1": 80}
+    assert machine.of("GPU-1") == ({"fan0": 60, "fan1": 60} if before else {})
+
+
+def test_a_gpu_without_fans_is_refused(machine: Machine) -> None:
+    with (
+        pytest.raises(MissingError, match="the fan speed of GPU-1 cannot be set") as caught,
+        limited([Change("gpu_fan", "GPU-1", 80)]),
+    ):
+        pass
+    assert caught.value.why == "it has no fan" and journals() == []
+
+
+def test_without_the_right_no_clock_is_locked(machine: Machine) -> None:
+    machine.change("GPU-1", locked=True)
+    with pytest.raises(MissingError, match="the clock of GPU-1") as caught, limited([Change("gpu_clock", "GPU-1", 1200)]):
+        pass
+    assert "root" in caught.value.next_step
+
+
 KILLED = """
 import os, signal, sys
 sys.path[:0] = [{stand_in!r}, {project!r}]
 from code.power.journal import Change, limited
-with limited([Change("gpu_power", gpu, 300) for gpu in ("GPU-1", "GPU-2")]):
+changes = [Change({knob!r}, gpu, {value}) for gpu in ("GPU-1", "GPU-2")]
+with limited(changes):
     os.kill(os.getpid(), signal.SIGKILL)
 """
 
 
-def killed() -> None:
-    program = KILLED.format(stand_in=str(STAND_IN), project=str(PROJECT))
+def killed(knob: str = "gpu_power", value: float = 300) -> None:
+    program = KILLED.format(stand_in=str(STAND_IN), project=str(PROJECT), knob=knob, value=value)
     done = subprocess.run([sys.executable, "-c", program], check=False, capture_output=True, text=True)
     assert done.returncode == -signal.SIGKILL, done.stderr
 
@@ -129,6 +186,21 @@ def test_the_next_command_puts_back_what_a_killed_run_left(machine: Machine, cap
     main.main(["--action=doctor"])
     assert machine.watts() == [700, 700] and journals() == []
     assert "the power limit of GPU-1 is 700 W again" in " ".join(capsys.readouterr().err.split())
+
+
+@pytest.mark.parametrize(
+    ("knob", "value", "names"), [("gpu_clock", 1200, {"sm_lock": 1200}), ("gpu_fan", 80, {"fan0": 80, "fan1": 80})]
+)
+def test_clocks_and_fans_that_a_killed_run_left_are_free_again(
+    machine: Machine, knob: str, value: float, names: dict[str, int]
+) -> None:
+    for gpu in GPUS:
+        machine.change(gpu, fans=2)
+    killed(knob, value)
+    assert machine.of("GPU-1") == machine.of("GPU-2") == names
+    lines = recover()
+    assert len(lines) == 2 and all("is the driver's choice again" in line for line in lines)
+    assert machine.of("GPU-1") == machine.of("GPU-2") == {} and journals() == []
 
 
 def test_a_limit_that_somebody_else_has_set_since_is_left_alone(machine: Machine) -> None:
@@ -185,9 +257,18 @@ def test_a_config_asks_for_the_limits_of_its_own_devices(tmp_path: Path) -> None
     assert [(change.knob, change.wanted) for change in changes] == [("gpu_power", 300.0)] * 2
 
 
+def test_each_field_of_gpus_turns_its_knob(tmp_path: Path) -> None:
+    words = ["--action=run", "--benchmarks=bert", "--scenarios=offline", "--system=A100_SXM4_40GBx8", "--devices=0"]
+    fields = ["--power_limit=300", "--gpu_clock=1200", "--gpu_memory_clock=1200", "--fan_speed=70"]
+    workload = build(parse([*words, *fields, "--backend=simulated"], {}))[0][0]
+    changes = power.wanted(Test(workload, "PerformanceOnly", tmp_path, Job(workload, Notices()).placement))
+    found = [(change.knob, change.wanted) for change in changes]
+    assert found == [("gpu_power", 300.0), ("gpu_clock", 1200.0), ("gpu_memory_clock", 1200.0), ("gpu_fan", 70.0)]
+
+
 def test_the_stand_in_has_the_names_of_the_package() -> None:
     import pynvml
 
     text = (STAND_IN / "pynvml.py").read_text()
     names = [line.split()[1].split("(")[0] for line in text.splitlines() if line.startswith("def nvml")]
-    assert len(names) == 6 and all(hasattr(pynvml, name) for name in names)
+    assert len(names) == 19 and all(hasattr(pynvml, name) for name in names)

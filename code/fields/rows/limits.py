@@ -32,3 +32,4 @@ LENGTH: Limits = (1, 2**20)
 SMALL: Limits = (1, 1024)
 """Beams, ranks, attempts."""
 HERTZ: Limits = (0, 10**12)
+MEGAHERTZ: Limits = (1, 100_000)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from code.fields.field import Field
-from code.fields.rows.limits import BATCH, COUNT, HERTZ, MICROSECONDS, THREADS
+from code.fields.rows.limits import BATCH, COUNT, HERTZ, MEGAHERTZ, MICROSECONDS, THREADS
 from code.fields.rows.words import LOG, NODES, OFF, POWER, SERVER, row
 
 ROWS: tuple[Field, ...] = (
@@ -40,6 +40,30 @@ ROWS: tuple[Field, ...] = (
         "Power limit of each GPU during a test; put back afterwards. Needs root.",
         unit="W",
         limits=(0, 100000),
+    ),
+    row(
+        POWER,
+        "gpu_clock",
+        "int",
+        "Highest clock of each GPU's SMs during a test; the lock is lifted afterwards. Needs root.",
+        unit="MHz",
+        limits=MEGAHERTZ,
+    ),
+    row(
+        POWER,
+        "gpu_memory_clock",
+        "int",
+        "Highest clock of each GPU's memory during a test; the lock is lifted afterwards. Needs root.",
+        unit="MHz",
+        limits=MEGAHERTZ,
+    ),
+    row(
+        POWER,
+        "fan_speed",
+        "int",
+        "Speed of each GPU's fans during a test, of those that have some; put back afterwards. Needs root.",
+        unit="%",
+        limits=(1, 100),
     ),
     row(
         POWER,

@@ -33,7 +33,7 @@ def latency_cdf(found: Latencies, bound_ms: float | None, percentile: float | No
     bound = bound_ms * scale if bound_ms else 0.0
     every = shown if found.also is None else np.sort(np.concatenate([shown, found.also[0] * scale]))
     positive = every[every > 0]
-    log = bool(len(positive)) and float(positive[-1] / positive[0]) > LOG_FROM
+    log = bool(len(positive)) and max(float(positive[-1]), bound) / float(positive[0]) > LOG_FROM
     least = float(positive[0]) if log else float(every[0])
     plot = Plot("cdf", (least, max(float(every[-1]), bound)), (0, 102), (f"latency ({unit})", f"{what} (%)"), log)
     (plot.points if found.points else plot.line)(shown, found.share * 100)
@@ -156,8 +156,8 @@ def lines(name: str, tracks: Mapping[str, tuple[Floats, Floats]], label: str) ->
 
 def lanes(spans: list[list[tuple[float, float, float]]]) -> str:
     """Batches over time in s: a row for each lane, a box for each (begin, end, samples)."""
-    end = max(last for row in spans for _, last, _ in row)
-    plot = Plot("lanes", (0.0, end), (0.0, float(len(spans))), ("time (s)", "batches at once"), whole="y")
+    first, end = min(row[0][0] for row in spans), max(last for row in spans for _, last, _ in row)
+    plot = Plot("lanes", (first, end), (0.0, float(len(spans))), ("time (s)", "batches at once"), whole="y")
     for number, row in enumerate(spans):
         for begin, last, samples in row:
             title = f"{samples:,.0f} samples in {(last - begin) * 1000:,.4g} ms"

@@ -54,6 +54,7 @@ def page(columns: Sequence[Column]) -> str:
     body = [
         "<h1>Runs side by side</h1>",
         _named(columns),
+        '<p class="soft">Shaded values differ.</p>',
         _chart(columns),
         _section(columns, "Results", _rows(columns, "results")),
         _section(columns, "Machine and software", _rows(columns, "machine")),
@@ -85,7 +86,7 @@ def _table(columns: Sequence[Column], rows: Mapping[str, Sequence[Any]], title: 
     lines = []
     for name, values in rows.items():
         if any(shown(value) for value in values):
-            lines.append(f'<tr><th scope="row">{escape(name)}</th>{_values(columns, values)}</tr>')
+            lines.append(f'<tr><th scope="row">{escape(name).replace("_", "_<wbr>")}</th>{_values(columns, values)}</tr>')
     width = f"min-width: {11 + 9 * len(columns)}rem"
     table = f'<table class="stack sides" style="{width}"><thead><tr>{heads}</tr></thead><tbody>{"".join(lines)}</tbody></table>'
     return f'<div class="scroll" tabindex="0" role="region" aria-label="{title}">{table}</div>'

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 BATCHES_FILE = "batches.npy"
+TAIL, TAIL_FROM = 0.9999, 10_000
+"""The last percentile of a report, and the queries from which on there is one."""
 INTERVALS_FILE = "intervals.npy"
 LATENCIES_FILE = "latencies.npy"
 TEXTS_FILE = "texts.npy"
@@ -104,6 +106,21 @@ def latencies(folder: Path, log: LoadGenLog) -> Latencies | None:
     ms, counts, source = recorded
     also = None if points is None else (points.ms, points.share)
     return Latencies(ms, np.cumsum(counts) / counts.sum(), source, points=False, also=also)
+
+
+def tail(folder: Path, log: LoadGenLog) -> list[tuple[str, float]]:
+    """('99.99 %', ms), which LoadGen does not report: from its trace, or as the harness counted; [] for fewer than TAIL_FROM queries."""
+    if not log.has_performance or log.scenario == "MultiStream":
+        return []
+    traced = _from_trace(folder / TRACE_FILE)
+    ms, counts = (None, None) if traced is None else (traced, np.ones(len(traced)))
+    if ms is None:
+        recorded = _recorded(folder, log.scenario)
+        ms, counts = (None, None) if recorded is None else recorded[:2]
+    if ms is None or counts is None or counts.sum() < TAIL_FROM:
+        return []
+    place = int(np.searchsorted(np.cumsum(counts), TAIL * counts.sum()))
+    return [(f"{TAIL * 100:.10g} % (harness)" if traced is None else f"{TAIL * 100:.10g} %", float(ms[min(place, len(ms) - 1)]))]
 
 
 def _recorded(folder: Path, scenario: str) -> tuple[Floats, Floats, str] | None:

@@ -14,7 +14,7 @@ import numpy as np
 from code.results.page.measured import Floats
 
 WIDTH, HEIGHT = 420.0, 250.0
-LEFT, RIGHT, TOP, BOTTOM = 54.0, 12.0, 24.0, 40.0
+LEFT, RIGHT, TOP, BOTTOM = 64.0, 12.0, 24.0, 40.0
 TICKS = 6
 COLOURS = 8
 """Colours of tracks in the style sheet: .c0 to .c7."""
@@ -187,7 +187,7 @@ class Plot:
             yield f'<text x="{LEFT - 5:.1f}" y="{at + 3.5:.1f}" text-anchor="end">{label(tick)}</text>'
         yield f'<line class="axis" x1="{LEFT:.1f}" x2="{LEFT:.1f}" y1="{TOP:.1f}" y2="{HEIGHT - BOTTOM:.1f}"/>'
         middle = (TOP + HEIGHT - BOTTOM) / 2
-        yield f'<text transform="rotate(-90 12 {middle:.1f})" x="12" y="{middle:.1f}" text-anchor="middle">{escape(self.labels[1])}</text>'
+        yield f'<text transform="rotate(-90 10 {middle:.1f})" x="10" y="{middle:.1f}" text-anchor="middle">{escape(self.labels[1])}</text>'
 
 
 def thinned(x: Floats, y: Floats) -> tuple[Floats, Floats]:

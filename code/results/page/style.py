@@ -32,6 +32,8 @@ table { border-collapse: collapse; width: 100%; font-size: .9rem; }
 th, td { text-align: left; vertical-align: top; padding: .3rem .6rem .3rem 0; border-bottom: 1px solid var(--line); }
 td { overflow-wrap: anywhere; } th { white-space: nowrap; }
 td:first-child { overflow-wrap: normal; white-space: nowrap; }
+table.names td:first-child { white-space: normal; overflow-wrap: anywhere; min-width: 12rem; }
+table.names td { overflow-wrap: break-word; } table.names td:last-child { white-space: nowrap; }
 td:nth-child(2):not(:last-child) { min-width: 9rem; }
 summary { cursor: pointer; font-weight: 600; margin: .6rem 0; } td.number { text-align: right; white-space: nowrap; }
 code { font: .9em ui-monospace, monospace; overflow-wrap: anywhere; }
@@ -39,18 +41,20 @@ a { color: var(--link); } footer { margin-top: 2rem; color: var(--soft); font-si
 td.word { font-weight: 700; } td.word.good { color: var(--good); } td.word.bad { color: var(--bad); }
 td.word.open { color: var(--warn); } .best { color: var(--good); } body.gone main { opacity: .5; }
 .controls { display: flex; flex-wrap: wrap; gap: .5rem 1rem; margin: 1rem 0; font-size: .9rem; align-items: end; }
-.controls label { display: flex; flex-direction: column; } .controls label:last-child { flex-direction: row; gap: .4rem; }
+.controls label { display: flex; flex-direction: column; }
+.controls label:last-child { flex-direction: row; gap: .4rem; align-items: center; }
 .controls input, .controls select { font: inherit; padding: .25rem .4rem; color: var(--ink); background: var(--paper);
-  border: 1px solid var(--soft); border-radius: .25rem; max-width: 16rem; }
+  border: 1px solid var(--soft); border-radius: .25rem; max-width: 16rem; height: 2.1rem; }
+.controls input[type=checkbox] { height: auto; margin: .6rem 0; }
 th button { font: inherit; font-weight: 700; color: inherit; background: none; border: 0; padding: 0; cursor: pointer; }
 th[aria-sort=ascending] button::after { content: " \\2191"; } th[aria-sort=descending] button::after { content: " \\2193"; }
 tr.group th { padding-top: 1rem; font-size: 1rem; } .runs td:nth-child(2):not(:last-child) { min-width: 0; } tr[hidden] { display: none; }
-.sides { table-layout: fixed; } .sides th { white-space: normal; overflow-wrap: anywhere; } .sides th:first-child { width: 11rem; }
+.sides { table-layout: fixed; } .sides th { white-space: normal; overflow-wrap: anywhere; } .sides th:first-child { width: 12rem; }
 .named { padding-left: 0; list-style: none; }
 .runs td { overflow-wrap: normal; } .runs td:nth-child(5) { overflow-wrap: anywhere; }
 main:has(table.runs), main:has(table.sides) { max-width: 90rem; }
 @media (min-width: 70rem) { .runs td:last-child { white-space: nowrap; } }
-td.differs { background: var(--tint); font-weight: 600; } .command { white-space: pre-wrap; }
+td.differs { background: var(--tint); } .command { white-space: pre-wrap; }
 @media (max-width: 40rem) {
   table.runs tr[hidden] { display: none !important; }
   table.stack thead { display: none; }
@@ -60,7 +64,8 @@ td.differs { background: var(--tint); font-weight: 600; } .command { white-space
   table.stack td:first-child { font-weight: 600; white-space: normal; overflow-wrap: anywhere; }
   h1 { font-size: 1.15rem; }
   table.sides { min-width: 0 !important; } table.sides td:empty { display: none; }
-  table.stack td[data-label]:not(:first-child):not(:empty)::before { content: attr(data-label) ": "; color: var(--soft); }
+  table.stack td[data-label]:not(:first-child):not(:empty)::before { content: attr(data-label) ": "; color: var(--soft);
+    font-weight: 400; }
 }
 @media screen and (prefers-color-scheme: dark) {
   :root { --ink: #e4e9ed; --soft: #a3b1bc; --line: #37444f; --paper: #161c21; --tint: #1f272e;

@@ -80,6 +80,9 @@ def rows(content: Mapping[str, Any]) -> list[tuple[str, str]]:
 ROWS: tuple[tuple[str, str, Callable[[Any], str]], ...] = (
     ("energy_j", "Energy", lambda joules: f"{joules:,.1f} J"),
     ("energy_per_sample_j", "Energy of a sample", lambda joules: f"{joules:.4g} J"),
+    ("energy_per_token_j", "Energy of a token", lambda joules: f"{joules:.4g} J"),
+    ("other_work_share", "Other work", lambda share: f"{share:.1%} of the processors' time"),
+    ("stolen_share", "Taken by the hypervisor", lambda share: f"{share:.1%} of the processors' time"),
     ("throttled_s", "Held back by the control group", lambda seconds: f"{seconds:.1f} s of processor time"),
     ("resident_bytes_peak", "Most memory of the harness", lambda size: f"{size / 2**20:,.0f} MiB"),
     ("readings", "Readings", lambda count: f"{count:,}"),

@@ -83,7 +83,7 @@ def write_run(run: RunPage, folder: Path) -> Path:
     parts = [
         _head(run),
         section("Charts", _charts(run, log)),
-        section("Latency percentiles", _percentiles(log)),
+        section("Latency percentiles", _percentiles(run, log)),
         section("What limits it", _limits(run)),
         section("Nearest public results", _nearest(run)),
         section("Accuracy", _accuracy(run)),
@@ -201,12 +201,15 @@ def _nearest(run: RunPage) -> str:
         if rows
         else ""
     )
-    return note + table(("System", "Accelerators", "Each, per second", "Times this run", "Round"), rows)
+    return note + table(("System", "Accelerators", "Each, per second", "Times this run", "Round"), rows, "names")
 
 
-def _percentiles(log: LoadGenLog) -> str:
-    """LoadGen's percentiles, lowest to highest, with its minimum, mean and maximum."""
-    rows = [(name, f"{value:,.6g}") for name, value in measured.percentiles(log)]
+def _percentiles(run: RunPage, log: LoadGenLog) -> str:
+    """LoadGen's percentiles, lowest to highest, with its minimum, mean and maximum, and the harness's last one before those."""
+    found = measured.percentiles(log)
+    last = next((place for place, (name, _) in enumerate(found) if name == "mean"), len(found))
+    found[last:last] = measured.tail(run.folder, log)
+    rows = [(name, f"{value:,.6g}") for name, value in found]
     tokens = [(name, f"{first:,.6g}", f"{each:,.6g}") for name, first, each in measured.token_percentiles(log)]
     columns = ("Share of texts", "First token (ms)", "Each token after it (ms)")
     return table(("Share of queries", "Latency (ms)"), rows) + table(columns, tokens)
@@ -262,7 +265,10 @@ def _engine(run: RunPage) -> str:
 
 def _system(run: RunPage) -> str:
     metadata = run.metadata
-    rows = [("System", metadata["system_name"]), ("Detected", metadata.get("detected_system", ""))]
+    rows = [
+        ("System", metadata["system_name"]),
+        ("Detected", metadata.get("detected_summary") or metadata.get("detected_system", "")),
+    ]
     rows += [(key, value) for key, value in sorted(metadata.items()) if key.endswith("_version")]
     state = machine.of_json(metadata["machine"]) if isinstance(metadata.get("machine"), dict) else None
     if state is not None:

@@ -47,7 +47,12 @@ def _column(run: Run) -> Column:
     for name, key in (("disturbed by", "verdict"), ("energy (J)", "energy_j"), ("energy of a sample (J)", "energy_per_sample_j")):
         if key in telemetry:
             results[name] = telemetry[key]
-    machine = {"system": run.system, "detected": run.metadata.get("detected_system"), "devices": side.accelerators, **side.facts}
+    machine = {
+        "system": run.system,
+        "detected": run.metadata.get("detected_summary") or run.metadata.get("detected_system"),
+        "devices": side.accelerators,
+        **side.facts,
+    }
     title = f"{run.benchmark} {run.scenario} {run.started}"
     link = page.file_name if run.complete else ""
     return Column(title, side.value, side.unit, results, machine, side.config, link)

@@ -156,7 +156,7 @@ def test_latencies_with_their_bound_and_percentile() -> None:
     assert near(drawn.ends, (10, 100, 0, 102), 0.5) and {"bound 100 ms", "99 %", "queries (%)"} <= set(drawn.words)
     [upright] = re.findall(r'class="rule" x1="([\d.]+)" x2="\1"', drawn.svg)
     assert drawn.x(float(upright)) == pytest.approx(100, abs=0.5)
-    [level] = re.findall(r'class="rule" x1="54.0" x2="408.0" y1="([\d.]+)"', drawn.svg)
+    [level] = re.findall(r'class="rule" x1="64.0" x2="408.0" y1="([\d.]+)"', drawn.svg)
     assert drawn.y(float(level)) == pytest.approx(99, abs=0.5)
     dots = Drawn(charts.latency_cdf(cdf(10.0, 20.0, points=True), None, None, "samples"))
     assert near(dots.dots, [(10, 50), (20, 100)], 0.5) and not dots.lines and 'class="rule"' not in dots.svg
@@ -172,6 +172,8 @@ def test_latencies_of_seconds_and_far_apart() -> None:
     assert near([x for x, _ in drawn.lines[0]], [1, 1, 10, 1000], 5), "a latency of 0 is at the end of the axis"
     even = Drawn(charts.latency_cdf(cdf(1.0, 50.0), None, None, "queries"))
     assert len(even.x_ticks) > 3 and even.x_ticks[0][1] != 1, "fifty times apart is still an even axis"
+    far = Drawn(charts.latency_cdf(cdf(10.0, 40.0), 2_000.0, None, "queries"), log=True)
+    assert [value for _, value in far.x_ticks] == [10, 100, 1000], "a distant bound leaves the line its room"
 
 
 # ── telemetry ──────────────────────────────────────────────────────────
@@ -378,9 +380,9 @@ def test_marks_of_a_plot() -> None:
     one.legend(["first", "second"])
     svg = one.svg()
     assert 'width="0.4" height="0.0"><title>a&lt;b</title>' in svg and "x &lt;1&gt;" in svg
-    assert re.search(r'<text class="mark" x="93.4" y="204.0">left</text>', svg)
-    assert re.search(r'<text class="mark" x="368.6" y="204.0" text-anchor="end">right</text>', svg)
-    assert 'rotate(-90 12 117.0)" x="12" y="117.0" text-anchor="middle">y<' in svg
+    assert re.search(r'<text class="mark" x="102.4" y="204.0">left</text>', svg)
+    assert re.search(r'<text class="mark" x="369.6" y="204.0" text-anchor="end">right</text>', svg)
+    assert 'rotate(-90 10 117.0)" x="10" y="117.0" text-anchor="middle">y<' in svg
     assert "outside" not in svg and svg.count('class="rule"') == 3 and svg.count('class="mark"') == 2
     places = [float(x) for x in re.findall(r'<text x="([\d.]+)" y="14">', svg)]
     assert places[1] - places[0] == pytest.approx(20 + 6.2 * 5, abs=0.1) and 'clip-path="url(#n-inside)"' in svg

@@ -89,7 +89,10 @@ def test_runs_side_by_side_mark_what_differs() -> None:
     b = Column("two", 150.0, "samples/s", {"result": "150"}, {"system": "DGX"}, {"gpu_batch_size": 16, "use_graphs": True})
     text = compare.page([a, b])
     assert '<li>A: <a href="one.html">one</a></li>' in text and "B: two" in text and "1 fields are the same" in text
-    assert '<th scope="row">gpu_batch_size</th><td class="differs" data-label="A">8</td>' in text and "use_graphs" not in text
+    assert (
+        '<th scope="row">gpu_<wbr>batch_<wbr>size</th><td class="differs" data-label="A">8</td>' in text
+        and "use_graphs" not in text
+    )
     assert '<th scope="row">system</th><td colspan="2" data-label="all">DGX</td>' in text and text.count('<rect class="area') == 2
     assert "no chart" in compare.page([a, Column("three", 1.0, "ms")]) and "does not differ" in compare.page([a, a])
 

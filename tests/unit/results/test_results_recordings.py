@@ -96,3 +96,12 @@ def test_rates_that_bound_a_result() -> None:
     for odd in (5, {}, {"samples_per_second": "x"}, {"samples_per_second": 0}):
         assert limits.rows({**METADATA, "engine_alone": odd}, {}, None, None) == []
     assert limits.rows({**METADATA, "scenario": "Server", "engine_alone": alone}, {}, None, None) == []
+
+
+def test_the_last_percentile_is_the_harness_s_from_ten_thousand_queries_on(tmp_path: Path) -> None:
+    server = log_of("Server", more={"result_50.00_percentile_latency_ns": MS})
+    assert measured.tail(tmp_path, server) == []
+    for counts, ms in (([9_990, 8, 1], None), ([9_990, 8, 2], 30.0), ([99_999, 0, 1], 10.0)):
+        np.save(tmp_path / measured.LATENCIES_FILE, np.column_stack([np.array([10, 20, 30]) * MS, counts]).astype(np.float64))
+        assert measured.tail(tmp_path, server) == ([] if ms is None else [("99.99 % (harness)", ms)])
+    assert measured.tail(tmp_path, log_of("MultiStream")) == [] == measured.tail(tmp_path, log_of("Server", "AccuracyOnly"))

@@ -268,3 +268,14 @@ def test_every_library_call_exists_in_nvidia_ml_py() -> None:
     assert len(names) > 40
     fields = {name for name, _ in library.c_nvmlFieldValue_t._fields_}
     assert [name for name in names if not hasattr(library, name) and name not in fields] == []
+
+
+@pytest.mark.parametrize(
+    ("capture", "words"),
+    [
+        ("h100_sxm_80gbx8", "2 x Intel(R) Xeon(R) Platinum 8480C with 56 cores, 2.1 TB of memory, 8 x NVIDIA H100 80GB HBM3"),
+        ("cpu_x86_64", "1 x Intel(R) Xeon(R) Processor with 2 cores, 24.7 GB of memory, no accelerator"),
+    ],
+)
+def test_a_machine_in_words(capture: str, words: str) -> None:
+    assert detect(Path(__file__).resolve().parents[2] / "captures" / f"{capture}.json").config.words() == words
