@@ -100,12 +100,17 @@ def first_target_table() -> str:
 def other_target_table() -> str:
     """The targets of other harnesses, and what does their work here, as Markdown."""
     rows = ["| your command | ours |", "| --- | --- |"]
-    return "\n".join(rows + [f"| `make {name}` | {one.text} |" for name, one in targets("Makefile.compat").items()])
+    return "\n".join(rows + [f"| `make {name}` | {_cell(one.text)} |" for name, one in targets("Makefile.compat").items()])
 
 
 def _targets(found: Mapping[str, str]) -> str:
-    rows = ["| target | description |", "| --- | --- |", *(f"| `make {name}` | {text} |" for name, text in found.items())]
+    rows = ["| target | description |", "| --- | --- |", *(f"| `make {name}` | {_cell(text)} |" for name, text in found.items())]
     return "\n".join(rows)
+
+
+def _cell(text: str) -> str:
+    """A bar would end the cell."""
+    return text.replace("|", "\\|")
 
 
 def field_tables() -> str:

@@ -83,8 +83,8 @@ def own_options() -> frozenset[str]:
         for path in (ROOT / folder).rglob("*"):
             if (path.suffix in (".py", ".sh", ".cc") or path.parent.name == "docker") and path.is_file():
                 text = path.read_text(encoding="utf-8", errors="replace")
-                found |= set(re.findall(r"add(?:_argument|option)\(\s*\"--([\w-]+)\"", text))
-                found |= set(re.findall(r"(?:^\s*|== \")--([\w-]+)[=)|\"]", text, re.MULTILINE))
+                found |= set(re.findall(r"add_?(?:argument|option)\(\s*\"--([\w-]+)\"", text))
+                found |= set(re.findall(r"(?:^\s*|== \[?\")--([\w-]+)[=)|\"]", text, re.MULTILINE))
     return frozenset(found)
 
 
@@ -215,6 +215,18 @@ def test_every_path_of_the_project_that_a_page_names_exists(name: str) -> None:
 
 WIDEST = 130
 """Columns of a line of prose: terminals and reviews wrap a longer one badly. Tables and code are as wide as they are."""
+
+
+@pytest.mark.parametrize("name", sorted(PAGES))
+def test_each_row_of_a_table_has_the_cells_of_its_head(name: str) -> None:
+    head, before, wrong = 0, 0, []
+    for number, line in PAGES[name].prose:
+        if line.startswith("|"):
+            cells = len(re.findall(r"(?<!\\)\|", line))
+            head = head if number == before + 1 else cells
+            before = number
+            wrong += [f"{name}:{number}: {cells - 1} cells of {head - 1}"] if cells != head else []
+    assert not wrong
 
 
 @pytest.mark.parametrize("name", sorted(PAGES))
