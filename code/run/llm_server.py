@@ -32,7 +32,7 @@ LOG, RUN_FILE, RECORD_FILE = "llm_server.txt", "llm_server_run.json", "llm_serve
 RECORD = shape({"model": words(200), "runtime": words(200), "engine": words(), "api": words(20), "tokens": words(20)})
 PATIENCE_S = 70.0
 """Seconds that a server has to end, which is more than it gives its requests."""
-GRACE_S = 3.0
+GRACE_S = 20.0
 """Seconds in which a server that failed a request ends, where that is the cause."""
 POLL_S = 0.1
 HEALTH_S = 5.0

@@ -18,6 +18,7 @@ from code.backends.generators.openai import BACKEND
 from code.backends.generators.openvino_genai import BACKEND as OPENVINO
 from code.benchmarks.llama3_1_8b import tiny, tokenizer
 from code.benchmarks.llama3_1_8b.prompt import prompt
+from code.benchmarks.llama3_1_8b.tiny import record
 from code.benchmarks.text.tiny.articles import article
 from code.common.errors import MissingError, UsageError
 from code.harness.python import llm_chat, llm_server
@@ -287,6 +288,23 @@ def url(engine: Path, opened: Any, plain: ChatTemplate) -> Iterator[str]:
     server = llm_server.served(Service(Texts(generator), DATA, "llama3.1-8b", opened, "", plain), "127.0.0.1", 0)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield f"127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+
+
+def test_256_prompts_give_the_tokens_of_the_engine_in_process(engine: Path, tmp_path: Path) -> None:
+    articles, _ = record.evaluation_set(tiny.MODEL, tmp_path, 256)
+    prompts = [np.array(articles.prompt(index), np.int32) for index in range(len(articles))]
+    asking = Generation.of(HOW)
+    inside = OPENVINO.load(engine, GeneratorSpec(1, 2, "fp32", generation=asking, requests_in_flight=32, longest_prompt=900))
+    expected = [one.tolist() for one in texts(inside, prompts)]
+    server = llm_server.served(Service(Texts(inside), DATA, "llama3.1-8b", None, ""), "127.0.0.1", 0)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    options = OpenAiOptions((f"127.0.0.1:{server.server_port}",), "", "ids", 60.0)
+    one = GeneratorSpec(1, 1, "fp32", options, generation=asking, requests_in_flight=32, longest_prompt=900)
+    client = BACKEND.load(tiny.MODEL, one)
+    assert [one.tolist() for one in texts(client, prompts)] == expected and len(expected) == 256
+    client.close()
     server.shutdown()
     server.server_close()
 

@@ -13,6 +13,7 @@ class InteractiveCPUBaseConfig(ParentConfig.CPUBaseConfig):
     scenario = Scenario.Interactive
     cpu_batch_size = {"llama3.1-8b": 16}  # requests in flight of a stream
     cpu_inference_streams = Detected("cores")
+    max_num_tokens = 128  # short steps: a new prompt delays the tokens of the others by one step
     server_target_qps = Probed("samples_per_second", 0.4)
 
 

@@ -1,0 +1,145 @@
+"""`python -m tests.benchmarks.llm_serving [turns] [requests] [in flight]`: tiny Llama's generator directly and through our server.
+
+Both have the same engine, streams and threads; the server is a process of its own on loopback, asked by the openai backend. Each turn
+generates the same texts by both ways, whole and streamed. Prints tokens/s, the medians of the time to the first token and of the time
+for each further one, and the ratio of the rates: the median over turns.
+"""
+
+from __future__ import annotations
+
+import statistics
+import sys
+import tempfile
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from code.backends.generators.base import Generation, GeneratorSpec, TextGenerator
+from code.backends.generators.openai import BACKEND as OPENAI
+from code.backends.generators.openvino_genai import BACKEND as OPENVINO
+from code.benchmarks.llama3_1_8b import facts, tiny, tokenizer
+from code.benchmarks.llama3_1_8b.tiny import record
+from code.benchmarks.text.generating import generation
+from code.harness.schema import run_spec as contract
+from code.harness.schema.datasets import GenerationSpec, PromptData
+from code.harness.schema.options import OpenAiOptions, OpenVinoGenAiOptions
+from code.harness.schema.run_spec import BatchSettings, DeviceEntry, EngineEntry, RunSpec
+from code.machine.detect import detect
+from code.rules.benchmarks import facts_of
+from code.run import llm_server
+from tests.run_documents import BOTH
+
+POSITIONS = 4096
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One pass over the prompts.
+
+    Args:
+        rate: tokens/s.
+        first_ms, further_ms: medians of the time to the first token and of the time for each further one; nan without streams.
+    """
+
+    rate: float
+    first_ms: float
+    further_ms: float
+
+
+def pass_over(generator: TextGenerator, prompts: list[Any], in_flight: int) -> Measured:
+    """Generate a text for each prompt with a constant number in flight."""
+    begun: dict[int, float] = {}
+    first: dict[int, float] = {}
+    firsts, furthers, tokens, given, done = [], [], 0, 0, 0
+    start = time.perf_counter()
+    while done < len(prompts):
+        while given < len(prompts) and given - done < in_flight:
+            begun[given] = time.perf_counter()
+            generator.submit(given, prompts[given])
+            given += 1
+        for event in generator.advance(0.05):
+            now = time.perf_counter()
+            if not event.finished:
+                first[event.request] = now
+                continue
+            done, tokens = done + 1, tokens + len(event.tokens)
+            if event.request in first:
+                firsts.append(first[event.request] - begun[event.request])
+                if len(event.tokens) > 1:
+                    furthers.append((now - first[event.request]) / (len(event.tokens) - 1))
+    rate = tokens / (time.perf_counter() - start)
+    medians = [1e3 * statistics.median(times) if times else float("nan") for times in (firsts, furthers)]
+    return Measured(rate, *medians)
+
+
+def spec_of(folder: Path, prompts: list[Any], how: GenerationSpec, streams: int, in_flight: int) -> RunSpec:
+    """run.json of the tiny Llama, whose engine is built into `folder`."""
+    (folder / "engine").mkdir()
+    OPENVINO.build(tiny.MODEL, {"precision": "fp32", "benchmark": facts.NAME}, folder / "engine")
+    lengths = np.array([len(one) for one in prompts], np.int32)
+    np.save(folder / "tokens.npy", np.concatenate(prompts).astype(np.int32))
+    np.save(folder / "offsets.npy", np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64))
+    np.save(folder / "lengths.npy", lengths)
+    names = ("tokens.npy", "offsets.npy", "lengths.npy")
+    data = PromptData(str(folder), len(prompts), *names, POSITIONS, how, use_token_latencies=True)
+    return replace(
+        contract.parse(BOTH["sequence"], "run.json"),
+        scenario="Offline",
+        output_dir=str(folder),
+        engines=(EngineEntry("openvino_genai", str(folder / "engine"), "fp32", OpenVinoGenAiOptions()),),
+        devices=(DeviceEntry(0, "node 0", 0, (), streams, streams),),
+        batch=BatchSettings(max_samples=max(1, in_flight // streams), timeout_us=0.0, padding=0.0),
+        dataset=data,
+    )
+
+
+def main(turns: int = 3, requests: int = 512, in_flight: int = 64) -> None:
+    """Measure and print."""
+    opened = tokenizer.read(tiny.MODEL)
+    text = facts_of(facts.NAME).text
+    assert text is not None
+    how = GenerationSpec(**generation(text, {}, opened.ends))
+    streams = max(1, detect().usable_cores)
+    with tempfile.TemporaryDirectory() as made:
+        folder = Path(made)
+        articles, _ = record.evaluation_set(tiny.MODEL, folder / "data", requests)
+        prompts = [np.array(articles.prompt(index), np.int32) for index in range(len(articles))]
+        spec = spec_of(folder, prompts, how, streams, in_flight)
+        longest = max(map(len, prompts))
+        with llm_server.started(llm_server.Served(spec, facts.NAME, None), folder, "server", 600) as server:
+            for stream in (False, True):
+                asked = Generation.of(how, stream)
+                one = GeneratorSpec(
+                    *(streams, streams, "fp32"), generation=asked, requests_in_flight=in_flight // streams, longest_prompt=longest
+                )
+                options = OpenAiOptions((server.url,), facts.NAME)
+                ways: dict[str, TextGenerator] = {
+                    "in process": OPENVINO.load(folder / "engine", one),
+                    "through HTTP": OPENAI.load(tiny.MODEL, replace(one, options=options)),
+                }
+                _print("streamed" if stream else "whole", ways, prompts, turns, in_flight)
+                for generator in ways.values():
+                    generator.close()
+
+
+def _print(title: str, ways: dict[str, TextGenerator], prompts: list[Any], turns: int, in_flight: int) -> None:
+    found: dict[str, list[Measured]] = {name: [] for name in ways}
+    for generator in ways.values():
+        pass_over(generator, prompts[: 2 * in_flight], in_flight)
+    for turn in range(turns):
+        for name in sorted(ways, reverse=bool(turn % 2)):
+            found[name].append(pass_over(ways[name], prompts, in_flight))
+    print(f"{title}, {in_flight} in flight, {len(prompts)} texts, {turns} turns")
+    for name, measured in found.items():
+        values = [statistics.median(getattr(one, what) for one in measured) for what in ("rate", "first_ms", "further_ms")]
+        print(f"  {name:14} {values[0]:9,.0f} tokens/s   first {values[1]:7.1f} ms   further {values[2]:6.2f} ms")
+    direct, served = (found[name] for name in ways)
+    ratios = [one.rate / other.rate for one, other in zip(served, direct, strict=True)]
+    print(f"  ratio          {statistics.median(ratios):9.3f}            ({min(ratios):.3f} to {max(ratios):.3f})", flush=True)
+
+
+if __name__ == "__main__":
+    main(*(int(word) for word in sys.argv[1:]))
