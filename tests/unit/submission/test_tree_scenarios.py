@@ -152,3 +152,13 @@ def test_a_name_that_no_checker_knows_has_that_finding_alone(tmp_path: Path) -> 
     found = tree_checks.preflight(tmp_path, V61)
     assert "v6.1 has no benchmark my-own" in [one.what for one in found if one.check == "round"]
     assert {one.check for one in found} == {"round", "structure"}
+
+
+@pytest.mark.parametrize("name", ["bert-99", "retinanet"])
+def test_power_is_checked_wherever_it_is_claimed(tmp_path: Path, name: str) -> None:
+    """Also of a benchmark whose logs are left to the official checker."""
+    (place,) = tree(tmp_path, "edge", ("Offline",), "open", name)
+    checks = [one.check for one in tree_checks.preflight(tmp_path, V60)]
+    assert "power" not in checks
+    (Tree(tmp_path, V60).shape.results_dir(tmp_path, place) / "performance/power").mkdir(parents=True)
+    assert "power" in [one.check for one in tree_checks.preflight(tmp_path, V60)]
