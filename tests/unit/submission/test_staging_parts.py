@@ -247,3 +247,84 @@ def test_an_incomplete_run_says_what_it_lacks(tmp_path: Path) -> None:
     (folder / "mlperf_log_summary.txt").unlink()
     run = read_run(folder)
     assert run is not None and outcome.verdict(run).startswith("incomplete: ") and "summary" in outcome.verdict(run)
+
+
+# ── A whole tree ──────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.fixture
+def staged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> staging.Staged:
+    """A tree of one result whose logs are not judged, of a small project."""
+    root = tmp_path / "project"
+    for name in (
+        "code/main.py",
+        "code/__pycache__/main.pyc",
+        "code/only/.hidden",
+        "Makefile",
+        "documentation/submission_guide.md",
+    ):
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(name)
+    monkeypatch.setattr(staging, "project_root", lambda: root)
+    monkeypatch.setattr(staging, "check", lambda _one, _claim: [])
+    monkeypatch.setattr(staging, "stored_tests", lambda _one, _round: {})
+    monkeypatch.setattr(staging.system_file, "write", lambda path, _one, _who: (path.parent.mkdir(), path.write_text("{}")))
+    one = candidate(tmp_path / "runs", model_variant="tiny")
+    (one.performance / "user.conf").write_text("bert.Offline.target_qps = 1\n")
+    (one.performance / "power").mkdir()
+    (one.performance / "power/client.json").write_text("{}")
+    return staging.stage([one], [], who(), tmp_path / "tree")
+
+
+def test_the_files_of_a_staged_tree(staged: staging.Staged) -> None:
+    found = {path.relative_to(staged.root).as_posix() for path in staged.root.rglob("*") if path.is_file()}
+    result = "open/Example/results/DGX_openvino/bert-99/Offline"
+    assert found == {
+        f"{result}/performance/run_1/mlperf_log_summary.txt",
+        f"{result}/performance/run_1/mlperf_log_detail.txt",
+        f"{result}/performance/power/client.json",
+        *(f"{result}/accuracy/{name}" for name in staging.layout.ACCURACY_FILES),
+        *(f"{result}/{name}" for name in ("measurements.json", "README.md", "user.conf")),
+        "open/Example/systems/DGX_openvino.json",
+        "open/Example/documentation/calibration.md",
+        "open/Example/documentation/submission_guide.md",
+        "open/Example/src/harness/code/main.py",
+        "open/Example/src/harness/Makefile",
+        "open/Example/src/bert-99/README.md",
+    }
+    assert not [path for path in staged.root.rglob("*") if path.is_dir() and not any(path.iterdir())]
+    assert json.loads((staged.root / result / "measurements.json").read_text())["round"] == "v6.1"
+    assert "not quantised" in (staged.root / "open/Example/documentation/calibration.md").read_text()
+
+
+def test_what_is_noted_and_recorded_of_a_staged_tree(staged: staging.Staged, tmp_path: Path) -> None:
+    ((place, round_, one),) = staged.results
+    assert place == Place("open", "Example", "DGX_openvino", "bert-99", "Offline") and round_ is V61
+    assert [(note.check, note.error) for note in staged.findings] == [("audit", False)]
+    kept = staging.read_record(staged.root)
+    assert {name: kept[name] for name in ("submitter", "division", "category")} == {
+        "submitter": "Example",
+        "division": "open",
+        "category": "edge",
+    }
+    (entry,) = kept["results"]
+    assert (entry["round"], entry["tiny"], entry["inferred"]) == ("v6.1", True, "")
+    assert (entry["performance_run"], entry["accuracy_run"]) == (str(one.performance), str(one.accuracy))
+    assert entry["benchmark"] == "bert-99" and len(kept["files"]) == 9 and tmp_path in staged.root.parents
+
+
+def test_audits_are_copied_and_those_that_are_missing_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    one, place = candidate(tmp_path), Place("closed", "Example", "DGX", "bert-99", "Offline")
+    stored = tmp_path / "stored"
+    stored.mkdir()
+    for name in ("verify_performance.txt", "audit.json"):
+        (stored / name).write_text("x")
+    for found, missing in (({}, "TEST01, TEST05"), ({"TEST01": stored}, "TEST05"), ({"TEST01": stored, "TEST05": stored}, "")):
+        monkeypatch.setattr(staging, "stored_tests", lambda _one, _round, found=found: found)
+        root = tmp_path / f"tree{len(found)}"
+        told = staging._tests(root, LAYOUTS["beside"], place, one, claim(one, "closed", round_=V41))
+        assert [note.what for note in told] == ([f"{missing} missing"] if missing else [])
+        target = LAYOUTS["beside"].compliance_dir(root, place)
+        assert {path.name: [inner.name for inner in path.iterdir()] for path in target.glob("*")} == {
+            name: ["verify_performance.txt"] for name in found
+        }
