@@ -14,6 +14,7 @@ from code.results.loadgen_log import LoadGenLog, read_detail
 from code.results.reason import number, round_down, round_up
 from code.results.verdict import Verdict, judge
 from tests.empty import some
+from tests.unit.logs import log_of
 
 
 @pytest.fixture
@@ -169,6 +170,21 @@ def test_errors_make_a_run_invalid_that_loadgen_calls_valid(verdict_of: Callable
     assert not verdict.valid
     (reason,) = verdict.reasons
     assert "Multiple conf files are used" in reason.what and "line 1 " in reason.what
+
+
+def test_errors_of_loadgen_make_an_accuracy_run_invalid() -> None:
+    """LoadGen logs no validity of an accuracy run; an error in it is the only sign."""
+    keys = {
+        "effective_min_duration_ms": 600_000,
+        "effective_accuracy_sample_count": 2,
+        "loaded_qsl_set": [0, 1],
+        "power_end": "11-29-2026 10:00:00.000",
+    }
+    log = log_of(mode="AccuracyOnly", more=keys)
+    assert judge(log).valid and judge(log).reasons == ()
+    error = type(log.entries[0])("error", "No luck", 0.0, True, False, "x.cc", 1, 9)
+    failed = judge(LoadGenLog(log.path, (*log.entries, error)))
+    assert not failed.valid and any("No luck" in reason.what for reason in failed.reasons)
 
 
 def test_only_the_first_errors_are_quoted(loadgen_run: Any, tmp_path: Path) -> None:
