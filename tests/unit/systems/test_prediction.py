@@ -165,3 +165,9 @@ def test_no_server_rate_is_proposed_that_devices_cannot_complete() -> None:
 def test_amplitudes_belong_to_effects() -> None:
     points = [point for point, _ in measured()][:3]
     assert set(prediction.AMPLITUDES) == set(prediction.effects(points, points))
+
+
+def test_the_pages_example_is_what_it_prints() -> None:
+    page = (paths.project_root() / "documentation" / "predictions.md").read_text(encoding="utf-8")
+    found = predict("bert-99", "Server", "H100_SXM_80GB", 8)
+    assert found is not None and f"\"H100_SXM_80GB\", 8).words()  # '{found.words()}'" in page
