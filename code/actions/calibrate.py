@@ -8,6 +8,7 @@ from typing import Any
 from code.actions import Context, EachWorkload
 from code.common import console, jsonfile, paths
 from code.common.errors import RunError
+from code.plan import precision_choice
 from code.plan.request import Value
 from code.precision.graphs import CALIBRATED, asked_again, graph_for, precision_of, report_of
 from code.run.job import Job
@@ -47,6 +48,9 @@ def run(job: Job, context: Context) -> None:
             for r in content["layers"][:8]
         ],
     )
+    share = content["trials"][-1]["share"]
+    if isinstance(share, float):
+        precision_choice.remember_proof(values, str(workload.benchmark), workload.detected, share)
     provenance = _made(graph.parent / "graph.json")
     console.say(provenance["result"]["verdict"])
     console.say(f"full report: {paths.shown(report)}")

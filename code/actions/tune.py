@@ -12,11 +12,11 @@ from code.common.constants import Scenario
 from code.common.errors import RunError
 from code.plan.workload import Workload
 from code.run.job import Job
-from code.run.preparation import with_language
 from code.run.server_rate import near_prediction
 from code.tuning import config_class, measure
 from code.tuning.expectations import expected_rate, expected_throughput
 from code.tuning.limits import Limits, TooMuchPowerError, within
+from code.tuning.precisions import chosen_precision, searched
 from code.tuning.space import point_of, search_space, values_of
 from code.tuning.study import Study, study_path
 
@@ -28,8 +28,8 @@ def run(job: Job, context: Context) -> None:
     """
     limits = Limits.of(context.request, job)
     job.prepare_data()
+    job, workload = searched(job)
     kind = "gpu" if job.placement.on_gpus else "cpu"
-    workload = with_language(job.workload, job.language)  # a study is of one harness
     space = search_space(workload, kind)
     aim = measure.AIMS[workload.scenario]
     path = study_path(workload, space, limits.power_w)
@@ -65,6 +65,7 @@ def run(job: Job, context: Context) -> None:
         console.say(f"{workload.label}: a simulation of the best point expects {expected:,.4g} queries/s")
         logs = path.with_suffix(".runs")
         found["server_target_qps"] = _server_rate(context, best_job.workload, value, expected, limits, logs)
+    found |= chosen_precision(workload)
     remark = (
         f"Tuned {time.strftime('%Y-%m-%d')} on {workload.system_id}: {value:,.6g} {aim.unit} in a probe of {job.backend.label}."
     )

@@ -75,6 +75,8 @@ def plain(value: Any) -> Any:
 
 
 def precision(value: Any) -> str | None:
-    """'float16', 'int4_awq', Precision.FP16 → 'fp16', 'int4', 'fp16'; None for what names no precision."""
+    """'float16', 'int4_awq', Precision.FP16 → 'fp16', 'int4', 'fp16'; 'auto' as it is; None for what names no precision."""
+    if isinstance(value, str) and value.lower() == "auto":
+        return "auto"
     found = Precision.get_match(str(value)) if isinstance(value, (str, Enum)) else None
     return str(found) if found else None

@@ -26,7 +26,10 @@ MORE_IS_BETTER = {
     "query_latency_ns": False,
     **{f"gflops_{precision}": True for precision in PRECISIONS},
     **{f"{share}_{precision}": True for share in SHARES for precision in PRECISIONS},
-    **dict.fromkeys(("flops_per_unit", "flops_per_square", "read_gb_per_s", "copy_gb_per_s", "loadgen_samples_per_second"), True),
+    **dict.fromkeys(
+        ("flops_per_unit", "flops_per_square", "read_gb_per_s", "copy_gb_per_s", "loadgen_samples_per_second", "accuracy_share"),
+        True,
+    ),
 }
 """What is measured → whether a higher value is better."""
 KEPT = 5

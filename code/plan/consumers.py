@@ -23,6 +23,7 @@ MODULES = (
     "code.plan.flags",
     "code.plan.limits",
     "code.plan.workload",
+    "code.plan.precision_choice",
     "code.precision.graphs",
     "code.precision.samples",
     "code.run.debugging",

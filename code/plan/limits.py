@@ -1,4 +1,4 @@
-"""What an option's own range cannot express: zeros, shares, minima above maxima, and runtimes that are not installed."""
+"""What an option's own range cannot express: zeros, shares, minima above maxima, what is not installed or left to measurement."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from code.common.constants import Scenario
 from code.common.errors import UsageError
 from code.fields.consumer import Consumer
 from code.fields.table import FIELDS, field_table
+from code.machine.detect import DetectedSystem
+from code.plan import precision_choice
 from code.plan.request import Value
 from code.rules.metrics import SAMPLES_PER_QUERY, TEN_MINUTES_MS
 
@@ -94,6 +96,15 @@ def _place(value: Value) -> str:
     """Where a value was written, as errors cite it."""
     place = value.origin.removeprefix("config ")
     return place.partition(" ")[0] if place != value.origin else place
+
+
+def use_fastest(values: dict[str, Value], benchmark: str, scenario: Scenario, target: float, detected: DetectedSystem) -> None:
+    """Replace a precision that is left to measurement by the one that is chosen; the origin says why.
+
+    Args:
+        target: the share of the reference's score that it must have reached.
+    """
+    values["precision"] = precision_choice.chosen(values, benchmark, scenario.loadgen, target, detected)
 
 
 def use_installed(values: dict[str, Value], chosen: bool) -> list[str]:

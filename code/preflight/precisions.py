@@ -53,7 +53,7 @@ def _rates(subject: Subject) -> Iterator[Finding]:
     slow = [name for name in HALVES if gflops.get(name) and fp32 and gflops[name] < SLOWER * fp32]
     for name in slow:
         text = f"{name} is {gflops[name] / fp32:.2f} times as fast as fp32 on this processor (measured {day})"
-        yield report.warning(f"rate of {name}", text, "name a faster one, such as --precision=fp32")
+        yield report.warning(f"rate of {name}", text, "run with --precision=auto, or name a faster one")
     if not slow:
         listed = ", ".join(f"{name} {value:,.0f}" for name, value in gflops.items())
         yield report.ok("rates", f"{listed} × 10⁹ operations/s (measured {day})")

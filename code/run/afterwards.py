@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from code.machine.measurements import Measurement, best_of
+from code.plan import precision_choice
+from code.results.accuracy import AccuracyResult
 from code.results.loadgen_log import LoadGenLog
 from code.results.machine import MachineState
 from code.run import preparation, roofline
@@ -36,6 +39,15 @@ def remember(job: Resolved, log: LoadGenLog, state: MachineState | None) -> None
         return
     one = Measurement({what: float(value)}, time.time(), "run", state.load_before)
     preparation.memory(job, job.language).add(one)
+    precision_choice.remember_rate(job.values, str(job.workload.benchmark), job.workload.detected, one.values, "run")
+
+
+def prove(job: Resolved, scores: Sequence[AccuracyResult], valid: bool) -> None:
+    """Remember the least share of the reference's scores that a whole accuracy run reached: the proof of its precision."""
+    target = job.workload.setting.accuracy_target.value
+    shares = [target * one.value / one.threshold for one in scores if one.higher_is_better and one.threshold > 0]
+    if valid and job.backend.computes and shares:
+        precision_choice.remember_proof(job.values, str(job.workload.benchmark), job.workload.detected, min(shares))
 
 
 def engine_alone(job: Resolved) -> dict[str, Any]:

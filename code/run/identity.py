@@ -6,6 +6,7 @@ from typing import Any
 
 from code.backends.base import Backend
 from code.fields.consumer import Consumer
+from code.plan import precision_choice
 from code.plan.workload import Workload
 from code.results.metadata import RunIdentity
 from code.run.language import has_own_server, served
@@ -30,6 +31,8 @@ def run_identity(
     system = f"{workload.system_id}{_nodes(workload)}_{runtime.label}{server}{mixed}{suffix}"
     extras: dict[str, Any] = {"precision": READS.of(workload)["precision"], "system_id": workload.system_id}
     extras["detected_summary"] = workload.detected.config.words()
+    if precision_choice.asked(workload.values):
+        extras["precision_reason"] = precision_choice.reason(workload.values)
     extras |= runtime.recorded(workload.plain())
     if not runtime.computes:
         extras["division_note"] = "not for submission: the engine is simulated"

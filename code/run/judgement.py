@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from code.plan import precision_choice
 from code.results.departures import departures
 from code.results.loadgen_log import LoadGenLog
 from code.results.reason import Reason
@@ -18,4 +19,14 @@ def judged(job: Resolved, log: LoadGenLog, disturbed: Sequence[Reason]) -> Verdi
     workload = job.workload
     round_ = round_of(workload.plain(), str(workload.benchmark))
     verdict = judge(log, departures(log, workload.full_name, round_, str(workload.scenario)), lengthen(workload))
-    return replace(verdict, notes=(*verdict.notes, *disturbed)) if job.backend.computes else verdict
+    return replace(verdict, notes=(*verdict.notes, *_precision(job), *disturbed)) if job.backend.computes else verdict
+
+
+def _precision(job: Resolved) -> list[Reason]:
+    """A note on a precision that was chosen by measurement, but for the usual one."""
+    values = job.workload.values
+    if not precision_choice.asked(values) or precision_choice.of(values) == precision_choice.USUAL:
+        return []
+    return [
+        Reason(f"the precision was chosen by measurement: {precision_choice.reason(values)}", "precision", "name one for another")
+    ]

@@ -47,6 +47,7 @@ def run(job: Resolved, mode: str, test: LoadGenTest | None = None) -> report.Rep
         scores = job.definition.check_accuracy(folder, job.values, workload.setting.accuracy_target)
         content = metadata.accuracy_metadata(identity, log, scores, verdict)
         row = report.accuracy_row(identity, scores, verdict)
+        afterwards.prove(job, scores, verdict.valid)
     else:
         content = metadata.performance_metadata(identity, log, verdict)
         row = report.performance_row(identity, log, verdict)

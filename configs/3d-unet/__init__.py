@@ -22,4 +22,4 @@ class CPUBaseConfig(UNet3DConfiguration):
 
     backend = "openvino"
     model_variant = "tiny"
-    precision = "fp32"
+    precision = "auto"  # fp32 until another one is proved and measured here

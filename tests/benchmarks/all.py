@@ -1,0 +1,252 @@
+"""Makes the table of documentation/performance.md anew: each row what the harness reaches, its limit, and the share of it.
+
+    scripts/build_harness.sh .venv/bin/python '' -DHARNESS_BENCHMARKS=ON
+    make run RUN_ARGS="--benchmarks=bert,3d-unet --scenarios=offline --fast"      # once, for engines and data
+    .venv/bin/python -m tests.benchmarks.all [--times 5] [--alone null,simulated,…] [--write]
+
+A piece takes some minutes at most; `--alone` measures those that it names and keeps the rows of the others from before, each with its
+date, in build/benchmarks/table.json. Ways are measured in turn; rows have medians. `--write` puts the table into the page. Needs a
+quiet machine: what the harness itself calls disturbed is marked. Nothing is asserted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from code.common import jsonfile
+from code.common.files import atomic_write, write_json
+from code.harness.schema.options import SimulatedOptions
+from code.machine.detect import detect
+from tests.benchmarks import harness_overhead
+from tests.benchmarks.harness_figures import ROOT, Figure, execute, in_turn, programs, run_json, summary
+
+PAGE = ROOT / "documentation" / "performance.md"
+BEGIN, END = "<!-- table of tests.benchmarks.all: begin -->", "<!-- table of tests.benchmarks.all: end -->"
+SECONDS = 10
+"""Of each measured run of a workload."""
+DEVICES, DEVICE_BATCH, DEVICE_RATE = 8, 64, 9000
+"""Simulated devices, and the samples per second of each in full batches."""
+WORKLOADS = (("bert", "fp32"), ("bert", "bf16"), ("bert", "int8"), ("3d-unet", "fp32"), ("3d-unet", "bf16"))
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row of the table.
+
+    Args:
+        what: what is measured.
+        ours: what the harness reaches, with its unit.
+        limit: what it is measured against, with its unit.
+        share: of the limit; None where a row is no share.
+        rest: where the rest went, or the spread.
+    """
+
+    what: str
+    ours: str
+    limit: str
+    share: float | None
+    rest: str = ""
+
+    def markdown(self) -> str:
+        """As a row of a Markdown table."""
+        share = "" if self.share is None else f"{self.share:.2f}"
+        return f"| {self.what} | {self.ours} | {self.limit} | {share} | {self.rest} |"
+
+
+def of_figure(one: Figure) -> Row:
+    """A row of tests/benchmarks/harness_overhead.py."""
+    ours, limit = f"{one.harness:,.4g} {one.unit}", f"{one.against:,.4g} {one.unit}"
+    return Row(one.what, ours, limit, None if one.unit == "ns" else one.ratio, one.spread)
+
+
+def null(times: int, scratch: Path) -> list[Row]:
+    """The null engine through the harness over LoadGen with a bare SUT."""
+    nothing = argparse.Namespace()
+    parts = (harness_overhead.offline, harness_overhead.server, harness_overhead.singlestream)
+    return [of_figure(one) for part in parts for one in part(times, scratch, nothing)]
+
+
+def simulated(times: int, scratch: Path) -> list[Row]:
+    """Simulated devices in Offline over as many times one of them."""
+    full = DEVICE_BATCH / DEVICE_RATE * 1e6
+    table = asdict(SimulatedOptions((1.0, float(DEVICE_BATCH)), (1.0, 384.0), ((1500.0, 1500.0), (full, full))))
+
+    def way(devices: int) -> float:
+        folder = scratch / f"simulated-{devices}"
+        rate = devices * DEVICE_RATE
+        path = run_json(
+            folder,
+            "Offline",
+            {"target_qps": rate, "min_duration": 1000 * SECONDS // 2},
+            engine={"backend": "simulated", "devices": devices, "options": table},
+            batch={"max_samples": DEVICE_BATCH, "timeout_us": 0.0, "padding": 1.0},
+        )
+        execute([programs()["harness"], path])
+        return summary(folder, "Samples per second")
+
+    several, one = (statistics.median(values) for values in in_turn(times, lambda: way(DEVICES), lambda: way(1)))
+    limit = f"{DEVICES} × {one:,.5g} samples/s"
+    return [Row(f"{DEVICES} simulated devices, Offline", f"{several:,.5g} samples/s", limit, several / (DEVICES * one))]
+
+
+def workloads(times: int, scratch: Path) -> list[Row]:
+    """Tiny models on OpenVINO over their own products alone, which `make roofline` measures just before each run."""
+    return [row for benchmark, precision in WORKLOADS for row in _workload(benchmark, precision, times, scratch)]
+
+
+def _workload(benchmark: str, precision: str, times: int, scratch: Path) -> list[Row]:
+    words = [f"--benchmarks={benchmark}", "--scenarios=offline", f"--precision={precision}", "--model_variant=tiny"]
+    what = f"tiny {benchmark}, Offline, {precision}, over its products alone"
+    try:
+        _main("generate_engines", *words)
+        limits = [json.loads(_main("roofline", *words, "--json"))[0] for _ in range(times)]
+    except SystemExit as error:
+        return [Row(what, "not measured", str(error).splitlines()[0][:90], None)]
+    found = []
+    for turn in range(times):
+        run = [f"--min_duration={1000 * SECONDS}", f"--log_dir={scratch / f'{benchmark}-{precision}-{turn}'}", "--json"]
+        (row,) = json.loads(_main("run", *words, *run))
+        found.append(json.loads((Path(row["folder"]) / "metadata.json").read_text()))
+    rate = statistics.median(one["result_samples_per_second"] for one in found)
+    limit = max(one["samples_per_second"][precision] for one in limits)
+    lost: Mapping[str, float] = found[-1].get("bound", {}).get("lost", {})
+    rest = ", ".join(f"{name} {share:.0%}" for name, share in sorted(lost.items(), key=lambda one: -one[1]) if share >= 0.005)
+    busy = "" if all(one["kept"] for one in limits) and lost else "disturbed by other work; "
+    return [Row(what, f"{rate:,.4g} samples/s", f"{limit:,.4g} samples/s", rate / limit, busy + rest)]
+
+
+def _build() -> Path:
+    return Path(os.environ.get("BUILD_DIR", ROOT / "build"))
+
+
+def _main(action: str, *words: str) -> str:
+    """What an action prints to stdout; SystemExit with its error where it fails."""
+    command = [sys.executable, "-m", "code.main", f"--action={action}", *words]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
+    if done.returncode != 0:
+        lines = [line for line in done.stderr.splitlines() if line.startswith("error")]
+        raise SystemExit(lines[-1] if lines else f"{action} ended with {done.returncode}")
+    return done.stdout
+
+
+def server(_times: int, scratch: Path) -> list[Row]:
+    """The highest VALID Server rate of tiny BERT over that of an ideal queue before the same lanes."""
+    words = ["--benchmarks=bert", "--scenarios=offline", "--precision=fp32", "--model_variant=tiny"]
+    _main("generate_engines", *words)
+    listed = [
+        one for one in json.loads(_main("list_engines", "--json")) if "openvino-fp32" in one["name"] and "bert" in one["name"]
+    ]
+    if not listed:
+        return [Row("tiny bert, Server over an ideal queue", "not measured", "no engine is listed", None)]
+    build = _build()
+    given = argparse.Namespace(
+        engine=str(build / "engines" / listed[-1]["name"]),
+        data=str(build / "preprocessed_data" / "bert" / "tiny"),
+        name="tiny bert",
+        precision="fp32",
+        streams=0,
+        pad_to_multiple_of=16,
+        seconds=SECONDS,
+        batch=4,
+        padding=0.25,
+        soft_drop=0.99,
+    )
+    ours, ideal = harness_overhead.server_share(1, scratch, given)
+    return [
+        Row(
+            "tiny bert, fp32, Server, 130 ms: highest VALID rate over an ideal queue",
+            *(f"{ours.harness:,.4g} queries/s", f"{ideal.harness:,.4g} queries/s", ours.harness / ideal.harness),
+            f"Offline {ours.against:,.4g} samples/s",
+        )
+    ]
+
+
+PIECES: Mapping[str, Callable[[int, Path], list[Row]]] = {
+    "null": null,
+    "simulated": simulated,
+    "workloads": workloads,
+    "server": server,
+}
+
+
+def table(kept: Mapping[str, Any]) -> str:
+    """The kept rows as Markdown, in the order of PIECES, with the date, machine and load of each piece.
+
+    Args:
+        kept: piece → {"when", "machine", "load", "times", "rows"}.
+    """
+    lines = ["| what | ours | limit | share | where the rest went, or the spread |", "| --- | --- | --- | --- | --- |"]
+    for name in PIECES:
+        lines += [Row(**row).markdown() for row in kept.get(name, {}).get("rows", [])]
+    notes = [
+        f"`{name}`: {one['when']}, {one['machine']}, {one['times']} turns, load average {one['load']:.1f}."
+        for name in PIECES
+        if (one := kept.get(name))
+    ]
+    return "\n".join([*lines, "", *notes])
+
+
+def written(page: str, made: str) -> str:
+    """The page with another table between its marks. ValueError without the marks."""
+    head, mark, rest = page.partition(BEGIN)
+    _, end, tail = rest.partition(END)
+    if not mark or not end:
+        raise ValueError(f"{PAGE.name} has no lines {BEGIN} and {END}")
+    return f"{head}{BEGIN}\n{made}\n{END}{tail}"
+
+
+def machine() -> str:
+    """'2 cores of Intel Xeon, with AMX'."""
+    found = detect()
+    amx = "with AMX" if "amx_tile" in found.isa else "without AMX"
+    return f"{found.usable_cores} cores of {found.processors.model}, {amx}"
+
+
+def main() -> None:
+    """Measure the pieces that were asked for, print the whole table, and write it into the page."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--times", type=int, default=3, help="turns of each way; rows have medians")
+    parser.add_argument("--alone", default=",".join(PIECES), help="pieces, comma-separated: " + ", ".join(PIECES))
+    parser.add_argument("--write", action="store_true", help=f"put the table into documentation/{PAGE.name}")
+    arguments = parser.parse_args()
+    asked = arguments.alone.split(",")
+    if unknown := [name for name in asked if name not in PIECES]:
+        parser.error(f"unknown pieces {', '.join(unknown)}; known are {', '.join(PIECES)}")
+    store = _build() / "benchmarks" / "table.json"
+    kept = dict(jsonfile.object_or_empty(store))
+    for name in asked:
+        with tempfile.TemporaryDirectory(prefix="benchmarks-") as scratch:
+            rows = PIECES[name](arguments.times, Path(scratch))
+        when = time.strftime("%Y-%m-%d %H:%M")
+        load = os.getloadavg()[0]
+        kept[name] = {
+            "when": when,
+            "machine": machine(),
+            "load": load,
+            "times": arguments.times,
+            "rows": [asdict(row) for row in rows],
+        }
+        store.parent.mkdir(parents=True, exist_ok=True)
+        write_json(store, kept)  # a piece that was measured survives the next one's failure
+        print(f"{name}: done, load average {load:.1f}", file=sys.stderr, flush=True)
+    made = table(kept)
+    print(made)
+    if arguments.write:
+        page = written(PAGE.read_text(encoding="utf-8"), made)
+        with atomic_write(PAGE) as file:
+            file.write(page)
+
+
+if __name__ == "__main__":
+    main()
