@@ -37,7 +37,8 @@ SECONDS = 10
 """Of each measured run of a workload."""
 DEVICES, DEVICE_BATCH, DEVICE_RATE = 8, 64, 9000
 """Simulated devices, and the samples per second of each in full batches."""
-WORKLOADS = (("bert", "fp32"), ("bert", "bf16"), ("bert", "int8"), ("3d-unet", "fp32"), ("3d-unet", "bf16"))
+BERT, UNET3D = ("bert", ("fp32", "bf16", "int8")), ("3d-unet", ("fp32", "bf16"))
+"""Benchmarks and the precisions whose shares are measured."""
 
 
 @dataclass(frozen=True)
@@ -100,9 +101,14 @@ def simulated(times: int, scratch: Path) -> list[Row]:
     return [Row(f"{DEVICES} simulated devices, Offline", f"{several:,.5g} samples/s", limit, several / (DEVICES * one))]
 
 
-def workloads(times: int, scratch: Path) -> list[Row]:
-    """Tiny models on OpenVINO over their own products alone, which `make roofline` measures just before each run."""
-    return [row for benchmark, precision in WORKLOADS for row in _workload(benchmark, precision, times, scratch)]
+def bert(times: int, scratch: Path) -> list[Row]:
+    """Tiny BERT on OpenVINO over its own products alone, which `make roofline` measures just before each run."""
+    return [row for precision in BERT[1] for row in _workload(BERT[0], precision, times, scratch)]
+
+
+def unet3d(times: int, scratch: Path) -> list[Row]:
+    """The same of tiny 3D-UNet."""
+    return [row for precision in UNET3D[1] for row in _workload(UNET3D[0], precision, times, scratch)]
 
 
 def _workload(benchmark: str, precision: str, times: int, scratch: Path) -> list[Row]:
@@ -175,7 +181,8 @@ def server(_times: int, scratch: Path) -> list[Row]:
 PIECES: Mapping[str, Callable[[int, Path], list[Row]]] = {
     "null": null,
     "simulated": simulated,
-    "workloads": workloads,
+    "bert": bert,
+    "unet3d": unet3d,
     "server": server,
 }
 
