@@ -120,11 +120,7 @@ class Connection:
         streamed = bool(asked.get("stream"))
         waits = _Wait(time.monotonic() + self._first_s) if streamed and self._first_s else None
         response = self._sent("POST", path, asked, waits)
-        if response.status != 200:
-            words = _message(self._read(response))
-            what = f"{self.server.url} answered {response.status}"
-            raise RunError(what, words or response.reason, "look into the server's own log; the run ends at the first error")
-        self._require_kind(response, STREAMED if streamed else WHOLE)
+        self._require_answer(response, STREAMED if streamed else WHOLE)
         if not streamed:
             piece = self._piece(self._read(response))
             yield Piece(piece.tokens, piece.text, True)
@@ -185,6 +181,14 @@ class Connection:
     def _limit(self, seconds: float) -> None:
         if self._http.sock is not None:
             self._http.sock.settimeout(seconds)
+
+    def _require_answer(self, response: http.client.HTTPResponse, kind: str) -> None:
+        """RunError, with the server's words, for anything but a success of this content type."""
+        if response.status != 200:
+            words = _message(self._read(response))
+            what = f"{self.server.url} answered {response.status}"
+            raise RunError(what, words or response.reason, "look into the server's own log; the run ends at the first error")
+        self._require_kind(response, kind)
 
     def _require_kind(self, response: http.client.HTTPResponse, kind: str) -> None:
         """RunError for an answer of another content type; a server that names none is believed."""
