@@ -79,7 +79,6 @@ def test_the_page_has_what_amplitudes_without_the_accelerator_give() -> None:
 
 
 def test_amplitudes_are_fitted_without_what_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    pytest.importorskip("scipy", reason="SciPy is not installed")
     known = [(point, rate) for point, rate in measured() if point.network == "gptj"]
     left_out = [index for index, (point, _) in enumerate(known) if point.accelerator == "L40S"]
     other = [(point, 9 * rate if index in left_out else rate) for index, (point, rate) in enumerate(known)]
