@@ -33,6 +33,7 @@ MODULES = (
     "code.run.language",
     "code.run.llm_serving",
     "code.run.mixed",
+    "code.run.nodes.telemetry_of_nodes",
     "code.run.nodes.wanted",
     "code.run.placement",
     "code.run.preparation",
