@@ -19,7 +19,6 @@ import pytest
 from code.common.errors import MissingError
 from code.run.language import binary
 from code.run.nodes import environment
-from tests.owned import owned
 
 try:
     INSTALLED = bool(environment.python() and environment.library())
@@ -37,7 +36,8 @@ FAULT_S = 30.0
 PATIENCE_S = 600.0
 """For a run over a whole data set on a machine that does other work."""
 TINY = ("--model_variant=tiny", "--share_devices", "--harness_lang=cpp", "--backend=openvino")
-SIMULATED = ("--backend=simulated", "--share_devices", "--min_duration=120000", "--min_query_count=64", "--system=CPU_x86_64")
+SIMULATED = ("--backend=simulated", "--share_devices", "--min_query_count=64", "--system=CPU_x86_64")
+LONG = (*SIMULATED, "--min_duration=120000")
 
 
 class Run:
@@ -45,12 +45,13 @@ class Run:
 
     def __init__(self, project: Path, folder: Path, *words: str, action: str = "run") -> None:
         self.folder = folder
-        self.process = owned(
+        self.process = subprocess.Popen(
             [sys.executable, "-m", "code.main", f"--action={action}", f"--log_dir={folder}", *words],
             cwd=project,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
+            start_new_session=True,
         )
 
     def end(self, seconds: float = PATIENCE_S) -> str:
@@ -209,7 +210,7 @@ def kill(word: str, number: int = signal.SIGKILL) -> Callable[[Run], None]:
 def test_a_node_that_is_lost_ends_the_run_with_its_name(
     fault: Callable[[Run], None], words: str, running: Callable[..., Run]
 ) -> None:
-    run = running("--benchmarks=bert", "--scenarios=server", "--ray_address=local:2", *SIMULATED)
+    run = running("--benchmarks=bert", "--scenarios=server", "--ray_address=local:2", *LONG)
     run.wait_for(run.computing)
     everything = run.processes()
     fault(run)
@@ -238,7 +239,7 @@ def test_offline_goes_on_without_a_node_where_that_is_asked_for(running: Callabl
 
 
 def test_a_head_that_dies_leaves_no_actor(running: Callable[..., Run]) -> None:
-    run = running("--benchmarks=bert", "--scenarios=server", "--ray_address=local:2", *SIMULATED)
+    run = running("--benchmarks=bert", "--scenarios=server", "--ray_address=local:2", *LONG)
     run.wait_for(run.computing)
     everything = run.processes()
     assert any("raylet" in one.name() for one in everything)
@@ -247,7 +248,7 @@ def test_a_head_that_dies_leaves_no_actor(running: Callable[..., Run]) -> None:
 
 
 def test_an_interrupted_run_leaves_nothing(running: Callable[..., Run]) -> None:
-    run = running("--benchmarks=bert", "--scenarios=server", "--ray_address=local:2", *SIMULATED)
+    run = running("--benchmarks=bert", "--scenarios=server", "--ray_address=local:2", *LONG)
     run.wait_for(run.computing)
     everything = run.processes()
     run.process.send_signal(signal.SIGINT)

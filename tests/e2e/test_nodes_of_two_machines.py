@@ -12,7 +12,7 @@ import pytest
 from code.common.paths import engine_dir
 from code.run.nodes import environment
 from tests.e2e import two_machines
-from tests.e2e.test_nodes import FAULT_S, INSTALLED, SIMULATED, TINY, Run, metadata, running
+from tests.e2e.test_nodes import FAULT_S, INSTALLED, LONG, SIMULATED, TINY, Run, metadata, running
 from tests.e2e.two_machines import SECOND, Machines
 from tests.unit.test_nodes import job
 
@@ -87,7 +87,7 @@ def test_another_model_on_a_machine_is_named_with_both_digests(
 
 
 def test_a_machine_that_is_cut_off_ends_the_run_with_its_name(machines: Machines, running: Callable[..., Run]) -> None:
-    words = ("--benchmarks=bert", "--scenarios=server", f"--ray_address={machines.address}", "--nodes=2", *SIMULATED)
+    words = ("--benchmarks=bert", "--scenarios=server", f"--ray_address={machines.address}", "--nodes=2", *LONG)
     run = running(*words)
     run.wait_for(run.computing)
     machines.cut()

@@ -115,6 +115,7 @@ def machines(python: Path, folder: Path, empty: Path, exchanged: Path | None = N
         one = begin([*first, *common])
         _wait_for(port, one)
         two = begin([*apart, start, "sh", *second])
+        _wait_for_words(folder / "ray.log", "Ray runtime started", 2, two)
         yield Machines(f"{HERE}:{port}", here, one, two)
     finally:
         for process in reversed(started):
@@ -131,6 +132,15 @@ def _wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
             return
         time.sleep(0.3)
     raise RuntimeError("Ray's head does not answer")
+
+
+def _wait_for_words(log: Path, words: str, times: int, process: subprocess.Popen[bytes]) -> None:
+    end = time.monotonic() + 120
+    while time.monotonic() < end and process.poll() is None:
+        if log.read_text(errors="replace").count(words) >= times:
+            return
+        time.sleep(0.3)
+    raise RuntimeError(f"the second machine did not join: {log.read_text(errors='replace')[-1000:]}")
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
