@@ -148,7 +148,7 @@ def measure(ways: Mapping[str, Way], turns: int) -> None:
         words = []
         for name, ms in best.items():
             over = ms - best[DIRECT_CPP if name.startswith("C++") else DIRECT]
-            words.append(f"  {name}: {ms:.3f} ms (+{over:.3f}; {min(times[name][1:]):.3f} to {max(times[name][1:]):.3f})")
+            words.append(f"  {name}: {ms:.3f} ms ({over:+.3f}; {min(times[name][1:]):.3f} to {max(times[name][1:]):.3f})")
         print(f"{shape[0]} x {shape[1]}", *words, sep="\n", flush=True)
 
 
