@@ -16,11 +16,11 @@ from code.actions import Context
 from code.backends.triton import package, wires
 from code.common.errors import MissingError, RunError, UsageError
 from code.harness.schema import run_spec as contract
-from code.harness.schema.options import TritonInProcessOptions
+from code.harness.schema.options import TritonInProcessOptions, TritonLlmOptions
 from code.plan.request import parse
 from code.plan.workload import build
 from code.results.page import limits
-from code.run import language, triton_requests, triton_time
+from code.run import language, servable, triton_requests, triton_time
 from code.run.job import Job
 from tests import run_documents as documents
 
@@ -84,6 +84,32 @@ def test_the_library_of_an_installation(tmp_path: Path) -> None:
     assert "make triton" in missing.value.next_step and "--triton_protocol=grpc" in missing.value.next_step
     (tmp_path / "lib" / "libtritonserver.so").touch()
     assert package.library(package.installation(str(program))) == tmp_path / "lib" / "libtritonserver.so"
+
+
+def text_job(*words: str) -> Job:
+    command = ["--action=run", "--benchmarks=gptj", "--scenarios=offline", "--system=CPU_x86_64", "--backend=triton_llm", *words]
+    found, failed = build(parse(command, {}))
+    assert not failed, failed
+    return Context(parse([], {})).job(found[0])
+
+
+def test_a_text_generator_behind_triton_is_asked_by_its_own_backend(tmp_path: Path) -> None:
+    found = text_job("--triton_url=grpc://node-3:8001", "--config_ver=triton", "--served_model=llama", "--server_timeout=5")
+    servable.require_servable(found.workload, found.backend)
+    options = found.backend.options(found.workload.plain(), tmp_path)
+    assert options == TritonLlmOptions("node-3:8001", "llama", 5.0)
+    assert found.backend.recorded(found.workload.plain()) == {"triton_server": "node-3:8001", "triton_model": "llama"}
+    assert found.backend.options(text_job("--triton_url=localhost:8001").workload.plain(), tmp_path).model == "tensorrt_llm"
+
+
+@pytest.mark.parametrize(
+    ("words", "what"),
+    [([], "no Triton server is given"), (["--triton_url=http://localhost:8000"], "texts are streamed over gRPC")],
+)
+def test_a_text_generator_behind_triton_needs_a_grpc_endpoint(words: list[str], what: str, tmp_path: Path) -> None:
+    found = text_job(*words)
+    with pytest.raises(UsageError, match=what):
+        found.backend.options(found.workload.plain(), tmp_path)
 
 
 Answer = tuple[int, bytes]
