@@ -71,7 +71,7 @@ runtime:
 	@$(SCRIPT)/environment.sh runtime
 
 # Sets of packages, each from a lock file of its own.
-PACKAGES = packages_audit packages_build packages_calibration packages_chat packages_coverage packages_debug packages_dev packages_exporter packages_tensorrt packages_tensorrt_rtx packages_train packages_tune packages_uv
+PACKAGES = packages_audit packages_build packages_calibration packages_chat packages_coverage packages_debug packages_dev packages_exporter packages_pytorch packages_tensorrt packages_tensorrt_rtx packages_train packages_tune packages_uv
 .PHONY: $(PACKAGES)
 $(PACKAGES): packages_%: runtime
 	@$(SCRIPT)/environment.sh $*
@@ -88,6 +88,9 @@ tensorrt_rtx: packages_tensorrt_rtx ## Install TensorRT-RTX, which builds engine
 
 .PHONY: tensorrt
 tensorrt: packages_tensorrt ## Install TensorRT on a machine with an NVIDIA GPU
+
+.PHONY: pytorch
+pytorch: packages_pytorch ## Install PyTorch and transformers, which run GPT-J and Llama on GPUs and processors
 
 .PHONY: triton
 triton: ## Install Triton Inference Server and its client, in an environment of their own
@@ -470,7 +473,7 @@ test_full: packages_dev link_dirs ## Run the tests that `make test` skips, over 
 
 # Every optional package that a machine without a GPU can have, but for Triton, which needs an older NumPy. The C++ harness is built with them, in
 # the usual build folder.
-ALL_SETS = runtime dev build calibration chat tune debug exporter tensorrt_rtx datasets export stubs
+ALL_SETS = runtime dev build calibration chat tune debug exporter tensorrt_rtx datasets export pytorch stubs
 .PHONY: test_all_extras
 test_all_extras: link_dirs ## Run the tests in an environment of its own that has every optional package (several GB; TEST_ARGS=…)
 	@export VENV="$$VENV-all"; \

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # environment.sh SET: make the Python environment $VENV where there is none, and install a set of packages into it.
 #
-# SET is a lock file of requirements/ (runtime, audit, build, calibration, chat, cluster, coverage, debug, dev, exporter, site, stubs, tensorrt_rtx, triton, tune, uv), or
+# SET is a lock file of requirements/ (runtime, audit, build, calibration, chat, cluster, coverage, debug, dev, exporter, pytorch, site, stubs, tensorrt_rtx, triton, tune, uv), or
 # tensorrt, train, datasets or export, whose packages differ by machine. Nothing is done where the stamp $VENV/.SET-installed has the digest of the set's files. It is written last, after the
 # packages were seen in the environment.
 set -u
@@ -24,7 +24,7 @@ machine=${ARCH:-$(uname -m)}
 declare -A modules=(
   [runtime]="numpy onnx onnxruntime openvino mlperf_loadgen rich yaml" [build]="cmake ninja" [calibration]="nncf"
   [dev]="pytest ruff mypy" [tensorrt_rtx]="tensorrt_rtx" [audit]="bandit pip_audit" [tune]="optuna" [uv]="uv" [debug]="polygraphy" [tensorrt]="tensorrt" [train]="torch" [export]="torch transformers"
-  [site]="mkdocs material mkdocstrings" [coverage]="gcovr" [exporter]="prometheus_client" [chat]="jinja2" [datasets]="datasets pyarrow" [stubs]="" [triton]="pytriton tritonclient" [cluster]="ray zmq"
+  [site]="mkdocs material mkdocstrings" [coverage]="gcovr" [exporter]="prometheus_client" [pytorch]="torch transformers" [chat]="jinja2" [datasets]="datasets pyarrow" [stubs]="" [triton]="pytriton tritonclient" [cluster]="ray zmq"
 )
 case $set in
   tensorrt | train) file=$root/requirements/$set.txt ;;
@@ -73,6 +73,11 @@ older() { [ -n "$1" ] && [ "$1" != "$2" ] && [ "$(printf '%s\n%s\n' "$1" "$2" | 
 
 # OpenVINO's wheels for Arm need glibc 2.35, which no marker of a lock file can say.
 without_openvino() { [ "$machine" = aarch64 ] && older "${GLIBC:-$(glibc)}" 2.35; }
+
+# A wheel of PyTorch for processors that is already there is kept, without CUDA's packages: 0.2 GB instead of 3.
+torch_for_processors() {
+  "$python" -c 'from importlib.metadata import version; raise SystemExit(not version("torch").endswith("+cpu"))' 2>/dev/null
+}
 
 # LoadGen has no wheel for Arm: pip compiles its source.
 require_compiler() {
@@ -176,6 +181,12 @@ case $set in
       modules[runtime]=${modules[runtime]/openvino /}
       [ "$set" != runtime ] ||
         echo "note: OpenVINO has no package for Arm with glibc ${GLIBC:-$(glibc)} (it needs 2.35); engines for processors come from ONNX Runtime"
+    fi
+    if [ "$set" = pytorch ] && torch_for_processors; then
+      lock=$(mktemp) || exit
+      trap 'rm -f "$lock"' EXIT
+      awk '/^[a-z]/ { left = /^(nvidia-(cu|nccl|nv[jst])|cuda-|triton=)/ } !left' "$file" >"$lock"
+      echo "note: PyTorch is there for processors only; CUDA's packages are left out"
     fi
     alone=()
     [ "$set" != stubs ] || alone=(--no-deps) # stubs depend on the package itself

@@ -5,7 +5,7 @@ uv=$1
 options=(--universal --generate-hashes --python-version 3.10 --no-header --no-annotate --upgrade --quiet)
 "$uv" pip compile "${options[@]}" pyproject.toml -o requirements/runtime.lock
 "$uv" pip compile "${options[@]}" pyproject.toml --extra dev -c requirements/runtime.lock -o requirements/dev.lock
-for extra in audit build calibration chat tune debug exporter tensorrt-rtx; do
+for extra in audit build calibration chat tune debug exporter pytorch tensorrt-rtx; do
   "$uv" pip compile "${options[@]}" pyproject.toml --extra "$extra" -c requirements/runtime.lock \
     -o "requirements/${extra//-/_}.lock"
 done

@@ -79,7 +79,7 @@ REMOTE = {
     "ahead": 4,
     "io_threads": 1,
 }
-GENAI = {"kv_cache_gb": 1.5, "kv_cache_precision": "u8", "max_num_tokens": None}
+GENAI = {"kv_cache_gb": 1.5, "kv_cache_precision": "u8", "max_num_tokens": None, "prompt_lookup": 5}
 TRTLLM = {"trtllm_batching_mode": "IFB", "trtllm_batch_sched_policy": None, "kvcache_free_gpu_mem_frac": 0.9}
 
 

@@ -28,6 +28,7 @@ BACKENDS: dict[str, str] = {
     "tensorrt": "code.backends.tensorrt.backend",
     "tensorrt_rtx": "code.backends.tensorrt.rtx",
     "tensorrt_llm": "code.backends.generators.tensorrt_llm",
+    "pytorch": "code.backends.generators.pytorch.backend",
     "openai": "code.backends.generators.openai",
     "triton_llm": "code.backends.generators.triton_llm",
     "simulated": "code.backends.simulated",
@@ -162,12 +163,12 @@ def missing_sdk(package: str, extra: str, error: Exception) -> MissingError:
     )
 
 
-def package_version(package: str) -> str:
-    """The version of an installed SDK. MissingError without it."""
+def package_version(package: str, extra: str = "") -> str:
+    """The version of an installed SDK. MissingError without it, with the target that installs the set `extra`."""
     try:
         return importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError as error:
-        raise missing_sdk(package, "", error) from error
+        raise missing_sdk(package, extra, error) from error
 
 
 def installed_instead(name: str) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from code.common.errors import MissingError
@@ -37,12 +38,19 @@ def kv_bytes(weights: int) -> int:
     return max(0, available() - int(weights * LOADED)) // 2
 
 
-def require(wanted: int, what: str, instead: str = "") -> None:
-    """MissingError when fewer than `wanted` bytes are available; `instead` is an alternative for the next step."""
-    have = available()
+def require(wanted: int, what: str, instead: str = "", *, have: int | None = None, lower: Mapping[str, str] = SMALLER) -> None:
+    """MissingError when fewer than `wanted` bytes are available.
+
+    Args:
+        what: is to be done; its last word is the precision.
+        instead: an alternative for the next step.
+        have: bytes that are available; None: of this machine's memory.
+        lower: precision → the next smaller one that can be chosen.
+    """
+    have = available() if have is None else have
     if 0 < have < wanted:
         precision = what.rsplit(" ", 1)[-1]
-        smaller = SMALLER.get(precision)
+        smaller = lower.get(precision)
         ways = ["use a machine with more memory", *([instead] if instead else [])]
         if smaller:
             ways.append(f"run with --precision={smaller}")

@@ -158,7 +158,7 @@ def unet(bench: Bench, report: Report) -> None:
 
 
 def generators(bench: Bench, report: Report) -> None:
-    """Milliseconds of a layer of GPT-J and of Llama 3.1 8B in PyTorch: a prompt's pass and a token's."""
+    """The pytorch backend: tiny models' tokens, tokens/s of the true shapes with random weights, milliseconds of a layer."""
     try:
         import torch
     except ImportError as error:
@@ -169,6 +169,23 @@ def generators(bench: Bench, report: Report) -> None:
 
     for name, shape in SHAPES.items():
         report(**{name: layer_times(shape)})
+    try:
+        import transformers
+    except ImportError as error:
+        raise NeedsError(f"transformers, for whole texts: {error}") from error
+    from tests.gpu import torch_texts
+
+    report(torch=torch.__version__, transformers=transformers.__version__)
+    for options in torch_texts.WAYS:
+        for name in torch_texts.TINY:
+            way = f"{name}, {options.torch_kv_cache}, {options.torch_compile}"
+            report(**{f"tokens as recorded: {way}": torch_texts.tiny_tokens(name, "GPU", options)})
+    for name, sizes in torch_texts.SHAPES.items():
+        network = torch_texts.random_network(sizes, torch.device("cuda"))
+        for way, row in torch_texts.rates(network, 32, 1024, 128):
+            report(**{f"random weights of {name}: {way}": row})
+        del network
+        torch.cuda.empty_cache()
 
 
 def _gpus(bench: Bench) -> int:
@@ -181,11 +198,11 @@ def _gpus(bench: Bench) -> int:
 
 STEPS: dict[str, Step] = {
     "load": Step("build an engine of BERT-Large's width, read its plan, run it", 80, load),
-    "patterns": Step("fused layers and rates of each pattern of the graph, fp16 and int8", 230, patterns),
+    "patterns": Step("fused layers and rates of each pattern of the graph, fp16 and int8", 155, patterns),
     "graphs": Step("CUDA graphs: answers, order of capture, bytes each", 50, graphs),
     "devices": Step("two devices of one process, memcheck", 60, devices),
     "server": Step("Server, old lanes and new", 60, server),
     "spin": Step("waiting by spinning", 25, spin),
     "unet": Step("3D-UNet, cases in flight", 50, unet),
-    "generators": Step("PyTorch: layers of GPT-J and Llama", 40, generators),
+    "generators": Step("PyTorch: layers and texts of GPT-J and Llama", 120, generators),
 }

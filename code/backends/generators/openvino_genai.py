@@ -38,22 +38,26 @@ NEEDS = {"bf16": {"avx512_bf16", "amx_bf16"}, "fp16": {"avx512_fp16", "amx_fp16"
 BLOCK = 32
 """Tokens per block of the paged KV cache in OpenVINO's CPU plugin."""
 FILE = "generator.json"
+NGRAM = 3
+"""Longest run of tokens that prompt lookup searches for in the prompt."""
 TOKENS_A_STEP = 512
 """Prompt and generated tokens in one step: enough to fill the cores, few enough for new requests to start soon."""
 
 
 ENGINE = Consumer("OpenVINO GenAI", ("precision",), engine=True, backends=("openvino_genai",))
-RUNTIME = Consumer("OpenVINO GenAI", ("kv_cache_gb", "kv_cache_precision", "max_num_tokens"), backends=("openvino_genai",))
+RUNTIME = Consumer(
+    "OpenVINO GenAI", ("kv_cache_gb", "kv_cache_precision", "max_num_tokens", "prompt_lookup"), backends=("openvino_genai",)
+)
 
 
 class OpenVinoGenerator:
     """A ContinuousBatchingPipeline and its requests."""
 
-    def __init__(self, pipeline: Any, generation: Generation, capacity: int) -> None:
+    def __init__(self, pipeline: Any, generation: Generation, capacity: int, lookup: int = 0) -> None:
         self.capacity = capacity
         self._pipeline = pipeline
         self._generation = generation
-        self._config = _generation_config(generation)
+        self._config = _generation_config(generation, lookup)
         self._waiting: deque[tuple[int, NDArray[np.int32]]] = deque()
         self._running: dict[int, Any] = {}
         self._reported: dict[int, list[int]] = {}
@@ -192,6 +196,7 @@ class OpenVinoGenAi(Backend):
             kv_cache_gb=read.get("kv_cache_gb"),
             kv_cache_precision=read.get("kv_cache_precision"),
             max_num_tokens=read.get("max_num_tokens"),
+            prompt_lookup=int(read.get("prompt_lookup") or 0),
         )
 
     def build(self, model: Path, values: Mapping[str, Any], folder: Path) -> dict[str, Any]:
@@ -255,6 +260,9 @@ class OpenVinoGenAi(Backend):
             "ENABLE_CPU_PINNING": "NO",
             "sampler_num_threads": max(1, spec.threads),
         }
+        lookup = _options(spec).prompt_lookup
+        if lookup:
+            properties["prompt_lookup"] = True
         try:
             pipeline = genai.ContinuousBatchingPipeline(str(folder), scheduler, "CPU", properties)
         except RuntimeError as error:
@@ -263,7 +271,7 @@ class OpenVinoGenAi(Backend):
                 last_words(error),
                 "rebuild it: make generate_engines RUN_ARGS='… --force_build'",
             ) from error
-        return OpenVinoGenerator(pipeline, spec.generation, needs.capacity)
+        return OpenVinoGenerator(pipeline, spec.generation, needs.capacity, lookup)
 
 
 def _options(spec: EngineSpec) -> OpenVinoGenAiOptions:
@@ -297,20 +305,27 @@ def _needs(folder: Path, spec: GeneratorSpec, streams: int) -> _Needs:
             f"num_beams is {generation.num_beams}",
             "run `make generate_engines` with the same RUN_ARGS",
         )
+    lookup = _options(spec).prompt_lookup
+    if lookup and generation.num_beams > 1:
+        raise UsageError(
+            f"prompt_lookup={lookup} needs a greedy search",
+            f"num_beams is {generation.num_beams}, and guesses are checked against the one best token",
+            "add --num_beams=1, or leave --prompt_lookup out",
+        )
     capacity = max(1, spec.requests_in_flight)
     kv = _options(spec).kv_cache_precision or INFERENCE_PRECISION[spec.precision]
     block_bytes = BLOCK * int(sizes["kv_numbers"]) * KV_BYTES[kv]
     weights = (folder / IR_WEIGHTS).stat().st_size
     longest = spec.longest_prompt or int(sizes["positions"])
-    least = _blocks(generation, longest, 1)
+    least = _blocks(generation, longest, 1, lookup)
     given = _options(spec).kv_cache_gb
     kv_bytes = int(given * 2**30) if given else memory.kv_bytes(weights * streams)
     one = int(weights * memory.LOADED) + least * block_bytes
     name = str(sizes.get("benchmark") or "the model")
-    return _Needs(name, capacity, kv, _blocks(generation, longest, capacity), least, block_bytes, one, kv_bytes)
+    return _Needs(name, capacity, kv, _blocks(generation, longest, capacity, lookup), least, block_bytes, one, kv_bytes)
 
 
-def _generation_config(generation: Generation) -> Any:
+def _generation_config(generation: Generation, lookup: int = 0) -> Any:
     import openvino_genai as genai
 
     config = genai.GenerationConfig()
@@ -320,15 +335,18 @@ def _generation_config(generation: Generation) -> Any:
     config.eos_token_id = generation.eos
     config.stop_token_ids = set(generation.ends)
     config.do_sample = False
+    if lookup:
+        config.num_assistant_tokens = lookup
+        config.max_ngram_size = NGRAM
     if generation.num_beams > 1:
         config.stop_criteria = genai.StopCriteria.EARLY if generation.early_stopping else genai.StopCriteria.HEURISTIC
     return config
 
 
-def _blocks(generation: Generation, longest: int, requests: int) -> int:
+def _blocks(generation: Generation, longest: int, requests: int, lookup: int = 0) -> int:
     """KV cache blocks that the requests can need: a request's beams share the prompt; the rest is separate for each beam."""
     prompt = -(-longest // BLOCK)
-    own = -(-generation.max_new_tokens // BLOCK) + 1
+    own = -(-(generation.max_new_tokens + lookup) // BLOCK) + 1
     return requests * (prompt + 2 * generation.num_beams * own)
 
 

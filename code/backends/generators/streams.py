@@ -104,6 +104,7 @@ class GeneratorStreams:
             process.join(PATIENCE_S)
             if process.is_alive():
                 process.kill()
+                process.join()
 
     def _hand_out(self) -> None:
         """Dispatch queued requests. The caller holds the lock."""

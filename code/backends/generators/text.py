@@ -13,7 +13,7 @@ from code.rules.benchmark_facts import BenchmarkFacts, TextFacts
 from code.rules.benchmarks import BENCHMARKS, facts_of, of_family
 
 READS = Consumer(
-    "text generators", ("benchmark",), engine=True, backends=("openvino_genai", "tensorrt_llm", "openai", "triton_llm")
+    "text generators", ("benchmark",), engine=True, backends=("openvino_genai", "tensorrt_llm", "pytorch", "openai", "triton_llm")
 )
 
 IR, IR_WEIGHTS = "openvino_model.xml", "openvino_model.bin"
@@ -34,6 +34,10 @@ class TextModel(Protocol):
     @property
     def kv_numbers(self) -> int:
         """Number of KV cache elements per token."""
+
+    @property
+    def weights(self) -> tuple[Path, ...]:
+        """The files of a Hugging Face checkpoint's weights; () where there are none."""
 
     @property
     def is_exported(self) -> bool:

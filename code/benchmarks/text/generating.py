@@ -15,7 +15,7 @@ from code.rules.benchmarks import of_family
 _ALL = of_family("text")
 BEAMS = Consumer("text generation", ("num_beams", "llm_gen_config_path"), engine=True, benchmarks=_ALL)
 LENGTHS = Consumer("text generation", ("min_new_tokens", "max_new_tokens", "llm_gen_config_path"), benchmarks=_ALL)
-WEIGHTS = Consumer("benchmarks that generate text", ("precision", "use_int4awq"), benchmarks=_ALL)
+WEIGHTS = Consumer("benchmarks that generate text", ("precision", "use_int4awq", "prompt_lookup"), benchmarks=_ALL)
 FROM_FILE = {"runtime_beam_width": "num_beams", "min_output_len": "min_new_tokens", "max_output_len": "max_new_tokens"}
 """Keys of a generation config file as NVIDIA's harness writes it, under "generation_config", and the fields they set."""
 
@@ -72,6 +72,8 @@ def open_reason(text: TextFacts, values: Mapping[str, Any]) -> str:
         if value not in (None, usual[name]):
             return f"{name} is {value}, and the benchmark's is {usual[name]}"
     read = WEIGHTS.of(values)
+    if read.get("prompt_lookup"):
+        return f"prompt-lookup decoding with {read.get('prompt_lookup')} tokens"
     return "weights of int4" if read.get("precision") == "int4" or read.get("use_int4awq") else ""
 
 

@@ -85,11 +85,13 @@ class OpenVinoGenAiOptions:
         kv_cache_gb: most memory for the KV cache, GiB; null: what the batch needs.
         kv_cache_precision: numeric format of the KV cache; null: that of the computation.
         max_num_tokens: most tokens in a step; null: the backend's default.
+        prompt_lookup: tokens of the prompt that a greedy search guesses in each step; 0: none.
     """
 
     kv_cache_gb: Annotated[float, Range(0, 1e6)] | None = None
     kv_cache_precision: Literal["f32", "bf16", "f16", "u8"] | None = None
     max_num_tokens: Annotated[int, Range(0, 1 << 30)] | None = None
+    prompt_lookup: Annotated[int, Range(0, 64)] = 0
 
 
 @dataclass(frozen=True)
@@ -104,6 +106,19 @@ class TensorRtLlmOptions:
     trtllm_batching_mode: str | None = None
     trtllm_batch_sched_policy: str | None = None
     kvcache_free_gpu_mem_frac: Annotated[float, Range(0, 1)] | None = None
+
+
+@dataclass(frozen=True)
+class PyTorchOptions:
+    """Hugging Face models in PyTorch.
+
+    Args:
+        torch_kv_cache: whether the KV cache grows with each token, or has its greatest size from the beginning.
+        torch_compile: mode of torch.compile for the pass of a token; 'off': not compiled.
+    """
+
+    torch_kv_cache: Literal["dynamic", "static"] = "dynamic"
+    torch_compile: Literal["off", "default", "reduce-overhead", "max-autotune"] = "off"
 
 
 @dataclass(frozen=True)
@@ -234,6 +249,7 @@ Options = (
     | SimulatedOptions
     | OpenVinoGenAiOptions
     | TensorRtLlmOptions
+    | PyTorchOptions
     | OpenAiOptions
     | TritonOptions
     | TritonInProcessOptions
@@ -251,6 +267,7 @@ OPTIONS: Mapping[str, type] = {
     "tensorrt_rtx": TensorRtOptions,
     "openvino_genai": OpenVinoGenAiOptions,
     "tensorrt_llm": TensorRtLlmOptions,
+    "pytorch": PyTorchOptions,
     "openai": OpenAiOptions,
     "triton": TritonOptions,
     "triton_in_process": TritonInProcessOptions,

@@ -1,0 +1,1 @@
+"""Text generation by Hugging Face models in PyTorch, on GPUs with CUDA and on processors."""
