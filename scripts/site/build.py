@@ -30,7 +30,7 @@ def gather(source: Path) -> None:
     for readme in sorted((ROOT / "code" / "benchmarks").glob("*/README.md")):
         target = source / "documentation" / "benchmarks" / f"{readme.parent.name}.md"
         target.parent.mkdir(exist_ok=True)
-        shutil.copy(readme, target)
+        target.write_text(moved(readme, target.parent, source), encoding="utf-8")
     shutil.copy(HERE / "iframe-worker.js", source)
     for page in list(source.rglob("*.md")):
         for target in LINK.findall(page.read_text(encoding="utf-8")):
@@ -42,6 +42,16 @@ def gather(source: Path) -> None:
     (source / "api").mkdir()
     for name in PACKAGES:
         (source / "api" / f"{name}.md").write_text(api_page(name), encoding="utf-8")
+
+
+def moved(page: Path, folder: Path, source: Path) -> str:
+    """The text of a page of the project with its links as they are from a folder of the site's sources."""
+
+    def link(found: re.Match[str]) -> str:
+        place = source / (page.parent / found[1]).resolve().relative_to(ROOT)
+        return found[0].replace(found[1], os.path.relpath(place, folder), 1)
+
+    return LINK.sub(link, page.read_text(encoding="utf-8"))
 
 
 def api_page(name: str) -> str:

@@ -51,6 +51,15 @@ def test_the_site_has_every_page_and_a_page_for_each_package(tmp_path: Path) -> 
     assert "::: code.results.verdict" in (tmp_path / "source" / "api" / "results.md").read_text()
 
 
+def test_each_link_of_a_page_that_moved_leads_to_a_file(tmp_path: Path) -> None:
+    build = loaded("build")
+    build.gather(tmp_path / "source")
+    pages = list((tmp_path / "source" / "documentation" / "benchmarks").glob("*.md"))
+    links = [(page, target) for page in pages for target in build.LINK.findall(page.read_text())]
+    assert len(pages) > 3 and links
+    assert not [f"{page.name}: {target}" for page, target in links if not (page.parent / target).exists()]
+
+
 def test_nothing_of_the_site_is_told_to_come_from_elsewhere() -> None:
     text = (ROOT / "scripts" / "site" / "mkdocs.yml").read_text()
     assert "font: false" in text and "://" not in re.sub(r"#.*", "", text)
