@@ -210,3 +210,13 @@ def test_a_models_notes_do_not_count(tmp_path: Path) -> None:
     with_config = store.model_digest(folder)
     (folder / "config.json").rename(folder / "other.json")
     assert len({before, with_config, store.model_digest(folder)}) == 3
+
+
+def test_a_build_tells_its_seconds_and_none_where_another_process_made_it(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    backend = Copier()
+    where = address(backend, model)
+    seconds = store.build(where, backend, model, VALUES)  # type: ignore[arg-type]
+    assert seconds > 0 and json.loads((where.folder / store.SIDECAR).read_text())["build_seconds"] == round(seconds, 3)
+    answers = iter([None, (1, 2)])
+    monkeypatch.setattr(store, "_written", lambda _: next(answers))
+    assert store.build(where, backend, model, VALUES) == 0.0 and backend.built == 1  # type: ignore[arg-type]
