@@ -68,7 +68,7 @@ class Server:
         raise RunError(
             f"the Triton server was not ready after {seconds:,.0f} s",
             self.words(),
-            f"see {paths.shown(self._log)}; --watchdog raises it",
+            f"see {paths.shown(self._log)}, or start the server yourself and name it with --triton_url",
         )
 
     def require_running(self, what: str = "ended during the test") -> None:
