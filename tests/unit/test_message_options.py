@@ -15,7 +15,9 @@ from tests.unit.test_documentation import own_options
 
 PROJECT = Path(__file__).resolve().parents[2]
 ERRORS = {"HarnessError", "MissingError", "RunError", "UsageError"}
-OTHERS = re.compile(r"\b(docker|git|nvidia-smi|pip|python|ray start|sudo|vLLM|trtllm-build|huggingface-cli|hf|numactl|quantize)\b")
+OTHERS = re.compile(
+    r"\b(docker|git|nvidia-smi|pip|python|ray start|sudo|vLLM|trtllm-build|huggingface-cli|hf|numactl|quantize)\b"
+)
 """Programs whose own options a message may name."""
 OPTION = re.compile(r"(?:^|(?<=[\s,\"'`(]))--([A-Za-z]\w*)")
 
