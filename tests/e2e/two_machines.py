@@ -103,6 +103,7 @@ def machines(python: Path, folder: Path, empty: Path, exchanged: Path | None = N
         )
         return started[-1]
 
+    _remove_leftovers()
     try:
         ip("netns", "add", name)
         ip("link", "add", here, "type", "veth", "peer", "name", there)
@@ -123,6 +124,15 @@ def machines(python: Path, folder: Path, empty: Path, exchanged: Path | None = N
         log.close()
         subprocess.run(["ip", "netns", "del", name], check=False, capture_output=True)
         subprocess.run(["ip", "link", "del", here], check=False, capture_output=True)
+
+
+def _remove_leftovers() -> None:
+    """Namespaces and cables of tests that were killed: their addresses are this one's."""
+    for space in Path("/run/netns").glob("mlperf-*"):
+        pid = space.name.partition("-")[2]
+        if pid.isdigit() and not psutil.pid_exists(int(pid)):
+            subprocess.run(["ip", "netns", "del", space.name], check=False, capture_output=True)
+            subprocess.run(["ip", "link", "del", f"mlh{pid}"[:15]], check=False, capture_output=True)
 
 
 def _wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
