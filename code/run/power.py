@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 OF_GPUS = {"power_limit": "gpu_power", "gpu_clock": "gpu_clock", "gpu_memory_clock": "gpu_memory_clock", "fan_speed": "gpu_fan"}
 """Field → the knob that it turns on each GPU."""
-GPUS = Consumer("power limit", tuple(OF_GPUS), devices=("GPU",))
+GPUS = Consumer("GPU limits", tuple(OF_GPUS), devices=("GPU",))
 PROCESSORS = Consumer("processor clock", ("cpu_freq",))
 
 
