@@ -87,7 +87,7 @@ def test_a_short_command_ends_without_the_large_packages(action: list[str], tmp_
         "multiprocessing.context",
         "code.common.download.connection",
         "code.run.serving",
-        "code.benchmarks.gptj.checks",
+        "code.benchmarks.text.checks",
         "code.backends.generators.openvino_genai",
     )
     assert [name for name in large if name in loaded] == []
