@@ -19,6 +19,7 @@ import pytest
 from code.common.errors import MissingError
 from code.run.language import binary
 from code.run.nodes import environment
+from tests.owned import owned
 
 try:
     INSTALLED = bool(environment.python() and environment.library())
@@ -45,13 +46,12 @@ class Run:
 
     def __init__(self, project: Path, folder: Path, *words: str, action: str = "run") -> None:
         self.folder = folder
-        self.process = subprocess.Popen(
+        self.process = owned(
             [sys.executable, "-m", "code.main", f"--action={action}", f"--log_dir={folder}", *words],
             cwd=project,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            start_new_session=True,
         )
 
     def end(self, seconds: float = PATIENCE_S) -> str:

@@ -15,6 +15,8 @@ from pathlib import Path
 
 import psutil
 
+from tests.owned import owned
+
 HERE, THERE = "10.213.77.1", "10.213.77.2"
 SECOND = "mlperf-second"
 """Host name of the second machine."""
@@ -98,9 +100,7 @@ def machines(python: Path, folder: Path, empty: Path, exchanged: Path | None = N
         subprocess.run(["ip", *words], check=True, capture_output=True)
 
     def begin(command: list[str]) -> subprocess.Popen[bytes]:
-        started.append(
-            subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, env=environment, cwd=folder, start_new_session=True)
-        )
+        started.append(owned(command, stdout=log, stderr=subprocess.STDOUT, env=environment, cwd=folder))
         return started[-1]
 
     _remove_leftovers()
