@@ -46,7 +46,7 @@ class Run:
 
     def __init__(self, project: Path, folder: Path, *words: str, action: str = "run") -> None:
         self.folder = folder
-        self.process = owned(
+        self.process: subprocess.Popen[str] = owned(
             [sys.executable, "-m", "code.main", f"--action={action}", f"--log_dir={folder}", *words],
             cwd=project,
             stdout=subprocess.PIPE,
