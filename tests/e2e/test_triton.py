@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -128,12 +129,15 @@ def test_a_server_that_dies_is_told(protocol: str, engine: Path, tmp_path: Path)
 
 
 KILLED = """
-import os, sys, time
+import sys
 from pathlib import Path
 from tests.e2e import test_triton as here
 with here.serving(Path(sys.argv[1]), Path(sys.argv[2])) as server:
+    stream = here.TritonEngine(here.TritonOptions(server.url, ("bert_0",)), "bert_0").stream()
+    stream.infer(here.sequences(1, 16))
     print(server._process.pid, flush=True)
-    time.sleep(600)
+    while True:
+        stream.infer(here.sequences(4, 384))
 """
 
 
@@ -143,8 +147,17 @@ def test_a_server_ends_with_a_killed_harness(engine: Path, tmp_path: Path) -> No
     server = psutil.Process(int(child.stdout.readline()))
     tree = [server, *server.children(recursive=True)]
     assert len(tree) > 1
+    instances = [one for one in tree if "triton_python_backend_stub" in " ".join(one.cmdline())]
+    assert instances
+    time.sleep(1)
+    for one in instances:  # in the middle of a call
+        one.suspend()
     child.kill()
     child.wait()
+    server.wait(60)
+    for one in instances:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            one.resume()
     gone, alive = psutil.wait_procs(tree, timeout=60)
     for one in alive:
         one.kill()

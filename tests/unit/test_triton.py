@@ -273,7 +273,10 @@ def test_requests_of_one_shape_are_computed_together_and_answered_apart(tmp_path
             return Doubling()
 
     monkeypatch.setattr(instance, "backend", lambda name: Loads())
-    one = instance.Instance({"cores": [], "threads": 1, "precision": "fp32", "backend": "openvino", "engine": str(tmp_path)})
+    monkeypatch.setattr(instance, "end_with_server", lambda python: None)
+    one = instance.Instance(
+        {"python": "", "cores": [], "threads": 1, "precision": "fp32", "backend": "openvino", "engine": str(tmp_path)}
+    )
     batches = [{"x": np.full((rows, 3), rows, np.float32)} for rows in (2, 1)]
     answers = one.computed(batches)
     assert calls == [(3, 3)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import json
 import os
+import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,8 +19,30 @@ from code.common.errors import last_words
 Arrays = dict[str, NDArray[Any]]
 TAKEN = b"used_dltensor"
 """The name of a capsule that was taken, which has to outlive it. Source: dmlc.github.io/dlpack, Python specification."""
+WATCHER = """import os, select, signal, sys
+server, own = map(os.pidfd_open, map(int, sys.argv[1:]))
+ends = select.poll()
+ends.register(server, select.POLLIN)
+ends.register(own, select.POLLIN)
+if own not in dict(ends.poll()):
+    signal.pidfd_send_signal(own, signal.SIGKILL)
+"""
+"""Waits, without polling, until one of two processes ends, and kills the second where it was the first."""
 _set_name = ctypes.pythonapi.PyCapsule_SetName
 _set_name.argtypes = [ctypes.py_object, ctypes.c_char_p]
+
+
+def end_with_server(python: str) -> None:
+    """Have a process of its own end this one when the server has ended.
+
+    Triton's program for an instance does not always notice that: killed servers have left some waiting on a lock for ever. The
+    kernel's own way (PR_SET_PDEATHSIG) goes by the thread that started it, which ends when the model has loaded.
+
+    Args:
+        python: an interpreter, since this process is none.
+    """
+    command = [python, "-I", "-S", "-c", WATCHER, str(os.getppid()), str(os.getpid())]
+    subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
 class Instance:
@@ -30,6 +53,7 @@ class Instance:
     """
 
     def __init__(self, settings: Mapping[str, Any]) -> None:
+        end_with_server(str(settings["python"]))
         cores = tuple(settings["cores"])
         if cores:
             os.sched_setaffinity(0, cores)

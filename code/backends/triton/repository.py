@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -113,6 +114,7 @@ def _parameters(backend: str, model: Served, settings: Settings) -> dict[str, ob
     """What an instance needs: the project, and the engine with the call that loads it."""
     return {
         "project": str(paths.project_root()),
+        "python": sys.executable,
         "packages": paths_of_packages(),
         "backend": backend,
         "engine": str(model.engine.absolute()),
