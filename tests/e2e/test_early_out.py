@@ -27,6 +27,9 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 def test_an_accuracy_run_that_cannot_pass_ends_early_with_its_bound(
     benchmark: str, words: tuple[str, ...], bound: str, project: Path, tmp_path: Path
 ) -> None:
+    data = ["make", "-C", str(project), "download_data", f"BENCHMARKS={benchmark}", "RUN_ARGS=--model_variant=tiny"]
+    made = subprocess.run(data, capture_output=True, text=True)
+    assert made.returncode == 0, made.stderr
     command = ["make", "-C", str(project), "run", f"LOG_DIR={tmp_path}"]
     own = " ".join(word.format(project=project) for word in words)
     asked = f"--benchmarks={benchmark} --scenarios=offline --test_mode=AccuracyOnly --accuracy_early_out {own}"
