@@ -29,7 +29,7 @@ from code.common.files import atomic_write, write_json
 from code.harness.schema.options import SimulatedOptions
 from code.machine.detect import detect
 from tests.benchmarks import harness_overhead
-from tests.benchmarks.harness_figures import ROOT, Figure, execute, in_turn, programs, run_json, summary
+from tests.benchmarks.harness_figures import ROOT, Figure, execute, in_turn, is_valid, programs, run_json, summary
 
 PAGE = ROOT / "documentation" / "performance.md"
 BEGIN, END = "<!-- table of tests.benchmarks.all: begin -->", "<!-- table of tests.benchmarks.all: end -->"
@@ -37,6 +37,8 @@ SECONDS = 10
 """Of each measured run of a workload."""
 DEVICES, DEVICE_BATCH, DEVICE_RATE = 8, 64, 9000
 """Simulated devices, and the samples per second of each in full batches."""
+SLOWER, BOUND_MS = 0.7, 130
+"""Speed of a device that is slower than the others; Server's latency bound."""
 BERT, UNET3D = ("bert", ("fp32", "bf16", "int8")), ("3d-unet", ("fp32", "bf16"))
 """Benchmarks and the precisions whose shares are measured."""
 
@@ -61,7 +63,7 @@ class Row:
 
     def markdown(self) -> str:
         """As a row of a Markdown table."""
-        share = "" if self.share is None else f"{self.share:.2f}"
+        share = "" if self.share is None else f"{self.share:.3f}"
         return f"| {self.what} | {self.ours} | {self.limit} | {share} | {self.rest} |"
 
 
@@ -79,26 +81,67 @@ def null(times: int, scratch: Path) -> list[Row]:
 
 
 def simulated(times: int, scratch: Path) -> list[Row]:
-    """Simulated devices in Offline over as many times one of them."""
-    full = DEVICE_BATCH / DEVICE_RATE * 1e6
-    table = asdict(SimulatedOptions((1.0, float(DEVICE_BATCH)), (1.0, 384.0), ((1500.0, 1500.0), (full, full))))
+    """Simulated devices over as many times one of them: all alike, and with one that is slower; Offline and Server."""
 
-    def way(devices: int) -> float:
-        folder = scratch / f"simulated-{devices}"
-        rate = devices * DEVICE_RATE
-        path = run_json(
-            folder,
-            "Offline",
-            {"target_qps": rate, "min_duration": 1000 * SECONDS // 2},
-            engine={"backend": "simulated", "devices": devices, "options": table},
-            batch={"max_samples": DEVICE_BATCH, "timeout_us": 0.0, "padding": 1.0},
-        )
-        execute([programs()["harness"], path])
+    def offline(devices: int, slow: int = 0) -> float:
+        folder = scratch / f"simulated-{devices}-{slow}"
+        conf = {"target_qps": float(devices * DEVICE_RATE), "min_duration": 1000.0 * SECONDS / 2}
+        execute([programs()["harness"], _simulated(folder, "Offline", conf, devices, slow)])
         return summary(folder, "Samples per second")
 
-    several, one = (statistics.median(values) for values in in_turn(times, lambda: way(DEVICES), lambda: way(1)))
-    limit = f"{DEVICES} × {one:,.5g} samples/s"
-    return [Row(f"{DEVICES} simulated devices, Offline", f"{several:,.5g} samples/s", limit, several / (DEVICES * one))]
+    ways = (lambda: offline(DEVICES), lambda: offline(DEVICES, 1), lambda: offline(1))
+    several, mixed, one = (statistics.median(values) for values in in_turn(times, *ways))
+    less = DEVICES - 1 + SLOWER
+    rows = [
+        Row(
+            f"{DEVICES} simulated devices, Offline",
+            f"{several:,.5g} samples/s",
+            f"{DEVICES} × {one:,.5g} samples/s",
+            several / DEVICES / one,
+        ),
+        Row(
+            f"the same, one {1 - SLOWER:.0%} slower",
+            f"{mixed:,.5g} samples/s",
+            f"{less:g} × {one:,.5g} samples/s",
+            mixed / less / one,
+        ),
+    ]
+    alike, slower = _highest_rate(scratch, 0), _highest_rate(scratch, 1)
+    limit = f"{alike:,.5g} queries/s × {less / DEVICES:.4f}"
+    what = f"the same in Server, {BOUND_MS} ms: highest VALID rate over that of equal devices less the slow one's share"
+    return [*rows, Row(what, f"{slower:,.5g} queries/s", limit, slower / (alike * less / DEVICES))]
+
+
+def _highest_rate(scratch: Path, slow: int) -> float:
+    """The highest VALID Server rate of the devices, by halving, to 2 %: so many too many queries wait for longer than the bound."""
+    low, high = 0.0, 1.1 * DEVICES * DEVICE_RATE  # nothing is called VALID that was not run
+    while high - low > 0.02 * high:
+        rate = (low + high) / 2
+        folder = scratch / f"simulated-server-{slow}"
+        conf = {"target_qps": rate, "target_latency": BOUND_MS, "min_duration": 1000.0 * SECONDS}
+        execute([programs()["harness"], _simulated(folder, "Server", conf, DEVICES, slow)])
+        low, high = (rate, high) if is_valid(folder) else (low, rate)
+    return low
+
+
+def _simulated(folder: Path, scenario: str, conf: dict[str, float], devices: int, slow: int) -> Path:
+    """run.json of simulated devices, the last `slow` of which are slower."""
+    full = DEVICE_BATCH / DEVICE_RATE * 1e6
+
+    def engine(speed: float) -> dict[str, Any]:
+        times = tuple((time / speed,) * 2 for time in (1500.0, full))
+        options = asdict(SimulatedOptions((1.0, float(DEVICE_BATCH)), (1.0, 384.0), times))  # type: ignore[arg-type]
+        return {"backend": "simulated", "folder": "", "precision": "fp32", "options": options}
+
+    lanes = {"cores": [], "streams": 1, "threads": 0, "pci": ""}
+    return run_json(
+        folder,
+        scenario,
+        conf,
+        engines=[engine(1.0), engine(SLOWER)],
+        devices=[{"index": i, "name": f"device {i}", "engine": int(i >= devices - slow), **lanes} for i in range(devices)],
+        batch={"max_samples": DEVICE_BATCH, "timeout_us": 20000.0 if scenario == "Server" else 0.0, "padding": 1.0},
+    )
 
 
 def bert(times: int, scratch: Path) -> list[Row]:

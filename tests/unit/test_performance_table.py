@@ -30,7 +30,7 @@ KEPT = {
 def test_the_table_has_every_kept_piece_in_order_with_its_date() -> None:
     made = benchmarks.table(KEPT)
     lines = made.splitlines()
-    assert lines[2:4] == ["| latency | 1 ns | 2 ns |  | x |", "| devices | 8 | 8.1 | 0.99 |  |"]
+    assert lines[2:4] == ["| latency | 1 ns | 2 ns |  | x |", "| devices | 8 | 8.1 | 0.987 |  |"]
     assert "`simulated`: 2026-01-02 03:04, 2 cores, 3 turns, load average 0.1." in lines
 
 
