@@ -44,6 +44,7 @@ class House:
         self.left_out: dict[str, int] = {}
         self.builds = False
         self.process: dict[str, Any] = {}
+        self.served: set[str] = set()
         self.touched: list[str] = []
 
     @pytest.hookimpl(tryfirst=True)
@@ -52,11 +53,20 @@ class House:
         self.surroundings.enter(item)
         self.process = left_behind.state()
 
+    @pytest.hookimpl(wrapper=True)
+    def pytest_fixture_setup(self, fixturedef: pytest.FixtureDef[Any]) -> Generator[None, Any, Any]:
+        """Processes that a fixture of several tests starts, such as a server, are not left by one of these."""
+        before = left_behind.children() if fixturedef.scope != "function" else []
+        made = yield
+        if fixturedef.scope != "function":
+            self.served |= {left_behind.number(line) for line in left_behind.children()} - set(map(left_behind.number, before))
+        return made
+
     @pytest.hookimpl(wrapper=True, trylast=True)
     def pytest_runtest_teardown(self, item: pytest.Item) -> Generator[None, None, None]:
         """Fail a test that leaves its process in another state, which a test after it would meet."""
         yield
-        if lines := left_behind.changed(self.process):
+        if lines := left_behind.changed(self.process, self.served):
             pytest.fail("this test leaves to the next: " + "; ".join(lines), pytrace=False)
 
     def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:

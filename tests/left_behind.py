@@ -6,18 +6,19 @@ import contextlib
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
 SERVE_TO_THE_END = ("multiprocessing.resource_tracker", "multiprocessing.forkserver")
+CHILDREN = "child processes"
 READERS: dict[str, Callable[[], Any]] = {
     "the current folder": os.getcwd,
     "sys.argv": lambda: list(sys.argv),
     "SIGINT's handler": lambda: signal.getsignal(signal.SIGINT),
     "SIGTERM's handler": lambda: signal.getsignal(signal.SIGTERM),
     "sys.excepthook": lambda: sys.excepthook,
-    "child processes": lambda: _children(),
+    CHILDREN: lambda: children(),
     "the file mode mask": lambda: _mask(),
     "who reads standard output (code.common.console)": lambda: _of("code.common.console", "_Reader", "program", default=False),
     "a signal that came (code.common.signals)": lambda: _of("code.common.signals", "SIGNALS", "received", default=False),
@@ -30,9 +31,15 @@ def state() -> dict[str, Any]:
     return {name: read() for name, read in READERS.items()}
 
 
-def changed(before: dict[str, Any]) -> list[str]:
-    """A line for each of them that differs from before."""
-    now = state()
+def changed(before: dict[str, Any], served: Collection[str] = ()) -> list[str]:
+    """A line for each of them that differs from before.
+
+    Args:
+        served: processes, by number, that a fixture of several tests has started; it ends them.
+    """
+    before, now = (
+        {**found, CHILDREN: [line for line in found[CHILDREN] if number(line) not in served]} for found in (before, state())
+    )
     return [f"{name}: {before[name]!r} before, {now[name]!r} now" for name in before if before[name] != now[name]]
 
 
@@ -45,7 +52,12 @@ def _of(module: str, *names: str, default: Any) -> Any:
     return found
 
 
-def _children() -> list[str]:
+def number(line: str) -> str:
+    """The number of a process in a line of `children`."""
+    return line.partition(" ")[0]
+
+
+def children() -> list[str]:
     """The processes that this one has started and that still run or were not waited for; those of multiprocessing serve to the end."""
     found = []
     for task in Path("/proc/self/task").glob("*/children"):
