@@ -53,6 +53,8 @@ TritonApi::TritonApi(const std::string& library) {
   FIND(ServerOptionsSetBackendConfig);
   FIND(ServerOptionsSetLogFile);
   FIND(ServerOptionsSetStrictModelConfig);
+  FIND(ServerOptionsSetModelControlMode);
+  FIND(ServerOptionsSetModelLoadRetryCount);
   FIND(ServerOptionsSetExitOnError);
   FIND(ServerOptionsSetExitTimeout);
   FIND(ServerOptionsSetBufferManagerThreadCount);

@@ -25,9 +25,10 @@ constexpr int kInt32 = 8;
 constexpr int kInt64 = 9;
 constexpr int kFp16 = 10;
 constexpr int kFp32 = 11;
-// Of enum TRITONSERVER_MemoryType, of TRITONSERVER_Error_Code, and of the flags of a response.
+// Of TRITONSERVER_MemoryType, TRITONSERVER_Error_Code, TRITONSERVER_ModelControlMode, and the flags of a response.
 constexpr int kMemoryCpu = 0;
 constexpr int kErrorInternal = 1;
+constexpr int kControlNone = 0;
 constexpr uint32_t kFinal = 1;
 constexpr int64_t kAnyVersion = -1;
 
@@ -60,6 +61,8 @@ struct TritonApi {
   triton::Error* (*ServerOptionsSetBackendConfig)(triton::Options*, const char*, const char*, const char*) = nullptr;
   triton::Error* (*ServerOptionsSetLogFile)(triton::Options*, const char*) = nullptr;
   triton::Error* (*ServerOptionsSetStrictModelConfig)(triton::Options*, bool) = nullptr;
+  triton::Error* (*ServerOptionsSetModelControlMode)(triton::Options*, int) = nullptr;
+  triton::Error* (*ServerOptionsSetModelLoadRetryCount)(triton::Options*, unsigned) = nullptr;
   triton::Error* (*ServerOptionsSetExitOnError)(triton::Options*, bool) = nullptr;
   triton::Error* (*ServerOptionsSetExitTimeout)(triton::Options*, unsigned) = nullptr;
   triton::Error* (*ServerOptionsSetBufferManagerThreadCount)(triton::Options*, unsigned) = nullptr;

@@ -94,6 +94,10 @@ void TritonServer::start() {
       kStart);
   if (!options_.log.empty()) api_.require(api_.ServerOptionsSetLogFile(made, options_.log.c_str()), kStart);
   api_.require(api_.ServerOptionsSetStrictModelConfig(made, true), kStart);
+  // Without a value the library looks at the repository every few seconds, and tries a model that does not load as
+  // often as an uninitialised number says (2.51).
+  api_.require(api_.ServerOptionsSetModelControlMode(made, triton::kControlNone), kStart);
+  api_.require(api_.ServerOptionsSetModelLoadRetryCount(made, 0), kStart);
   // A model that does not load is named by `require_ready`, with its reason.
   api_.require(api_.ServerOptionsSetExitOnError(made, false), kStart);
   api_.require(api_.ServerOptionsSetExitTimeout(made, kUnloadS), kStart);
