@@ -48,7 +48,7 @@ def run(job: Job, context: Context) -> None:
             for r in content["layers"][:8]
         ],
     )
-    share = content["trials"][-1]["share"]
+    share = content["trials"][-1].get("share")
     if isinstance(share, float):
         precision_choice.remember_proof(values, str(workload.benchmark), workload.detected, share)
     provenance = _made(graph.parent / "graph.json")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from code.backends.base import installed_instead
 from code.common.constants import Scenario
@@ -98,13 +98,21 @@ def _place(value: Value) -> str:
     return place.partition(" ")[0] if place != value.origin else place
 
 
-def use_fastest(values: dict[str, Value], benchmark: str, scenario: Scenario, target: float, detected: DetectedSystem) -> None:
+def use_fastest(
+    values: dict[str, Value],
+    benchmark: str,
+    scenario: Scenario,
+    target: float,
+    detected: DetectedSystem,
+    overrides: Collection[str],
+) -> None:
     """Replace a precision that is left to measurement by the one that is chosen; the origin says why.
 
     Args:
         target: the share of the reference's score that it must have reached.
+        overrides: options of the request.
     """
-    values["precision"] = precision_choice.chosen(values, benchmark, scenario.loadgen, target, detected)
+    values["precision"] = precision_choice.chosen(values, benchmark, scenario.loadgen, target, detected, overrides)
 
 
 def use_installed(values: dict[str, Value], chosen: bool) -> list[str]:

@@ -8,7 +8,7 @@ proof, and a rate of both, it is fp32.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from code.backends.base import Backend, backend
@@ -46,19 +46,29 @@ def reason(values: Mapping[str, Value]) -> str:
     return str(READS.of(values)["precision"].origin.partition(MARK)[2])
 
 
-def chosen(values: Mapping[str, Value], benchmark: str, scenario: str, target: float, detected: DetectedSystem) -> Value:
+def chosen(
+    values: Mapping[str, Value],
+    benchmark: str,
+    scenario: str,
+    target: float,
+    detected: DetectedSystem,
+    overrides: Collection[str] = (),
+) -> Value:
     """The value of `precision`; UsageError for `auto` where nothing can choose.
 
     Args:
         benchmark: its name.
         scenario: LoadGen's.
         target: the share of the reference's score that a precision must have reached.
+        overrides: options of the request. With another backend than the config's, the config's `auto` is fp32 where nothing can choose.
     """
     item: Value = READS.of(values)["precision"]
     runtime = backend(str(READS.of(values)["backend"].value))
     if item.value != AUTO:
         return item
     if runtime.device == "GPU" or definition_of(benchmark).facts.family == "text":
+        if "backend" in overrides and "precision" not in overrides:
+            return Value(USUAL, f"{item.origin}{MARK}{USUAL}: nothing measures the {runtime.name} backend in several precisions")
         raise UsageError(
             "precision=auto is for networks on processors that OpenVINO or ONNX Runtime computes",
             f"nothing measures {benchmark} in several precisions on the {runtime.name} backend",

@@ -256,7 +256,8 @@ def resolve(
     model = definition_of(benchmark).facts.loadgen_model(str(scenario))
     remarks = conf_files.apply(values, model, scenario.loadgen)
     remarks += limits.use_installed(values, chosen="backend" in request.overrides())
-    limits.use_fastest(values, str(benchmark), scenario, config.setting.accuracy_target.value, detected)
+    target = config.setting.accuracy_target.value
+    limits.use_fastest(values, str(benchmark), scenario, target, detected, request.overrides())
     for name in ("test_mode", "test_query_count", "fast"):
         values[name] = request.given.get(name, values[name])
     limits.check(values, scenario)

@@ -81,7 +81,7 @@ def test_an_engine_that_does_not_load_is_the_runtimes_error(tmp_path: Path) -> N
     with pytest.raises(HarnessError) as caught:
         BACKEND.load(tmp_path, spec("onnxruntime"))
     assert caught.value.what
-    assert remnants() == []
+    assert remnants() == [], "it was waited for"
 
 
 def test_cuda_shows_a_process_its_own_slice() -> None:

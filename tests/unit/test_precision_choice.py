@@ -104,6 +104,13 @@ def test_what_nothing_measures_is_refused(options: tuple[str, ...]) -> None:
     assert isinstance(failed.error, UsageError) and "--precision=fp16" in failed.error.next_step
 
 
+def test_a_config_that_leaves_it_to_measurement_runs_with_any_backend_that_is_named() -> None:
+    workload = plan("--backend=tensorrt")
+    assert (
+        workload["precision"] == "fp32" and why(workload) == "fp32: nothing measures the tensorrt backend in several precisions"
+    )
+
+
 def test_an_accuracy_run_that_is_valid_proves_its_precision() -> None:
     job: Any = SimpleNamespace(workload=plan("--precision=bf16"), backend=SimpleNamespace(computes=True))
     job.values = job.workload.plain()

@@ -42,7 +42,11 @@ class ApartEngine:
         self._door = mine
         self._control = Connection(os.dup(mine.fileno()))
         content = {**asdict(spec), "options": dict(options.options), "device": 0 if visible(spec.name) else spec.device}
-        found = self.asked(self._control, {"runtime": options.runtime, "folder": str(folder), "spec": content})
+        try:
+            found = self.asked(self._control, {"runtime": options.runtime, "folder": str(folder), "spec": content})
+        except BaseException:
+            self._leave()
+            raise
         self.inputs: Sequence[str] = found["inputs"]
         self.outputs: Sequence[str] = found["outputs"]
 
@@ -66,6 +70,16 @@ class ApartEngine:
         if isinstance(answer, HarnessError):
             raise answer
         return answer
+
+    def _leave(self) -> None:
+        """End a process whose engine did not load."""
+        self._control.close()
+        self._door.close()
+        try:
+            self._process.wait(EXIT_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
 
     def ended(self) -> RunError:
         """The error for a process that is gone."""
