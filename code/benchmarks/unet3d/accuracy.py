@@ -119,8 +119,8 @@ class DiceBound:
         self._scores: dict[str, float] = {}
 
     def add(self, log_dir: Path) -> None:
-        """Score the cases of more of the log; the last response to a case counts."""
-        found = check(log_dir, self._preprocessed, complete=False).cases
+        """Score the cases of more of the log in one process, beside the run; the last response to a case counts."""
+        found = check(log_dir, self._preprocessed, complete=False, workers=1).cases
         self._scores.update({name: (kidney + tumor) / 2 for name, (kidney, tumor) in found.items()})
 
     def best(self, repeated: int) -> tuple[list[AccuracyResult], str]:

@@ -78,6 +78,7 @@ def test_the_page_has_what_amplitudes_without_the_accelerator_give() -> None:
     assert held >= 90 * sum(int(row[2]) for row in results)
 
 
+@pytest.mark.full
 def test_amplitudes_are_fitted_without_what_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
     known = [(point, rate) for point, rate in measured() if point.network == "gptj"]
     left_out = [index for index, (point, _) in enumerate(known) if point.accelerator == "L40S"]
