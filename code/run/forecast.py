@@ -9,6 +9,7 @@ from typing import Any
 
 from code.common.console import duration
 from code.harness.schema.run_spec import RunSpec
+from code.rules.benchmarks import BENCHMARKS, facts_of
 from code.rules.metrics import PERCENTILES, queries_for_estimate, queries_without_late
 
 LEAST_QUERIES = {"SingleStream": 100, "Server": 100, "MultiStream": 662}
@@ -78,14 +79,19 @@ def _queries(spec: RunSpec, conf: Mapping[str, Any], rate: float, least_s: float
 
 def _offline(spec: RunSpec, conf: Mapping[str, Any], rate: float, least_s: float) -> Forecast:
     asked = (rate or 1.0) * MARGIN * least_s
-    least = int(conf.get("min_query_count") or spec.dataset.count)
+    least = int(conf.get("min_query_count") or _usual_count(spec))
     samples = max(least, round(asked))
     why = f"{samples:,} samples: " + (
         f"{MARGIN:g} × the expected rate × the minimum duration"
         if asked > least
-        else "min_query_count, by default the data set's"
+        else "min_query_count, by default as many as the benchmark's data set has"
     )
     return Forecast(samples, least_s, samples / rate if rate else None, why)
+
+
+def _usual_count(spec: RunSpec) -> int:
+    """Samples of the benchmark's own data set, which mlperf.conf asks of an Offline run also where the data set in use has others."""
+    return facts_of(spec.benchmark).samples if spec.benchmark in BENCHMARKS else spec.dataset.count
 
 
 def remaining_s(spec: RunSpec, needed: Forecast, line: Mapping[str, Any]) -> float | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -54,6 +55,15 @@ def test_offline_goes_by_the_work_and_not_by_samples() -> None:
     needed = forecast(spec("Offline"), {"min_query_count": 1000})
     assert remaining_s(spec("Offline"), needed, line(100, 1000, 10)) == pytest.approx(90)
     assert remaining_s(spec("Offline"), needed, line(100, 1000, 10, work=0.5)) == pytest.approx(10)
+
+
+def test_offline_asks_for_as_many_samples_as_the_benchmarks_own_data_set_has() -> None:
+    other = replace(spec("Offline", 15_000), benchmark="bert")
+    assert other.dataset.count == 100
+    found = forecast(other, {"target_qps": 50.0})
+    assert found.queries == 10_833 and found.expected_s == pytest.approx(10_833 / 50), (
+        "mlperf.conf's bert.Offline.min_query_count"
+    )
 
 
 def test_streams_go_by_the_queries_that_are_missing() -> None:
