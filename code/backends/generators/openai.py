@@ -8,7 +8,6 @@ several servers the one with the fewest outstanding tokens gets the next request
 
 from __future__ import annotations
 
-import json
 import queue
 import shutil
 import threading
@@ -19,10 +18,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from code.backends.base import Backend, EngineSpec
+from code.backends.base import EngineSpec
 from code.backends.generators.base import Event, Generation, GeneratorSpec, failure
 from code.backends.generators.completions import CHAT, COMPLETIONS, Connection, Server
-from code.backends.generators.text import require_text, text_definition
+from code.backends.generators.served import ENGINE, IN_FLIGHT, TIMEOUT_S, ServedText
 from code.common import jsonfile
 from code.common.errors import HarnessError, MissingError, RunError, UsageError, unknown
 from code.fields.consumer import Consumer
@@ -31,16 +30,12 @@ from code.harness.schema.options import OpenAiOptions
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-ENGINE = Consumer("OpenAI servers", ("precision",), engine=True, backends=("openai",))
 SERVERS = Consumer(
     "OpenAI servers",
     ("server_urls", "served_model", "server_tokens", "server_timeout", "server_first_token_timeout", "server_api"),
     backends=("openai",),
 )
-FILE, TOKENIZER = "server.json", "tokenizer.json"
-IN_FLIGHT = 64
-"""Concurrent requests where the workload does not say how many."""
-TIMEOUT_S = 600.0
+TOKENIZER = "tokenizer.json"
 
 
 class OpenAiGenerator:
@@ -153,37 +148,25 @@ class OpenAiGenerator:
         return found
 
 
-class OpenAi(Backend):
+class OpenAi(ServedText):
     """OpenAI-compatible servers."""
 
     name = "openai"
     label = "OpenAI"
     runtime_key = "openai_api_version"
-    device = "ANY"
-    makes_precision = True
-    harness_languages = ("python",)
     reads = (ENGINE, SERVERS)
 
     def version(self) -> str:
         """The version of the interface."""
         return "v1"
 
-    def build_settings(self, values: Mapping[str, Any]) -> dict[str, Any]:
-        """What is said of the server's model: it is built there."""
-        return {"benchmark": require_text(self.name, values)[0].name, "precision": ENGINE.of(values)["precision"]}
-
-    def device_identity(self) -> str:
-        """Any: the server has the devices."""
-        return "server"
-
     def build(self, model: Path, values: Mapping[str, Any], folder: Path) -> dict[str, Any]:
-        """Write what a run needs of the checkpoint: its tokenizer, for servers that return no token ids."""
-        name = require_text(self.name, values)[0].name
-        positions = text_definition(name).open_model(model).positions
-        (folder / FILE).write_text(json.dumps({"benchmark": name, "positions": positions}, indent=4) + "\n", encoding="utf-8")
+        """Keep also what a run needs of the checkpoint: its tokenizer, for servers that return no token ids."""
+        made = super().build(model, values, folder)
         if (model / TOKENIZER).is_file():
             shutil.copyfile(model / TOKENIZER, folder / TOKENIZER)
-        return {"made": "of the checkpoint's tokenizer; the server has the engine"}
+            made["made"] = "of the checkpoint's tokenizer; the server has the engine"
+        return made
 
     def options(self, values: Mapping[str, Any], folder: Path) -> OpenAiOptions:
         """Addresses and name. UsageError without an address."""

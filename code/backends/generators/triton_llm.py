@@ -7,7 +7,6 @@ client ran against a real server whose model has these tensors; TensorRT-LLM's o
 
 from __future__ import annotations
 
-import json
 import queue
 import time
 from collections.abc import Mapping
@@ -16,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from code.backends.base import Backend, EngineSpec
+from code.backends.base import EngineSpec
 from code.backends.generators.base import Event, Generation, GeneratorSpec
-from code.backends.generators.text import require_text, text_definition
+from code.backends.generators.served import ENGINE, IN_FLIGHT, TIMEOUT_S, ServedText
 from code.backends.triton import wires
 from code.common.errors import HarnessError, MissingError, RunError, UsageError
 from code.fields.consumer import Consumer
@@ -27,13 +26,8 @@ from code.harness.schema.options import TritonLlmOptions
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-ENGINE = Consumer("Triton's LLM backend", ("precision",), engine=True, backends=("triton_llm",))
 SERVER = Consumer("Triton's LLM backend", ("triton_url", "served_model", "server_timeout"), backends=("triton_llm",))
 MODEL = "tensorrt_llm"
-FILE = "server.json"
-IN_FLIGHT = 64
-"""Requests in flight where the workload does not say how many."""
-TIMEOUT_S = 600.0
 TOKENS, LENGTHS, OUTPUT, SIZES = "input_ids", "input_lengths", "output_ids", "sequence_length"
 LEAST = ("min_tokens", "min_length")
 """Names of the least number of tokens, of newer and of older versions."""
@@ -173,35 +167,17 @@ def _taken(wire: wires.Wire, options: TritonLlmOptions) -> dict[str, str]:
     return inputs
 
 
-class TritonLlm(Backend):
+class TritonLlm(ServedText):
     """A model of Triton's TensorRT-LLM backend, on a server that runs."""
 
     name = "triton_llm"
     label = "Triton_LLM"
     runtime_key = "triton_client_version"
-    device = "ANY"
-    makes_precision = True
-    harness_languages = ("python",)
     reads = (ENGINE, SERVER)
 
     def version(self) -> str:
         """Of the protocol: the server's own is asked in a run."""
         return "v2"
-
-    def build_settings(self, values: Mapping[str, Any]) -> dict[str, Any]:
-        """What is said of the server's model: it is built there."""
-        return {"benchmark": require_text(self.name, values)[0].name, "precision": ENGINE.of(values)["precision"]}
-
-    def device_identity(self) -> str:
-        """Any: the server has the devices."""
-        return "server"
-
-    def build(self, model: Path, values: Mapping[str, Any], folder: Path) -> dict[str, Any]:
-        """Note which model is served; the server has the engine."""
-        name = require_text(self.name, values)[0].name
-        positions = text_definition(name).open_model(model).positions
-        (folder / FILE).write_text(json.dumps({"benchmark": name, "positions": positions}, indent=4) + "\n", encoding="utf-8")
-        return {"made": "of the checkpoint's size; the server has the engine"}
 
     def options(self, values: Mapping[str, Any], folder: Path) -> TritonLlmOptions:
         """Address and name. UsageError without an address."""
