@@ -213,14 +213,19 @@ def _sample_counts(folder: Path, log: LoadGenLog, claim: Claim) -> Iterator[Find
 
 
 def _scenario(folder: Path, log: LoadGenLog, claim: Claim) -> Iterator[Finding]:
+    yield from _other_scenario(log, claim, "PerformanceOnly")
+
+
+def _other_scenario(log: LoadGenLog, claim: Claim, mode: str, own: bool = False) -> Iterator[Finding]:
+    """A run of a scenario that it is not submitted as, and may not be inferred for."""
     if log.scenario == loadgen_scenario(claim.scenario):
         return
     if (log.scenario, claim.scenario) not in INFERABLE:
         what = f"the run is {log.scenario}; it cannot be used for {claim.scenario}"
-        yield Finding(log.path, what, claim.rerun("PerformanceOnly"), check="scenario")
+        yield Finding(log.path, what, claim.rerun(mode), check="scenario", own=own)
     elif "edge" not in claim.category:
         what = f"a {log.scenario} run can be used for {claim.scenario} only on edge systems; this one is {claim.category}"
-        yield Finding(log.path, what, claim.rerun("PerformanceOnly"), check="scenario")
+        yield Finding(log.path, what, claim.rerun(mode), check="scenario", own=own)
 
 
 def _latency(folder: Path, log: LoadGenLog, claim: Claim) -> Iterator[Finding]:
@@ -293,6 +298,8 @@ def _accuracy_log(folder: Path, log: LoadGenLog, claim: Claim) -> Iterator[Findi
         yield Finding(log.path, what, claim.rerun("AccuracyOnly"), check="samples")
     yield from _not_audited(folder, log, claim)
     yield from _seeds(log, claim, claim.round.seeds, own=True)
+    if "effective_scenario" in log:
+        yield from _other_scenario(log, claim, "AccuracyOnly", own=True)
 
 
 def _scores(path: Path, claim: Claim) -> Iterator[Finding]:

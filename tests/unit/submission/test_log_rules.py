@@ -329,13 +329,13 @@ def test_the_folder_of_a_performance_run(tmp_path: Path, monkeypatch: pytest.Mon
 
 
 def accuracy_log(
-    monkeypatch: pytest.MonkeyPatch, folder: Path, log: LoadGenLog, division: str = "open"
+    monkeypatch: pytest.MonkeyPatch, folder: Path, log: LoadGenLog, division: str = "open", scenario: str = "Offline"
 ) -> list[tuple[str, bool]]:
     for name in ("mlperf_log_summary.txt", "mlperf_log_detail.txt", "mlperf_log_accuracy.json"):
         (folder / name).write_text("x")
     (folder / "accuracy.txt").write_text('{"exact_match": 80.0, "f1": 99.0}\n')
     monkeypatch.setattr(log_checks.loadgen_log, "read_detail", lambda _: log)
-    return [(one.check, one.own) for one in log_checks.accuracy(folder, claim(division))]
+    return [(one.check, one.own) for one in log_checks.accuracy(folder, claim(division, scenario))]
 
 
 def whole_accuracy(**changed: Any) -> LoadGenLog:
@@ -370,6 +370,12 @@ def test_the_folder_of_an_accuracy_run(tmp_path: Path, monkeypatch: pytest.Monke
     event = type(whole.entries[0])("error", "No luck", 0.0, True, False, "x.cc", 1, 5)
     failed = LoadGenLog(whole.path, (*whole.entries, event))
     assert accuracy_log(monkeypatch, tmp_path, failed) == [("errors", False)], "in every division"
+    other = whole_accuracy(effective_scenario="Server")
+    assert accuracy_log(monkeypatch, tmp_path, other) == [("scenario", True)], "no official checker looks at it"
+    assert accuracy_log(monkeypatch, tmp_path, other, scenario="Server") == []
+    assert accuracy_log(monkeypatch, tmp_path, whole_accuracy(effective_scenario="SingleStream")) == [], "inferred on edge"
+    unknown = LoadGenLog(whole.path, tuple(one for one in whole.entries if one.key != "effective_scenario"))
+    assert accuracy_log(monkeypatch, tmp_path, unknown) == [("complete", False)], "its log does not say which"
     audit = type(event)("warning", "Found Audit Config file (audit.config).", 0.0, False, True, "x.cc", 1, 5)
     assert accuracy_log(monkeypatch, tmp_path, LoadGenLog(whole.path, (*whole.entries, audit))) == [("audited", False)]
     (tmp_path / "accuracy.txt").unlink()
