@@ -25,6 +25,8 @@ from code.harness.python.prompts import PromptDataset
 from code.harness.schema.datasets import of_benchmark
 
 EXPECTED = tiny.MODEL / record.EXPECTED_FILE
+FEW = 48
+"""Prompts of which an error of the search shows in `make test`."""
 
 
 @pytest.fixture(scope="module")
@@ -53,16 +55,33 @@ def spec_of(opened: Any, **changed: Any) -> Any:
     return of_benchmark(content)
 
 
-@pytest.mark.parametrize("beams", record.BEAMS)
-def test_tokens_are_hugging_faces(beams: int, expected: dict[str, Any], prompts: Any) -> None:
-    """Against the committed answers of transformers' generate: at least 99 % of the prompts token for token."""
-    opened, _ = prompts
-    wanted = [np.array(opened.prompt(index)) for index in range(expected["count"])]
-    found = record.generated(tiny.MODEL, wanted, beams, opened.end)
-    same = sum(a.tolist() == b for a, b in zip(found, expected[f"beams_{beams}"], strict=True))
-    assert same >= 0.99 * len(wanted)
+def as_expected(found: Sequence[Any], wanted: Sequence[list[int]]) -> None:
+    """At least 99 % of the texts (of a few, all but one) are token for token transformers', and their lengths are allowed."""
+    others = sum(a.tolist() != b for a, b in zip(found, wanted, strict=True))
+    assert len(wanted) > 0 and others <= max(1, len(wanted) // 100)
     for tokens in found:
         assert tokens.dtype == np.int32 and facts.MIN_NEW_TOKENS <= len(tokens) <= facts.MAX_NEW_TOKENS
+
+
+@pytest.mark.parametrize("beams", record.BEAMS)
+def test_tokens_are_hugging_faces(beams: int, expected: dict[str, Any], prompts: Any) -> None:
+    """Of the first prompts; the next test compares all."""
+    opened, _ = prompts
+    found = record.generated(tiny.MODEL, [np.array(opened.prompt(index)) for index in range(FEW)], beams, opened.end)
+    as_expected(found, expected[f"beams_{beams}"][:FEW])
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("beams", record.BEAMS)
+def test_tokens_and_scores_of_the_first_samples_are_the_recorded_ones(beams: int, expected: dict[str, Any], prompts: Any) -> None:
+    opened, path = prompts
+    found = record.generated(tiny.MODEL, [np.array(opened.prompt(index)) for index in range(record.SUBSET)], beams, opened.end)
+    as_expected(found[: expected["count"]], expected[f"beams_{beams}"])
+    reached = record.scores(found, cnndm.read(path), bpe.read(tiny.MODEL))
+    recorded = json.loads(tiny.RECORD.read_text(encoding="utf-8"))["subset"]
+    assert recorded["count"] == record.SUBSET
+    for name in ("ROUGE1", "ROUGE2", "ROUGEL"):
+        assert reached[name] == pytest.approx(recorded[f"beams_{beams}"][name], abs=0.3)
 
 
 def test_the_committed_answers_are_the_installed_transformers(expected: dict[str, Any], prompts: Any) -> None:
@@ -72,18 +91,6 @@ def test_the_committed_answers_are_the_installed_transformers(expected: dict[str
     wanted = [np.array(opened.prompt(index)) for index in range(8)]
     for beams in record.BEAMS:
         assert record.hugging_face(tiny.MODEL, wanted, beams, opened.end) == expected[f"beams_{beams}"][:8]
-
-
-def test_the_model_scores_its_record_on_the_first_samples(prompts: Any) -> None:
-    opened, path = prompts
-    wanted = [np.array(opened.prompt(index)) for index in range(record.SUBSET)]
-    found = record.scores(
-        record.generated(tiny.MODEL, wanted, facts.NUM_BEAMS, opened.end), cnndm.read(path), bpe.read(tiny.MODEL)
-    )
-    recorded = json.loads(tiny.RECORD.read_text(encoding="utf-8"))["subset"]
-    assert recorded["count"] == record.SUBSET
-    for name in ("ROUGE1", "ROUGE2", "ROUGEL"):
-        assert found[name] == pytest.approx(recorded[f"beams_{facts.NUM_BEAMS}"][name], abs=0.3)
 
 
 def test_a_beam_search_that_ends_too_early_goes_on_to_the_least_length() -> None:

@@ -120,7 +120,7 @@ def test_texts_are_those_of_the_exported_model(tmp_path: Path) -> None:
     plain, rewritten = engine(tmp_path / "plain", False), engine(tmp_path / "rewritten", True)
     assert (plain / "openvino_model.xml").read_bytes() != (rewritten / "openvino_model.xml").read_bytes()
     vocabulary = bpe.read(tiny.MODEL)
-    asked = vocabulary.encode([prompt(article("graph", index).text) for index in range(24)])
+    asked = vocabulary.encode([prompt(article("graph", index).text) for index in range(8)])
     prompts = [np.asarray(ids, dtype=np.int32) for ids in asked]
     for beams in (facts.NUM_BEAMS, 1):
         ours, theirs = (generated(folder, beams, prompts, vocabulary.end) for folder in (rewritten, plain))
