@@ -81,6 +81,24 @@ def test_basic_tokens() -> None:
     assert answer_text.basic_tokens(text) == (["underground", "—", "№5", "x", "東", "京", "$", "a", "=", "b", "~", "οδος"])
 
 
+def test_white_space_separates_and_controls_do_not() -> None:
+    assert answer_text.basic_tokens("a\tb\nc\rd\u00a0e\u3000f") == list("abcdef")
+    assert answer_text.basic_tokens("a\u0000b\u200bc\ufffdd") == ["abcd"]
+
+
+@pytest.mark.parametrize(
+    ("code", "alone"),
+    [
+        *((code, True) for code in (0x3400, 0x4DBF, 0x4E00, 0x9FFF, 0xF900, 0xFAD9, 0x20000, 0x2A6D6)),
+        *((code, True) for code in (0x2A700, 0x2B734, 0x2B740, 0x2B81D, 0x2B820, 0x2CEA1, 0x2F800, 0x2FA1D)),
+        *((code, False) for code in (0x33FF, 0x4DC0, 0xA000, 0xFB00, 0x2CEB0, 0x30000)),
+    ],
+)
+def test_ideographs_of_the_blocks_that_bert_knows_are_words(code: int, alone: bool) -> None:
+    """Those of later blocks are not: BERT's tokenisation is of 2018."""
+    assert len(answer_text.basic_tokens(f"a{chr(code)}b")) == (3 if alone else 1)
+
+
 # ── from logits to answers ────────────────────────────────────────────────────
 
 

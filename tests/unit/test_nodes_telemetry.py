@@ -12,6 +12,7 @@ import pytest
 
 from code.common.errors import RunError
 from code.results import nodes
+from code.results.devices import DeviceShare
 from code.results.page import tracks
 from code.run.nodes import telemetry_of_nodes
 from tests.unit.test_telemetry import BEGIN, log
@@ -77,3 +78,53 @@ def test_telemetry_that_is_off_asks_no_node(tmp_path: Path) -> None:
 
 def test_names_of_nodes_are_names_of_files() -> None:
     assert nodes.telemetry_file("a/../b c") == "telemetry-a-..-b-c.npz"
+
+
+def recorded_nodes(folder: Path, **changed: Any) -> None:
+    content = {"address": "auto", "nodes": [{"name": "n1", "host": "a"}, {"name": "n2", "host": "a"}], **changed}
+    (folder / "nodes.json").write_text(json.dumps(content))
+
+
+def test_a_nodes_share_has_four_digits_and_its_network_is_the_mean_of_its_devices(tmp_path: Path) -> None:
+    recorded_nodes(tmp_path)
+    devices = [
+        DeviceShare(0, "n1/node 0", 1, 1, 0.5, network=0.1),
+        DeviceShare(1, "n1/node 1", 1, 1, 0.5, network=0.23333),
+        DeviceShare(2, "n2/node 0", 1, 1, 0.5),
+    ]
+    found = nodes.read(tmp_path, devices)
+    assert found is not None and found["number_of_nodes"] == 1, "a local cluster is one machine"
+    assert found["nodes"] == [
+        {"name": "n1", "host": "a", "devices": 2, "samples": 2, "share": 0.6667, "network_share": 0.1667},
+        {"name": "n2", "host": "a", "devices": 1, "samples": 1, "share": 0.3333},
+    ]
+    assert "lost" not in found and nodes.names(tmp_path) == ["n1", "n2"]
+
+
+def test_a_run_that_went_on_without_a_node_says_so(tmp_path: Path) -> None:
+    assert nodes.departure(None) == "" == nodes.departure({"nodes": []}) == nodes.departure({"lost": []})
+    recorded_nodes(tmp_path, lost=[{"name": "n3", "why": "died"}, {"name": "n4", "why": "died"}])
+    found = nodes.read(tmp_path, [])
+    assert found is not None and found["lost"][1] == {"name": "n4", "why": "died"}
+    assert nodes.departure(found) == "it went on without n3, n4"
+    assert [one["share"] for one in found["nodes"]] == [0.0, 0.0]
+
+
+@pytest.mark.parametrize(
+    ("key", "most"),
+    [("reached", "x" * 40), ("round_trip_s", 1e9), ("bytes_per_s", 1e15), ("offset_s", -1e9), ("host", "h" * 200)],
+)
+def test_what_is_recorded_of_a_node_has_limits(tmp_path: Path, key: str, most: Any) -> None:
+    """A value beyond is not shown; a node without its name or host is none."""
+    for value, known in ((most, True), (most + "x" if isinstance(most, str) else most * 1.01, False)):
+        recorded_nodes(tmp_path, nodes=[{"name": "n1", "host": "a", key: value}])
+        found = nodes.read(tmp_path, [])
+        assert (found is None) is (key == "host" and not known)
+        assert nodes.names(tmp_path) == ([] if found is None else ["n1"])
+        assert found is None or found["nodes"][0].get(key) == (value if known else None)
+
+
+def test_a_run_on_one_machine_has_no_nodes(tmp_path: Path) -> None:
+    assert nodes.names(tmp_path) == [] and nodes.read(tmp_path, []) is None
+    recorded_nodes(tmp_path, nodes=[])
+    assert nodes.read(tmp_path, []) is None

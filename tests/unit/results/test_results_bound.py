@@ -65,3 +65,29 @@ def test_the_page_shows_the_share_and_the_largest_loss_first():
     assert values == sorted(values, reverse=True) and len(values) == 7
     for odd in ({}, {"share": "x"}, {"share": 0.1, "lost": 3, "samples_per_second": 1}):
         assert bound.words(odd) == []
+
+
+def test_several_devices_are_busy_by_their_mean():
+    two = [replace(DEVICES[0], samples=5), replace(DEVICES[0], index=1, samples=5, busy=0.6)]
+    found = bound.of_run(ROOF, LENGTHS, two, None, 2, 10.0)
+    assert found is not None and found["share"] == 0.2
+    assert found["lost"] == {"engine": 0.5, "waiting": 0.3}, "0.7 of the time busy, 0.2 of it the bound's"
+
+
+def test_lanes_that_ended_early_explain_no_more_than_was_idle():
+    found = bound.of_run(ROOF, LENGTHS, [replace(DEVICES[0], busy=0.95)], BATCHES, 2, 10.0)
+    assert found is not None and (found["lost"]["last"], found["lost"]["waiting"]) == (0.05, 0.0)
+
+
+def test_shares_have_four_digits_and_rates_five():
+    found = bound.of_run(replace(ROOF, gflops=1.04e-6), LENGTHS, [replace(DEVICES[0], samples=7, busy=1 / 3)], None, 2, 1.0)
+    assert found is not None, "a run of a second has a bound"
+    assert (found["share"], found["samples_per_second"], found["gflops"]) == (1.3462, 5.2, 0.0)
+    assert found["lost"] == {"engine": -1.0128, "waiting": 0.6667}
+    uneven = bound.of_run(replace(ROOF, gflops=123.456e-6), LENGTHS[:1], DEVICES, None, 2, 10.0)
+    assert uneven is not None and uneven["samples_per_second"] == 1234.6
+    assert uneven["precision"] == "bf16" and uneven["measured"] == ROOF.measured
+
+
+def test_a_data_set_without_samples_has_no_bound():
+    assert bound.of_run(ROOF, LENGTHS[:0], DEVICES, BATCHES, 2, 10.0) is None

@@ -105,6 +105,7 @@ def test_metadata_without_what_names_a_run_is_none(key: str) -> None:
         (run_types.SPEC, "dataset", {"count": 2**63, "input_dtype": "d" * 40}, {"count": 2**63 + 1}),
         (run_types.SPEC, "dataset", {"folder": "f" * 4096}, {"input_dtype": "d" * 41}),
         (run_types.SPEC, "seeds", {"a": 2**64 - 1}, {"a": 2**64}),
+        (run_types.SPEC, "seeds", {"a": 0}, {"a": -1}),
         (run_types.SPEC, "record", {"a": [1]}, [1]),
         (run_types.PROVENANCE, "arguments", ["a"], "a"),
         (run_types.PROVENANCE, "commit", "c" * 100, "c" * 101),
@@ -125,6 +126,25 @@ def test_metadata_without_what_names_a_run_is_none(key: str) -> None:
 def test_other_files_of_a_run(shape: Shape, key: str, most: object, above: object) -> None:
     assert kept(shape, {key: most}, key)
     assert not kept(shape, {key: above}, key)
+
+
+@pytest.mark.parametrize(
+    ("shape", "content"),
+    [
+        (run_types.SPEC, {"engines": [{"options": 1}]}),
+        (run_types.SPEC, {"devices": [{"index": 0, "uuid": "x"}]}),
+        (run_types.SPEC, {"dataset": {"kind": "sequence"}}),
+        (run_types.SPEC, {"scenario": "Offline"}),
+        (run_types.PROVENANCE, {"schema": 1}),
+        (run_types.PROVENANCE, {"engine": {"files": {}}}),
+        (run_types.PROVENANCE, {"plan": {"system": "x"}}),
+        (run_types.PROVENANCE, {"plan": {"values": {"a": {"value": 1}}}}),
+        (run_types.MEASUREMENTS, {"retraining": "No"}),
+        (run_types.STAGED, {"made_by": "x"}),
+    ],
+)
+def test_what_others_read_of_a_file_is_kept(shape: Shape, content: dict[str, Any]) -> None:
+    assert kept(shape, content, *content)
 
 
 PLACE = {"division": "open", "submitter": "E", "system": "s", "benchmark": "b", "scenario": "Offline", "round": "v6.1"}

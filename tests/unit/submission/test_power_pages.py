@@ -239,3 +239,33 @@ def test_samples_at_the_very_begin_and_end_do_not_count(tmp_path: Path) -> None:
     lines = [f"Time,11-29-2026 10:0{minute}:00.000,Watts,{value},Volts" for minute, value in ((0, 1.0), (1, 5.0), (2, 9.0))]
     (folder / "spl.txt").write_text("\n".join(["Mark,11-29-2026 10:01:00.000,Watts,3.0", *lines]) + "\n")
     assert power_log.watts(folder) == [5.0]
+
+
+def test_figures_are_rounded_to_a_millionth_and_rates_to_six_digits(tmp_path: Path) -> None:
+    folder = performance(tmp_path / "run_1", dict.fromkeys(range(1, 7), 10.0) | {7: 40.0})
+    performance(folder / "ranging", {5: 10.0, 6: 10.0, 7: 30.0})
+    found = power_log.described(folder, log("SingleStream", 7), 7)
+    assert found is not None
+    assert (found["watts"], found["joules"], found["ranging_watts"]) == (14.285714, 1714.285714, 16.666667)
+    assert (found["samples_per_joule"], found["millijoules_per_query"]) == (0.00408333, 244898.0)
+
+
+def test_a_test_without_a_sample_has_no_power(tmp_path: Path) -> None:
+    folder = performance(tmp_path / "run_1", {130: 5.0, 10: 0.0})
+    with pytest.raises(power_log.PowerError, match=r"spl\.txt has no sample between power_begin and power_end"):
+        power_log.described(folder, log("Offline", 1), 1)
+    ranged = performance(tmp_path / "run_2", {10: 5.0})
+    performance(ranged / "ranging", {130: 5.0})
+    found = power_log.described(ranged, log("Offline", 1), 1)
+    assert found is not None and "ranging_watts" not in found
+
+
+def test_a_test_of_half_a_second_has_its_rate(tmp_path: Path) -> None:
+    folder = performance(tmp_path / "run_1", {0: 8.0})
+    detail = folder / "mlperf_log_detail.txt"
+    detail.write_text(detail.read_text().replace("10:02:00.000", "10:00:01.000"))
+    found = power_log.described(folder, log("Offline", 1), 16)
+    assert found is not None and (found["joules"], found["samples_per_joule"]) == (8.0, 2.0)
+    detail.write_text(detail.read_text().replace("10:00:01.000", "10:00:00.800"))
+    found = power_log.described(folder, log("Offline", 1), 16)
+    assert found is not None and (found["joules"], found["samples_per_joule"]) == (6.4, 2.5)

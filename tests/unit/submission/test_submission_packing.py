@@ -86,6 +86,7 @@ def test_identity_comes_from_the_command_line_over_the_file(tmp_path: Path) -> N
         ('submitter = "A"\n', "division, category, status must be given"),
         ("submitter = 3\n", "submitter is not a string"),
         ('submitter = "A\n', "is not valid TOML"),
+        pytest.param("submitter = " + "[" * 20_000, "is not valid TOML", id="nested"),
         ('submitter = "a/b"\ndivision = "open"\ncategory = "edge"\nstatus = "available"\n', "submitter cannot be"),
         ('submitter = "A"\ndivision = "open"\ncategory = "edgy"\nstatus = "available"\n', "unknown category 'edgy'"),
         ('submitter = "A"\ndivision = "open"\ncategory = "edge"\nstatus = "available"\nround = "v9"\n', "unknown round 'v9'"),

@@ -130,11 +130,29 @@ def test_estimates_of_token_latencies_are_told_apart(tmp_path: Path) -> None:
         assert [found.key for found in summary_log.disagreements(summary, log)] == [key]
 
 
-def test_an_estimate_of_a_latency_is_compared_with_its_key(tmp_path: Path) -> None:
-    log = read_detail(detail(tmp_path, early_stopping_latency_ss=500))
+@pytest.mark.parametrize(("percentile", "key"), [(90, "early_stopping_latency_ss"), (99, "early_stopping_latency_ms")])
+def test_an_estimate_of_a_latency_is_compared_with_its_key(tmp_path: Path, percentile: int, key: str) -> None:
+    log = read_detail(detail(tmp_path, early_stopping_latency_ss=500 - percentile, early_stopping_latency_ms=500 - percentile))
     summary = tmp_path / "mlperf_log_summary.txt"
-    summary.write_text("Early Stopping Result:\n * Early stopping 90.0th percentile estimate: 501\n")
-    assert [found.key for found in summary_log.disagreements(summary, log)] == ["early_stopping_latency_ss"]
+    text = f"Early Stopping Result:\n * Early stopping {percentile}th percentile estimate: "
+    summary.write_text(f"{text}{500 - percentile}\n")
+    assert list(summary_log.disagreements(summary, log)) == []
+    summary.write_text(f"{text}501\n")
+    [found] = summary_log.disagreements(summary, log)
+    assert (found.key, found.line, found.summary, found.detail) == (key, 2, "501", str(500 - percentile))
+
+
+@pytest.mark.parametrize(
+    ("shown", "found", "same"),
+    [("1", True, True), ("NO", False, True), ("1", False, False), ("7", 7, True), ("7.0", 7, False), ("x", 7, False)],
+)
+def test_words_and_whole_numbers(shown: str, found: object, same: bool) -> None:
+    assert summary_log._same(shown, found) is same
+
+
+@pytest.mark.parametrize(("shown", "found"), [("1", True), ("1", "1"), ("1", None), ("one", 1), ("", 0.0)])
+def test_what_is_no_number_agrees_with_no_rate(shown: str, found: object) -> None:
+    assert not summary_log.rates_agree(shown, found)
 
 
 def test_real_logs_agree(shared: Path) -> None:
