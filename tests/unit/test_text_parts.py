@@ -1,0 +1,106 @@
+"""Scores of a tiny model's texts by the paths of a workload: its arrays, its vocabulary, and what a run can still reach."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from code.benchmarks.gptj import bpe, cnndm, tiny
+from code.benchmarks.gptj.benchmark import BENCHMARK
+from code.benchmarks.text import accuracy, inputs, preprocess, rouge, scores, sentences
+from code.common.constants import AccuracyTarget
+from tests.unit.test_gptj_accuracy import write_log
+from tests.unit.test_text_scores import values
+
+COUNT = 6
+TINY = values(model_variant="tiny")
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The first samples of the tiny model's evaluation set, and their arrays."""
+    folder = tmp_path_factory.mktemp("gptj")
+    tiny.generate_eval(folder / "cnn_eval.json", COUNT)
+    preprocess.preprocess(BENCHMARK, folder / "cnn_eval.json", tiny.MODEL, folder / "preprocessed")
+    return folder
+
+
+@pytest.fixture
+def workload(made: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A workload of these samples."""
+    sources = SimpleNamespace(data=made / "cnn_eval.json", vocabulary=tiny.MODEL, model=tiny.MODEL)
+    monkeypatch.setattr(inputs, "sources", lambda *_: sources)
+    monkeypatch.setattr(inputs, "preprocessed", lambda *_: made / "preprocessed")
+    return made
+
+
+def answered(folder: Path, made: Path, indices: list[int]) -> tuple[Path, int]:
+    """The log of a run that answered these samples with their references, and how many characters they have."""
+    samples, opened = cnndm.read(made / "cnn_eval.json"), bpe.read(tiny.MODEL)
+    folder.mkdir()
+    ids = opened.encode([samples[index].highlights for index in indices])
+    write_log(folder / accuracy.LOG_NAME, {index: [*one, opened.end] for index, one in zip(indices, ids, strict=True)})
+    return folder, sum(len(samples[index].highlights) for index in indices)
+
+
+def test_what_a_run_can_still_score_is_read_from_its_log(workload: Path, tmp_path: Path) -> None:
+    bound = scores.bound(BENCHMARK, TINY, AccuracyTarget.k_99, COUNT)
+    log, characters = answered(tmp_path / "log", workload, [4, 1])
+    bound.add(log)
+    found, words = bound.best(0)
+    assert [(one.name, one.value) for one in found] == [("ROUGE1", 100.0), ("ROUGE2", 100.0), ("ROUGEL", 100.0)]
+    assert all(one.passed for one in found)
+    expected = (
+        f"2 of {COUNT} summaries are there, with ROUGE1 100.0000, ROUGE2 100.0000, ROUGEL 100.0000 and {characters:,} characters"
+    )
+    assert words == expected
+
+
+def test_summaries_that_are_wrong_lower_what_can_be_scored(workload: Path) -> None:
+    texts = {0: ("a b", "c d"), 1: ("a b", "a b"), 2: ("a b", "a c")}
+    bound = scores.bound(BENCHMARK, TINY, AccuracyTarget.k_99, 4)
+    bound._texts = lambda _: texts
+    bound.add(workload)
+    bound.add(workload)
+    values_of = {one.name: (one.value, one.passed) for one in bound.best(0)[0]}
+    assert values_of["ROUGE1"] == (62.5, False), "0, 100, 50, and 100 for the one that is left"
+    assert values_of["ROUGE2"] == (50.0, False)
+
+
+def test_the_scores_of_an_audit_are_those_of_the_samples_that_it_logged(workload: Path, tmp_path: Path) -> None:
+    log, characters = answered(tmp_path / "log", workload, [2, 0, 5])
+    found, text = scores.partial(BENCHMARK, log, TINY)
+    assert found == {"ROUGE1": 100.0, "ROUGE2": 100.0, "ROUGEL": 100.0, "GEN_LEN": float(characters)}
+    assert f"'gen_len': {characters}" in text and "'gen_num': 3" in text
+
+
+def test_the_size_of_the_output_layer_is_the_models_and_unknown_without_it(workload: Path, tmp_path: Path) -> None:
+    assert scores._entries(BENCHMARK, TINY) == BENCHMARK.open_model(tiny.MODEL).config["vocab_size"] > 1000
+    inputs.sources(BENCHMARK, TINY).model = tmp_path / "none"
+    assert scores._entries(BENCHMARK, TINY) == 0
+
+
+def test_two_processes_score_as_one_and_keep_the_order() -> None:
+    predictions = [f"w{number} x y z" for number in range(130)]
+    references = [f"w{number} x" if number % 3 else "q" for number in range(130)]
+    one, two = (rouge.each(predictions, references, sentences.lines, processes=count) for count in (1, 2))
+    assert two == one and one.scores["ROUGE1"][0] == 0.0 < one.scores["ROUGE1"][1] and one.lengths[-1] == len("w129 x y z")
+
+
+@pytest.mark.parametrize(
+    ("text", "tidy"),
+    [
+        ("so . what ? oh ! yes , no", "so. what? oh! yes, no"),
+        ("the ' a", "the'a"),
+        ("do n't I 'm it 's I 've we 're", "don't I'm it's I've we're"),
+        ("plain", "plain"),
+    ],
+)
+def test_spaces_before_marks_and_contractions_go(text: str, tidy: str) -> None:
+    assert rouge.tidied(text) == tidy
+
+
+def test_a_summary_has_a_line_for_each_sentence() -> None:
+    assert rouge.prepared("  One. Two \n", sentences.lines) == "One.\nTwo"
