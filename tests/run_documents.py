@@ -80,6 +80,7 @@ REMOTE = {
     "io_threads": 1,
 }
 GENAI = {"kv_cache_gb": 1.5, "kv_cache_precision": "u8", "max_num_tokens": None, "prompt_lookup": 5}
+TRTLLM_API = {"trtllm_batch_sched_policy": "max_util", "kvcache_free_gpu_mem_frac": None}
 TRTLLM = {"trtllm_batching_mode": "IFB", "trtllm_batch_sched_policy": None, "kvcache_free_gpu_mem_frac": 0.9}
 
 
@@ -147,6 +148,7 @@ PYTHON = {
     "onnxruntime": document(SEQUENCE, engine("onnxruntime", {})),
     "openvino_genai": document(PROMPTS, engine("openvino_genai", GENAI)),
     "tensorrt_llm": document(PROMPTS, engine("tensorrt_llm", TRTLLM)),
+    "tensorrt_llm_api": document(PROMPTS, engine("tensorrt_llm_api", TRTLLM_API)),
 }
 """Documents whose backend or data set the C++ harness does not have."""
 

@@ -28,6 +28,7 @@ BACKENDS: dict[str, str] = {
     "tensorrt": "code.backends.tensorrt.backend",
     "tensorrt_rtx": "code.backends.tensorrt.rtx",
     "tensorrt_llm": "code.backends.generators.tensorrt_llm",
+    "tensorrt_llm_api": "code.backends.generators.tensorrt_llm_api.backend",
     "pytorch": "code.backends.generators.pytorch.backend",
     "openai": "code.backends.generators.openai",
     "triton_llm": "code.backends.generators.triton_llm",

@@ -10,7 +10,7 @@ from code.fields.table import field_table
 from code.plan.request import Value
 
 DICTS = ("trtllm_build_flags", "trtllm_checkpoint_flags", "trtllm_runtime_flags")
-READS = Consumer("TensorRT-LLM flags", DICTS, backends=("tensorrt_llm",))
+READS = Consumer("TensorRT-LLM flags", DICTS, backends=("tensorrt_llm", "tensorrt_llm_api"))
 FIELD_OF = {
     "max_beam_width": "num_beams",
     "max_num_tokens": "max_num_tokens",

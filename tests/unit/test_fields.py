@@ -199,6 +199,7 @@ ENGINES = {
     "openvino_genai": ("gptj", "CPU_x86_64"),
     "tensorrt": ("bert", "A100_SXM4_40GBx8"),
     "tensorrt_llm": ("gptj", "A100_SXM4_40GBx8"),
+    "tensorrt_llm_api": ("gptj", "A100_SXM4_40GBx8"),
 }
 """Backend → the benchmark and system of the test. TensorRT-RTX asks its SDK; its settings are TensorRT's."""
 

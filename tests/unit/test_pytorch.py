@@ -14,8 +14,9 @@ import numpy as np
 import pytest
 
 from code.backends.generators.base import Event, Generation, GeneratorSpec, TextGenerator, texts
+from code.backends.generators.noted import FILE
 from code.backends.generators.pytorch import network
-from code.backends.generators.pytorch.backend import BACKEND, FILE
+from code.backends.generators.pytorch.backend import BACKEND
 from code.backends.generators.pytorch.batches import Request, padded, rounded, taken
 from code.backends.generators.pytorch.generator import Texts, ended
 from code.benchmarks.benchmark import definition_of

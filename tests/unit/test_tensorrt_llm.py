@@ -100,7 +100,8 @@ def test_other_versions_are_refused_in_words(version: str, why: str, installed: 
     installed(version)
     with pytest.raises(MissingError, match=f"TensorRT-LLM {version} cannot run") as caught:
         BACKEND.version()
-    assert why in caught.value.why and caught.value.next_step == "pip install 'tensorrt-llm>=0.17,<1.3'"
+    newer = "" if version.startswith("0") else ", or use --backend=tensorrt_llm_api"
+    assert why in caught.value.why and caught.value.next_step == f"pip install 'tensorrt-llm>=0.17,<1.3'{newer}"
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import importlib
 import json
-import os
 import shutil
 import subprocess
 import threading
@@ -25,11 +24,21 @@ import numpy as np
 
 from code.backends.base import Backend, EngineSpec
 from code.backends.generators.base import Event, Generation, GeneratorSpec, TextGenerator
-from code.backends.generators.streams import GeneratorStreams
+from code.backends.generators.tensorrt_llm_groups import (
+    KV_FRACTION,
+    NO_EVICTION,
+    POLICIES,
+    PRECISION,
+    choice,
+    grouped,
+    precision_of,
+    require_one_stream,
+    require_visible,
+)
 from code.backends.generators.tensorrt_llm_package import missing, no_checkpoint, supported_version
 from code.backends.generators.text import require_text, text_definition
 from code.common.errors import RunError, UsageError, last_words, unknown
-from code.fields.consumer import Consumer, Reading
+from code.fields.consumer import Consumer
 from code.harness.schema.options import Options, TensorRtLlmOptions
 
 if TYPE_CHECKING:
@@ -38,22 +47,11 @@ if TYPE_CHECKING:
 DTYPES = {"fp32": "float32", "fp16": "float16", "bf16": "bfloat16", "fp8": "float16", "int8": "float16", "int4": "float16"}
 """Precision → data type of everything that is not quantised."""
 BATCHING_MODES = {"IFB": "INFLIGHT", "INFLIGHT": "INFLIGHT", "STATIC": "STATIC"}
-POLICIES = {
-    "max_util": "MAX_UTILIZATION",
-    "max_utilization": "MAX_UTILIZATION",
-    "guaranteed_no_evict": "GUARANTEED_NO_EVICT",
-    "no_evict": "GUARANTEED_NO_EVICT",
-    "static_batch": "STATIC_BATCH",
-}
-KV_FRACTION = 0.9
 FILE = "generator.json"
 
 ENGINE = Consumer(
     "TensorRT-LLM builder",
     (
-        "precision",
-        "use_fp8",
-        "use_int4awq",
         "max_batch",
         "max_new_tokens",
         "max_num_tokens",
@@ -145,7 +143,7 @@ class TrtLlm(Backend):
     runtime_key = "tensorrt_llm_version"
     device = "GPU"
     makes_precision = True
-    reads = (ENGINE, EXECUTOR)
+    reads = (PRECISION, ENGINE, EXECUTOR)
 
     def version(self) -> str:
         """The installed package's version. MissingError without it, or where it is one that has no engines."""
@@ -155,11 +153,11 @@ class TrtLlm(Backend):
         """The arguments of trtllm-build."""
         facts, text = require_text(self.name, values)
         read, executor = ENGINE.of(values), EXECUTOR.of(values)
-        precision = _precision(read)
+        precision = precision_of(values)
         if precision not in DTYPES:
             raise unknown("precision", precision, DTYPES, "--precision")
-        _choice("trtllm_batching_mode", executor.get("trtllm_batching_mode"), BATCHING_MODES)
-        _choice("trtllm_batch_sched_policy", executor.get("trtllm_batch_sched_policy"), POLICIES)
+        choice("trtllm_batching_mode", executor.get("trtllm_batching_mode"), BATCHING_MODES)
+        choice("trtllm_batch_sched_policy", executor.get("trtllm_batch_sched_policy"), POLICIES)
         batch = read.get("max_batch")
         beams = int(text_definition(facts.name).num_beams(values) or text.num_beams)
         return {
@@ -225,20 +223,14 @@ class TrtLlm(Backend):
 
         UsageError where the devices are no whole number of groups.
         """
-        ranks = _ranks(folder)
-        if len(specs) % ranks:
-            raise _wrong_count(folder, ranks, len(specs))
-        _require_one_stream(specs)
-        groups = [tuple(spec.device for spec in specs[first : first + ranks]) for first in range(0, len(specs), ranks)]
-        return GeneratorStreams(self.name, folder, specs[::ranks], groups)
+        return grouped(self.name, folder, specs, _ranks(folder))
 
     def load(self, folder: Path, spec: EngineSpec) -> TrtLlmGenerator:
         """An executor over the engine's ranks."""
         self.version()
-        _require_one_stream([spec])
-        ranks, seen = _ranks(folder), os.environ.get("CUDA_VISIBLE_DEVICES")
-        if seen is not None and len(seen.split(",")) < ranks:
-            raise _wrong_count(folder, ranks, len(seen.split(",")))
+        require_one_stream(self.name, [spec])
+        ranks = _ranks(folder)
+        require_visible(folder, ranks)
         trtllm = _executor()
         asked = GeneratorSpec.require(spec)
         options = spec.options if isinstance(spec.options, TensorRtLlmOptions) else TensorRtLlmOptions()
@@ -256,12 +248,12 @@ class TrtLlm(Backend):
             max_num_tokens=settings["max_num_tokens"],
             batching_type=getattr(
                 trtllm.BatchingType,
-                _choice("trtllm_batching_mode", options.trtllm_batching_mode, BATCHING_MODES) or "INFLIGHT",
+                choice("trtllm_batching_mode", options.trtllm_batching_mode, BATCHING_MODES) or "INFLIGHT",
             ),
             scheduler_config=trtllm.SchedulerConfig(
                 getattr(
                     trtllm.CapacitySchedulerPolicy,
-                    _choice("trtllm_batch_sched_policy", options.trtllm_batch_sched_policy, POLICIES) or "GUARANTEED_NO_EVICT",
+                    choice("trtllm_batch_sched_policy", options.trtllm_batch_sched_policy, POLICIES) or NO_EVICTION,
                 )
             ),
             kv_cache_config=trtllm.KvCacheConfig(
@@ -298,43 +290,10 @@ def _executor() -> Any:
         raise missing(error) from error
 
 
-def _precision(read: Reading) -> str:
-    if read.get("use_int4awq"):
-        return "int4"
-    return "fp8" if read.get("use_fp8") else str(read["precision"])
-
-
-def _choice(name: str, given: Any, known: Mapping[str, str]) -> str:
-    if not given:
-        return ""
-    folded = {word.lower(): meaning for word, meaning in known.items()}
-    if str(given).lower() not in folded:
-        raise unknown(name, str(given), known)
-    return folded[str(given).lower()]
-
-
 def _ranks(folder: Path) -> int:
     """How many GPUs an executor of the engine takes."""
     settings = json.loads((folder / FILE).read_text(encoding="utf-8"))
     return int(settings["tensor_parallelism"]) * int(settings["pipeline_parallelism"])
-
-
-def _wrong_count(folder: Path, ranks: int, devices: int) -> UsageError:
-    return UsageError(
-        f"cannot run the engine {folder.name} on {devices} GPU{'s' if devices > 1 else ''}",
-        f"an executor of it takes {ranks} (tensor_parallelism times pipeline_parallelism)",
-        f"choose a multiple of {ranks} with --devices=…, or build an engine for one GPU",
-    )
-
-
-def _require_one_stream(specs: Sequence[EngineSpec]) -> None:
-    most = max(spec.streams for spec in specs)
-    if most > 1:
-        raise UsageError(
-            f"tensorrt_llm cannot use {most} streams on a device",
-            "it has one executor for each device, which takes its own batches of the requests in flight",
-            "set gpu_inference_streams = 1, and the requests in flight with gpu_batch_size",
-        )
 
 
 BACKEND = TrtLlm()

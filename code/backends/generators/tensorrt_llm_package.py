@@ -1,4 +1,4 @@
-"""The installed TensorRT-LLM package: which versions have engines, and where its checkout has the scripts that make checkpoints."""
+"""The installed TensorRT-LLM package: which versions have engines or the LLM API, and where its checkout has the checkpoint scripts."""
 
 from __future__ import annotations
 
@@ -12,6 +12,9 @@ from code.common.errors import MissingError
 FIRST, REMOVED = (0, 17), (1, 3)
 """The first version that the backend is written for, and the first without engines."""
 REQUIREMENT = "tensorrt-llm>=0.17,<1.3"
+API_FIRST = (1, 2)
+"""The first version whose LLM API has what the harness asks of it."""
+API_REQUIREMENT = "tensorrt-llm>=1.2"
 CONTRIBUTED = ("gptj",)
 """Architectures whose example is among the contributed ones; those of others are in examples/models/core."""
 EXAMPLES_MOVED = (0, 19)
@@ -28,6 +31,21 @@ def supported_version() -> str:
     return found
 
 
+def supported_api_version() -> str:
+    """The installed version. MissingError without one, or where its LLM API is too old."""
+    try:
+        found = importlib.metadata.version("tensorrt-llm")
+    except importlib.metadata.PackageNotFoundError as error:
+        raise missing(error, API_REQUIREMENT) from error
+    if _number(found) < API_FIRST:
+        raise MissingError(
+            f"TensorRT-LLM {found} cannot run the tensorrt_llm_api backend",
+            f"its LLM API is older than {API_FIRST[0]}.{API_FIRST[1]}'s, which the harness is written for",
+            f"pip install '{API_REQUIREMENT}', or use --backend=tensorrt_llm, which builds engines",
+        )
+    return found
+
+
 def require_engines(version: str) -> None:
     """MissingError for a version of TensorRT-LLM without engines, or with an older executor."""
     number = _number(version)
@@ -38,7 +56,8 @@ def require_engines(version: str) -> None:
         if number >= REMOVED
         else f"its executor is older than {FIRST[0]}.{FIRST[1]}'s, which the harness is written for"
     )
-    raise MissingError(f"TensorRT-LLM {version} cannot run the tensorrt_llm backend", why, f"pip install '{REQUIREMENT}'")
+    step = f"pip install '{REQUIREMENT}'" + (", or use --backend=tensorrt_llm_api" if number >= REMOVED else "")
+    raise MissingError(f"TensorRT-LLM {version} cannot run the tensorrt_llm backend", why, step)
 
 
 def no_checkpoint(checkpoint: Path, model: Path, architecture: str, precision: str, dtype: str, sizes: str) -> MissingError:
@@ -61,10 +80,10 @@ def no_checkpoint(checkpoint: Path, model: Path, architecture: str, precision: s
     )
 
 
-def missing(error: Exception) -> MissingError:
+def missing(error: Exception, requirement: str = REQUIREMENT) -> MissingError:
     """The error for a missing package."""
     absent = missing_sdk("tensorrt_llm", "", error)
-    step = f"install TensorRT-LLM on a machine with an NVIDIA GPU: pip install '{REQUIREMENT}'"
+    step = f"install TensorRT-LLM on a machine with an NVIDIA GPU: pip install '{requirement}'"
     return MissingError(absent.what, absent.why, step)
 
 

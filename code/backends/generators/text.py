@@ -13,7 +13,10 @@ from code.rules.benchmark_facts import BenchmarkFacts, TextFacts
 from code.rules.benchmarks import BENCHMARKS, facts_of, of_family
 
 READS = Consumer(
-    "text generators", ("benchmark",), engine=True, backends=("openvino_genai", "tensorrt_llm", "pytorch", "openai", "triton_llm")
+    "text generators",
+    ("benchmark",),
+    engine=True,
+    backends=("openvino_genai", "tensorrt_llm", "tensorrt_llm_api", "pytorch", "openai", "triton_llm"),
 )
 
 IR, IR_WEIGHTS = "openvino_model.xml", "openvino_model.bin"

@@ -109,6 +109,19 @@ class TensorRtLlmOptions:
 
 
 @dataclass(frozen=True)
+class TensorRtLlmApiOptions:
+    """TensorRT-LLM's LLM API.
+
+    Args:
+        trtllm_batch_sched_policy: TensorRT-LLM's name; null: without eviction.
+        kvcache_free_gpu_mem_frac: share of free GPU memory for the KV cache; null: the backend's default.
+    """
+
+    trtllm_batch_sched_policy: str | None = None
+    kvcache_free_gpu_mem_frac: Annotated[float, Range(0, 1)] | None = None
+
+
+@dataclass(frozen=True)
 class PyTorchOptions:
     """Hugging Face models in PyTorch.
 
@@ -249,6 +262,7 @@ Options = (
     | SimulatedOptions
     | OpenVinoGenAiOptions
     | TensorRtLlmOptions
+    | TensorRtLlmApiOptions
     | PyTorchOptions
     | OpenAiOptions
     | TritonOptions
@@ -267,6 +281,7 @@ OPTIONS: Mapping[str, type] = {
     "tensorrt_rtx": TensorRtOptions,
     "openvino_genai": OpenVinoGenAiOptions,
     "tensorrt_llm": TensorRtLlmOptions,
+    "tensorrt_llm_api": TensorRtLlmApiOptions,
     "pytorch": PyTorchOptions,
     "openai": OpenAiOptions,
     "triton": TritonOptions,

@@ -6,7 +6,6 @@ ran (documentation/pytorch.md).
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -14,18 +13,16 @@ from typing import Any, cast
 
 from code.backends.base import Backend, EngineSpec, package_version
 from code.backends.generators.base import GeneratorSpec, TextGenerator
+from code.backends.generators.noted import note, noted
 from code.backends.generators.pytorch import network
 from code.backends.generators.pytorch.generator import PyTorchGenerator
 from code.backends.generators.streams import GeneratorStreams
 from code.backends.generators.text import require_text, text_definition
-from code.common import jsonfile
-from code.common.errors import MissingError, RunError, UsageError
+from code.common.errors import UsageError
 from code.fields.consumer import Consumer
 from code.harness.schema.options import PyTorchOptions
 
-FILE = "generator.json"
 PROCESSORS = "CPU"
-AGAIN = "run with --force_build, or select another with --model_path"
 
 ENGINE = Consumer("PyTorch", ("precision", "device_kind"), engine=True, backends=("pytorch",))
 RUNTIME = Consumer("PyTorch", ("torch_kv_cache", "torch_compile"), backends=("pytorch",))
@@ -67,21 +64,7 @@ class PyTorch(Backend):
         """Note where the checkpoint is, what it needs and which files it has. MissingError where it has no weights."""
         settings = self.build_settings(values)
         checkpoint = text_definition(settings["benchmark"]).open_model(model)
-        if not checkpoint.weights:
-            raise MissingError(
-                f"{model} has no weights that PyTorch reads",
-                "it holds a model in OpenVINO's format only",
-                "select the Hugging Face checkpoint that it was exported from with --model_path",
-            )
-        content = {
-            **settings,
-            "checkpoint": str(model.absolute()),
-            "weights": {path.name: path.stat().st_size for path in checkpoint.weights},
-            "positions": checkpoint.positions,
-            "parameters": checkpoint.parameters,
-            "kv_numbers": checkpoint.kv_numbers,
-        }
-        (folder / FILE).write_text(json.dumps(content, indent=4) + "\n", encoding="utf-8")
+        note(folder, settings, model, checkpoint, self.label)
         return {"made": "nothing was built: PyTorch reads the checkpoint"}
 
     def options(self, values: Mapping[str, Any], folder: Path) -> PyTorchOptions:
@@ -108,14 +91,14 @@ class PyTorch(Backend):
         if spec.streams > 1:
             return self.load_devices(folder, [spec])
         options = spec.options if isinstance(spec.options, PyTorchOptions) else PyTorchOptions()
-        noted = _noted(folder)
+        content = noted(folder)
         torch, transformers = network.imported()
-        device = network.device_of(torch, bool(noted["on_gpu"]), spec.device)
+        device = network.device_of(torch, bool(content["on_gpu"]), spec.device)
         capacity = max(1, asked.requests_in_flight)
-        longest = asked.longest_prompt or int(noted["positions"]) - asked.generation.max_new_tokens
-        wanted = _bytes(noted, asked, capacity, longest)
-        network.require_memory(torch, device, wanted, str(noted["benchmark"]), spec.precision)
-        opened = network.opened(torch, transformers, Path(noted["checkpoint"]), spec.precision, device)
+        longest = asked.longest_prompt or int(content["positions"]) - asked.generation.max_new_tokens
+        wanted = _bytes(content, asked, capacity, longest)
+        network.require_memory(torch, device, wanted, str(content["benchmark"]), spec.precision)
+        opened = network.opened(torch, transformers, Path(content["checkpoint"]), spec.precision, device)
         return PyTorchGenerator(opened, asked.generation, options, capacity, longest, spec.threads)
 
     def load_devices(self, folder: Path, specs: Sequence[EngineSpec]) -> TextGenerator:
@@ -123,31 +106,14 @@ class PyTorch(Backend):
         named = [GeneratorSpec.require(spec) for spec in specs for _ in range(spec.streams)]
         parts = [replace(spec, streams=1, threads=-(-spec.threads // spec.streams)) for spec in named]
         devices = [(spec.device,) for spec in named]
-        return GeneratorStreams(self.name, folder, parts, devices if _noted(folder)["on_gpu"] else ())
+        return GeneratorStreams(self.name, folder, parts, devices if noted(folder)["on_gpu"] else ())
 
 
-def _bytes(noted: Mapping[str, Any], spec: GeneratorSpec, capacity: int, longest: int) -> int:
+def _bytes(content: Mapping[str, Any], spec: GeneratorSpec, capacity: int, longest: int) -> int:
     """Memory of the weights and of the KV cache of a whole batch, whose beams do not share the prompt."""
     size = network.BYTES[spec.precision]
     tokens = capacity * spec.generation.num_beams * (longest + spec.generation.max_new_tokens)
-    return int(noted["parameters"] * size * network.SPARE) + tokens * int(noted["kv_numbers"]) * size
-
-
-def _noted(folder: Path) -> dict[str, Any]:
-    """What `build` noted, of a checkpoint that is still there. MissingError where it is not, RunError where it is another."""
-    try:
-        content = dict(jsonfile.read_object(folder / FILE))
-        checkpoint, weights = Path(content["checkpoint"]), dict(content["weights"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise RunError(f"the engine {folder.name} is incomplete", str(error), AGAIN) from error
-    for name, size in weights.items():
-        path = checkpoint / name
-        if not path.is_file():
-            raise MissingError(f"a file of the checkpoint is missing: {path}", "the engine was made of it", AGAIN)
-        if path.stat().st_size != size:
-            why = f"it has {path.stat().st_size:,} bytes, and had {size:,} when the engine was made"
-            raise RunError(f"a file of the checkpoint has changed: {path}", why, AGAIN)
-    return content
+    return int(content["parameters"] * size * network.SPARE) + tokens * int(content["kv_numbers"]) * size
 
 
 BACKEND = PyTorch()

@@ -1,0 +1,1 @@
+"""TensorRT-LLM's LLM API on NVIDIA GPUs."""
