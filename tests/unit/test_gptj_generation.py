@@ -227,7 +227,7 @@ def hang() -> Sequence[Event]:
 
 
 def block() -> Sequence[Event]:
-    time.sleep(3)
+    time.sleep(1)
     return []
 
 
@@ -245,7 +245,7 @@ def test_a_generator_that_fails_or_hangs_ends_the_run(
 ) -> None:
     opened, _ = prompts
     got = Collected()
-    under_test = sut("Server", Broken(fault), opened, got, watchdog_s=0.5)
+    under_test = sut("Server", Broken(fault), opened, got, watchdog_s=0.15 if "stuck" in what else 5.0)
     under_test.issue([1], [0])
     assert got.failed.wait(10)
     assert isinstance(got.error, RunError) and what in got.error.what and why in got.error.why
