@@ -26,6 +26,9 @@ def run(context: Context) -> int:
     described = []
     for entry in record["results"]:
         place = Place(*(entry[name] for name in ("division", "submitter", "system", "benchmark", "scenario")))
+        if entry.get("endpoint"):
+            console.say(f"{place.label}: measured at an endpoint; README.md left unchanged")
+            continue
         round_ = round_named(entry["round"])
         ran, accuracy = (runs.read_run(Path(entry[name])) for name in ("performance_run", "accuracy_run"))
         if ran is None or accuracy is None:

@@ -58,6 +58,7 @@ class RoundRules:
         counts_tokens: the official checker reports Offline and Server in tokens per second.
         required_at: full name of a target → its own `required`, for a target of which the round asks something else.
         token_bounds: scenario → the bounds of its token latencies, where LoadGen bounds those instead of the whole latency.
+        endpoint: the official checker also takes results of MLCommons endpoints' client for it (ENDPOINTS_ALLOWED_MODELS).
     """
 
     required: Scenarios
@@ -67,6 +68,7 @@ class RoundRules:
     required_at: Mapping[str, Scenarios] = field(default_factory=dict)
     optional: Scenarios = field(default_factory=dict)
     token_bounds: Mapping[str, TokenBounds] = field(default_factory=dict)
+    endpoint: bool = False
 
     def allowed(self, category: str, full_name: str = "") -> tuple[str, ...]:
         """The scenarios that a submission of a category may have: the required and the optional ones."""

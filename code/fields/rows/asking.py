@@ -174,6 +174,12 @@ ROWS: tuple[Field, ...] = (
     ),
     request("from_tree", "str", "Stage from this submission tree instead of from the harness's logs.", reads=True),
     request("runs", "list", "Directories of runs to stage instead of newer ones, comma-separated.", reads=True),
+    request(
+        "endpoint_results",
+        "list",
+        "Result directories of MLCommons endpoints' client to stage, comma-separated, each '[scenario=]directory'.",
+        reads=True,
+    ),
     request("infer", "bool", "Infer results from other scenarios or targets where the rules allow it.", default=True),
     request("audit_test", "list", "Audit tests to run, comma-separated; default: those the round requires."),
     request("audit_attempts", "int", "Maximum attempts at an audit test whose performance part fails.", default=2, limits=SMALL),

@@ -18,6 +18,7 @@ from code.rules.metrics import METRICS
 from code.rules.official_names import official_name
 from code.rules.rounds import Round, loadgen_scenario
 from code.submission.check import accuracy_text, power_checks, stray_folders
+from code.submission.stage import endpoint
 from code.submission.stage.layout import LAYOUTS, Place
 
 COLUMNS = (
@@ -71,9 +72,17 @@ def rows(root: Path, round_: Round) -> list[dict[str, Any]]:
 def _rows(root: Path, round_: Round, place: Place) -> list[dict[str, Any]]:
     """The script before v6.0 leaves the first row out if the system is there for its power figure only."""
     shape = LAYOUTS[round_.layout]
-    log = loadgen_log.read_detail(shape.performance_dir(root, place))
     system = _json(shape.system_json(root, place))
-    row = _row(root, round_, place, log, system)
+    if endpoint.is_endpoint(shape.results_dir(root, place)):
+        return [_row(root, round_, place, _at_endpoint(shape.results_dir(root, place), place), system)]
+    log = loadgen_log.read_detail(shape.performance_dir(root, place))
+    outcome = {
+        "Result": result(log, place, round_),
+        "Accuracy": _accuracy(shape.accuracy_dir(root, place) / "accuracy.txt", place),
+        "inferred": int(log.scenario != loadgen_scenario(place.scenario)),
+        "Units": _unit(place, round_, log),
+    }
+    row = _row(root, round_, place, outcome, system)
     if not row["has_power"]:
         return [row]
     watts = power_checks.figure(shape.performance_dir(root, place), log, place.scenario)
@@ -82,7 +91,16 @@ def _rows(root: Path, round_: Round, place: Place) -> list[dict[str, Any]]:
     return [power] if alone else [row, power]
 
 
-def _row(root: Path, round_: Round, place: Place, log: LoadGenLog, system: dict[str, Any]) -> dict[str, Any]:
+def _at_endpoint(folder: Path, place: Place) -> dict[str, Any]:
+    """What a result of MLCommons endpoints' client came to."""
+    read, _ = endpoint.read(folder)
+    value, unit = read.figure(place.scenario)
+    shown = read.score.items() if isinstance(read.score, dict) else [("score", read.score)]
+    return {"Result": value, "Accuracy": "  ".join(f"{name}: {score}" for name, score in shown), "inferred": 0, "Units": unit}
+
+
+def _row(root: Path, round_: Round, place: Place, outcome: dict[str, Any], system: dict[str, Any]) -> dict[str, Any]:
+    """One row; `outcome` has its columns Result, Accuracy, inferred and Units."""
     shape = LAYOUTS[round_.layout]
     measured = _json(shape.find_measurements_json(root, place))
     nodes, accelerators = str(system.get("number_of_nodes", 1)), str(system.get("accelerators_per_node", 0))
@@ -97,8 +115,7 @@ def _row(root: Path, round_: Round, place: Place, log: LoadGenLog, system: dict[
         "Model": place.benchmark,
         "MlperfModel": _official(root, round_, place),
         "Scenario": place.scenario,
-        "Result": result(log, place, round_),
-        "Accuracy": _accuracy(shape.accuracy_dir(root, place) / "accuracy.txt", place),
+        **outcome,
         **{
             name: system.get(name, "")
             for name in (
@@ -118,9 +135,7 @@ def _row(root: Path, round_: Round, place: Place, log: LoadGenLog, system: dict[
         "compliance": place.division,
         "errors": 0,
         "version": round_.name,
-        "inferred": int(log.scenario != loadgen_scenario(place.scenario)),
         "has_power": (shape.results_dir(root, place) / "performance" / "power").is_dir(),
-        "Units": _unit(place, round_, log),
         "weight_data_types": measured.get("weight_data_types", ""),
         "design_power_watts": system.get("system_power_capacity", ""),
         "PrivateID": "",

@@ -34,18 +34,26 @@ def truncated(folder: Path) -> Iterator[Finding]:
 
 def measured(folder: Path, path: Path, content: dict[str, Any], claim: Claim, accuracy_dir: Path) -> Iterator[Finding]:
     """Findings on the files that say how a result was made: its measurements JSON, user.conf and README.md."""
-    for name in ("user.conf", "README.md"):
-        if not (folder / name).is_file() or not (folder / name).stat().st_size:
-            yield Finding(folder / name, "missing or empty", f"make populate_readme or {STAGE}", check="files")
-    if not content:
-        return
-    for name in measurements.REQUIRED:
-        if not content.get(name):
-            yield Finding(path, f"the field {name} is missing or empty", STAGE, check="measurements")
+    yield from described(folder, path, content, claim, ("user.conf", "README.md"))
     engine, other = content.get("engine"), content.get("accuracy_run_engine")
     if engine and other and engine != other:
         what = f"the accuracy run's engine is {other}, the performance run's is {engine}"
         yield Finding(path, what, claim.rerun("SubmissionRun"), check="engine")
+    yield from _own_targets(path, content, accuracy_dir / "accuracy.txt", claim)
+
+
+def described(folder: Path, path: Path, content: dict[str, Any], claim: Claim, names: tuple[str, ...]) -> Iterator[Finding]:
+    """Findings on the required pages of a result and on the fields of its measurements JSON.
+
+    Args:
+        names: the pages.
+    """
+    for name in names:
+        if not (folder / name).is_file() or not (folder / name).stat().st_size:
+            yield Finding(folder / name, "missing or empty", f"make populate_readme or {STAGE}", check="files")
+    for name in measurements.REQUIRED if content else ():
+        if not content.get(name):
+            yield Finding(path, f"the field {name} is missing or empty", STAGE, check="measurements")
     if claim.closed and content.get("division_note"):
         yield Finding(
             path,
@@ -53,7 +61,6 @@ def measured(folder: Path, path: Path, content: dict[str, Any], claim: Claim, ac
             "stage it with DIVISION=open",
             check="open_only",
         )
-    yield from _own_targets(path, content, accuracy_dir / "accuracy.txt", claim)
 
 
 def _own_targets(path: Path, content: dict[str, Any], text: Path, claim: Claim) -> Iterator[Finding]:

@@ -11,6 +11,7 @@ from code.rules.official_names import known_names, official_name
 from code.rules.rounds import Round
 from code.submission.check.finding import Finding
 from code.submission.check.tree_structure import Tree
+from code.submission.stage import endpoint
 from code.submission.stage.layout import SCENARIOS
 
 MAPPING = "model_mapping.json"
@@ -58,7 +59,8 @@ def _benchmark(folder: Path, round_: Round, mapping: Mapping[str, str], may_map:
             what = "not a scenario" + (f"; the nearest name is {near}" if near else "")
             yield Finding(scenario, what, STEP, check="stray")
             continue
-        allowed = {*IN_SCENARIO, *(path.name for path in scenario.glob("TEST[0-9][0-9]"))}
+        audits = (endpoint.AUDITS,) if endpoint.is_endpoint(scenario) else ()
+        allowed = {*IN_SCENARIO, *audits, *(path.name for path in scenario.glob("TEST[0-9][0-9]"))}
         inside = [path for path in _folders(scenario) if path.name not in allowed]
         inside += [path for path in _folders(scenario / "performance") if path.name not in IN_PERFORMANCE]
         for path in inside:

@@ -14,6 +14,7 @@ from code.rules.official_names import official_name
 from code.rules.rounds import STRICT_DIVISIONS, Round
 from code.submission.check import (
     audit_checks,
+    endpoint_checks,
     log_checks,
     power_checks,
     result_files,
@@ -81,6 +82,10 @@ def _result(tree: Tree, place: Place) -> Iterator[Finding]:
         tiny=measured.get("model_variant") == "tiny",
         network=system_checks.is_network(system),
     )
+    if tree.at_endpoint(place):
+        yield from endpoint_checks.check(shape.results_dir(root, place), claim)
+        yield from result_files.described(shape.measurements_dir(root, place), measured_file, measured, claim, ("README.md",))
+        return
     yield from log_checks.performance(shape.performance_dir(root, place), claim)
     yield from log_checks.accuracy(shape.accuracy_dir(root, place), claim)
     yield from result_files.truncated(shape.accuracy_dir(root, place))

@@ -12,8 +12,8 @@ from pathlib import Path
 
 from code.rules.rounds import EVERY_DIVISION, Round
 from code.submission.check.finding import Finding
-from code.submission.stage import layout
-from code.submission.stage.layout import LAYOUTS, SCENARIOS, Layout
+from code.submission.stage import endpoint, layout
+from code.submission.stage.layout import LAYOUTS, SCENARIOS, Layout, Place
 
 STAGE = "make stage_results"
 SUBMITTER_ENTRIES = frozenset(
@@ -61,6 +61,10 @@ class Tree:
         """The folders of the submitters to look at."""
         folders = [path for division in EVERY_DIVISION for path in sorted(self.root.glob(f"{division}/*")) if path.is_dir()]
         return [path for path in folders if not self.submitter or path.name == self.submitter]
+
+    def at_endpoint(self, place: Place) -> bool:
+        """Whether a result is one of MLCommons endpoints' client."""
+        return endpoint.is_endpoint(self.shape.results_dir(self.root, place))
 
 
 def check(tree: Tree) -> Iterator[Finding]:
@@ -157,7 +161,7 @@ def _listed(path: Path) -> frozenset[str] | None:
     """The files allowed beside one in a result's folder of logs; None elsewhere. The folders of audits have checks of their own."""
     folder = path.parent
     if folder.name == "accuracy" and folder.parent.name in SCENARIOS:
-        return IN_ACCURACY
+        return frozenset((Path(endpoint.ACCURACY).name,)) if endpoint.is_endpoint(folder.parent) else IN_ACCURACY
     if folder.name == "run_1" and folder.parents[1].name in SCENARIOS:
         return IN_PERFORMANCE | {layout.POWER_LOG} if _measured(folder) else IN_PERFORMANCE
     return None

@@ -8,13 +8,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
+from code.common import jsonfile
 from code.common.errors import MissingError, UsageError
 from code.results import seal
 from code.rules.benchmarks import short_name
 from code.rules.rounds import Round
 from code.submission.check.finding import Finding, errors
-from code.submission.stage import layout, runs
+from code.submission.stage import endpoint, layout, runs
 from code.submission.stage.layout import LAYOUTS, Place
 from code.submission.stage.runs import ACCURACY, PERFORMANCE, Run
 
@@ -32,6 +34,8 @@ class Candidate:
         measured: the scenario that was run, if it is submitted for another one; '' otherwise.
         stands_for: the benchmark that was run, if it is submitted for one with a lower accuracy target; '' otherwise.
         tree_files: for a submission tree: kind ('measurements', 'system', 'compliance') → path.
+        endpoint: the folder of a result of MLCommons endpoints' client; None for LoadGen's logs.
+        measured_fields: the fields of its measurements JSON, where that is not taken over from a tree.
         older: earlier pairs of runs of the same workload, newest first, for when this one cannot be staged.
     """
 
@@ -46,6 +50,8 @@ class Candidate:
     stands_for: str = ""
     tree_files: dict[str, Path] = field(default_factory=dict)
     older: tuple[Candidate, ...] = ()
+    endpoint: Path | None = None
+    measured_fields: dict[str, Any] = field(default_factory=dict)
 
     @property
     def label(self) -> str:
@@ -60,13 +66,13 @@ class Candidate:
     @property
     def tiny(self) -> bool:
         """Whether the model is the project's tiny one."""
-        return bool(self.performance_run and self.performance_run.tiny)
+        return bool(self.performance_run and self.performance_run.tiny) or self.measured_fields.get("model_variant") == "tiny"
 
     @property
     def open_only(self) -> str:
         """Why it is restricted to the open division; '' if it is not."""
         noted = [run.open_only for run in (self.performance_run, self.accuracy_run) if run is not None]
-        return next((note for note in noted if note), "")
+        return next((note for note in noted if note), "the model is the tiny one" if self.tiny and self.endpoint else "")
 
 
 def from_logs(root: Path, named: Iterable[str] = (), round_: Round | None = None) -> tuple[list[Candidate], list[Finding]]:
@@ -198,6 +204,9 @@ def from_tree(root: Path) -> tuple[list[Candidate], list[Finding]]:
     findings: list[Finding] = []
     for place in LAYOUTS["beside"].places(root):
         results = LAYOUTS["beside"].results_dir(root, place)
+        if endpoint.is_endpoint(results):
+            candidates.append(of_endpoint(results, place.system, place.benchmark, place.scenario, _tree_files(root, place)))
+            continue
         performance, accuracy = results / "performance" / "run_1", results / "accuracy"
         absent = [folder for folder in (performance, accuracy) if not (folder / "mlperf_log_detail.txt").is_file()]
         if absent:
@@ -212,6 +221,13 @@ def from_tree(root: Path) -> tuple[list[Candidate], list[Finding]]:
             "name the folder that holds closed/ or open/",
         )
     return candidates, findings
+
+
+def of_endpoint(folder: Path, system: str, benchmark: str, scenario: str, tree_files: dict[str, Path]) -> Candidate:
+    """The candidate of a result of MLCommons endpoints' client; its fields of the measurements JSON are those of a tree, if any."""
+    fields = jsonfile.object_or_empty(tree_files["measurements"]) if "measurements" in tree_files else {}
+    parts = (folder / "performance", folder / "accuracy")
+    return Candidate(system, benchmark, scenario, *parts, tree_files=tree_files, endpoint=folder, measured_fields=fields)
 
 
 def _tree_files(root: Path, place: Place) -> dict[str, Path]:

@@ -9,6 +9,9 @@ passphrase_file = "~/.mlperf-passphrase"
 
 [system]                     # fields that cannot be detected; [system.<system name>] for one system
 cooling = "Air"
+
+[measurements]               # how the model of an endpoint's results was made; [measurements."<benchmark>"] for one benchmark
+weight_data_types = "fp8"
 """
 
 from __future__ import annotations
@@ -38,6 +41,7 @@ WORDS: dict[str, tuple[str, ...]] = {
     "round": (),
     "passphrase_file": (),
 }
+TABLES = ("system", "measurements")
 HINTS = {
     "submitter": "your organisation, as named in the submission tree: SUBMITTER=…",
     "division": "DIVISION=closed or DIVISION=open (tiny and shortened runs can only go to open)",
@@ -53,6 +57,7 @@ class Identity:
     Args:
         round: the requested round; None selects the newest with each benchmark.
         system_fields: fields of system descriptions; a table applies to the system it is named after.
+        measurement_fields: fields of the measurements JSON of results that were measured at an endpoint; a table applies to its benchmark.
         file: the submission.toml that was read; None if there is none.
     """
 
@@ -64,12 +69,21 @@ class Identity:
     system_fields: Mapping[str, Any] = field(default_factory=dict)
     passphrase_file: str = ""
     file: Path | None = None
+    measurement_fields: Mapping[str, Any] = field(default_factory=dict)
 
     def fields_of(self, system: str) -> dict[str, Any]:
         """The description fields for one system: the common ones, overridden by its own."""
-        common = {name: value for name, value in self.system_fields.items() if not isinstance(value, dict)}
-        own = self.system_fields.get(system, {})
-        return {**common, **(own if isinstance(own, dict) else {})}
+        return _of(self.system_fields, system)
+
+    def measured_of(self, benchmark: str) -> dict[str, Any]:
+        """The fields of the measurements JSON for one benchmark, likewise."""
+        return _of(self.measurement_fields, benchmark)
+
+
+def _of(table: Mapping[str, Any], name: str) -> dict[str, Any]:
+    common = {key: value for key, value in table.items() if not isinstance(value, dict)}
+    own = table.get(name, {})
+    return {**common, **(own if isinstance(own, dict) else {})}
 
 
 def read_file(path: Path | None) -> tuple[dict[str, Any], Path | None]:
@@ -89,17 +103,16 @@ def read_file(path: Path | None) -> tuple[dict[str, Any], Path | None]:
     except (OSError, ValueError) as error:
         raise UsageError(f"{where} is not valid TOML", str(error), "fix the file", str(where)) from error
     for name, value in content.items():
-        if name == "system":
+        if name in TABLES:
             if not isinstance(value, dict):
-                raise UsageError(
-                    "system is not a table", f"it is {value!r}", "write [system] and its fields below it", str(where)
-                )
+                step = f"write [{name}] and its fields below it"
+                raise UsageError(f"{name} is not a table", f"it is {value!r}", step, str(where))
         elif name not in WORDS:
-            near = nearest(name, [*WORDS, "system"])
+            near = nearest(name, [*WORDS, *TABLES])
             raise UsageError(
                 f"unknown key {name!r}",
                 f"the nearest known key is {near!r}" if near else "no known key has a similar name",
-                f"known: {', '.join([*WORDS, 'system'])}",
+                f"known: {', '.join([*WORDS, *TABLES])}",
                 str(where),
             )
         elif not isinstance(value, str):
@@ -130,6 +143,7 @@ def read(request: Request, needed: tuple[str, ...] = ("submitter", "division", "
         status=given["status"],
         round=round_named(given["round"]) if given["round"] else None,
         system_fields=content.get("system", {}),
+        measurement_fields=content.get("measurements", {}),
         passphrase_file=given["passphrase_file"],
         file=where,
     )

@@ -41,9 +41,9 @@ def inferred(
 
 
 def _may_be_offline(one: Candidate, round_: Round, category: str) -> bool:
-    """Whether a result may stand for the Offline one that its round wants."""
+    """Whether a result may stand for the Offline one that its round wants: only LoadGen's logs have the figure for it."""
     wanted = required_scenarios(round_, one.benchmark, category)
-    return one.scenario == "SingleStream" and "edge" in category and "Offline" in wanted
+    return one.endpoint is None and one.scenario == "SingleStream" and "edge" in category and "Offline" in wanted
 
 
 def replaced(

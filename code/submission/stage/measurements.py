@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +13,21 @@ from code.common.paths import shown
 from code.results import provenance
 from code.rules.benchmarks import short_name
 from code.rules.rounds import Round
-from code.submission.stage import inference, power_files
+from code.submission.check.finding import Finding
+from code.submission.stage import endpoint_pages, inference, power_files
 from code.submission.stage.candidates import Candidate
-from code.submission.stage.identity import Identity
+from code.submission.stage.identity import FILE_NAME, Identity
 from code.submission.stage.runs import Run
 
 REQUIRED = ("input_data_types", "retraining", "starting_weights_filename", "weight_data_types", "weight_transformations")
 """Fields that the official checker requires to be non-empty."""
+EXAMPLES = {
+    "input_data_types": "int32",
+    "retraining": "No",
+    "starting_weights_filename": "Llama-3.1-8B-Instruct",
+    "weight_data_types": "fp8",
+    "weight_transformations": "quantised by TensorRT Model Optimizer",
+}
 CALIBRATION = """# Calibration
 
 {paragraphs}
@@ -37,6 +45,15 @@ def read(path: Path) -> dict[str, Any]:
         return jsonfile.read_object(path)
     except (OSError, ValueError) as error:
         raise UsageError(f"{path} cannot be read", str(error), "correct it, or leave the result out with --benchmarks") from error
+
+
+def lacking(one: Candidate) -> Iterator[Finding]:
+    """A finding on the required fields of the measurements JSON that the submitter has not given for a result of an endpoint."""
+    missing = [name for name in REQUIRED if not one.measured_fields.get(name)]
+    if missing and "measurements" not in one.tree_files and one.endpoint is not None:
+        what = f"nothing tells {', '.join(missing)} of {one.benchmark}, which the official checker requires"
+        step = f'add them to the [measurements] table of {FILE_NAME}, for example: {missing[0]} = "{EXAMPLES[missing[0]]}"'
+        yield Finding(one.endpoint, what, step, check="measurements")
 
 
 def implementation(run: Run) -> str:
@@ -185,6 +202,8 @@ def calibration_page(candidates: list[Candidate]) -> str:
     for one in candidates:
         run = one.performance_run
         if run is None:
+            if (text := endpoint_pages.calibration(one)) and text not in paragraphs:
+                paragraphs.append(text)
             continue
         settings = run.provenance.get("engine", {}).get("settings", {})
         calibration = settings.get("calibration") or settings.get("calibration_sha256")

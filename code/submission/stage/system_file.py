@@ -12,10 +12,12 @@ from code.rules.rounds import CATEGORIES
 from code.submission.stage import power_files
 from code.submission.stage.candidates import Candidate
 from code.submission.stage.identity import FILE_NAME, Identity
-from code.systems.data.description_fields import HINTS
+from code.systems.data.description_fields import HINTS, REQUIRED
 from code.systems.description import TODO, describe, description_path, read_description, unfinished
 from code.systems.matching import match
 from code.systems.system_list import KnownSystem
+
+ENDPOINT_SUFFIX = "_Endpoint"
 
 
 def write(path: Path, one: Candidate, identity: Identity) -> None:
@@ -81,7 +83,8 @@ def _base(one: Candidate) -> dict[str, Any]:
     if "system" in one.tree_files:
         return read_description(one.tree_files["system"])
     run = one.performance_run
-    assert run is not None
+    if run is None:
+        return _of_endpoint(one.system)
     written = _written(one.system, run.system_id)
     if written is not None and not unfinished(written):
         return written
@@ -101,6 +104,24 @@ def _base(one: Candidate) -> dict[str, Any]:
         content["framework"] = runtime
     # What somebody wrote goes before what was detected.
     return {**content, **{name: value for name, value in (written or {}).items() if value not in ("", None)}}
+
+
+def endpoint_name() -> str:
+    """What this machine is called in results that were measured at an endpoint on it. UsageError if it is not a known system."""
+    return f"{match(detect()).system_id}{ENDPOINT_SUFFIX}"
+
+
+def _of_endpoint(name: str) -> dict[str, Any]:
+    """systems/<name>.json, else this machine as detected if the result is called after it; all but the name is left to [system] otherwise.
+
+    The framework is that of a server, which nobody can detect.
+    """
+    bare = name.removesuffix(ENDPOINT_SUFFIX)
+    if (written := _written(name, bare)) is not None:
+        return written
+    if name != bare and match(detected := detect()).system_id == bare:
+        return {**describe(detected, name), "framework": ""}
+    return {**dict.fromkeys(REQUIRED, ""), "system_name": name}
 
 
 def _written(*names: str) -> dict[str, Any] | None:

@@ -6,7 +6,7 @@ import json
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from code.common.files import write_json
 from code.rules.rounds import ROUNDS, Round
@@ -15,6 +15,9 @@ from code.submission.stage import layout
 from code.submission.stage.layout import Place
 from code.submission.stage.record import digests, record_path
 from tests.unit.submission import made
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 SCENARIOS = ("Offline", "SingleStream")
 SUBMITTER = "Example"
@@ -62,12 +65,12 @@ class ClosedTree:
         """Record the tree as it is now as what was staged."""
         write_json(record_path(self.root), {"submitter": SUBMITTER, "results": [], "files": digests(self.root)})
 
-    def copy(self, target: Path) -> ClosedTree:
+    def copy(self, target: Path) -> Self:
         """The same tree elsewhere, to be harmed."""
         shutil.copytree(self.root, target)
         if record_path(self.root).is_file():
             shutil.copyfile(record_path(self.root), record_path(target))
-        return ClosedTree(target, self.round, self.division)
+        return type(self)(target, self.round, self.division)
 
 
 def events(path: Path) -> list[dict[str, Any]]:

@@ -28,7 +28,7 @@ class Row:
         check, words: the finding's check, and a part of what it says.
         step: a part of its next step.
         base: the tree that is harmed: a round's closed tree; 'open' or 'network' for one of the newest round in that division; 'power' for
-            one whose Offline result has it.
+            one whose Offline result has it; 'endpoint' for one of results of MLCommons endpoints.
         error: it prevents submission.
         own: in a tree of others it is only a note.
         also: checks that find something in consequence.

@@ -37,6 +37,7 @@ from tests.unit.submission.sabotage import (
     unlisted,
     without,
 )
+from tests.unit.submission.sabotage_endpoints import CLIENT
 from tests.unit.submission.sabotage_logs import ACCURACY, LOGS, PERF_LOG, RUN
 
 AUDIT = "make run_audit_harness"
@@ -285,4 +286,4 @@ POWER: dict[str, Row] = {
     ),
 }
 
-ROWS: dict[str, Row] = {**LOGS, **RESULT, **AUDITS, **SYSTEM, **TREE, **POWER}
+ROWS: dict[str, Row] = {**LOGS, **RESULT, **AUDITS, **SYSTEM, **TREE, **POWER, **CLIENT}

@@ -14,7 +14,7 @@ import pytest
 from code.rules.rounds import round_named
 from code.submission.check import finding, tree_checks
 from code.submission.check.finding import Finding
-from tests.unit.submission import closed
+from tests.unit.submission import closed, endpoints
 from tests.unit.submission.closed import ClosedTree
 from tests.unit.submission.sabotage import NETWORK, Row, system
 from tests.unit.submission.sabotage_rows import ROWS
@@ -22,7 +22,6 @@ from tests.unit.submission.test_power import measure
 
 CHECKS = Path(tree_checks.__file__).parent
 ELSEWHERE = {
-    "log_checks._above_limits": "no benchmark of the tree has an upper limit: test_checks_apart",
     "power_checks._compliance": "runs power-dev's own check: test_checks_apart",
     "official.faults": "asks which checker is there: test_submission_packing",
 }
@@ -56,6 +55,8 @@ def bases(good: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Clo
         trees[name] = trees[base].copy(root / f"{name}-tree")
         measure(trees[name].result() / "performance")
         trees[name].record()
+    trees["endpoint"] = endpoints.tree(root / "endpoint-tree")
+    trees["endpoint-v6.0"] = endpoints.tree(root / "endpoint-v6.0-tree", "v6.0")
     return trees
 
 
@@ -96,7 +97,7 @@ def outcomes(bases: dict[str, ClosedTree], made_at: set[Site], tmp_path_factory:
     return found
 
 
-@pytest.mark.parametrize("name", ["v6.1", "v4.1", "open", "network"])
+@pytest.mark.parametrize("name", ["v6.1", "v4.1", "open", "network", "endpoint"])
 def test_nothing_is_wrong_before(bases: dict[str, ClosedTree], name: str) -> None:
     tree = bases[name]
     assert tree_checks.preflight(tree.root, tree.round, closed.SUBMITTER) == []

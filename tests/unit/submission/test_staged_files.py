@@ -12,8 +12,8 @@ from code.common.paths import project_root
 from code.rules.rounds import round_named
 from code.submission.audit import comparison
 from code.submission.check.log_checks import Claim
-from code.submission.stage import candidates, record, staging
-from code.submission.stage.layout import Place
+from code.submission.stage import candidates, lay_out, record, staging
+from code.submission.stage.layout import LAYOUTS, Place
 from tests.unit.submission import made
 
 BY_HAND = ("submitter", "division", "category")
@@ -23,7 +23,7 @@ BY_HAND = ("submitter", "division", "category")
 def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The source of a submission of two benchmarks."""
     target = tmp_path_factory.mktemp("submission") / "src"
-    staging.copy_source(target, ["bert-99", "gptj-99"])
+    lay_out.copy_source(target, ["bert-99", "gptj-99"])
     return target
 
 
@@ -77,7 +77,7 @@ def test_audits_that_are_missing_are_an_error_in_closed_only(logs: Path, tmp_pat
     one = next(one for one in found if one.scenario == "Offline")
     claim = Claim("bert-99", "Offline", division, "edge", round_named("v6.1"))
     place = Place(division, "Example", one.system, one.benchmark, one.scenario)
-    (finding,) = staging._tests(tmp_path, staging.LAYOUTS["inside"], place, one, claim)
+    (finding,) = lay_out._tests(tmp_path, LAYOUTS["inside"], place, one, claim)
     assert finding.error is (division == "closed") and finding.check == "audit"
     assert finding.what == "TEST01 missing" + (" (not required in open)" if division == "open" else "")
     assert "--benchmarks=bert --scenarios=Offline" in finding.next_step and "ROUND=v6.1" in finding.next_step

@@ -13,7 +13,7 @@ from code.common.errors import UsageError
 from code.rules.rounds import Round, round_named
 from code.submission.check.finding import Finding
 from code.submission.check.log_checks import Claim
-from code.submission.stage import outcome, staging
+from code.submission.stage import lay_out, outcome, staging
 from code.submission.stage.candidates import Candidate
 from code.submission.stage.identity import Identity
 from code.submission.stage.layout import LAYOUTS, Place
@@ -138,7 +138,7 @@ def test_a_result_that_gives_way_is_a_note(tmp_path: Path) -> None:
     ],
 )
 def test_the_implementation_is_between_the_system_and_the_scenario(name: str, implementation: str) -> None:
-    assert staging._implementation_in(name, Place("open", "Example", "DGX", "bert-99", "Offline")) == implementation
+    assert lay_out._implementation_in(name, Place("open", "Example", "DGX", "bert-99", "Offline")) == implementation
 
 
 def test_measurements_of_a_tree_are_taken_over_with_what_lies_beside_them(tmp_path: Path) -> None:
@@ -146,7 +146,7 @@ def test_measurements_of_a_tree_are_taken_over_with_what_lies_beside_them(tmp_pa
     source.mkdir()
     content = {"retraining": "No", "mine": [1]}
     (source / "DGX_TensorRT_Offline.json").write_text(json.dumps(content))
-    for name in (*staging.MEASUREMENT_FILES, "notes.txt"):
+    for name in (*lay_out.MEASUREMENT_FILES, "notes.txt"):
         (source / name).write_text(name)
     one = replace(
         candidate(tmp_path),
@@ -155,12 +155,12 @@ def test_measurements_of_a_tree_are_taken_over_with_what_lies_beside_them(tmp_pa
         tree_files={"measurements": source / "DGX_TensorRT_Offline.json"},
     )
     place = Place("open", "Example", "DGX", "bert-99", "Offline")
-    staging._measurements(tmp_path / "tree", LAYOUTS["beside"], place, one, claim(one, round_=V41), who())
+    lay_out._measurements(tmp_path / "tree", LAYOUTS["beside"], place, one, claim(one, round_=V41), who())
     folder = LAYOUTS["beside"].measurements_dir(tmp_path / "tree", place)
     assert json.loads((folder / "DGX_TensorRT_Offline.json").read_text()) == content
-    assert {path.name for path in folder.iterdir()} == {"DGX_TensorRT_Offline.json", *staging.MEASUREMENT_FILES}
+    assert {path.name for path in folder.iterdir()} == {"DGX_TensorRT_Offline.json", *lay_out.MEASUREMENT_FILES}
     bare = replace(one, tree_files={})
-    staging._measurements(tmp_path / "bare", LAYOUTS["beside"], place, bare, claim(bare, round_=V41), who())
+    lay_out._measurements(tmp_path / "bare", LAYOUTS["beside"], place, bare, claim(bare, round_=V41), who())
     assert list(LAYOUTS["beside"].measurements_dir(tmp_path / "bare", place).iterdir()) == []
 
 
@@ -168,7 +168,7 @@ def test_folders_that_are_left_empty_go_and_others_stay(tmp_path: Path) -> None:
     (tmp_path / "a/b/c").mkdir(parents=True)
     (tmp_path / "a/d").mkdir()
     (tmp_path / "a/d/file").write_text("x")
-    staging._drop_empty(tmp_path / "a")
+    lay_out._drop_empty(tmp_path / "a")
     assert sorted(path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*")) == ["a", "a/d", "a/d/file"]
 
 
@@ -176,7 +176,7 @@ def test_only_what_is_there_is_copied(tmp_path: Path) -> None:
     (tmp_path / "from").mkdir()
     (tmp_path / "from/a").write_text("a")
     (tmp_path / "from/folder").mkdir()
-    staging._copy(tmp_path / "from", tmp_path / "to/deep", ("a", "b", "folder"))
+    lay_out._copy(tmp_path / "from", tmp_path / "to/deep", ("a", "b", "folder"))
     assert [path.name for path in (tmp_path / "to/deep").iterdir()] == ["a"]
 
 
@@ -265,10 +265,10 @@ def staged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> staging.Staged:
     ):
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_text(name)
-    monkeypatch.setattr(staging, "project_root", lambda: root)
+    monkeypatch.setattr(lay_out, "project_root", lambda: root)
     monkeypatch.setattr(staging, "check", lambda _one, _claim: [])
-    monkeypatch.setattr(staging, "stored_tests", lambda _one, _round: {})
-    monkeypatch.setattr(staging.system_file, "write", lambda path, _one, _who: (path.parent.mkdir(), path.write_text("{}")))
+    monkeypatch.setattr(lay_out, "stored_tests", lambda _one, _round: {})
+    monkeypatch.setattr(lay_out.system_file, "write", lambda path, _one, _who: (path.parent.mkdir(), path.write_text("{}")))
     one = candidate(tmp_path / "runs", model_variant="tiny")
     (one.performance / "user.conf").write_text("bert.Offline.target_qps = 1\n")
     (one.performance / "power").mkdir()
@@ -283,7 +283,7 @@ def test_the_files_of_a_staged_tree(staged: staging.Staged) -> None:
         f"{result}/performance/run_1/mlperf_log_summary.txt",
         f"{result}/performance/run_1/mlperf_log_detail.txt",
         f"{result}/performance/power/client.json",
-        *(f"{result}/accuracy/{name}" for name in staging.layout.ACCURACY_FILES),
+        *(f"{result}/accuracy/{name}" for name in lay_out.layout.ACCURACY_FILES),
         *(f"{result}/{name}" for name in ("measurements.json", "README.md", "user.conf")),
         "open/Example/systems/DGX_openvino.json",
         "open/Example/documentation/calibration.md",
@@ -320,9 +320,9 @@ def test_audits_are_copied_and_those_that_are_missing_named(tmp_path: Path, monk
     for name in ("verify_performance.txt", "audit.json"):
         (stored / name).write_text("x")
     for found, missing in (({}, "TEST01, TEST05"), ({"TEST01": stored}, "TEST05"), ({"TEST01": stored, "TEST05": stored}, "")):
-        monkeypatch.setattr(staging, "stored_tests", lambda _one, _round, found=found: found)
+        monkeypatch.setattr(lay_out, "stored_tests", lambda _one, _round, found=found: found)
         root = tmp_path / f"tree{len(found)}"
-        told = staging._tests(root, LAYOUTS["beside"], place, one, claim(one, "closed", round_=V41))
+        told = lay_out._tests(root, LAYOUTS["beside"], place, one, claim(one, "closed", round_=V41))
         assert [note.what for note in told] == ([f"{missing} missing"] if missing else [])
         target = LAYOUTS["beside"].compliance_dir(root, place)
         assert {path.name: [inner.name for inner in path.iterdir()] for path in target.glob("*")} == {

@@ -10,7 +10,7 @@ from pathlib import Path
 from code.common.paths import build_dir
 from code.submission.stage import staging
 from tests.unit.acting import Act
-from tests.unit.submission import made
+from tests.unit.submission import endpoints, made
 
 WHO = ("--submitter=Example", "--division=open", "--category=edge", "--status=available")
 
@@ -65,3 +65,27 @@ def test_who_submits_must_be_given(logs: Path, act: Act) -> None:
 def test_closed_takes_no_tiny_result(logs: Path, act: Act) -> None:
     status, said = act("stage_results", WHO[0], "--division=closed", *WHO[2:])
     assert status == 2 and "nothing could be staged" in said and "not allowed in closed" in said
+
+
+def test_results_of_an_endpoint_are_staged_beside_the_runs(logs: Path, tmp_path: Path, act: Act) -> None:
+    toml = tmp_path / "submission.toml"
+    tables = (("system", endpoints.DESCRIBED), ("measurements", endpoints.MEASURED))
+    lines = [[f"[{name}]", *(f"{key} = {json.dumps(value)}" for key, value in table.items())] for name, table in tables]
+    toml.write_text("\n".join(line for table in lines for line in table) + "\n")
+    folder = endpoints.write(tmp_path / "online")
+    told = (*WHO, f"--endpoint_results={folder}", f"--system={endpoints.SYSTEM}", f"--submission_file={toml}")
+    status, said = act("stage_results", *told)
+    assert status == 0 and "llama3.1-8b" in said and "bert-99" in said, said
+    status, said = act("populate_readme", *WHO)
+    assert (
+        status == 0 and "llama3.1-8b Server on Example_GPUx1_Endpoint: measured at an endpoint; README.md left unchanged" in said
+    )
+    assert act("truncate_results", *WHO)[0] == 0
+    status, said = act("check_submission", *WHO, "--preflight=only")
+    assert status == 0 and "no errors" in said, said
+    assert act("pack_submission", *WHO)[0] == 0
+    rows = json.loads((build_dir() / "summary.json").read_text())
+    assert {row["Model"] for row in rows} == {"bert-99", "llama3.1-8b"}
+    for alone in ("--benchmarks=llama3.1-8b", f"--log_dir={tmp_path / 'none'}"):
+        status, said = act("stage_results", *told, alone)
+        assert status == 0 and "llama3.1-8b" in said and "bert-99" not in said, said

@@ -166,6 +166,8 @@ def test_the_official_checker_finds_nothing_wrong(logs: Path, tmp_path: Path, ro
         for name, seed in ROUNDS["v6.1"].seeds.items():
             text = text.replace(str(seed), str(ROUNDS[round_].seeds[name]))
         path.write_text(text)
+    for path in logs.rglob("metadata.json"):
+        made.sealed(path.parent)
     found, findings = candidates.from_logs(logs)
     done = staging.stage(found, findings, made.who(round_), staging.submission_dir())
     truncation.truncate(done.root)
