@@ -30,6 +30,8 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "Server": {"target_qps": 1500, "target_latency": 130, "max_query_count": 1500, "min_query_count": 1000},
 }
 """LoadGen settings of a shortened run: the minimum duration stays ten minutes, a limit on queries ends it."""
+ACCURACY_SETTINGS = {"Server": {"target_qps": 20000}}
+"""Others of an accuracy run, which asks for every sample at this rate."""
 FIELDS_TO_FILL = """
 host_processor_model_name host_memory_capacity host_memory_configuration host_storage_capacity host_storage_type host_networking
 host_networking_topology host_network_card_count cooling framework operating_system other_software_stack
@@ -53,6 +55,8 @@ def write_run(
     folder.mkdir(parents=True)
     system = f"{system_id}_OpenVINO_tiny"
     wanted = SETTINGS[scenario] if conf is None else conf
+    if mode == "AccuracyOnly" and conf is None:
+        wanted = {**wanted, **ACCURACY_SETTINGS.get(scenario, {})}
     loadgen(folder, scenario, mode, wanted, round_)
     spec = RunSpec(
         benchmark="bert",

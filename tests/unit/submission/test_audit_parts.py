@@ -189,7 +189,9 @@ def test_tests_that_are_not_offered() -> None:
         audit_run.tests_for("bert", ["TEST01", "TEST06"], round_named(NEWEST))
     assert "gptj" in caught.value.why and "bert" not in caught.value.why
     assert audit_run.tests_for("bert", ["TEST04", "TEST01"], round_named(NEWEST)) == ["TEST04", "TEST01"]
-    assert "TEST05" not in audit_run.tests_for("bert", [], round_named("v4.1"))
+    assert audit_run.tests_for("bert", [], round_named("v4.1")) == ["TEST01"], "TEST05 is left to others"
+    with pytest.raises(UsageError, match="unknown audit test 'TEST1'"):
+        audit_run.tests_for("bert", ["TEST1"], round_named(NEWEST))
 
 
 KEY = ("DGX_openvino", "bert-99", "Offline")
