@@ -37,7 +37,7 @@ ROWS: tuple[Field, ...] = (
         POWER,
         "power_limit",
         "int",
-        "Power limit of each GPU during a test; put back afterwards. Needs root.",
+        "Power limit of each GPU during a test, 0 for none; put back afterwards. Needs root.",
         unit="W",
         limits=(0, 100000),
     ),

@@ -14,11 +14,6 @@ from code.rules.metrics import METRICS
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-BOUNDS = (
-    ("engine_alone", "Engine alone", "the same engine, batches and devices in a bare loop without LoadGen"),
-    ("machine_peak", "Peak of the machine", "what its fastest matrix product would give"),
-)
-"""(key of metadata.json, name, meaning) of rates that a result is compared with: {samples_per_second, measured}."""
 MOST_LANES = 24
 MOST_BOXES = 1500
 
@@ -27,23 +22,24 @@ def rows(
     metadata: Mapping[str, Any], spec: Mapping[str, Any], batches: Floats | None, lengths: NDArray[np.int64] | None
 ) -> list[tuple[str, str, str]]:
     """(what, value, what it means) for what is known of a run."""
-    found = [*_bounds(metadata), *bound.words(metadata.get("bound") or {}), _busy(metadata), _network(metadata)]
+    found = [_alone(metadata), *bound.words(metadata.get("bound") or {}), _busy(metadata), _network(metadata)]
     found += _triton(metadata, spec, batches)
     if batches is not None and len(batches):
         found += [_filled(spec, batches), _padding(batches, lengths)]
     return [row for row in found if row is not None]
 
 
-def _bounds(metadata: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
-    """The result over each rate that was recorded as its upper bound."""
+def _alone(metadata: Mapping[str, Any]) -> tuple[str, str, str] | None:
+    """The result over the rate of its engine without LoadGen, metadata.json's `engine_alone`: {samples_per_second, measured}."""
     own = metadata.get(METRICS["Offline"].key) if metadata.get("scenario") == "Offline" else None
-    for key, name, meaning in BOUNDS:
-        bound = metadata.get(key)
-        found = bound if isinstance(bound, Mapping) else {}
-        rate = found.get("samples_per_second")
-        if isinstance(own, (int, float)) and isinstance(rate, (int, float)) and rate > 0:
-            when = found.get("measured") or "at an unknown time"
-            yield name, f"{own / rate:.1%}", f"of {rate:,.5g} samples/s: {meaning}, measured {when}"
+    recorded = metadata.get("engine_alone")
+    found = recorded if isinstance(recorded, Mapping) else {}
+    rate = found.get("samples_per_second")
+    if not isinstance(own, (int, float)) or not isinstance(rate, (int, float)) or rate <= 0:
+        return None
+    meaning = "the same engine, batches and devices in a bare loop without LoadGen"
+    when = found.get("measured") or "at an unknown time"
+    return "Engine alone", f"{own / rate:.1%}", f"of {rate:,.5g} samples/s: {meaning}, measured {when}"
 
 
 def _busy(metadata: Mapping[str, Any]) -> tuple[str, str, str] | None:

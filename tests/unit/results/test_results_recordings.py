@@ -90,8 +90,8 @@ def test_a_result_is_shown_in_its_own_metric_also_of_interactive_and_tokens() ->
 
 def test_rates_that_bound_a_result() -> None:
     alone = {"samples_per_second": 2469.0, "measured": "by a probe on 2026-01-02"}
-    rows = limits.rows({**METADATA, "engine_alone": alone, "machine_peak": {"samples_per_second": 12345}}, {}, None, None)
-    assert [row[:2] for row in rows] == [("Engine alone", "50.0%"), ("Peak of the machine", "10.0%")]
+    rows = limits.rows({**METADATA, "engine_alone": alone}, {}, None, None)
+    assert [row[:2] for row in rows] == [("Engine alone", "50.0%")]
     assert "2,469 samples/s" in rows[0][2] and rows[0][2].endswith("by a probe on 2026-01-02")
     for odd in (5, {}, {"samples_per_second": "x"}, {"samples_per_second": 0}):
         assert limits.rows({**METADATA, "engine_alone": odd}, {}, None, None) == []
