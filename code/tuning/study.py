@@ -1,7 +1,8 @@
 """The search: an Optuna study kept in a file, so that an interrupted search resumes.
 
 Each point is the one from which the measured ones and a model's prediction promise most (code/tuning/surrogate.py). It is probed once, and
-again where that shows it among the best so far (Optuna's PercentilePruner), so that time goes where the decision is close.
+again where that shows it among the best so far (Optuna's PercentilePruner), so that time goes where the decision is close. What those
+probes differ by is the machine's noise, and the less they tell the more points are measured.
 """
 
 from __future__ import annotations
@@ -17,15 +18,17 @@ from code.backends.base import missing_sdk
 from code.common import paths
 from code.common.errors import HarnessError
 from code.plan.workload import Workload
-from code.tuning.surrogate import Next, Point, Surrogate
+from code.tuning.surrogate import Known, Next, Point, Surrogate, noise_of
 
-TURNS = 3
+TURNS = 2
 """Probes of a point that may be the best; their median counts."""
 KEPT_PERCENT = 25.0
 """Share of the points so far to which a first probe must belong for the others to follow."""
 LEAST = 4
 """Points that are measured in any case."""
-PAYS = 0.003
+PROBES = "probes"
+"""Attribute of a trial: the values of its probes."""
+PAYS = 0.002
 """Expected relative gain below which the next point is not worth its time."""
 
 
@@ -77,13 +80,20 @@ class Study:
 
     def known(self) -> dict[str, float]:
         """Measured points: point as JSON → measured value, of one probe where it was not among the best."""
-        return {_key(point): value for point, value in self._measured()}
+        return {_key(one.point): one.value for one in self._measured()[0]}
 
-    def _measured(self) -> list[tuple[Point, float]]:
+    def _measured(self) -> tuple[list[Known], float]:
+        """The measured points, and the relative noise of one probe."""
         states = self._optuna.trial.TrialState
         trials = self._study.get_trials(deepcopy=False, states=(states.COMPLETE, states.PRUNED))
-        found = {_key(t.params): (dict(t.params), float(t.value)) for t in trials if t.value is not None and t.params}
-        return [(point, value) for point, value in found.values() if all(point.get(n) in v for n, v in self._space.items())]
+        probes = {_key(t.params): t.user_attrs.get(PROBES) or [t.value] for t in trials if t.value is not None and t.params}
+        found = {
+            _key(t.params): Known(dict(t.params), float(t.value), len(probes[_key(t.params)]))
+            for t in trials
+            if t.value and t.params
+        }
+        known = [one for one in found.values() if all(one.point.get(name) in values for name, values in self._space.items())]
+        return known, noise_of([*probes.values()])
 
     def search(
         self,
@@ -106,12 +116,12 @@ class Study:
         failed: list[Point] = []
         start = [point for point in (first, surrogate.first()) if point is not None]
         while True:
-            known = self._measured()
+            known, noise = self._measured()
             if len(known) + len(failed) >= min(trials, self.size):
                 return f"{len(known) + len(failed)} points are measured"
             point = self._first_of(start, known, failed)
             if point is None:
-                found = surrogate.next(known, failed) if known else Next(_other(surrogate.points, failed), PAYS)
+                found = surrogate.next(known, failed, noise) if known else Next(_other(surrogate.points, failed), PAYS)
                 if found is None:
                     return "every point is measured"
                 if len(known) >= LEAST and found.gain < PAYS:
@@ -121,9 +131,9 @@ class Study:
                 failed.append(point)
 
     @staticmethod
-    def _first_of(start: Sequence[Point], known: Sequence[tuple[Point, float]], failed: Sequence[Point]) -> Point | None:
+    def _first_of(start: Sequence[Point], known: Sequence[Known], failed: Sequence[Point]) -> Point | None:
         """The first of the starting points that is neither known nor failed."""
-        tried = [*(point for point, _ in known), *failed]
+        tried = [*(one.point for one in known), *failed]
         return next((point for point in start if point not in tried), None)
 
     def _tried(self, point: Point, measure: Callable[[Point], float], warn: Callable[[str], None]) -> bool:
@@ -137,6 +147,7 @@ class Study:
         try:
             for turn in range(1, TURNS + 1):
                 values_.append(measure(point))
+                trial.set_user_attr(PROBES, values_)
                 trial.report(statistics.median(values_), turn)
                 if turn == 1 and trial.should_prune():
                     self._study.tell(trial, state=states.PRUNED)
@@ -151,10 +162,12 @@ class Study:
         return True
 
     def best(self) -> tuple[dict[str, Any], float] | None:
-        """The best point and its measured value; None if nothing was measured."""
-        if not self.known():
+        """The point that is best by all measurements, and its own; None if nothing was measured."""
+        known, noise = self._measured()
+        if not known:
             return None
-        return dict(self._study.best_params), float(self._study.best_value)
+        found = Surrogate(self._space, self._more_is_better).best(known, noise)
+        return found.point, found.value
 
 
 def _other(points: Sequence[Point], failed: Sequence[Point]) -> Point:

@@ -22,10 +22,20 @@ LEVEL, FIELD, TOGETHER = 3.0, 0.25, 0.08
 """Standard deviations of the effects, in the logarithm."""
 SCALES = (1.0, 0.5, 0.25, 0.12)
 """Factors on FIELD and TOGETHER, of which that with the highest likelihood is taken: some spaces are flat."""
-REACH = 1.5
+REACH = 1.0
 """Values of a field over which its effect stays similar."""
 NOISE = 0.015
-"""Relative noise of one probe."""
+"""Relative noise of one probe, as far as the probes of a machine do not tell it."""
+SURE = 2.0
+"""Repeated probes that NOISE counts as much as."""
+
+
+class Known(NamedTuple):
+    """A measured point: the median of its probes, and their number."""
+
+    point: Point
+    value: float
+    probes: int = 1
 
 
 class Next(NamedTuple):
@@ -61,36 +71,59 @@ class Surrogate:
             return self.points[len(self.points) // 2]
         return self.points[int(np.argmax(self._sign * self._mean))]
 
-    def next(self, known: Sequence[tuple[Point, float]], without: Sequence[Point]) -> Next | None:
+    def best(self, known: Sequence[Known], noise: float = NOISE) -> Known:
+        """The measured point that is best by all measurements; a lucky probe among bad neighbours is not.
+
+        Args:
+            known: at least one.
+            noise: relative, of one probe.
+        """
+        mean, _ = self._posterior(known, noise)
+        return max(known, key=lambda one: self._sign * float(mean[self.points.index(one.point)]))
+
+    def next(self, known: Sequence[Known], without: Sequence[Point], noise: float = NOISE) -> Next | None:
         """The point whose measurement is expected to gain most; None where all are known.
 
         Args:
-            known: measured points, at least one, and their measurements.
+            known: at least one.
             without: points that cannot be measured.
+            noise: relative, of one probe.
         """
-        mean, spread = self._posterior(known)
-        best = max(self._sign * math.log(value) for _, value in known)
+        mean, spread = self._posterior(known, noise)
+        best = max(self._sign * float(mean[self.points.index(one.point)]) for one in known)
         ahead = self._sign * mean - best
         scaled = ahead / spread
         gain = ahead * _below(scaled) + spread * np.exp(-(scaled**2) / 2) / math.sqrt(2 * math.pi)
-        for point in (*(point for point, _ in known), *without):
+        for point in (*(one.point for one in known), *without):
             gain[self.points.index(point)] = -math.inf
         place = int(np.argmax(gain))
         return None if gain[place] == -math.inf else Next(self.points[place], float(gain[place]))
 
-    def _posterior(self, known: Sequence[tuple[Point, float]]) -> tuple[Floats, Floats]:
+    def _posterior(self, known: Sequence[Known], noise: float) -> tuple[Floats, Floats]:
         """Mean and standard deviation of the logarithm at every point."""
-        rows = [self.points.index(point) for point, _ in known]
-        values = np.array([math.log(value) for _, value in known]) - self._mean[rows]
+        rows = [self.points.index(one.point) for one in known]
+        values = np.array([math.log(one.value) for one in known]) - self._mean[rows]
+        noises = np.diag([noise**2 / one.probes for one in known])
         likelihoods = []
         for covariance in self._covariances:
-            among = covariance[np.ix_(rows, rows)] + NOISE**2 * np.eye(len(rows))
+            among = covariance[np.ix_(rows, rows)] + noises
             likelihoods.append(-values @ np.linalg.solve(among, values) - np.linalg.slogdet(among)[1])
         chosen = self._covariances[int(np.argmax(likelihoods))]
-        inverse = np.linalg.inv(chosen[np.ix_(rows, rows)] + NOISE**2 * np.eye(len(rows)))
+        inverse = np.linalg.inv(chosen[np.ix_(rows, rows)] + noises)
         towards = chosen[:, rows]
         variance = np.diag(chosen) - np.einsum("ij,jk,ik->i", towards, inverse, towards)
         return self._mean + towards @ inverse @ values, np.sqrt(np.maximum(variance, 1e-12))
+
+
+def noise_of(repeated: Sequence[Sequence[float]]) -> float:
+    """Relative noise of one probe: what the probes of the same points differ by, pooled with NOISE.
+
+    Args:
+        repeated: all probes of each point.
+    """
+    logarithms = [np.log(values) for values in repeated if len(values) > 1]
+    squares = sum(float(np.sum((values - values.mean()) ** 2)) for values in logarithms)
+    return math.sqrt((SURE * NOISE**2 + squares) / (SURE + sum(len(values) - 1 for values in logarithms)))
 
 
 def _below(scaled: Floats) -> Floats:

@@ -25,7 +25,7 @@ from code.telemetry.source import Source
 from code.tuning import config_class, measure
 from code.tuning.limits import Limits, TooMuchPowerError, drawn_watts, within
 from code.tuning.space import point_of, search_space, values_of
-from code.tuning.surrogate import Surrogate
+from code.tuning.surrogate import NOISE, Known, Surrogate, noise_of
 
 SPACE = {"cpu_inference_streams": [1, 2], "cpu_batch_size": [1, 2, 4, 8]}
 
@@ -87,11 +87,11 @@ def test_a_search_goes_where_measurements_and_the_model_promise_most() -> None:
     best = max(rate(point) for point in Surrogate(space, True).points)
     for predicted, most in ((None, 9), (lambda point: point["cpu_batch_size"] / (4 + point["cpu_batch_size"]), 8)):
         surrogate = Surrogate(space, True, predicted)
-        known = [(point := surrogate.first(), rate(point))]
-        while max(value for _, value in known) < 0.98 * best:
+        known = [Known(point := surrogate.first(), rate(point))]
+        while max(one.value for one in known) < 0.98 * best:
             found = surrogate.next(known, [])
             assert found is not None
-            known.append((found.point, rate(found.point)))
+            known.append(Known(found.point, rate(found.point)))
         assert len(known) <= most, f"{len(known)} of {len(surrogate.points)} points"
 
 
@@ -99,10 +99,36 @@ def test_the_smallest_latency_is_found_and_what_failed_is_left_out() -> None:
     space = {"cpu_threads_per_stream": [1, 2, 4, 8]}
     surrogate = Surrogate(space, False)
     values = {1: 8.0, 2: 5.0, 4: 3.0}
-    known = [({"cpu_threads_per_stream": threads}, value) for threads, value in values.items()]
+    known = [Known({"cpu_threads_per_stream": threads}, value) for threads, value in values.items()]
     found = surrogate.next(known[:2], [])
     assert found is not None and found.point["cpu_threads_per_stream"] in (4, 8) and found.gain > 0
     assert surrogate.next(known, [{"cpu_threads_per_stream": 8}]) is None
+
+
+def test_a_lucky_probe_among_bad_neighbours_is_not_the_best() -> None:
+    surrogate = Surrogate({"cpu_batch_size": [1, 2, 4, 8, 16, 32, 64, 128]}, True)
+    values = {1: 90.0, 2: 89.0, 4: 90.5, 8: 104.0, 16: 91.0, 32: 99.0, 64: 103.5, 128: 101.0}
+    probes = {8: 1, 64: 3}
+    known = [Known({"cpu_batch_size": size}, value, probes.get(size, 1)) for size, value in values.items()]
+    assert surrogate.best(known, noise=0.001).point == {"cpu_batch_size": 8}, "without noise every measurement counts"
+    assert surrogate.best(known, noise=0.1).point["cpu_batch_size"] > 16
+    lowest = Surrogate({"cpu_batch_size": [1, 2, 4, 8, 16, 32, 64, 128]}, False)
+    assert lowest.best(known, noise=0.1).point["cpu_batch_size"] < 8
+
+
+def test_noise_is_learned_from_points_that_were_probed_again() -> None:
+    assert noise_of([]) == noise_of([[5.0]]) == pytest.approx(NOISE)
+    draw = np.random.default_rng(0)
+    repeated = [(100 * np.exp(draw.normal(0, 0.05, 3))).tolist() for _ in range(200)]
+    assert noise_of(repeated) == pytest.approx(0.05, rel=0.1)
+    assert noise_of([[100.0, 100.0, 100.0]]) < NOISE
+
+
+def test_with_more_noise_less_is_known_of_the_neighbours() -> None:
+    surrogate = Surrogate({"cpu_batch_size": [1, 2, 4, 8]}, True)
+    known = [Known({"cpu_batch_size": 2}, 100.0), Known({"cpu_batch_size": 4}, 101.0)]
+    quiet, loud = surrogate.next(known, [], 0.001), surrogate.next(known, [], 0.2)
+    assert quiet is not None and loud is not None and loud.gain > quiet.gain
 
 
 @pytest.mark.parametrize(
