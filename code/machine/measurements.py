@@ -24,6 +24,7 @@ MORE_IS_BETTER = {
     "samples_per_second": True,
     "latency_ns": False,
     "query_latency_ns": False,
+    "singles_per_second": True,
     **{f"gflops_{precision}": True for precision in PRECISIONS},
     **{f"{share}_{precision}": True for share in SHARES for precision in PRECISIONS},
     **dict.fromkeys(

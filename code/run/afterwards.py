@@ -51,9 +51,13 @@ def prove(job: Resolved, scores: Sequence[AccuracyResult], valid: bool) -> None:
 
 
 def engine_alone(job: Resolved) -> dict[str, Any]:
-    """metadata.json's `engine_alone`: the best rate of the engine in a bare loop, without LoadGen, that a probe measured; {} for none."""
+    """metadata.json's `engine_alone`: the best rates of the engine in a bare loop, without LoadGen, that a probe measured; {} for none."""
     if not job.backend.computes or job.workload["test_mode"] == "AccuracyOnly":
         return {}
     probes = [one for one in preparation.memory(job, job.language).read() if one.source == "probe"]
     found = best_of(probes, "samples_per_second")
-    return {} if found is None else {"engine_alone": {"samples_per_second": found[0], "measured": found[1].shown()}}
+    if found is None:
+        return {}
+    singles = best_of(probes, "singles_per_second")
+    rates = {"samples_per_second": found[0], **({} if singles is None else {"singles_per_second": singles[0]})}
+    return {"engine_alone": {**rates, "measured": found[1].shown()}}

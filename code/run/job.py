@@ -138,7 +138,7 @@ class Job:
             self.definition.prepare(self.values)
 
     def probe(self, label: str) -> dict[str, float]:
-        """What the harness measures of the engine: samples_per_second, latency_ns, query_latency_ns. Raises what the engine raises."""
+        """What the harness measures of the engine (code/harness/python/probe.py). Raises what the engine raises."""
         return loadgen_run.probe(self, label)[0]
 
     def test(self, mode: str, folder: Path, label: str) -> LoadGenLog:

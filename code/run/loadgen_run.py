@@ -55,7 +55,7 @@ def run(job: Resolved, mode: str, folder: Path, label: str, watch: launch.Take |
 
 
 def probe(job: Resolved, label: str) -> tuple[dict[str, float], MachineState]:
-    """What the harness measures of the engine (samples_per_second, latency_ns, query_latency_ns), and the machine's state meanwhile.
+    """What the harness measures of the engine (code/harness/python/probe.py), and the machine's state meanwhile.
 
     Raises what the engine raises. What the process printed is kept where it fails, because errors name the file.
     """

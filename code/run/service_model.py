@@ -117,36 +117,36 @@ def of_prediction(name: str, found: Prediction, devices: int, batch: int, facts:
 
 
 def of_probe(job: Job, probed: Mapping[str, float]) -> ServiceModel:
-    """Times with which full batches reach a probe's throughput, and one sample alone its latency.
+    """Times with which full batches reach a probe's throughput, and single samples theirs; where no such was measured, their latency.
 
     A processor computes the batches of its streams at once, a GPU in turn.
     """
     placement = job.placement
     at_once = 1 if placement.on_gpus else max(1, placement.devices[0].streams)
-    share_us = 1e6 * at_once * placement.system_devices / probed["samples_per_second"]
-    times = through(
-        share_us, probed["latency_ns"] / 1e3, most_samples(job.workload, placement), job.definition.facts.length_spread or (1,)
-    )
+    each_us = 1e6 * at_once * placement.system_devices
+    share_us = each_us / probed["samples_per_second"]
+    alone_us = each_us / probed["singles_per_second"] if "singles_per_second" in probed else probed["latency_ns"] / 1e3
+    times = through(share_us, alone_us, most_samples(job.workload, placement), job.definition.facts.length_spread or (1,))
     return ServiceModel(job.label, job.workload.full_name, "run", f"a probe of {job.label}", *times, at_once=at_once)
 
 
-def through(share_us: float, alone_us: float, batch: int, lengths: Sequence[int]) -> tuple[float, float]:
-    """The fixed time and the time for each unit of work, in µs, of two measurements.
+def through(share: float, alone: float, batch: float, lengths: Sequence[float]) -> tuple[float, float]:
+    """The fixed time and the time for each unit of work of two measurements, in the unit of time of both.
 
     Args:
-        share_us: a sample's share of a full batch.
-        alone_us: a batch of one sample; at least as long.
+        share: a sample's share of a full batch.
+        alone: a batch of one sample; at least as long.
         batch: size of a full one.
     """
-    mean, alone_us = sum(lengths) / len(lengths), max(share_us, alone_us)
+    mean, alone = sum(lengths) / len(lengths), max(share, alone)
     if batch < 2:
-        return 0.0, share_us / mean
-    fixed_us = (alone_us - share_us) * batch / (batch - 1)
-    return fixed_us, (alone_us - fixed_us) / mean
+        return 0.0, share / mean
+    fixed = (alone - share) * batch / (batch - 1)
+    return fixed, (alone - fixed) / mean
 
 
 def of_run(folder: Path) -> ServiceModel:
-    """Times that fit the batch log of a performance run.
+    """Times that fit the batch log of a performance run, and what its probe measured of single samples, of which the log has few.
 
     MissingError for a folder without one, UsageError for a run that was simulated itself or has too few batches.
     """
@@ -167,6 +167,11 @@ def of_run(folder: Path) -> ServiceModel:
         times *= span * at_once * sum(share.busy for share in shares) / (seen * float(np.sum(times)))
     work = log[:, 2] * log[:, 3]
     fixed, unit = fitted(work, times)
+    singles = _singles_per_second(folder)
+    if singles is not None:
+        mean = float(np.sum(work) / np.sum(log[:, 2]))
+        share, alone = float(np.sum(times) / np.sum(log[:, 2])), at_once * len(spec.devices) / singles
+        fixed, unit = through(share, alone, float(np.mean(log[:, 2])), (mean,))
     half = len(log) // 2
     drift = abs(math.log(_total(work[half:], fitted(work[:half], times[:half])) / float(np.sum(times[half:]))))
     *_, stamp, system, benchmark, scenario = folder.resolve().parts
@@ -174,6 +179,13 @@ def of_run(folder: Path) -> ServiceModel:
     source = f"{len(log):,} batches of {paths.shown(folder)}, {spec.engines[0].backend} {spec.engines[0].precision}"
     spread = math.exp(-drift), math.exp(drift)
     return ServiceModel(name, benchmark, "run", source, 1e6 * fixed, 1e6 * unit, *spread, at_once)
+
+
+def _singles_per_second(folder: Path) -> float | None:
+    """The rate of all lanes in batches of one sample, of which metadata.json tells; None where it does not."""
+    found = jsonfile.object_or_empty(folder / "metadata.json").get("engine_alone")
+    value = found.get("singles_per_second") if isinstance(found, dict) else None
+    return float(value) if isinstance(value, (int, float)) and 0 < value < math.inf else None
 
 
 def attributed(log: Floats, devices: int, streams: int) -> tuple[Floats, int]:

@@ -300,7 +300,7 @@ def test_load_and_latencies_of_a_server_run_are_recorded_whole(
 def test_probe_has_the_keys_that_configs_use(build: Path, engine: Path, sequences: dict[str, Any], tmp_path: Path) -> None:
     for language in ("python", "cpp"):
         measured = launch.probe(spec(tmp_path, engine, sequences, "Offline"), "probe", language, tmp_path)
-        assert measured.keys() == {"samples_per_second", "latency_ns", "query_latency_ns"}
+        assert measured.keys() == {"samples_per_second", "latency_ns", "query_latency_ns", "singles_per_second"}
         assert all(value > 0 for value in measured.values())
 
 

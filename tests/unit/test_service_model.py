@@ -143,6 +143,24 @@ def test_a_run_becomes_a_model_that_is_kept(build: Path) -> None:
     assert "400 batches" in model.source and 0.9 < model.fast <= 1 <= model.slow < 1.1
 
 
+def test_single_samples_take_what_the_probe_measured_of_them(build: Path) -> None:
+    run = run_folder(build)
+    (run / "metadata.json").write_text(json.dumps({"engine_alone": {"singles_per_second": 50.0}}))
+    model = service_model.of_run(run)
+    log = np.load(run / "batches.npy")
+    samples, work = float(np.sum(log[:, 2])), float(np.sum(log[:, 2] * log[:, 3]))
+    assert model.time_us(1, work / samples) == pytest.approx(1e6 / 50)
+    assert model.time_us(float(np.mean(log[:, 2])), work / samples) == pytest.approx(1e6 * (0.002 + 1e-5 * work / 400), rel=0.01)
+
+
+@pytest.mark.parametrize("odd", [{}, {"engine_alone": []}, {"engine_alone": {"singles_per_second": "5"}}, {"engine_alone": {}}])
+def test_what_a_run_does_not_tell_of_single_samples_is_taken_from_its_batches(build: Path, odd: object) -> None:
+    run = run_folder(build)
+    alone = service_model.of_run(run)
+    (run / "metadata.json").write_text(json.dumps(odd))
+    assert service_model.of_run(run) == alone
+
+
 @pytest.mark.parametrize(("backend", "batches", "words"), [("simulated", 400, "was simulated"), ("openvino", 3, "has 3 batches")])
 def test_runs_that_show_nothing_are_refused(build: Path, backend: str, batches: int, words: str) -> None:
     with pytest.raises(UsageError, match=words):

@@ -166,7 +166,7 @@ def test_the_probe_counts_in_windows(values: dict[str, Any]) -> None:
     dataset = open_dataset(BENCHMARK.dataset(values))
     small = [Batch([1], np.array([int(np.argmin(dataset.lengths))]))]
     large = [Batch([1], np.array([int(np.argmax(dataset.lengths))]))]
-    rates = [_throughput(Device(NODE, Engine()).lanes(), dataset, batches, 0.2) for batches in (small, large)]
+    rates = [_throughput(Device(NODE, Engine()).lanes(), dataset, batches, 0.2, True) for batches in (small, large)]
     assert 0.2 < rates[0] / rates[1] < 5.0
 
 

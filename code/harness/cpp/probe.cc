@@ -23,6 +23,7 @@ namespace {
 
 constexpr size_t kSamples = 512;
 constexpr double kLeastS = 1.5;
+constexpr double kSinglesS = 0.7;
 
 // Samples spread evenly over the data set, as one LoadGen query.
 std::vector<mlperf::QuerySample> spread(size_t count) {
@@ -75,8 +76,8 @@ double throughput(Lanes& lanes, const std::vector<Batch>& batches, double least_
   return static_cast<double>(samples.load()) * 1e9 / static_cast<double>(now_ns() - start);
 }
 
-// The same where time is proportional to length: extrapolates by length from the samples computed in `least_s`, at
-// least one per lane. Each lane's rate ends with its own last sample, which may be long after another lane's.
+// The same for a part of the samples: extrapolates by length from those computed in `least_s`, at least one per lane.
+// Each lane's rate ends with its own last sample, which may be long after another lane's.
 double throughput_by_length(Lanes& lanes, const std::vector<Batch>& batches, const Dataset& dataset, double least_s) {
   const double mean = mean_length(dataset);
   std::atomic<size_t> next{0};
@@ -121,6 +122,15 @@ double latency_ns(Lane& lane, const std::vector<mlperf::QuerySample>& samples, c
   return static_cast<double>(times[middle - 1] + times[middle]) / 2;
 }
 
+// Samples per second in batches of one, on all lanes at the same time.
+double singles_per_second(Lanes& lanes, const std::vector<mlperf::QuerySample>& samples, const Dataset& dataset) {
+  std::vector<Batch> singles(samples.size());
+  for (size_t i = 0; i < samples.size(); ++i) {
+    singles[i].add(samples[i].id, static_cast<uint32_t>(samples[i].index), dataset.lengths()[samples[i].index]);
+  }
+  return throughput_by_length(lanes, singles, dataset, kSinglesS);
+}
+
 // A fixed seed, so that two probes measure the same work.
 template <typename T>
 void mix(std::vector<T>& items, unsigned seed) {
@@ -160,11 +170,13 @@ void run_probe(const RunSpec& spec) {
   watch.enter("probe", &probed);
   auto samples = spread(dataset->count());
   const double rate = measured_rate(lanes, batches_of(samples, spec, *dataset), *dataset);
-  if (dataset->proportional()) mix(samples, 1);
+  mix(samples, 1);
   const double latency = latency_ns(lanes.lane(0), samples, *dataset);
   const double per_query = spec.samples_per_query;
-  const nlohmann::json answer = {
-      {"probe", {{"samples_per_second", rate}, {"latency_ns", latency}, {"query_latency_ns", per_query / rate * 1e9}}}};
+  nlohmann::json found = {
+      {"samples_per_second", rate}, {"latency_ns", latency}, {"query_latency_ns", per_query / rate * 1e9}};
+  if (!dataset->proportional()) found["singles_per_second"] = singles_per_second(lanes, samples, *dataset);
+  const nlohmann::json answer = {{"probe", found}};
   ProgressPipe::instance().send(answer);
   std::cout << answer.dump() << "\n" << std::flush;
 }

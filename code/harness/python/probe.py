@@ -21,26 +21,34 @@ if TYPE_CHECKING:
 SAMPLES = 512
 WARM_UP_S = 3.0
 LEAST_S = 1.5
+SINGLES_S = 0.7
 LATENCY_RUNS = 50
 
 
 def measure(devices: Sequence[Device], dataset: Dataset, spec: RunSpec) -> dict[str, float]:
-    """{'samples_per_second', 'latency_ns', 'query_latency_ns'} of the devices with run.json's streams and batches.
+    """{'samples_per_second', 'latency_ns', 'query_latency_ns', 'singles_per_second'} with run.json's devices, streams and batches.
 
     The first is measured over batches of similar length on all lanes. The second is the median of single samples on the first lane.
-    The third is the time of a MultiStream query at that throughput. Samples are spread evenly over the data set; each measurement
-    takes a second or two however slow the engine is. Where time is proportional to length, the results are extrapolated by length
-    from the few samples that fit into that time, and the second is the mean.
+    The third is the time of a MultiStream query at that throughput. The fourth is the throughput of all lanes in batches of one
+    sample, each of another length than the one before. Samples are spread evenly over the data set; each measurement takes a second
+    or two however slow the engine is. Where time is proportional to length, the results are extrapolated by length from the few
+    samples that fit into that time, the second is the mean, and there is no fourth.
     """
     chosen = np.linspace(0, dataset.count - 1, min(SAMPLES, dataset.count)).astype(np.int64)
     batches = list(by_length(chosen.tolist(), chosen.tolist(), dataset.lengths, spec.batch.max_samples, spec.batch.padding))
     order = np.random.default_rng(0).permutation(len(batches))
     shuffled = [batches[i] for i in order]
     on_all(devices, lambda device: _meet_shapes(device, dataset, shuffled))
-    rate = _throughput([lane for device in devices for lane in device.lanes()], dataset, shuffled, LEAST_S)
+    lanes = [lane for device in devices for lane in device.lanes()]
+    rate = _throughput(lanes, dataset, shuffled, LEAST_S, dataset.proportional)
     latency = bound(devices[0].entry.cores, lambda: _latency_ns(devices[0], dataset, chosen))
     query_ns = spec.expects.samples_per_query / rate * 1e9
-    return {"samples_per_second": rate, "latency_ns": latency, "query_latency_ns": query_ns}
+    found = {"samples_per_second": rate, "latency_ns": latency, "query_latency_ns": query_ns}
+    if not dataset.proportional:
+        mixed = np.random.default_rng(2).permutation(chosen).tolist()
+        singles = [Batch([index], np.asarray([index])) for index in mixed]
+        found["singles_per_second"] = _throughput(lanes, dataset, singles, SINGLES_S, True)
+    return found
 
 
 def _meet_shapes(device: Device, dataset: Dataset, batches: list[Batch]) -> None:
@@ -56,8 +64,12 @@ def _meet_shapes(device: Device, dataset: Dataset, batches: list[Batch]) -> None
             return
 
 
-def _throughput(lanes: Sequence[Lane], dataset: Dataset, batches: list[Batch], least_s: float) -> float:
-    """Samples per second over batches in turn, until `least_s` have passed and every lane has completed two."""
+def _throughput(lanes: Sequence[Lane], dataset: Dataset, batches: list[Batch], least_s: float, extrapolated: bool) -> float:
+    """Samples per second over batches in turn, until `least_s` have passed and every lane has completed two.
+
+    Args:
+        extrapolated: by length, from samples that are not all.
+    """
     turn = itertools.cycle(batches)
     done = [0.0] * len(lanes)
     whole = float(dataset.lengths.mean())
@@ -71,7 +83,7 @@ def _throughput(lanes: Sequence[Lane], dataset: Dataset, batches: list[Batch], l
             with lock:
                 batch = next(turn)
             dataset.answer(lane, batch.indices)
-            done[number] += float(dataset.lengths[batch.indices].sum()) / whole if dataset.proportional else len(batch.ids)
+            done[number] += float(dataset.lengths[batch.indices].sum()) / whole if extrapolated else len(batch.ids)
             ran += 1
 
     threads = [threading.Thread(target=work, args=one) for one in enumerate(lanes)]
