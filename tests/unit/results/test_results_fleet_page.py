@@ -41,6 +41,8 @@ def test_the_verdict_comes_first_and_a_simulation_says_so() -> None:
     assert '<div class="verdict bad"><span class="word">NOT ACCEPTED</span><div>3 nodes: 1 pass</div></div>' in html
     assert "<h1>Fleet &amp; rack</h1>" in html and "SIMULATED" not in html and "<footer>3 nodes</footer>" in html
     assert "make campaign FILE=a&lt;b" in html
+    heads = [html.index(f"<h2>{title}</h2>") for title in ("Nodes that do not pass", "Results in order", "All nodes")]
+    assert heads == sorted(heads)
     good = fleet.page(page(accepted=True, simulated=True, rerun="", points=(GOOD,), workloads=(BERT,)))
     assert '<div class="verdict good"><span class="word">ACCEPTED</span>' in good and "SIMULATED" in good
     assert "Nodes that do not pass" not in good and 'class="command"' not in good
@@ -103,6 +105,30 @@ def test_the_axis_leaves_room_at_both_ends(
 def neighbours(**changed: Any) -> dict[str, Any]:
     one = {"label": "3d-unet <1>", "devices": ["gpu0", "gpu1"], "samples": 12345, "samples_per_second": 17.256}
     return {"scenario": "Offline", "beside": {"neighbours": [one, {"label": "x", "devices": []}], **changed}}
+
+
+@pytest.mark.parametrize(
+    ("key", "least", "most", "beyond"),
+    [
+        ("label", "", "x" * 200, "x" * 201),
+        ("devices", [], ["d" * 200], ["d" * 201]),
+        ("samples", 0, 2**53, 2**53 + 1),
+        ("samples_per_second", 0, 1e12, 1.1e12),
+    ],
+)
+def test_what_is_recorded_of_a_neighbour_has_limits(key: str, least: Any, most: Any, beyond: Any) -> None:
+    def passes(value: Any) -> bool:
+        notes: list[str] = []
+        found = beside.BESIDE.read({"neighbours": [{"label": "a", "devices": ["b"], key: value}]}, "beside", notes)
+        return [one.get(key) for one in found["neighbours"]] == [value] and not notes
+
+    assert [passes(value) for value in (least, most, beyond)] == [True, True, False]
+
+
+@pytest.mark.parametrize(("key", "least", "most"), [("alone", 0, 1e18), ("price", -1e9, 1)])
+def test_what_is_recorded_of_a_price_has_limits(key: str, least: float, most: float) -> None:
+    for value, known in ((least, True), (most, True), (most * 1.5, False), (least - 1e6, False)):
+        assert (beside.BESIDE.read({"neighbours": [], key: value}, "beside", []).get(key) == value) is known, value
 
 
 def test_neighbours_have_their_devices_and_rates() -> None:
