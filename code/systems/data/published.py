@@ -1,7 +1,8 @@
 """Public results of MLPerf Inference rounds, by which expected values of other machines are estimated.
 
-Closed division, valid, TensorRT, one node: the median and the best of all submissions with the same accelerators, in samples per
-second (Server: completed samples per second), and latencies of SingleStream. The rounds' results are published at
+Closed division, valid, TensorRT (two with vLLM: token_results.py), one node: the median and the best of all submissions with the
+same accelerators, in samples per second (Server: completed samples per second), and latencies of SingleStream. The rounds' results are
+published at
 https://github.com/mlcommons/inference_results_v4.1, …_v5.1 and …_v6.0.
 """
 
@@ -11,6 +12,7 @@ import statistics
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from code.systems.data import token_results
 from code.systems.data.results import MACHINES
 
 
@@ -39,6 +41,9 @@ def _groups() -> Iterator[Published]:
                     values.extend([rate] if round_ == machine.round else [])
     for key, (round_, values) in found.items():
         yield Published(*key, statistics.median(values), max(values), len(values), round_)
+    for one in token_results.groups():
+        system = (one.accelerator, one.accelerators, token_results.BENCHMARK, one.scenario)
+        yield Published(*system, one.median, max(one.rates), len(one.rates), one.rounds)
 
 
 PUBLISHED: tuple[Published, ...] = tuple(_groups())

@@ -14,6 +14,7 @@ from code.benchmarks.benchmark import definition_of
 from code.common.constants import PowerSetting
 from code.plan.request import parse_benchmark
 from code.rules.benchmarks import BENCHMARKS, facts_of
+from code.systems.data import token_results
 from code.systems.data.public_configs import PUBLIC_CONFIGS
 from code.systems.data.published import LATENCIES, PUBLISHED
 from code.systems.data.results import MACHINES
@@ -37,6 +38,11 @@ ACCELERATORS = {
     "NVIDIA Jetson AGX Orin 64G": "Orin",
     "NVIDIA GeForce RTX 4090": "GeForceRTX_4090",
     "NVIDIA RTX-2000E-Ada-16GB": "RTX_2000E_Ada",
+    "NVIDIA H200-NVL-141GB": "H200_NVL",
+    "NVIDIA B200-SXM-180GB": "B200_SXM_180GB",
+    "NVIDIA B300-SXM-270GB": "B300_SXM_270GB",
+    "NVIDIA RTX PRO 4500 Blackwell": "RTX_PRO_4500",
+    "NVIDIA RTX PRO 6000 Blackwell Server Edition": "RTX_PRO_6000",
 }
 """How results spell an accelerator, and its known name."""
 
@@ -94,9 +100,10 @@ def test_a_multistream_query_takes_longer_than_half_of_what_is_expected() -> Non
         assert expected < LATENCY_SLACK * 8e9 / offline[system.name, full_name], cls
 
 
-def test_server_targets_are_below_what_was_completed() -> None:
-    for system, full_name, expected, cls in expectations("Server"):
-        for figure in rates(full_name, "Server"):
+@pytest.mark.parametrize("scenario", ["Server", "Interactive"])
+def test_server_targets_are_below_what_was_completed(scenario: str) -> None:
+    for system, full_name, expected, cls in expectations(scenario):
+        for figure in rates(full_name, scenario):
             if (figure.accelerator, figure.accelerators) == (system.accelerator, system.accelerators):
                 assert expected < figure.value or (not figure.is_result and expected == figure.value), (cls, figure.source)
                 assert expected > 0.8 * figure.value or not figure.is_result, (cls, figure.source)
@@ -163,7 +170,11 @@ def test_the_committed_results_are_the_rounds_own(shared: Path) -> None:
             found.setdefault(key, []).append(float(row["Performance_Result"]))
         elif row["Scenario"] == "SingleStream" and name:
             latest[name, row["Model"], row["version"]] = float(row["Performance_Result"])
-    committed = {(r.accelerator, r.accelerators, r.benchmark, r.scenario, r.round): r for r in PUBLISHED}
+    committed = {
+        (r.accelerator, r.accelerators, r.benchmark, r.scenario, r.round): r
+        for r in PUBLISHED
+        if r.benchmark != token_results.BENCHMARK
+    }
     for key, row_ in committed.items():
         values = found[key]
         assert row_.submissions == len(values)
@@ -174,3 +185,43 @@ def test_the_committed_results_are_the_rounds_own(shared: Path) -> None:
     assert each == sorted((*key[:4], float(f"{value:.6g}")) for key, values in found.items() for value in values)
     for latency in LATENCIES:
         assert latency.milliseconds == pytest.approx(latest[latency.accelerator, latency.benchmark, latency.round], rel=1e-5)
+
+
+def test_the_committed_results_in_tokens_per_second_are_the_rounds_own(shared: Path) -> None:
+    content = json.loads((shared / "facts" / "published_results_later.json").read_text(encoding="utf-8"))["results"]
+    wanted = sorted(
+        (
+            row["version"],
+            row["Submitter"],
+            row["Platform"],
+            ACCELERATORS[row["Accelerator"]],
+            int(row["a#"]),
+            row["Scenario"],
+            rate,
+        )
+        for row in content
+        for rate in [float(row["Performance_Result"])]
+        if row["Model"] == token_results.BENCHMARK and row["Accelerator"] in ACCELERATORS
+    )
+    committed = sorted(
+        (row.round, row.submitter, row.system, row.accelerator, row.accelerators, scenario, float(rate))
+        for row in token_results.TOKEN_RESULTS
+        for scenario, rate in zip(token_results.SCENARIOS, (row.offline, row.server, row.interactive), strict=True)
+        if rate is not None
+    )
+    assert committed == wanted and len(committed) > 80
+    vllm = {row["Platform"] for row in content if row["Model"] == token_results.BENCHMARK and "vLLM" in row["Platform"]}
+    assert {row.system for row in token_results.TOKEN_RESULTS if row.submitter == "RedHat"} == vllm
+
+
+def test_results_in_tokens_per_second_of_all_rounds_count_together() -> None:
+    found = {
+        (one.accelerator, one.accelerators, one.scenario): one for one in PUBLISHED if one.benchmark == token_results.BENCHMARK
+    }
+    server = found["H200_NVL", 4, "Server"]
+    assert (server.submissions, server.round) == (2, "v5.1 and v6.0")
+    assert server.samples_per_second == pytest.approx((25753.8 + 25731.6) / 2 / 128) and server.best == pytest.approx(
+        25753.8 / 128
+    )
+    assert found["B300_SXM_270GB", 8, "Interactive"].samples_per_second == pytest.approx(128633 / 128)
+    assert ("L40S", 1, "Interactive") not in found and found["L40S", 1, "Offline"].round == "v5.1"
