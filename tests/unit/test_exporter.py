@@ -13,6 +13,7 @@ from code.submission import exporter
 from code.telemetry.families import readings
 from code.telemetry.source import UNKNOWN, Source
 from tests.unit.acting import Act
+from tests.unit.submission import light
 
 
 def source(name: str, **columns: float) -> Source:
@@ -72,3 +73,19 @@ def test_without_the_package_it_names_the_command(act: Act, monkeypatch: pytest.
     monkeypatch.setitem(__import__("sys").modules, "prometheus_client", None)
     status, text = act("telemetry_exporter", f"--log_dir={tmp_path}")
     assert status == 3 and "prometheus_client cannot be imported" in text and "make telemetry_exporter" in text
+
+
+def test_a_scrape_has_each_result_in_the_unit_of_its_metric(tmp_path: Path) -> None:
+    pytest.importorskip("prometheus_client", reason="prometheus-client is not installed: make packages_exporter")
+    light.write_run(tmp_path / "a", result_validity="VALID", result_samples_per_second=1234.5)
+    latency = {"result_90.00_percentile_latency_ns": 2_500_000}
+    light.write_run(tmp_path / "b", scenario="SingleStream", result_validity="INVALID", **latency)
+    found = {one.name: one for one in exporter.Collector([], tmp_path).collect()}
+    results = {tuple(sample.labels.values()): sample.value for sample in found[exporter.RESULT].samples}
+    assert results == {
+        ("bert-99", "Offline", "PerformanceOnly", "DGX_openvino", "samples/s"): 1234.5,
+        ("bert-99", "SingleStream", "PerformanceOnly", "DGX_openvino", "ms (90 %)"): 2.5,
+    }
+    assert list(found[exporter.RESULT].samples[0].labels) == [*exporter.LABELS, "unit"]
+    counts = {sample.labels["state"]: sample.value for sample in found["mlperf_runs"].samples}
+    assert counts == {"valid": 1, "invalid": 1}

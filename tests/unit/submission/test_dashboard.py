@@ -54,6 +54,15 @@ def test_a_page_elsewhere_cannot_read_it(served: str) -> None:
         get(served, host="evil.example:80")
 
 
+def test_nothing_of_a_page_is_kept_or_fetched_from_elsewhere(served: str) -> None:
+    for path, kind in (("", "text/html"), ("state", "text/plain"), ("?x=1", "text/html")):
+        with urllib.request.urlopen(served + path, timeout=60) as answer:
+            assert answer.headers["Content-Type"].startswith(kind) and answer.headers["Cache-Control"] == "no-store"
+            assert answer.headers["Content-Security-Policy"].startswith("default-src 'self'")
+            assert "frame-ancestors 'none'" in answer.headers["Content-Security-Policy"]
+            assert int(answer.headers["Content-Length"]) == len(answer.read())
+
+
 def test_a_browser_that_goes_away_is_ignored() -> None:
     def write(_: bytes) -> None:
         raise BrokenPipeError

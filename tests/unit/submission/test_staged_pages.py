@@ -150,7 +150,9 @@ def test_calibration_is_told_for_each_precision_once(tmp_path: Path) -> None:
     assert page.count("fp16, not quantised. No calibration was used.") == 1
     assert page.count("int8. The ranges come from the calibration recorded in the engine: cafe.") == 1
     assert "taken over from another tree" not in page
-    assert "taken over from another tree" in measurements.calibration_page([Candidate("s", "b", "o", tmp_path, tmp_path)])
+    other = Candidate("s", "b", "o", tmp_path, tmp_path)
+    assert "taken over from another tree" in measurements.calibration_page([other])
+    assert "the engine: cafe." in measurements.calibration_page([other, int8]), "what comes after it is told, too"
 
 
 # ── truncation ─────────────────────────────────────────────────────────
