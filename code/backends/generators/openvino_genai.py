@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 INFERENCE_PRECISION = {"fp32": "f32", "bf16": "bf16", "fp16": "f16", "int8": "f32", "int4": "f32"}
 """Field value → INFERENCE_PRECISION_HINT; int8 and int4 apply to the weights only."""
 KV_BYTES = {"f32": 4, "f16": 2, "bf16": 2, "u8": 1}
+WITH_FP32 = ("f32", "u8")
+"""Formats of the KV cache that OpenVINO's attention reads when it computes in fp32 (2026.4)."""
 NEEDS = {"bf16": {"avx512_bf16", "amx_bf16"}, "fp16": {"avx512_fp16", "amx_fp16"}}
 BLOCK = 32
 """Tokens per block of the paged KV cache in OpenVINO's CPU plugin."""
@@ -314,6 +316,12 @@ def _needs(folder: Path, spec: GeneratorSpec, streams: int) -> _Needs:
         )
     capacity = max(1, spec.requests_in_flight)
     kv = _options(spec).kv_cache_precision or INFERENCE_PRECISION[spec.precision]
+    if INFERENCE_PRECISION[spec.precision] == "f32" and kv not in WITH_FP32:
+        raise UsageError(
+            f"kv_cache_precision={kv} does not go with precision={spec.precision}",
+            "OpenVINO's attention in fp32 reads keys and values in f32 or u8",
+            "leave --kv_cache_precision out, choose u8, or compute in another precision with --precision=…",
+        )
     block_bytes = BLOCK * int(sizes["kv_numbers"]) * KV_BYTES[kv]
     weights = (folder / IR_WEIGHTS).stat().st_size
     longest = spec.longest_prompt or int(sizes["positions"])
