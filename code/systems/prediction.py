@@ -23,6 +23,7 @@ from code.systems.data.gpus import GPUS
 from code.systems.data.migs import MIGS
 from code.systems.data.public_configs import PUBLIC_CONFIGS, VENDOR
 from code.systems.data.results import MACHINES
+from code.systems.data.token_results import BENCHMARK, TOKEN_RESULTS, TOKENS, VLLM
 from code.systems.estimate import MIG_COMPUTE_SLICES, SYSTEM_OF, speed_of
 
 Matrix = NDArray[np.floating[Any]]
@@ -53,7 +54,7 @@ class Point(NamedTuple):
     @property
     def network(self) -> str:
         """The benchmark without its accuracy target."""
-        return self.benchmark.rpartition("-")[0]
+        return self.benchmark.removesuffix("-99.9").removesuffix("-99")
 
 
 @dataclass(frozen=True)
@@ -122,6 +123,11 @@ def measured() -> Iterator[tuple[Point, float]]:
             for scenario, rate in zip(SCENARIOS, rates, strict=True):
                 if rate is not None:
                     yield Point(machine.accelerator, machine.accelerators, benchmark, scenario, name), rate
+    for run in TOKEN_RESULTS:
+        if run.submitter not in VLLM:
+            name = f"{run.submitter} {run.system} {run.round}"
+            for scenario, tokens in zip(SCENARIOS, (run.offline, run.server), strict=True):
+                yield Point(run.accelerator, run.accelerators, BENCHMARK, scenario, name), tokens / TOKENS
     for row in PUBLIC_CONFIGS:
         if row.scenario in SCENARIOS:
             yield Point(*SYSTEM_OF[row.system], row.benchmark, row.scenario, f"{VENDOR} {row.system}", True), row.expected

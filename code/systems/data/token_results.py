@@ -14,6 +14,8 @@ BENCHMARK = "llama3.1-8b"
 TOKENS = 128
 """Tokens of a summary, by which tokens per second become samples per second: the most that it has, and what nearly all have."""
 SCENARIOS = ("Offline", "Server", "Interactive")
+VLLM = ("RedHat",)
+"""Submitters who ran vLLM, whose rates say little of TensorRT-LLM's."""
 
 
 class Run(NamedTuple):
