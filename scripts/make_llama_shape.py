@@ -2,10 +2,12 @@
 """Makes a Llama checkpoint of any size with random weights, to measure and to check shapes with: by default Llama 3.1 8B's, of one layer.
 
     python scripts/make_llama_shape.py build/models/llama-8b-layer
-    make generate_engines RUN_ARGS="--benchmarks=llama3.1-8b --scenarios=offline --model_path=build/models/llama-8b-layer --precision=int8"
+    make generate_engines RUN_ARGS="--benchmarks=llama3.1-8b --scenarios=offline --precision=int8
+        --model_path=build/models/llama-8b-layer"
 
-Needs torch and transformers (the project's extra `export`); the export to OpenVINO's format, which `make generate_engines` makes, needs optimum-intel as
-well. Tokenizer and ends of text are the tiny model's, whose tokens are the first of the vocabulary. Random weights hardly ever end a text.
+Needs torch and transformers (the project's extra `export`); the export to OpenVINO's format, which `make generate_engines` makes, needs
+optimum-intel as well. Tokenizer and ends of text are the tiny model's, whose tokens are the first of the vocabulary. Random weights
+hardly ever end a text.
 """
 
 from __future__ import annotations
