@@ -149,6 +149,7 @@ PYTHON = {
     "openvino_genai": document(PROMPTS, engine("openvino_genai", GENAI)),
     "tensorrt_llm": document(PROMPTS, engine("tensorrt_llm", TRTLLM)),
     "tensorrt_llm_api": document(PROMPTS, engine("tensorrt_llm_api", TRTLLM_API)),
+    "texts_of_nodes": document(PROMPTS, engine("remote", REMOTE)),
 }
 """Documents whose backend or data set the C++ harness does not have."""
 

@@ -36,7 +36,11 @@ BACKENDS: dict[str, str] = {
 }
 """Backend name → module that defines BACKEND."""
 
-CLIENTS: dict[str, str] = {"triton": "code.backends.triton.client", "apart": "code.backends.apart.client"}
+CLIENTS: dict[str, str] = {
+    "triton": "code.backends.triton.client",
+    "apart": "code.backends.apart.client",
+    "remote": "code.backends.generators.remote",
+}
 """Name in run.json → module whose BACKEND only loads: its engines are built by another, and computed by a server or another process."""
 
 INSTEAD = {"openvino": "onnxruntime"}

@@ -71,9 +71,9 @@ def distributed(values: Readable) -> bool:
 def supported(values: Readable, runtime: Backend) -> Sequence[str]:
     """The languages of the harness that can run a workload.
 
-    Servers' clients are in Python; Triton's C API, and nodes with their head, are in C++.
+    Servers' clients are in Python; Triton's C API, and nodes that compute batches with their head, are in C++.
     """
-    if distributed(values) or in_process(values):
+    if in_process(values) or (distributed(values) and CPP in runtime.harness_languages):
         return (CPP,)
     return (PYTHON,) if served(values) or has_own_server(values) else runtime.harness_languages
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from code.actions import Context
+from code.backends.base import backend
 from code.common.errors import HarnessError, MissingError, RunError, UsageError
 from code.harness.schema import run_spec as contract
 from code.harness.schema.options import RemoteOptions
@@ -20,9 +23,11 @@ from code.results import nodes as results
 from code.results.page import limits
 from code.run.identity import run_identity
 from code.run.job import Job
+from code.run.language import supported
 from code.run.nodes import environment, node_specs, over_nodes, permission, proof
 from code.run.nodes.cluster import Lost, Member, ray_environment
 from code.run.nodes.inspection import checked_nodes
+from code.run.nodes.material import to_prove
 from code.run.nodes.wanted import Wanted, wanted
 from tests import run_documents as documents
 
@@ -108,9 +113,21 @@ def test_doctor_looks_at_the_nodes_that_options_name(monkeypatch: pytest.MonkeyP
     assert found.level is Level.ERROR and "no Ray cluster" in found.message
 
 
-def test_workloads_that_cannot_run_over_nodes_are_refused() -> None:
-    with pytest.raises(UsageError, match="does not run over nodes"):
-        permission.require(job("--ray_address=local:2", "--backend=openvino_genai", benchmark="gptj"))
+def test_workloads_that_cannot_run_over_nodes_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    served = job("--ray_address=local:2", "--backend=openai", "--server_urls=h:1", benchmark="gptj")
+    with pytest.raises(UsageError, match="does not run over nodes") as caught:
+        permission.require(served)
+    assert "openai" in caught.value.why and "--server_urls=HOST:PORT,HOST:PORT" in caught.value.next_step
+    with pytest.raises(UsageError, match="cannot go on without a node yet"):
+        permission.require(job("--ray_address=local:2", "--tolerate_node_loss", benchmark="gptj"))
+    batches = job("--ray_address=local:2", "--backend=onnxruntime")
+    with monkeypatch.context() as patched, pytest.raises(UsageError, match="does not run over nodes") as caught:
+        patched.setattr(type(batches.backend), "harness_languages", ("python",))
+        permission.require(batches)
+    assert "has no onnxruntime" in caught.value.why
+    with pytest.raises(UsageError, match="not both") as caught:
+        permission.require(job("--ray_address=local:2", "--with_server", benchmark="llama3.1-8b"))
+    assert "with_server" in caught.value.why
     with pytest.raises(UsageError, match="not both"):
         permission.require(job("--ray_address=local:2", "--use_triton=true"))
     with pytest.raises(HarnessError, match="python"):
@@ -242,6 +259,40 @@ def test_the_head_has_a_device_for_each_of_the_nodes_and_a_lane_for_each_stream(
         assert device.name.startswith(f"{options.node}/") and not device.cores
     head.write(tmp_path / "run.json")
     assert contract.read(tmp_path / "run.json") == head
+
+
+def test_texts_have_a_device_for_each_node_whatever_its_devices(tmp_path: Path) -> None:
+    one = contract.parse(documents.PYTHON["openvino_genai"], "run.json")
+    several = replace(one, devices=(one.devices[0], replace(one.devices[0], index=1, name="device 1")))
+    served = [{"endpoints": [["ipc:///a", "ipc:///b"]], "key": "k"}, {"endpoints": [["ipc:///c", "ipc:///d"]], "key": "l"}]
+    head = node_specs.of_head(one, members(2), [one, several], served, "libzmq.so", ["", "/lost"])
+    assert [device.name for device in head.devices] == ["n0/device 0", "n1/2 devices"]
+    assert [device.streams for device in head.devices] == [1, 1] and [device.engine for device in head.devices] == [0, 1]
+    options = [head.engine_of(device).options for device in head.devices]
+    assert [one.endpoints for one in options] == [("ipc:///a", "ipc:///b"), ("ipc:///c", "ipc:///d")]  # type: ignore[union-attr]
+    head.write(tmp_path / "run.json")
+    assert contract.read(tmp_path / "run.json") == head
+
+
+def test_the_harness_of_nodes_is_the_one_that_has_the_workload() -> None:
+    assert supported(
+        asking(2, "local:2") | {"use_triton": None, "with_server": None, "triton_protocol": None}, backend("openvino")
+    ) == ("cpp",)
+    assert supported(
+        asking(2, "local:2") | {"use_triton": None, "with_server": None, "triton_protocol": None}, backend("openvino_genai")
+    ) == ("python",)
+    for name in ("openvino_genai", "tensorrt_llm", "pytorch"):
+        assert backend(name).harness_languages == ("python",), "the C++ harness generates no text"
+
+
+def test_nodes_prove_the_prompts(tmp_path: Path) -> None:
+    dataset = {"folder": str(tmp_path), "tokens": "tokens.npy", "offsets": "offsets.npy", "lengths": "lengths.npy", "count": 5}
+    found = to_prove(
+        SimpleNamespace(
+            backend=SimpleNamespace(computes=True), dataset=dataset, engines=SimpleNamespace(addresses=[]), graph=tmp_path
+        )
+    )
+    assert [Path(name).name for name in found["data"]] == ["tokens.npy", "offsets.npy", "lengths.npy"]
 
 
 def test_nodes_of_one_machine_share_its_processors() -> None:

@@ -98,6 +98,10 @@ class Usage:
         """Seconds with pending requests, up to now."""
         return self._busy_s + (time.monotonic() - self._since if self.running else 0.0)
 
+    def extra(self) -> dict[str, float]:
+        """Further keys of its device in devices.json."""
+        return {}
+
     def reset(self) -> None:
         """Reset the counters."""
         self.finished, self._busy_s, self._since = 0, 0.0, time.monotonic()

@@ -157,6 +157,7 @@ class OpenVinoGenAi(Backend):
     runtime_key = "openvino_genai_version"
     device = "CPU"
     makes_precision = True
+    harness_languages = ("python",)
     reads = (ENGINE, RUNTIME)
 
     def version(self) -> str:

@@ -143,6 +143,7 @@ class TrtLlm(Backend):
     runtime_key = "tensorrt_llm_version"
     device = "GPU"
     makes_precision = True
+    harness_languages = ("python",)
     reads = (PRECISION, ENGINE, EXECUTOR)
 
     def version(self) -> str:

@@ -1,5 +1,5 @@
-"""`python -m code.harness.python [--probe|--background] run.json`: the harness process. It runs one LoadGen test or one probe and exits,
-or loads its devices until it is ended.
+"""`python -m code.harness.python [--probe|--background|--serve] run.json`: the harness process. It runs one LoadGen test or one probe and
+exits, or loads its devices, or serves a head over several nodes, until it is ended.
 
 LoadGen runs on its own thread, and a watch (code/harness/python/watch.py) handles signals and stuck engines. LoadGen cannot stop a test,
 so an interrupted or failed run ends the process; the caller's INCOMPLETE marker tells that the logs are partial.
@@ -30,6 +30,8 @@ from code.harness.schema.run_spec import RunSpec
 RUNS: dict[type, str] = {PromptData: "code.harness.python.generation_run"}
 """Data set class → the module that runs it; every other kind runs in batches."""
 
+FLAGS = ("--probe", "--background", "--serve")
+
 
 def main(arguments: list[str]) -> int:
     """Run the harness. Returns the exit status: 0 success, 2 usage, 3 missing prerequisite, 4 failed, 130 interrupted."""
@@ -38,14 +40,14 @@ def main(arguments: list[str]) -> int:
     watch.catch_signals()
     end_with_launcher()
     try:
-        probing, beside = "--probe" in arguments, "--background" in arguments
-        files = [a for a in arguments if a not in ("--probe", "--background")]
+        probing, beside, serving = (word in arguments for word in FLAGS)
+        files = [a for a in arguments if a not in FLAGS]
         if len(files) != 1:
             raise UsageError(
                 "the harness takes exactly one run.json", f"it was given {len(files)}", "run it through `make run_harness`"
             )
         spec = contract.read(Path(files[0]))
-        watch.limit(spec.watchdog_s, None if probing else Path(spec.output_dir))
+        watch.limit(spec.watchdog_s, None if probing or serving else Path(spec.output_dir))
         watch.enter("load")
         loaded = load(spec)
         if probing:
@@ -53,6 +55,8 @@ def main(arguments: list[str]) -> int:
             pipe.send(probe=loaded.probe())
             loaded.close()
             return 0
+        if serving:
+            importlib.import_module("code.harness.python.serving_node").run(spec, loaded, pipe, watch)
         if beside:
             import mlperf_loadgen as lg
 

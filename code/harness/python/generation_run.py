@@ -10,7 +10,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from code.backends.base import backend
+from code.backends.base import loader
 from code.backends.generators.base import WAIT_S, Generation, GeneratorSpec, TextGenerator, Usage
 from code.common.errors import HarnessError, RunError, UsageError
 from code.harness.python.devices import bind_thread, usage_row
@@ -60,12 +60,13 @@ class GenerationRun:
             for device in spec.devices
         ]
         engine = spec.engine_of(spec.devices[0])
-        runtime, folder = backend(engine.backend), Path(engine.folder)
+        runtime, folder = loader(engine.backend), Path(engine.folder)
         if len(specs) == 1:
             bind_thread(specs[0].cores)  # threads started later inherit it
             return cast(TextGenerator, runtime.load(folder, specs[0]))
         on_several = getattr(runtime, "load_devices", None)
-        if on_several is None or len({device.engine for device in spec.devices}) > 1:
+        differ = len({device.engine for device in spec.devices}) > 1 and not getattr(runtime, "engines_differ", False)
+        if on_several is None or differ:
             why = "they have different engines" if on_several else f"{engine.backend} supports one device per process"
             names = ", ".join(device.name for device in spec.devices)
             raise UsageError(f"cannot generate text on {names} together", why, "choose one device with --devices=…")
@@ -195,7 +196,8 @@ class GenerationRun:
             own = [streams.pop(0) for _ in range(min(device.streams, len(streams)))]
             finished = sum(stream.finished for stream in own)
             busy_s = sum(stream.busy_s() for stream in own) / max(1, len(own))
-            rows.append(usage_row(device, finished, finished, busy_s, elapsed_s))
+            extra = own[0].extra() if own else {}
+            rows.append({**usage_row(device, finished, finished, busy_s, elapsed_s), **extra})
         return rows
 
     log_columns = 4

@@ -240,10 +240,10 @@ class RemoteOptions:
     Args:
         library: the ZeroMQ library; '': the system's.
         node: its name.
-        endpoints: where its lanes listen, one for each stream.
+        endpoints: where its lanes listen, one for each stream; of a text generator, where it takes prompts and where its texts come from.
         server_key: the node's public CURVE key.
         lost: a file that says that the node is lost and others take its batches; '': none.
-        ahead: batches in flight on a lane.
+        ahead: batches in flight on a lane; of a text generator one more than the requests that wait at the node while many wait here.
         io_threads: of ZeroMQ, for this device.
     """
 

@@ -19,7 +19,7 @@ def to_prove(job: Resolved) -> dict[str, Any]:
     folder = Path(str(dataset["folder"]))
     arrays = [
         *dict(dataset.get("arrays", {})).values(),
-        *([dataset["lengths"]] if isinstance(dataset.get("lengths"), str) else []),
+        *(dataset[name] for name in ("tokens", "offsets", "lengths") if isinstance(dataset.get(name), str)),
     ]
     cases = [f"{name}.npy" for name in dataset.get("cases", ())]
     return {

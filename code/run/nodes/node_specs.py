@@ -8,6 +8,7 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from code.common import jsonfile
+from code.harness.schema.datasets import PromptData
 from code.harness.schema.options import RemoteOptions
 from code.harness.schema.run_spec import DeviceEntry, EngineEntry, RunSpec
 from code.run.nodes.cluster import Member
@@ -47,7 +48,7 @@ def of_head(
     library: str,
     lost: Sequence[str] = (),
 ) -> RunSpec:
-    """The head's run.json: a device for each device of a node, reached through its lanes' endpoints.
+    """The head's run.json: a device for each device of a node, reached through its lanes' endpoints; for texts a device for each node.
 
     Args:
         lost: of each node, the file that says that it is lost; (): none.
@@ -55,14 +56,27 @@ def of_head(
     engines: list[EngineEntry] = []
     devices: list[DeviceEntry] = []
     for number, (member, run, one) in enumerate(zip(members, runs, served, strict=True)):
-        for device, endpoints in zip(run.devices, one["endpoints"], strict=True):
+        for device, endpoints in zip(_seen(run), one["endpoints"], strict=True):
             file, ahead = lost[number] if lost else "", AHEAD.get(spec.scenario, 1)
             options = RemoteOptions(library, member.name, tuple(endpoints), one["key"], file, ahead, 1)
             engines.append(EngineEntry("remote", "", spec.engines[device.engine].precision, options))
             name = f"{member.name}/{device.name}"
-            devices.append(DeviceEntry(len(devices), name, len(engines) - 1, (), len(endpoints), 0))
+            streams = 1 if _is_text(run) else len(endpoints)
+            devices.append(DeviceEntry(len(devices), name, len(engines) - 1, (), streams, 0))
     warm = min(spec.warmup_s, WARM_UP_S)
     return replace(spec, engines=tuple(engines), devices=tuple(devices), warmup_s=warm)
+
+
+def _is_text(run: RunSpec) -> bool:
+    """Whether a node has one generator on all its devices, reached by two connections whatever its streams."""
+    return isinstance(run.dataset, PromptData)
+
+
+def _seen(run: RunSpec) -> Sequence[DeviceEntry]:
+    """The devices of a node that its head tells apart."""
+    if not _is_text(run) or len(run.devices) == 1:
+        return run.devices
+    return [replace(run.devices[0], name=f"{len(run.devices)} devices")]
 
 
 def as_json(spec: RunSpec) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from code.backends.generators.served import ServedText
 from code.common.errors import UsageError
 from code.plan.request import Value
 from code.plan.workload import Workload
@@ -33,15 +34,35 @@ def require(job: Resolved) -> None:
             "leave --tolerate_node_loss out, or run Offline",
             "--tolerate_node_loss",
         )
+    if asked.tolerates and job.definition.facts.family == "text" and job.backend.computes:
+        raise UsageError(
+            f"{job.label} cannot go on without a node yet",
+            "a text generator over nodes ends with the first node that is lost",
+            "leave --tolerate_node_loss out",
+            "--tolerate_node_loss",
+        )
     if language.served(job.values):
         raise UsageError(
             "a run is over nodes or behind Triton, not both", "use_triton is set", "leave --num_nodes and --ray_address out"
         )
-    text = job.definition.facts.family == "text"
-    if text or language.CPP not in job.backend.harness_languages:
+    if language.has_own_server(job.values):
+        raise UsageError(
+            "a run is over nodes or through a server of this harness, not both",
+            "with_server is set",
+            "leave --with_server out, or --num_nodes and --ray_address",
+            "--with_server",
+        )
+    if isinstance(job.backend, ServedText):
         raise UsageError(
             f"{job.label} does not run over nodes",
-            f"nodes run the C++ harness, which {'generates no text' if text else f'has no {job.backend.name}'}",
+            f"servers have the engines of the {job.backend.name} backend",
+            "start a server on each machine, and name them all: --backend=openai --server_urls=HOST:PORT,HOST:PORT",
+            "--num_nodes",
+        )
+    if job.definition.facts.family != "text" and language.CPP not in job.backend.harness_languages:
+        raise UsageError(
+            f"{job.label} does not run over nodes",
+            f"nodes compute batches in the C++ harness, which has no {job.backend.name}",
             "run it on one machine: leave --num_nodes and --ray_address out",
             "--num_nodes",
         )

@@ -10,7 +10,7 @@ from code.common import console
 from code.common.files import write_json
 from code.harness.python.watch import PATIENCE
 from code.results.nodes import NODES_FILE
-from code.run import language
+from code.run.launch import harness_command
 from code.run.nodes import environment, proof, telemetry_of_nodes
 from code.run.nodes.cluster import Cluster, Member
 from code.run.nodes.material import to_prove
@@ -37,7 +37,9 @@ def started(job: Resolved, spec: RunSpec, asked: Wanted, cluster: Cluster, lost:
     runs = [of_node(spec, shares, member, found) for member, found in zip(used, proofs, strict=False)]
     patience_s = PATIENCE * spec.watchdog_s or 1e6
     library = str(environment.library())
-    served = cluster.serve([str(language.binary()), "--serve"], [as_json(run) for run in runs], library, patience_s)
+    served = cluster.serve(
+        [*harness_command(job.language.language), "--serve"], [as_json(run) for run in runs], library, patience_s
+    )
     record = _record(asked, cluster, proofs)
     write_json(Path(spec.output_dir) / NODES_FILE, record)
     console.say(f"{job.label}: ready: {', '.join(member.name for member in used)}")
