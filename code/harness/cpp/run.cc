@@ -26,6 +26,7 @@
 #include "core/usage.h"
 #include "core/watch.h"
 #include "loadgen.h"
+#include "loadgen_records.h"
 #include "query_sample_library.h"
 #include "scenarios/sut.h"
 #include "settings.h"
@@ -132,10 +133,6 @@ void write_logs(const std::string& folder, int64_t start_ns, const Lanes& lanes)
   write_latencies(folder + "/latencies.npy", counts);
 }
 
-void complete(mlperf::QuerySampleResponse* responses, size_t count) {
-  mlperf::QuerySamplesComplete(responses, count);
-}
-
 }  // namespace
 
 void run_test(const RunSpec& spec) {
@@ -147,7 +144,7 @@ void run_test(const RunSpec& spec) {
 
   Watch watch(spec.output_dir, spec.watchdog_s);
   watch.enter("load", nullptr);
-  Lanes lanes(spec, *dataset, complete);
+  Lanes lanes(spec, *dataset, complete_samples);
   const auto sut = make_sut(spec, server_bound(spec, settings), lanes, *dataset);
   const Forgets forgets(watch);
   if (spec.warmup_s > 0) {

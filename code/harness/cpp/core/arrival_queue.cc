@@ -13,8 +13,12 @@ namespace {
 // issuing thread several times as much as issuing a query.
 constexpr int64_t kPollNs = 25'000;
 constexpr int kEmptyPolls = 4;
-constexpr double kSmoothing = 0.05;
 constexpr double kSafety = 1.25;  // factor on a batch's expected service time, for the deadline by which it closes
+constexpr double kShort = 0.25;   // of the target latency: a full batch that takes less makes nothing late
+
+int32_t greatest(const std::vector<int32_t>& lengths) {
+  return lengths.empty() ? 1 : *std::max_element(lengths.begin(), lengths.end());
+}
 
 }  // namespace
 
@@ -30,7 +34,7 @@ void ArrivalQueue::Fifo::pop() {
 }
 
 ArrivalQueue::ArrivalQueue(const std::vector<int32_t>& lengths, QueuePolicy policy)
-    : lengths_(lengths), policy_(policy) {
+    : lengths_(lengths), policy_(policy), costs_(policy.limit, greatest(lengths)) {
   classify();
 }
 
@@ -48,12 +52,14 @@ void ArrivalQueue::classify() {
     top = std::min(top - 1, static_cast<int32_t>(std::ceil(top * (1.0 - std::min(policy_.padding, 1.0)))) - 1);
   }
   std::reverse(tops.begin(), tops.end());
+  if (tops.empty()) tops.push_back(0);
   size_t number = 0;
   for (int32_t length = 0; length <= longest; ++length) {
     while (number + 1 < tops.size() && length > tops[number]) ++number;
     class_of_length_[static_cast<size_t>(length)] = static_cast<uint16_t>(number);
   }
-  classes_.resize(std::max<size_t>(tops.size(), 1));
+  classes_.resize(tops.size());
+  tops_ = std::move(tops);
 }
 
 void ArrivalQueue::put(const uintptr_t* ids, const uint32_t* samples, size_t count, int64_t now) {
@@ -109,8 +115,44 @@ size_t ArrivalQueue::oldest_class() const {
   return best;
 }
 
-int64_t ArrivalQueue::expected_ns(size_t samples, int32_t longest) const {
-  return static_cast<int64_t>(ns_per_unit_ * static_cast<double>(samples) * longest);
+template <typename Use>
+void ArrivalQueue::candidates(size_t first, const Use& use) const {
+  const int32_t length = lengths_[classes_[first].front().sample];
+  size_t left = policy_.limit;
+  // Whether queries further away may be candidates, too.
+  const auto all_of = [&](size_t which) {
+    const Fifo& queries = classes_[which];
+    const size_t count = std::min(left, queries.size());
+    size_t at = 0;
+    const auto near = [&](const Query& query) {
+      return std::abs(lengths_[query.sample] - length) <= policy_.padding * length;
+    };
+    while (at < count && (which == first || near(queries.at(at)))) ++at;
+    left -= at;
+    if (at > 0) use(which, at);
+  };
+  all_of(first);
+  const double least = length - policy_.padding * length;
+  const double most = length + policy_.padding * length;
+  for (size_t far = 1; left > 0; ++far) {
+    const bool below = far <= first && tops_[first - far] >= least;
+    const bool above = first + far < classes_.size() && tops_[first + far - 1] < most;
+    if (below) all_of(first - far);
+    if (above) all_of(first + far);
+    if (!below && !above) return;
+  }
+}
+
+size_t ArrivalQueue::size_for(size_t first, int64_t now) {
+  const Query& oldest = classes_[first].front();
+  const auto bound = static_cast<double>(policy_.bound_ns);
+  if (costs_.expected_ns(policy_.limit, lengths_[oldest.sample]) <= kShort * bound) return policy_.limit;
+  candidates_.clear();
+  candidates(first, [&](size_t which, size_t count) {
+    for (size_t at = 0; at < count; ++at) candidates_.push_back(lengths_[classes_[which].at(at).sample]);
+  });
+  const auto left = static_cast<double>(oldest.arrived + policy_.bound_ns - now);
+  return costs_.best_size(candidates_, left / kSafety, bound / 2);
 }
 
 int64_t ArrivalQueue::close_at(const Query& oldest) const {
@@ -119,8 +161,8 @@ int64_t ArrivalQueue::close_at(const Query& oldest) const {
 }
 
 int64_t ArrivalQueue::deadline(const Query& oldest) const {
-  const int64_t expected = expected_ns(policy_.limit, lengths_[oldest.sample]);
-  return oldest.arrived + policy_.bound_ns - static_cast<int64_t>(kSafety * static_cast<double>(expected));
+  const double expected = costs_.expected_ns(policy_.limit, lengths_[oldest.sample]);
+  return oldest.arrived + policy_.bound_ns - static_cast<int64_t>(kSafety * expected);
 }
 
 bool ArrivalQueue::waits_for_more(std::unique_lock<std::mutex>& lock, const Asks& asks) {
@@ -148,7 +190,8 @@ void ArrivalQueue::put_off_hopeless(int64_t now) {
     const Query& oldest = classes_[first].front();
     const double share = (1 - policy_.must_hold) * static_cast<double>(arrived_count_);
     const auto allowed = static_cast<uint64_t>(share + 1e-6);  // 1e-6 absorbs rounding: a tenth of twenty is two
-    const bool hopeless = now + expected_ns(1, lengths_[oldest.sample]) > oldest.arrived + policy_.bound_ns;
+    const auto alone = static_cast<int64_t>(costs_.expected_ns(1, lengths_[oldest.sample]));
+    const bool hopeless = now + alone > oldest.arrived + policy_.bound_ns;
     if (!hopeless || put_off_.load(std::memory_order_relaxed) >= allowed) return;
     late_.push(oldest);
     ++late_count_;
@@ -190,12 +233,12 @@ Taken ArrivalQueue::take(Batch& batch, const Asks& asks) {
       break;
     }
     if (waiting - late_count_ >= policy_.limit || hurried() || policy_.timeout_ns == 0) {
-      cut(batch, first);
+      cut(batch, first, now);
       break;
     }
     const int64_t until = close_at(classes_[first].front());
     if (now >= until) {
-      cut(batch, first);
+      cut(batch, first, now);
       break;
     }
     if (!asks.waits) return Taken::kNothing;
@@ -229,27 +272,18 @@ void ArrivalQueue::add(Batch& batch, Fifo& from) {
   from.pop();
 }
 
-void ArrivalQueue::cut(Batch& batch, size_t first) {
-  const int32_t length = lengths_[classes_[first].front().sample];
-  const auto near = [&](const Fifo& queue) {
-    return !queue.empty() && std::abs(lengths_[queue.front().sample] - length) <= policy_.padding * length;
-  };
-  while (!classes_[first].empty() && batch.size() < policy_.limit) add(batch, classes_[first]);
-  // Then the neighbouring classes, while their oldest queries are within the padding.
-  for (const size_t i : {first - 1, first + 1}) {
-    while (i < classes_.size() && batch.size() < policy_.limit && near(classes_[i])) add(batch, classes_[i]);
+void ArrivalQueue::cut(Batch& batch, size_t first, int64_t now) {
+  const size_t size = policy_.bound_ns > 0 && !hurried() ? size_for(first, now) : policy_.limit;
+  chosen_.clear();
+  candidates(first, [&](size_t which, size_t count) { chosen_.emplace_back(which, count); });
+  for (const auto& [which, count] : chosen_) {
+    for (size_t i = 0; i < count && batch.size() < size; ++i) add(batch, classes_[which]);
   }
 }
 
 void ArrivalQueue::answered(const Batch& batch, int64_t service_ns) {
-  int64_t units = 0;
-  for (const uint32_t sample : batch.samples) units += lengths_[sample];
-  load_.fetch_sub(units, std::memory_order_relaxed);
-  const double computed = static_cast<double>(batch.size()) * batch.longest;
-  if (policy_.bound_ns == 0 || computed <= 0) return;
-  const std::lock_guard<std::mutex> lock(mutex_);
-  const double now = static_cast<double>(service_ns) / computed;
-  ns_per_unit_ = ns_per_unit_ == 0 ? now : ns_per_unit_ + kSmoothing * (now - ns_per_unit_);
+  load_.fetch_sub(batch.length, std::memory_order_relaxed);
+  if (policy_.bound_ns > 0) costs_.learn(batch.size(), batch.longest, service_ns);
 }
 
 }  // namespace harness

@@ -5,10 +5,12 @@
 #include <cstddef>
 #include <cstdint>
 #include <mutex>
+#include <utility>
 #include <vector>
 
 #include "core/batch.h"
 #include "core/condition.h"
+#include "core/cost_model.h"
 
 namespace harness {
 
@@ -23,8 +25,10 @@ struct QueuePolicy {
 };
 
 // One device's queue. A batch closes when it is full, after the timeout, or at the latest time at which the oldest
-// query can still meet its target latency, whichever is first. It holds the oldest query and others of similar length.
-// Without a timeout, a lane that computes nothing takes what is queued, and one that computes waits for a full batch.
+// query can still meet its target latency, whichever is first. Without a timeout, a lane that computes nothing takes
+// what is queued, and one that computes waits for a full batch. A batch holds the oldest query and others of similar
+// length. Where full batches take a large share of the target latency, it holds as many as save time on the device, by
+// what its batches have cost so far, and let the oldest one meet its target latency.
 class ArrivalQueue : public BatchSource {
  public:
   // `lengths` must outlive the object.
@@ -58,6 +62,8 @@ class ArrivalQueue : public BatchSource {
   class Fifo {
    public:
     [[nodiscard]] bool empty() const { return head_ == items_.size(); }
+    [[nodiscard]] size_t size() const { return items_.size() - head_; }
+    [[nodiscard]] const Query& at(size_t place) const { return items_[head_ + place]; }
     [[nodiscard]] const Query& front() const { return items_[head_]; }
     void push(const Query& query) { items_.push_back(query); }
     void pop();
@@ -74,9 +80,14 @@ class ArrivalQueue : public BatchSource {
   [[nodiscard]] int64_t deadline(const Query& oldest) const;
   // Whether a lane that computes keeps waiting for a full batch; sleeps if so.
   bool waits_for_more(std::unique_lock<std::mutex>& lock, const Asks& asks);
-  [[nodiscard]] int64_t expected_ns(size_t samples, int32_t longest) const;
+  // Calls `use(class, place)` for the queries that may be in a batch with the oldest of class `first`: those of the
+  // class itself, then of its neighbours, nearest first, while their oldest are within the padding.
+  template <typename Use>
+  void candidates(size_t first, const Use& use) const;
+  // How many of them make a batch.
+  [[nodiscard]] size_t size_for(size_t first, int64_t now);
   void put_off_hopeless(int64_t now);
-  void cut(Batch& batch, size_t first);
+  void cut(Batch& batch, size_t first, int64_t now);
   void add(Batch& batch, Fifo& from);
   [[nodiscard]] bool hurried() const { return closed_ || flushed_; }
   void sleep(std::unique_lock<std::mutex>& lock, int64_t until_ns);
@@ -85,6 +96,7 @@ class ArrivalQueue : public BatchSource {
   QueuePolicy policy_;
   std::vector<uint16_t> class_of_length_;
   std::vector<Fifo> classes_;  // shortest first; each spans lengths within `padding` of one another
+  std::vector<int32_t> tops_;  // greatest length of each class
   Fifo late_;
   size_t late_count_ = 0;
   uint64_t arrived_count_ = 0;
@@ -97,7 +109,9 @@ class ArrivalQueue : public BatchSource {
   bool polled_ = false;  // a lane polls, so arrivals need not wake one
   bool closed_ = false;
   bool flushed_ = false;
-  double ns_per_unit_ = 0;  // service time of one unit of length, ns, exponentially smoothed
+  CostModel costs_;
+  std::vector<int32_t> candidates_;                // lengths
+  std::vector<std::pair<size_t, size_t>> chosen_;  // class, and how many of it
   std::atomic<int64_t> load_{0};
   std::atomic<size_t> waiting_{0};
   std::atomic<uint64_t> put_off_{0};

@@ -17,6 +17,7 @@ struct Batch {
   std::vector<uint32_t> samples;  // indices into the data set
   std::vector<int64_t> arrived;   // issue time of each, ns; empty unless latencies are tracked
   int32_t longest = 0;            // greatest length among them
+  int64_t length = 0;             // of all together; set by `add`
   size_t turn = 0;                // tells batches apart that are in flight on a lane: below the stream's depth
 
   [[nodiscard]] size_t size() const { return ids.size(); }
@@ -26,12 +27,14 @@ struct Batch {
     samples.clear();
     arrived.clear();
     longest = 0;
+    length = 0;
   }
 
-  void add(uintptr_t id, uint32_t sample, int32_t length) {
+  void add(uintptr_t id, uint32_t sample, int32_t its_length) {
     ids.push_back(id);
     samples.push_back(sample);
-    longest = std::max(longest, length);
+    longest = std::max(longest, its_length);
+    length += its_length;
   }
 };
 

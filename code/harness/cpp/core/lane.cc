@@ -27,6 +27,7 @@ void add(std::atomic<T>& counter, T amount) {
 Lane::Lane(const Dataset& dataset, std::unique_ptr<Stream> stream, size_t device, Complete complete)
     : dataset_(dataset),
       stream_(std::move(stream)),
+      splits_(stream_->splits()),
       device_(device),
       complete_(std::move(complete)),
       slots_(stream_->depth()),
@@ -37,11 +38,17 @@ Lane::Lane(const Dataset& dataset, std::unique_ptr<Stream> stream, size_t device
   };
 }
 
+std::unique_lock<std::mutex> Lane::shared() {
+  return splits_ ? std::unique_lock<std::mutex>(mutex_) : std::unique_lock<std::mutex>(mutex_, std::defer_lock);
+}
+
 int64_t Lane::begin(const Batch& batch) {
   const int64_t now = now_ns();
-  const std::lock_guard<std::mutex> lock(mutex_);
-  if (under_way_.fetch_add(1, std::memory_order_release) == 0) engaged_ = now;
-  state_.in_flight.fetch_add(static_cast<uint32_t>(batch.size()), std::memory_order_relaxed);
+  const auto lock = shared();
+  const size_t before = under_way_.load(std::memory_order_relaxed);
+  if (before == 0) engaged_ = now;
+  under_way_.store(before + 1, std::memory_order_release);
+  add(state_.in_flight, static_cast<uint32_t>(batch.size()));
   return now;
 }
 
@@ -68,7 +75,6 @@ int64_t Lane::finish(const Batch& batch, int64_t started) {
   add(state_.completed, static_cast<uint64_t>(batch.size()));
   add(state_.batches, uint64_t{1});
   add(state_.work, static_cast<uint64_t>(batch.size()) * static_cast<uint64_t>(std::max<int32_t>(batch.longest, 0)));
-  state_.in_flight.fetch_sub(static_cast<uint32_t>(batch.size()), std::memory_order_relaxed);
   const int64_t now = now_ns();
   for (const int64_t arrived : batch.arrived) {
     state_.latencies.add(now - arrived);
@@ -86,16 +92,18 @@ int64_t Lane::service(int64_t started, int64_t now) {
   return out;
 }
 
-bool Lane::release(int64_t now) {
-  const std::lock_guard<std::mutex> lock(mutex_);
-  const bool last = under_way_.fetch_sub(1, std::memory_order_release) == 1;
-  if (last) add(state_.busy_ns, now - engaged_);
-  changed_.notify_all();
-  return last;
+bool Lane::release(const Batch& batch, int64_t now) {
+  const auto lock = shared();
+  const size_t left = under_way_.load(std::memory_order_relaxed) - 1;
+  under_way_.store(left, std::memory_order_release);
+  if (left == 0) add(state_.busy_ns, now - engaged_);
+  add(state_.in_flight, 0U - static_cast<uint32_t>(batch.size()));
+  if (splits_) changed_.notify_all();
+  return left == 0;
 }
 
 void Lane::answer(const Batch& batch) {
-  release(finish(batch, start(batch)));
+  release(batch, finish(batch, start(batch)));
 }
 
 void Lane::warm_up(const Batch& batch) {
@@ -140,7 +148,7 @@ void Lane::serve(BatchSource& source) {
       return;
     }
     source.answered(slots_[oldest], service(started_[oldest], now));
-    release(now);
+    release(slots_[oldest], now);
     oldest = (oldest + 1) % depth;
     --under_way;
   }
@@ -150,9 +158,8 @@ void Lane::give_back(BatchSource& source, size_t oldest, size_t count) {
   state_.busy_since.store(0, std::memory_order_relaxed);
   for (size_t i = 0; i < count; ++i) {
     const Batch& batch = slots_[(oldest + i) % slots_.size()];
-    state_.in_flight.fetch_sub(static_cast<uint32_t>(batch.size()), std::memory_order_relaxed);
     source.give_back(batch);
-    release(now_ns());
+    release(batch, now_ns());
   }
 }
 
@@ -191,7 +198,7 @@ void Lane::complete(BatchSource& source) {
     }
     const int64_t now = finish(slots_[oldest], started_[oldest]);
     source.answered(slots_[oldest], service(started_[oldest], now));
-    if (release(now)) source.idle();
+    if (release(slots_[oldest], now)) source.idle();
     oldest = (oldest + 1) % slots_.size();
   }
 }

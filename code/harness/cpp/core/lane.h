@@ -53,7 +53,7 @@ class Lane {
   // Answers batches of `source` until it closes, with as many in flight as the stream allows.
   void serve(BatchSource& source);
   // The same on two threads where the stream splits: one submits, one completes. Both return when the source closes.
-  [[nodiscard]] bool splits() const { return stream_->splits(); }
+  [[nodiscard]] bool splits() const { return splits_; }
   void submit(BatchSource& source);
   void complete(BatchSource& source);
 
@@ -65,13 +65,15 @@ class Lane {
   [[nodiscard]] const Intervals& intervals() const { return intervals_; }
 
  private:
+  // The lock of what two threads share; not taken where one thread drives the lane.
+  [[nodiscard]] std::unique_lock<std::mutex> shared();
   // Accounts for a batch that starts now; returns the time, ns.
   int64_t begin(const Batch& batch);
   // Computes it, and completes its samples. Returns the time, ns.
   int64_t start(const Batch& batch);
   int64_t finish(const Batch& batch, int64_t started);
   // Frees the slot of a batch that was finished at `now`. Returns whether no batch is in flight.
-  bool release(int64_t now);
+  bool release(const Batch& batch, int64_t now);
   // Gives the batches in flight, from the oldest on, back to the source: the device is lost.
   void give_back(BatchSource& source, size_t oldest, size_t count);
   // Time in the engine of the batch that was finished at `now`, without waiting for earlier ones.
@@ -79,12 +81,14 @@ class Lane {
 
   const Dataset& dataset_;
   std::unique_ptr<Stream> stream_;
+  bool splits_;  // as the stream
   size_t device_;
   Complete complete_;
   Answers answers_;
   std::vector<Batch> slots_;
   std::vector<int64_t> started_;
-  // Guards `engaged_` and `closed_`, and makes `under_way_` change in order, where two threads drive the lane.
+  // Guards what two threads change, where two drive the lane: `under_way_` and all until `finished_`, and samples in
+  // flight.
   std::mutex mutex_;
   Condition changed_;
   std::atomic<size_t> under_way_{0};  // batches

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "core/clock.h"
+#include "core/cost_model.h"
 #include "core/error.h"
 #include "core/progress.h"
 #include "core/topology.h"
@@ -72,16 +73,6 @@ void Lanes::run_all(const std::function<void(Lane&)>& work) {
     });
   }
   for (auto& thread : threads) thread.join();
-}
-
-std::vector<size_t> usual_sizes(size_t limit) {
-  std::vector<size_t> out;
-  for (size_t size = 1; size < limit; size *= 2) {
-    out.push_back(size);
-    if (size > 1 && size + size / 2 < limit) out.push_back(size + size / 2);
-  }
-  out.push_back(limit);
-  return out;
 }
 
 void Lanes::warm_up(const Dataset& dataset, size_t limit, double seconds) {

@@ -44,10 +44,6 @@ class Lanes {
   std::vector<std::unique_ptr<Lane>> lanes_;
 };
 
-// Batch sizes that are prepared for: 1, 2, 3, 4, 6, 8, 12, … and `limit`. Each is at most half as large again as the
-// one before.
-std::vector<size_t> usual_sizes(size_t limit);
-
 // Body of a lane's thread: exact timers, bound to `cores`. An exception ends in `fail` with an error that names the
 // device.
 void lane_thread(const std::string& device, const std::vector<int>& cores, const std::function<void()>& work);

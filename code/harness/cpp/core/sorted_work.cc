@@ -75,7 +75,8 @@ void SortedWork::offer(const mlperf::QuerySample* samples, size_t count) {
   {
     std::unique_lock<std::mutex> lock(mutex_);
     taken_.wait(lock, [&] { return window.copied == window.batches; });
-    window.batches = window.next = window.copied = 0;
+    window.batches = window.next = 0;
+    window.copied.store(0, std::memory_order_relaxed);
   }
   sort(window, samples, count);
   const std::lock_guard<std::mutex> lock(mutex_);
@@ -111,6 +112,7 @@ Taken SortedWork::take(Batch& batch, const Asks& asks) {
   batch.clear();
   Window* window = nullptr;
   size_t number = 0;
+  size_t batches = 0;
   {
     std::unique_lock<std::mutex> lock(mutex_);
     while (true) {
@@ -136,6 +138,7 @@ Taken SortedWork::take(Batch& batch, const Asks& asks) {
       --sleeping_;
     }
     number = window->next++;
+    batches = window->batches;
   }
   const uint32_t first = window->starts[number];
   const size_t size = window->starts[number + 1] - first;
@@ -153,8 +156,11 @@ Taken SortedWork::take(Batch& batch, const Asks& asks) {
     __builtin_prefetch(reinterpret_cast<const void*>(window->samples[i].id));
   }
   if (timed_) batch.arrived.assign(batch.size(), window->offered);
-  const std::lock_guard<std::mutex> lock(mutex_);
-  if (++window->copied == window->batches) taken_.notify_all();
+  // The window is filled again once all of its batches have been read, so that it is this thread's until then.
+  if (window->copied.fetch_add(1, std::memory_order_acq_rel) + 1 == batches) {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    taken_.notify_all();
+  }
   return Taken::kBatch;
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <mutex>
@@ -53,8 +54,8 @@ class SortedWork : public BatchSource {
     std::vector<uint32_t> starts;
     int64_t offered = 0;
     size_t batches = 0;
-    size_t next = 0;    // first batch not yet taken
-    size_t copied = 0;  // batches whose samples have been read
+    size_t next = 0;                 // first batch not yet taken
+    std::atomic<size_t> copied = 0;  // batches whose samples have been read
   };
 
   void sort(Window& window, const mlperf::QuerySample* samples, size_t count);

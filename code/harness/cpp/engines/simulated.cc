@@ -80,7 +80,8 @@ class SimulatedStream : public Stream {
  public:
   explicit SimulatedStream(Device& device) : device_(device) {}
 
-  [[nodiscard]] size_t depth() const override { return 2; }
+  // A device that computes batches at once is a processor, whose streams compute in `enqueue`.
+  [[nodiscard]] size_t depth() const override { return device_.table().at_once > 1 ? 1 : 2; }
   void* input(size_t /*index*/, const Shape& /*shape*/) override { return nullptr; }
 
   void enqueue(const Work& work) override {

@@ -105,6 +105,47 @@ TEST(ArrivalQueue, ABatchClosesInTimeForTheTargetLatency) {
   EXPECT_EQ(queue.take(batch, false), Taken::kBatch);
 }
 
+// A queue whose device takes a fixed time for a batch and a time for each sample, of any length up to ten.
+struct Learnt {
+  Learnt(int64_t fixed_ns, int64_t each_ns) : queue(lengths, bound_to(100 * kMs)) {
+    for (const size_t size : {1, 2, 3, 4}) {
+      Batch batch;
+      for (size_t i = 0; i < size; ++i) batch.add(i, 9, 10);
+      for (int i = 0; i < 3; ++i) queue.answered(batch, fixed_ns + each_ns * static_cast<int64_t>(size));
+    }
+  }
+  static QueuePolicy bound_to(int64_t ns) {
+    QueuePolicy out = policy(4, 1);
+    out.bound_ns = ns;
+    return out;
+  }
+  // Samples of the batch that is made of four queries which arrived so long ago.
+  size_t taken(int64_t ago_ns) {
+    for (uintptr_t id = 1; id <= 4; ++id) put(queue, id, 10, now_ns() - ago_ns);
+    Batch batch;
+    EXPECT_EQ(queue.take(batch, true), Taken::kBatch);
+    EXPECT_EQ(batch.length, static_cast<int64_t>(10 * batch.size()));
+    return batch.size();
+  }
+
+  std::vector<int32_t> lengths = lengths_up_to(10);
+  ArrivalQueue queue;
+};
+
+TEST(ArrivalQueue, ABatchHasAsManyAsSaveTimeAndAreInTime) {
+  EXPECT_EQ(Learnt(0, 10 * kMs).taken(0), 1U) << "a batch saves nothing";
+  EXPECT_EQ(Learnt(10 * kMs, 10 * kMs).taken(0), 4U);
+  EXPECT_EQ(Learnt(2 * kMs, 10 * kMs).taken(0), 4U);
+  EXPECT_EQ(Learnt(2 * kMs, 10 * kMs).taken(55 * kMs), 3U) << "42 ms are too near to the 45 ms that are left";
+  EXPECT_EQ(Learnt(10 * kMs, 10 * kMs).taken(200 * kMs), 4U) << "too late in any case";
+  EXPECT_EQ(Learnt(10 * kMs, 30 * kMs).taken(200 * kMs), 1U) << "which may not make the next ones late";
+  EXPECT_EQ(Learnt(0, 6 * kMs).taken(0), 4U) << "a full batch takes less than a quarter of the target latency";
+  EXPECT_EQ(Learnt(0, 7 * kMs).taken(0), 1U);
+  Learnt flushed(0, 7 * kMs);
+  flushed.queue.flush();
+  EXPECT_EQ(flushed.taken(0), 4U) << "nothing more comes, as in an accuracy run";
+}
+
 TEST(ArrivalQueue, FlushedBatchesDoNotWait) {
   const auto lengths = lengths_up_to(10);
   QueuePolicy waits = policy(8, 1);

@@ -200,12 +200,6 @@ TEST(Lane, ABatchIsSentWhileAnotherComputes) {
   EXPECT_EQ(lane.state().in_flight.load(), 0U);
 }
 
-TEST(Lanes, UsualSizesReachTheLimitInStepsOfAtMostAHalf) {
-  EXPECT_EQ(harness::usual_sizes(1), std::vector<size_t>{1});
-  EXPECT_EQ(harness::usual_sizes(8), (std::vector<size_t>{1, 2, 3, 4, 6, 8}));
-  EXPECT_EQ(harness::usual_sizes(13), (std::vector<size_t>{1, 2, 3, 4, 6, 8, 12, 13}));
-}
-
 TEST(Latencies, PercentilesAreRightToABucket) {
   harness::Latencies latencies;
   for (int64_t ns = 1; ns <= 100'000; ++ns) latencies.add(ns * 1000);

@@ -70,6 +70,11 @@ TEST(Simulated, TakesAtLeastTheTimeOfItsTable) {
   EXPECT_GE(spent_us(*single, {{9, 99}}), 500);
 }
 
+TEST(Simulated, StreamsOfAProcessorHaveOneCallInFlight) {
+  EXPECT_EQ(simulated(options_with(json::object()))->stream()->depth(), 2U);
+  EXPECT_EQ(simulated(options_with({{"at_once", 2}}))->stream()->depth(), 1U);
+}
+
 TEST(Simulated, FailsAsItIsTold) {
   auto engine = simulated(options_with({{"fault", "short"}, {"fault_after", 2}}));
   auto stream = engine->stream();
