@@ -135,15 +135,18 @@ def test_another_model_on_a_machine_is_named_and_texts_travel_encrypted(
     python = environment.python()
     if why := two_machines.missing(project, python):
         pytest.skip(why)
+    first, second = tmp_path / "first", tmp_path / "second"  # of each cluster's words
+    first.mkdir()
+    second.mkdir()
     asked = (*words_of("gptj", articles), "--scenarios=offline", "--test_mode=AccuracyOnly")
-    with two_machines.machines(python, tmp_path, empty_engines()) as found:
+    with two_machines.machines(python, first, empty_engines()) as found:
         run = running(*asked, f"--ray_address={found.address}", "--nodes=2", folder="equal")
         printed = run.end()
         assert run.process.returncode == 0 and "copying 1 engine to 1 of 2 nodes" in printed, printed
     reached = {one["host"] == SECOND: one["reached"] for one in metadata(run.folder)["nodes"]["nodes"]}
     assert reached == {True: "TCP, encrypted", False: "Unix sockets"}
-    with two_machines.machines(python, tmp_path, empty_engines(), gptj.MODEL / "config.json") as found:
-        run = running(*asked, f"--ray_address={found.address}", "--nodes=2", folder="other")
+    with two_machines.machines(python, second, empty_engines(), gptj.MODEL / "config.json") as found:
+        run = running(*asked, f"--ray_address={found.address}", "--nodes=2", folder="changed")
         printed = run.end()
     errors = [line for line in printed.splitlines() if line.startswith("error: ")]
     assert run.process.returncode == 3 and errors == [f"error: node {SECOND}: another model"], printed
