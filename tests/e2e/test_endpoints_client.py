@@ -10,7 +10,6 @@ import json
 import os
 import signal
 import socket
-import subprocess
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -29,6 +28,7 @@ from code.rules.rounds import CURRENT, round_named
 from code.submission.stage import endpoint
 from code.systems.matching import match
 from tests.e2e.test_submission import WHO, harness
+from tests.owned import owned
 from tests.unit.submission import made
 
 CLIENT, CHECKER = "MLPERF_ENDPOINTS_CLIENT", "MLPERF_INFERENCE_DIR"
@@ -92,7 +92,7 @@ def server(request: pytest.FixtureRequest, project: Path, tmp_path: Path) -> Ite
     environment = {k: v for k, v in os.environ.items() if not k.startswith(("MLPINF_", "MAKE", "MFLAGS"))}
     with log.open("w") as out:
         command = ["make", "-C", str(project), "run_llm_server", f"RUN_ARGS={words}"]
-        process = subprocess.Popen(command, stdout=out, stderr=out, env=environment, start_new_session=True)
+        process = owned(command, stdout=out, stderr=out, env=environment)
     try:
         address = f"http://127.0.0.1:{port}"
         for _ in range(600):
@@ -167,7 +167,7 @@ def test_its_result_is_staged_and_the_official_checker_takes_it(
     environment = {**os.environ, "PYTHONPATH": str(tmp_path / "stand-ins"), "HF_HUB_OFFLINE": "1", "PYTHONNOUSERSITE": "1"}
     command = [str(client), "benchmark", "from-config", "--config", str(settings), "--mode", "both"]
     with (tmp_path / "client.txt").open("w+") as log:
-        process = subprocess.Popen(command, env=environment, cwd=tmp_path, stdout=log, stderr=log, start_new_session=True)
+        process = owned(command, env=environment, cwd=tmp_path, stdout=log, stderr=log)
         try:
             status = process.wait(timeout=3000)
         finally:
