@@ -40,6 +40,8 @@ def recorded(command: str, columns: int = COLUMNS) -> str:
     """What a command prints on a terminal of so many columns, with its colours. RuntimeError where it fails."""
     process, terminal = pty.fork()
     if process == 0:
+        for name in ("MAKELEVEL", "MAKEFLAGS", "MFLAGS"):  # of the make that called: a make below it names its folders
+            os.environ.pop(name, None)
         os.environ.update(TERM="xterm-256color", COLUMNS=str(columns), LINES="40")
         os.execvp("bash", ["bash", "-c", f"stty cols {columns}; {command}"])
     out = b""
