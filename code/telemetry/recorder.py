@@ -35,6 +35,11 @@ OPENERS: tuple[Opener, ...] = (
 )
 
 
+def smoothed(before: float, now: float) -> float:
+    """A mean in which the last ten readings weigh most."""
+    return now if not before else 0.9 * before + 0.1 * now
+
+
 class Track:
     """The readings of one source."""
 
@@ -54,8 +59,7 @@ class Track:
         self.values.extend(values)
         if len(self.times) >= ROWS:
             self._thin()
-        spent = time.thread_time() - begin
-        self.cost_s = spent if not self.cost_s else 0.9 * self.cost_s + 0.1 * spent
+        self.cost_s = smoothed(self.cost_s, time.thread_time() - begin)
 
     def rows(self) -> NDArray[np.float64]:
         """float64 [readings, columns]."""
@@ -71,18 +75,21 @@ class Recorder:
 
     def __init__(self, sources: Sequence[Source]) -> None:
         self.tracks = [Track(source) for source in sources]
-        self._ended = threading.Event()
+        self.wake_s = self._slept_at = 0.0
+        """Processor time, in s: what a wait takes, and what the thread had used when the last one began."""
+        self._ended = threading.Lock()  # taken while the thread runs: to wait for it is one call, an Event is a page of Python
         self._thread = threading.Thread(target=self._run, name="telemetry", daemon=True)
 
     def start(self) -> None:
         """Take the first readings and go on in the background."""
         self._epoch, self._origin = time.time(), time.monotonic()
         self._round(0.0)
+        self._ended.acquire()
         self._thread.start()
 
     def stop(self) -> None:
         """Take the last readings."""
-        self._ended.set()
+        self._ended.release()
         self._thread.join()
         for track in self.tracks:
             track.due = 0.0
@@ -100,18 +107,29 @@ class Recorder:
         return found
 
     def _run(self) -> None:
-        while not self._ended.wait(max(0.001, self._origin + min(track.due for track in self.tracks) - time.monotonic())):
+        self._slept_at = 0.0
+        while not self._ended.acquire(timeout=self._ahead()):
             self._round(time.monotonic() - self._origin)
 
+    def _ahead(self) -> float:
+        """Seconds to the next reading."""
+        return max(0.001, self._origin + min(track.due for track in self.tracks) - time.monotonic())
+
     def _round(self, now: float) -> None:
+        begin = time.thread_time()
+        if self._slept_at:
+            self.wake_s = smoothed(self.wake_s, begin - self._slept_at)
         for track in self.tracks:
             if track.due <= now:
                 track.take(self._epoch + now)
                 track.due = now + self._interval(track)
+        self._slept_at = time.thread_time()
 
     def _interval(self, track: Track) -> float:
-        """Seconds to the next reading, so that all sources together stay within the budget."""
-        share = sum(other.cost_s / other.period_s for other in self.tracks)
+        """Seconds to the next reading, so that all sources and waking up for them stay within the budget."""
+        share = sum(other.cost_s / other.period_s for other in self.tracks) + self.wake_s / min(
+            other.period_s for other in self.tracks
+        )
         return track.period_s * max(1.0, share / BUDGET)
 
 

@@ -5,7 +5,7 @@
     .venv/bin/python -m tests.benchmarks.telemetry_cost sampling   [--seconds 10]
 
 `alternated` is the figure to trust on a machine whose speed drifts: one run without telemetry, beside which a process with the same sampler
-is stopped and continued by signals, in windows of 2 s in the order on, off, off, on. Work is counted by batches.npy, each batch
+reads in windows of half a second in the order on, off, off, on, and sleeps in between. Work is counted by batches.npy, each batch
 worth what its shape costs by a fit over the whole run. Two ratios, each with a 95 % interval over the blocks of four windows: work by the
 clock, which has all costs, and work by the harness's processor time, which has what sampling does to caches and clocks, and which other
 processes hardly disturb. With the sampler's own processor time they bound the cost from both sides.
@@ -22,7 +22,6 @@ import math
 import multiprocessing
 import os
 import resource
-import signal
 import statistics
 import subprocess
 import sys
@@ -39,12 +38,12 @@ from scipy import stats
 
 from code.results.loadgen_log import read_detail
 from code.results.telemetry import window
-from code.telemetry.recorder import recorded
+from code.telemetry.recorder import OPENERS, Recorder, recorded
 from code.telemetry.source import Watched
 
 ROOT = Path(__file__).resolve().parents[2]
 PATTERN = (True, False, False, True)
-WINDOW_S = 2.0
+WINDOW_S = 0.5
 EDGE_S = 1.0
 """Of the beginning and the end of a run nothing counts."""
 KEYS = {"offline": "result_samples_per_second", "server": "result_completed_samples_per_sec"}
@@ -94,10 +93,28 @@ def processor_s(pid: int) -> float:
     return time.clock_gettime((~pid << 3) | 2)
 
 
+def on_at(at: float) -> bool:
+    """Whether the sampler runs at a time since the epoch, in s."""
+    return PATTERN[int(at / WINDOW_S) % len(PATTERN)]
+
+
+class Alternating(Recorder):
+    """Takes readings in the windows that are on, and does not even wake in the others."""
+
+    def _run(self) -> None:
+        while True:
+            now = time.time()
+            if not on_at(now):
+                time.sleep(WINDOW_S - now % WINDOW_S)
+            elif not self._ended.acquire(timeout=self._ahead()):
+                self._round(time.monotonic() - self._origin)
+
+
 def sample(pid: int, cpus: tuple[int, ...]) -> None:
-    """Record a process until the end of this one."""
-    with tempfile.TemporaryDirectory() as folder, recorded(Path(folder), Watched(cpus, (), pid)):
-        time.sleep(3600)
+    """Record a process in every second window until the end of this one."""
+    watched = Watched(cpus, (), pid)
+    Alternating([source for opener in OPENERS for source in opener(watched)]).start()
+    time.sleep(3600)
 
 
 def harness_of(launcher: subprocess.Popen[bytes]) -> int:
@@ -122,15 +139,17 @@ def alternate(launcher: subprocess.Popen[bytes], harness: int) -> tuple[list[Win
         time.sleep(3)  # the first readings search for processes
         assert sampler.pid is not None
         before = processor_s(sampler.pid)
+        begin, used = time.time(), processor_s(harness)
         while launcher.poll() is None:
-            on = PATTERN[len(windows) % len(PATTERN)]
-            os.kill(sampler.pid, signal.SIGCONT if on else signal.SIGSTOP)
-            begin, used = time.time(), processor_s(harness)
-            time.sleep(WINDOW_S)
+            time.sleep(WINDOW_S - time.time() % WINDOW_S)
             try:
-                windows.append(Window(on, begin, time.time(), processor_s(harness) - used))
+                end, later = time.time(), processor_s(harness)
             except OSError:
                 break
+            windows.append(Window(on_at((begin + end) / 2), begin, end, later - used))
+            begin, used = end, later
+        while windows and round(windows[0].begin / WINDOW_S, 1) % len(PATTERN):
+            del windows[0]  # so that a block begins where the pattern does
         took = sum(one.end - one.begin for one in windows if one.on)
         return windows, (processor_s(sampler.pid) - before) / took
     finally:
