@@ -1,26 +1,26 @@
 """Makes the table of documentation/performance.md anew: each row what the harness reaches, its limit, and the share of it.
 
     scripts/build_harness.sh .venv/bin/python '' -DHARNESS_BENCHMARKS=ON
+    make calibration                                                              # for int8
     make run RUN_ARGS="--benchmarks=bert,3d-unet --scenarios=offline --fast"      # once, for engines and data
-    .venv/bin/python -m tests.benchmarks.all [--times 5] [--alone null,simulated,…] [--write]
+    .venv/bin/python -m tests.benchmarks.all [--times 3] [--alone null,simulated,…] [--write]
 
 A piece takes some minutes at most; `--alone` measures those that it names and keeps the rows of the others from before, each with its
 date, in build/benchmarks/table.json. Ways are measured in turn; rows have medians. `--write` puts the table into the page. Needs a
-quiet machine: what the harness itself calls disturbed is marked. Nothing is asserted.
+quiet machine: what the harness itself calls disturbed is marked. BERT-Large's shape is made on first use, in build/benchmarks, which
+takes minutes; MiniLM's row needs ../shared. Nothing is asserted.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -28,49 +28,16 @@ from code.common import jsonfile
 from code.common.files import atomic_write, write_json
 from code.harness.schema.options import SimulatedOptions
 from code.machine.detect import detect
-from tests.benchmarks import harness_overhead
-from tests.benchmarks.harness_figures import ROOT, Figure, execute, in_turn, is_valid, programs, run_json, summary
+from tests.benchmarks import harness_overhead, workload_rows
+from tests.benchmarks.harness_figures import ROOT, execute, in_turn, is_valid, programs, run_json, summary
+from tests.benchmarks.rows import SECONDS, Row, build_folder, of_figure
 
 PAGE = ROOT / "documentation" / "performance.md"
 BEGIN, END = "<!-- table of tests.benchmarks.all: begin -->", "<!-- table of tests.benchmarks.all: end -->"
-SECONDS = 10
-"""Of each measured run of a workload."""
 DEVICES, DEVICE_BATCH, DEVICE_RATE = 8, 64, 9000
 """Simulated devices, and the samples per second of each in full batches."""
 SLOWER, BOUND_MS = 0.7, 130
 """Speed of a device that is slower than the others; Server's latency bound."""
-BERT, UNET3D = ("bert", ("fp32", "bf16", "int8")), ("3d-unet", ("fp32", "bf16"))
-"""Benchmarks and the precisions whose shares are measured."""
-
-
-@dataclass(frozen=True)
-class Row:
-    """One row of the table.
-
-    Args:
-        what: what is measured.
-        ours: what the harness reaches, with its unit.
-        limit: what it is measured against, with its unit.
-        share: of the limit; None where a row is no share.
-        rest: where the rest went, or the spread.
-    """
-
-    what: str
-    ours: str
-    limit: str
-    share: float | None
-    rest: str = ""
-
-    def markdown(self) -> str:
-        """As a row of a Markdown table."""
-        share = "" if self.share is None else f"{self.share:.3f}"
-        return f"| {self.what} | {self.ours} | {self.limit} | {share} | {self.rest} |"
-
-
-def of_figure(one: Figure) -> Row:
-    """A row of tests/benchmarks/harness_overhead.py."""
-    ours, limit = f"{one.harness:,.4g} {one.unit}", f"{one.against:,.4g} {one.unit}"
-    return Row(one.what, ours, limit, None if one.unit == "ns" else one.ratio, one.spread)
 
 
 def null(times: int, scratch: Path) -> list[Row]:
@@ -144,89 +111,15 @@ def _simulated(folder: Path, scenario: str, conf: dict[str, float], devices: int
     )
 
 
-def bert(times: int, scratch: Path) -> list[Row]:
-    """Tiny BERT on OpenVINO over its own products alone, which `make roofline` measures just before each run."""
-    return [row for precision in BERT[1] for row in _workload(BERT[0], precision, times, scratch)]
-
-
-def unet3d(times: int, scratch: Path) -> list[Row]:
-    """The same of tiny 3D-UNet."""
-    return [row for precision in UNET3D[1] for row in _workload(UNET3D[0], precision, times, scratch)]
-
-
-def _workload(benchmark: str, precision: str, times: int, scratch: Path) -> list[Row]:
-    words = [f"--benchmarks={benchmark}", "--scenarios=offline", f"--precision={precision}", "--model_variant=tiny"]
-    what = f"tiny {benchmark}, Offline, {precision}, over its products alone"
-    try:
-        _main("generate_engines", *words)
-        limits = [json.loads(_main("roofline", *words, "--json"))[0] for _ in range(times)]
-    except SystemExit as error:
-        return [Row(what, "not measured", str(error).splitlines()[0][:90], None)]
-    found = []
-    for turn in range(times):
-        run = [f"--min_duration={1000 * SECONDS}", f"--log_dir={scratch / f'{benchmark}-{precision}-{turn}'}", "--json"]
-        (row,) = json.loads(_main("run", *words, *run))
-        found.append(json.loads((Path(row["folder"]) / "metadata.json").read_text()))
-    rate = statistics.median(one["result_samples_per_second"] for one in found)
-    limit = max(one["samples_per_second"][precision] for one in limits)
-    lost: Mapping[str, float] = found[-1].get("bound", {}).get("lost", {})
-    rest = ", ".join(f"{name} {share:.0%}" for name, share in sorted(lost.items(), key=lambda one: -one[1]) if share >= 0.005)
-    busy = "" if all(one["kept"] for one in limits) and lost else "disturbed by other work; "
-    return [Row(what, f"{rate:,.4g} samples/s", f"{limit:,.4g} samples/s", rate / limit, busy + rest)]
-
-
-def _build() -> Path:
-    return Path(os.environ.get("BUILD_DIR", ROOT / "build"))
-
-
-def _main(action: str, *words: str) -> str:
-    """What an action prints to stdout; SystemExit with its error where it fails."""
-    command = [sys.executable, "-m", "code.main", f"--action={action}", *words]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
-    if done.returncode != 0:
-        lines = [line for line in done.stderr.splitlines() if line.startswith("error")]
-        raise SystemExit(lines[-1] if lines else f"{action} ended with {done.returncode}")
-    return done.stdout
-
-
-def server(_times: int, scratch: Path) -> list[Row]:
-    """The highest VALID Server rate of tiny BERT over that of an ideal queue before the same lanes."""
-    words = ["--benchmarks=bert", "--scenarios=offline", "--precision=fp32", "--model_variant=tiny"]
-    _main("generate_engines", *words)
-    listed = [
-        one for one in json.loads(_main("list_engines", "--json")) if "openvino-fp32" in one["name"] and "bert" in one["name"]
-    ]
-    if not listed:
-        return [Row("tiny bert, Server over an ideal queue", "not measured", "no engine is listed", None)]
-    build = _build()
-    given = argparse.Namespace(
-        engine=str(build / "engines" / listed[-1]["name"]),
-        data=str(build / "preprocessed_data" / "bert" / "tiny"),
-        name="tiny bert",
-        precision="fp32",
-        streams=0,
-        pad_to_multiple_of=16,
-        seconds=SECONDS,
-        batch=4,
-        padding=0.25,
-        soft_drop=0.99,
-    )
-    ours, ideal = harness_overhead.server_share(1, scratch, given)
-    return [
-        Row(
-            "tiny bert, fp32, Server, 130 ms: highest VALID rate over an ideal queue",
-            *(f"{ours.harness:,.4g} queries/s", f"{ideal.harness:,.4g} queries/s", ours.harness / ideal.harness),
-            f"Offline {ours.against:,.4g} samples/s",
-        )
-    ]
-
-
 PIECES: Mapping[str, Callable[[int, Path], list[Row]]] = {
     "null": null,
     "simulated": simulated,
-    "bert": bert,
-    "unet3d": unet3d,
-    "server": server,
+    "bert": workload_rows.bert,
+    "bert_large": workload_rows.bert_large,
+    "unet3d": workload_rows.unet3d,
+    "texts": workload_rows.texts,
+    "server": workload_rows.server,
+    "start_up": workload_rows.start_up,
 }
 
 
@@ -273,7 +166,7 @@ def main() -> None:
     asked = arguments.alone.split(",")
     if unknown := [name for name in asked if name not in PIECES]:
         parser.error(f"unknown pieces {', '.join(unknown)}; known are {', '.join(PIECES)}")
-    store = _build() / "benchmarks" / "table.json"
+    store = build_folder() / "benchmarks" / "table.json"
     kept = dict(jsonfile.object_or_empty(store))
     for name in asked:
         with tempfile.TemporaryDirectory(prefix="benchmarks-") as scratch:

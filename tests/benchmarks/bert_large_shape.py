@@ -14,7 +14,9 @@ import argparse
 import json
 import os
 import statistics
+import threading
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -166,6 +168,82 @@ def reference_rate(model: Path, data: Path) -> float:
     return 1 / statistics.median(times[1:])
 
 
+@dataclass(frozen=True)
+class Made:
+    """What a measurement needs.
+
+    Args:
+        model: in fp32.
+        graph: that the engine is built of.
+        engine: folder of engine.blob.
+        dataset: part of run.json.
+        lengths: of the samples.
+    """
+
+    precision: str
+    model: Path
+    graph: Path
+    engine: Path
+    dataset: dict[str, Any]
+    lengths: list[int]
+
+
+def made(folder: Path, precision: str, layers: int = 24, pad_to_multiple_of: int = 16) -> Made:
+    """Model, data and engine in `folder`; what is there already stays."""
+    folder.mkdir(parents=True, exist_ok=True)
+    model, engine = folder / f"bert-{layers}.onnx", folder / f"engine-{layers}-{precision}"
+    if not model.is_file():
+        write_model(model, layers)
+    dataset = {**write_data(folder / "data"), "pad_to_multiple_of": pad_to_multiple_of}
+    build_engine(model, engine, folder / "data", precision)
+    quantised = engine / "int8.onnx"
+    lengths = [int(one) for one in np.load(folder / "data" / "lengths.npy")]
+    return Made(precision, model, quantised if quantised.is_file() else model, engine, dataset, lengths)
+
+
+def run_of(one: Made, folder: Path, batch: int, warmup_s: float = 5.0) -> Path:
+    """run.json of an Offline run over its samples."""
+    cores = len(os.sched_getaffinity(0))
+    engine = {"backend": "openvino", "folder": str(one.engine), "precision": one.precision, "streams": cores, "threads": cores}
+    return run_json(
+        folder,
+        "Offline",
+        {"performance_sample_count_override": SAMPLES, "min_query_count": SAMPLES, "min_duration": 0, "target_qps": 1},
+        dataset=one.dataset,
+        engine=engine,
+        batch={"max_samples": batch, "timeout_us": 0.0, "padding": 0.0625},
+        warmup_s=warmup_s,
+    )
+
+
+def alone(one: Made, batch: int, length: int, seconds: float) -> float:
+    """Samples per second of its engine on batches of one shape, a stream for each core, without a harness."""
+    from code.backends.base import EngineSpec
+    from code.backends.openvino import BACKEND
+
+    cores = len(os.sched_getaffinity(0))
+    engine = BACKEND.load(one.engine, EngineSpec(streams=cores, threads=cores, precision=one.precision))
+    inputs = {name: np.ones((batch, length), np.int64) for name in INPUTS}
+    counts, times = [0] * cores, [0.0] * cores
+    streams = [engine.stream() for _ in range(cores)]
+
+    def work(lane: int) -> None:
+        for _ in range(2):
+            streams[lane].infer(inputs)
+        begin = time.perf_counter()
+        while time.perf_counter() - begin < seconds:
+            streams[lane].infer(inputs)
+            counts[lane] += batch
+        times[lane] = time.perf_counter() - begin
+
+    lanes = [threading.Thread(target=work, args=(lane,)) for lane in range(cores)]
+    for lane in lanes:
+        lane.start()
+    for lane in lanes:
+        lane.join()
+    return sum(count / took for count, took in zip(counts, times, strict=True))
+
+
 def main() -> None:
     """Make what is not there, measure in turn, print the row."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -175,37 +253,17 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=1)
     parser.add_argument("--pad_to_multiple_of", type=int, default=16)
     parser.add_argument("--times", type=int, default=5)
+    parser.add_argument("--warmup_s", type=float, default=5.0, help="seconds in which each lane meets shapes before the run")
     arguments = parser.parse_args()
     folder: Path = arguments.folder.absolute()
-    folder.mkdir(parents=True, exist_ok=True)
-    model = folder / f"bert-{arguments.layers}.onnx"
-    if not model.is_file():
-        write_model(model, arguments.layers)
-    dataset = {**write_data(folder / "data"), "pad_to_multiple_of": arguments.pad_to_multiple_of}
-    engine = folder / f"engine-{arguments.layers}-{arguments.precision}"
-    build_engine(model, engine, folder / "data", arguments.precision)
-    cores = len(os.sched_getaffinity(0))
-    path = run_json(
-        folder / "run",
-        "Offline",
-        {"performance_sample_count_override": SAMPLES, "min_query_count": SAMPLES, "min_duration": 0, "target_qps": 1},
-        dataset=dataset,
-        engine={
-            "backend": "openvino",
-            "folder": str(engine),
-            "precision": arguments.precision,
-            "streams": cores,
-            "threads": cores,
-        },
-        batch={"max_samples": arguments.batch, "timeout_us": 0.0, "padding": 0.0625},
-        warmup_s=5.0,
-    )
+    one = made(folder, arguments.precision, arguments.layers, arguments.pad_to_multiple_of)
+    path = run_of(one, folder / "run", arguments.batch, arguments.warmup_s)
 
     def harness() -> float:
         execute([programs()["harness"], path])
         return summary(path.parent, "Samples per second")
 
-    values = in_turn(arguments.times, harness, lambda: reference_rate(model, folder / "data"))
+    values = in_turn(arguments.times, harness, lambda: reference_rate(one.model, folder / "data"))
     shape = f"{arguments.precision}, batches of {arguments.batch}, lengths rounded up to {arguments.pad_to_multiple_of}"
     what = f"Offline, BERT-Large shape ({arguments.layers} layers), {shape}"
     print(json.dumps({"load": os.getloadavg()[0], "values": values}))

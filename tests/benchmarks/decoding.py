@@ -17,7 +17,7 @@ import os
 import statistics
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from importlib import import_module
 from pathlib import Path
@@ -174,19 +174,50 @@ def report(subject: Subject, results: dict[Way, list[tuple[float, int]]], read: 
             f"| {way.name} | {tokens[way] / took:,.0f} tokens/s | {took:.2f} s | {seconds[base] / took:.2f} of the base's speed | "
             f"{', '.join(f'{s:.2f}' for s, _ in results[way])} |"
         )
-    alone = next((way for way in seconds if way.new == 1 and way.beams == base.beams), None)
-    if alone is None:
+    one = of_bound(subject, results, read)
+    if one is None:
         return
-    first, decoded = seconds[alone], tokens[base] - len(subject.prompts)
-    rest = seconds[base] - first
+    print(
+        f"prefill: {one.prefill:.0%} of the time, {prompt_tokens / one.prefill_s:,.0f} prompt tokens/s; decoding: "
+        f"{one.rate:,.0f} tokens/s; a step of {one.flight} reads {one.step_bytes / 1e6:,.1f} MB ({one.weights / 1e6:,.1f} of "
+        f"weights), so memory at {read / 1e9:.1f} GB/s allows {one.most:,.0f} tokens/s: {one.rate / one.most:.3f} of the bound"
+    )
+
+
+@dataclass(frozen=True)
+class OfBound:
+    """Decoding against what memory allows.
+
+    Args:
+        rate, most: tokens per second reached, and by the bytes of a step.
+        prefill, prefill_s: its share of the whole time, and its seconds.
+        step_bytes, weights: bytes that a step reads, and those of the weights among them.
+        flight: requests in a step.
+    """
+
+    rate: float
+    most: float
+    prefill: float
+    prefill_s: float
+    step_bytes: float
+    weights: float
+    flight: int
+
+
+def of_bound(subject: Subject, results: Mapping[Way, Sequence[tuple[float, int]]], read: float) -> OfBound | None:
+    """The base way against memory that is read at `read` bytes/s; None where it or its prefill were not run."""
+    base = subject.base
+    seconds = {way: statistics.median(s for s, _ in found) for way, found in results.items() if found}
+    alone = next((way for way in seconds if way.new == 1 and way.beams == base.beams), None)
+    if alone is None or base not in seconds:
+        return None
+    decoded = results[base][0][1] - len(subject.prompts)
     weights, kv = step_bytes(subject, base)
     flight = min(base.flight, len(subject.prompts))
-    most, moved = read / (weights / flight + kv), (weights + flight * kv) / 1e6
-    print(
-        f"prefill: {first / seconds[base]:.0%} of the time, {prompt_tokens / first:,.0f} prompt tokens/s; decoding: {rest:.2f} s, "
-        f"{decoded / rest:,.0f} tokens/s; a step of {flight} reads {moved:,.1f} MB ({weights / 1e6:,.1f} of "
-        f"weights), so memory at {read / 1e9:.1f} GB/s allows {most:,.0f} tokens/s: {decoded / rest / most:.3f} of the bound"
-    )
+    step = weights + flight * kv
+    first = seconds[alone]
+    rate = decoded / (seconds[base] - first)
+    return OfBound(rate, flight * read / step, first / seconds[base], first, step, weights, flight)
 
 
 def main() -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.benchmarks import all as benchmarks
+from tests.benchmarks import decoding, rows, workload_rows
 from tests.benchmarks.harness_figures import Figure
 
 KEPT = {
@@ -36,8 +37,8 @@ def test_the_table_has_every_kept_piece_in_order_with_its_date() -> None:
 
 def test_a_latency_is_no_share() -> None:
     values = {"what": "x", "goal": "", "harness": 100.0, "against": 50.0, "ratio": 2.0, "spread": "s"}
-    assert benchmarks.of_figure(Figure(**values, unit="ns")).share is None
-    assert benchmarks.of_figure(Figure(**values, unit="samples/s")).share == 2.0
+    assert rows.of_figure(Figure(**values, unit="ns")).share is None
+    assert rows.of_figure(Figure(**values, unit="samples/s")).share == 2.0
 
 
 def test_the_page_has_the_marks_and_only_the_table_changes(project: Path) -> None:
@@ -55,11 +56,43 @@ def test_workloads_that_cannot_run_are_named(monkeypatch: pytest.MonkeyPatch, tm
     def fails(*_: str) -> str:
         raise SystemExit("error: no NNCF")
 
-    monkeypatch.setattr(benchmarks, "_main", fails)
-    (row,) = benchmarks._workload("bert", "int8", 1, tmp_path)
+    monkeypatch.setattr(workload_rows, "called", fails)
+    row = workload_rows._workload("bert", "int8", 1, tmp_path)
     assert row.share is None and row.limit == "error: no NNCF" and "int8" in row.what
 
 
 def test_an_action_that_fails_is_an_error_with_its_words() -> None:
     with pytest.raises(SystemExit, match="unknown benchmark"):
-        benchmarks._main("roofline", "--benchmarks=nothing")
+        rows.called("roofline", "--benchmarks=nothing")
+
+
+def test_every_kind_of_row_of_the_issue_has_a_piece() -> None:
+    assert list(benchmarks.PIECES) == ["null", "simulated", "bert", "bert_large", "unet3d", "texts", "server", "start_up"]
+
+
+def test_the_largest_parts_come_first_and_small_ones_are_left_out() -> None:
+    assert rows.parts({"padding": 0.02, "attention": 0.3, "layout": 0.001}) == "attention 30%, padding 2%"
+
+
+def test_several_values_have_their_range() -> None:
+    assert rows.middle([3.0]) == "3"
+    assert rows.middle([3.0, 1.0, 2.0]) == "2 (1 to 3)"
+
+
+def test_loadgen_s_own_time_is_from_its_first_entry_to_its_last(tmp_path: Path) -> None:
+    log = tmp_path / "mlperf_log_detail.txt"
+    log.write_text(':::MLLOG {"key": "a", "time_ms": 20.5}\n:::MLLOG {"key": "b", "time_ms": 1020.5}\n')
+    assert workload_rows._loadgen_s(log) == 1.0
+
+
+def test_decoding_is_compared_with_what_a_step_reads(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(decoding, "step_bytes", lambda *_: (1000.0, 10.0))
+    whole = decoding.Way(flight=4)
+    first = decoding.Way(name="prefill", flight=4, new=1)
+    subject = decoding.Subject("x", "x", tmp_path, [[0]] * 4, None, whole, tmp_path)  # type: ignore[arg-type]
+    found = decoding.of_bound(subject, {whole: [(2.0, 44)], first: [(0.5, 4)]}, read=10_400.0)
+    assert found is not None
+    assert (found.step_bytes, found.flight, found.most) == (1040.0, 4, 40.0)
+    assert found.rate == pytest.approx(40 / 1.5)
+    assert (found.prefill, found.prefill_s) == (0.25, 0.5)
+    assert decoding.of_bound(subject, {whole: [(2.0, 44)]}, read=1.0) is None

@@ -1,0 +1,193 @@
+"""Pieces of the table that run whole workloads: BERT, 3D-UNet, texts and Server against their bounds, and the time outside LoadGen."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import re
+import statistics
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from code.backends import products
+from code.machine.detect import detect
+from code.run import machine_rates
+from code.run.roofline import NEEDS
+from tests.benchmarks import bert_large_shape, decoding, harness_overhead
+from tests.benchmarks.harness_figures import ROOT, execute, in_turn, programs, summary
+from tests.benchmarks.rows import SECONDS, SHARED, Row, build_folder, called, middle, not_measured, parts, ran
+
+BERT, UNET3D = ("bert", ("fp32", "bf16", "int8")), ("3d-unet", ("fp32", "bf16", "int8"))
+"""Benchmarks and the precisions whose shares are measured."""
+LARGE = ("int8", "bf16", "fp32")
+LARGE_BATCH, ALONE_BATCH, ALONE_LENGTH, ALONE_S = 4, 4, 192, 6.0
+TEXTS = 96
+"""Prompts of the decoding piece."""
+MINILM = SHARED / "models" / "minilm-squad"
+START = "--benchmarks=bert --scenarios=offline"
+COMMANDS = (
+    ("run", f"{START} --fast", "make run, tiny BERT, outside LoadGen", 1.2),
+    ("run", f"{START} --dry_run", "make run … --dry_run", 0.4),
+    ("explain", START, "make explain", 0.4),
+    ("help", "", "make help", 0.4),
+)
+"""Target of make, RUN_ARGS, name of the row, goal in seconds."""
+
+
+def bert(times: int, scratch: Path) -> list[Row]:
+    """Tiny BERT on OpenVINO over its own products alone, which `make roofline` measures just before each run."""
+    return [_workload(BERT[0], precision, times, scratch) for precision in BERT[1]]
+
+
+def unet3d(times: int, scratch: Path) -> list[Row]:
+    """The same of tiny 3D-UNet."""
+    return [_workload(UNET3D[0], precision, times, scratch) for precision in UNET3D[1]]
+
+
+def _workload(benchmark: str, precision: str, times: int, scratch: Path) -> Row:
+    words = [f"--benchmarks={benchmark}", "--scenarios=offline", f"--precision={precision}", "--model_variant=tiny"]
+    what = f"tiny {benchmark}, Offline, {precision}, over its products alone"
+    try:
+        called("generate_engines", *words)
+        limits = [json.loads(called("roofline", *words, "--json"))[0] for _ in range(times)]
+        found = [
+            json.loads((ran(scratch / f"{benchmark}-{precision}-{turn}", *words, *_for(SECONDS)) / "metadata.json").read_text())
+            for turn in range(times)
+        ]
+    except SystemExit as error:
+        return not_measured(what, error)
+    rate = statistics.median(one["result_samples_per_second"] for one in found)
+    limit = max(one["samples_per_second"][precision] for one in limits)
+    lost: Mapping[str, float] = found[-1].get("bound", {}).get("lost", {})
+    busy = "" if all(one["kept"] for one in limits) and lost else "disturbed by other work; "
+    return Row(what, f"{rate:,.4g} samples/s", f"{limit:,.4g} samples/s", rate / limit, busy + parts(lost))
+
+
+def _for(seconds: int) -> tuple[str, ...]:
+    return "--test_mode=PerformanceOnly", f"--min_duration={1000 * seconds}"
+
+
+def bert_large(times: int, scratch: Path) -> list[Row]:
+    """BERT-Large's shape over its own products alone: through the harness on SQuAD's lengths, and its engine on one shape."""
+    return [row for precision in LARGE for row in _large(precision, times, scratch)]
+
+
+def _large(precision: str, times: int, scratch: Path) -> list[Row]:
+    what = f"BERT-Large's shape, {precision}, batches of {LARGE_BATCH}, Offline, 64 samples, over its products alone"
+    if precision in NEEDS and not detect().isa & set(NEEDS[precision]):
+        return [not_measured(what, f"this processor does not compute in {precision}")]
+    place = build_folder() / "benchmarks" / "bert_large"
+    made = bert_large_shape.made(place, precision)
+    network = products.read_network(made.model)
+    mean = sum(made.lengths) / len(made.lengths)
+    cores = len(os.sched_getaffinity(0))
+    gflops = max(products.rate(network, precision, int(LARGE_BATCH * mean), cores) for _ in range(times))
+    path = bert_large_shape.run_of(made, scratch / f"large-{precision}", LARGE_BATCH)
+
+    def harness() -> float:
+        execute([programs()["harness"], path])
+        return summary(path.parent, "Samples per second")
+
+    ours, alone = in_turn(times, harness, lambda: bert_large_shape.alone(made, ALONE_BATCH, ALONE_LENGTH, ALONE_S))
+    limit = 1e9 * gflops * len(made.lengths) / network.flops(made.lengths)
+    of_shape = 1e9 * gflops / network.flops([ALONE_LENGTH])
+    profile = parts(products.profile(made.graph, precision, ALONE_BATCH, ALONE_LENGTH))
+    unit, peak = "samples/s", f"{gflops:,.0f} GFLOP/s"
+    return [
+        Row(what, f"{middle(ours)} {unit}", f"{limit:,.4g} {unit}, {peak}", statistics.median(ours) / limit),
+        Row(
+            f"its engine alone, {ALONE_BATCH} × {ALONE_LENGTH} tokens",
+            f"{middle(alone)} {unit}",
+            f"{of_shape:,.4g} {unit}",
+            statistics.median(alone) / of_shape,
+            f"its time: {profile}",
+        ),
+    ]
+
+
+def texts(times: int, scratch: Path) -> list[Row]:
+    """Decoding of the tiny text models against memory's bound."""
+    read = 1e9 * machine_rates.bandwidth(decoding.CORES)["read_gb_per_s"]
+    rows = []
+    for name in decoding.TINY:
+        subject = decoding.tiny_subject(name, TEXTS, scratch)
+        whole, first, *_ = subject.ways()
+        found = {way: [subject.run(way) for _ in range(times)] for way in (whole, first)}
+        one = decoding.of_bound(subject, found, read)
+        assert one is not None
+        rows.append(
+            Row(
+                f"{name.replace('_', ' ')}, decoding, {subject.base.beams} beams, over memory's bound",
+                f"{one.rate:,.4g} tokens/s",
+                f"{one.most:,.4g} tokens/s, {one.step_bytes / 1e6:,.4g} MB a step",
+                one.rate / one.most,
+                f"prefill takes {one.prefill:.0%} of the whole time",
+            )
+        )
+    return rows
+
+
+def server(_times: int, scratch: Path) -> list[Row]:
+    """The highest VALID Server rate over that of an ideal queue before the same lanes: tiny BERT, and MiniLM where it is there."""
+    tiny = ["--model_variant=tiny", "--precision=fp32"]
+    rows = [_server("tiny BERT, fp32", tiny, scratch / "tiny")]
+    if MINILM.is_dir():
+        words = [f"--model_path={MINILM / 'model.onnx'}", f"--data_path={MINILM / 'heldout-v1.1.json'}", "--precision=bf16"]
+        words.append(f"--vocab_path={SHARED / 'data' / 'bert_vocab' / 'vocab.txt'}")
+        rows.append(_server("MiniLM, bf16", words, scratch / "minilm"))
+    return rows
+
+
+def _server(name: str, words: Sequence[str], scratch: Path) -> Row:
+    what = f"{name}, Server, 130 ms: highest VALID rate over an ideal queue"
+    short = ("--benchmarks=bert", "--scenarios=server", "--server_target_qps=20", "--min_query_count=20")
+    try:
+        folder = ran(scratch / "first", *short, *words, *_for(1))
+    except SystemExit as error:
+        return not_measured(what, error)
+    spec: dict[str, Any] = json.loads((folder / "run.json").read_text())
+    given = argparse.Namespace(
+        engine=spec["engines"][0]["folder"],
+        data=spec["dataset"]["folder"],
+        name=name,
+        precision=spec["engines"][0]["precision"],
+        streams=0,
+        pad_to_multiple_of=spec["dataset"]["pad_to_multiple_of"],
+        seconds=SECONDS,
+        batch=spec["batch"]["max_samples"],
+        padding=spec["batch"]["padding"],
+        soft_drop=spec["server"]["soft_drop"],
+    )
+    ours, ideal = harness_overhead.server_share(1, scratch, given)
+    return Row(
+        what,
+        *(f"{ours.harness:,.4g} queries/s", f"{ideal.harness:,.4g} queries/s", ours.harness / ideal.harness),
+        f"Offline {ours.against:,.4g} samples/s",
+    )
+
+
+def start_up(times: int, scratch: Path) -> list[Row]:
+    """Commands of make, warm: their whole time, for a run that outside LoadGen."""
+    rows = []
+    for target, arguments, what, goal in COMMANDS:
+        first, *values = [_outside_loadgen(target, arguments, scratch / f"{target}-{turn}") for turn in range(times + 1)]
+        rows.append(Row(what, f"{middle(values)} s", f"{goal} s", None, f"the first {first:.3g} s"))
+    return rows
+
+
+def _outside_loadgen(target: str, arguments: str, folder: Path) -> float:
+    """Seconds of a target of make without what LoadGen took of them."""
+    begin = time.perf_counter()
+    command = ["make", "--no-print-directory", target, f"RUN_ARGS={arguments}", f"LOG_DIR={folder}"]
+    subprocess.run(command, cwd=ROOT, capture_output=True, check=True)
+    return time.perf_counter() - begin - sum(_loadgen_s(log) for log in folder.rglob("mlperf_log_detail.txt"))
+
+
+def _loadgen_s(log: Path) -> float:
+    """Seconds from LoadGen's first entry to its last."""
+    stamps = [float(one) for one in re.findall(r'"time_ms": ([0-9.]+)', log.read_text(encoding="utf-8"))]
+    return (max(stamps) - min(stamps)) / 1000
