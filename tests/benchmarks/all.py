@@ -116,6 +116,7 @@ PIECES: Mapping[str, Callable[[int, Path], list[Row]]] = {
     "simulated": simulated,
     "bert": workload_rows.bert,
     "bert_large": workload_rows.bert_large,
+    "bert_large_floats": workload_rows.bert_large_floats,
     "unet3d": workload_rows.unet3d,
     "texts": workload_rows.texts,
     "server": workload_rows.server,

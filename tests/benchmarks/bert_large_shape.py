@@ -178,6 +178,7 @@ class Made:
         engine: folder of engine.blob.
         dataset: part of run.json.
         lengths: of the samples.
+        multiple: that a batch's length is rounded up to.
     """
 
     precision: str
@@ -186,6 +187,7 @@ class Made:
     engine: Path
     dataset: dict[str, Any]
     lengths: list[int]
+    multiple: int
 
 
 def made(folder: Path, precision: str, layers: int = 24, pad_to_multiple_of: int = 16) -> Made:
@@ -198,7 +200,7 @@ def made(folder: Path, precision: str, layers: int = 24, pad_to_multiple_of: int
     build_engine(model, engine, folder / "data", precision)
     quantised = engine / "int8.onnx"
     lengths = [int(one) for one in np.load(folder / "data" / "lengths.npy")]
-    return Made(precision, model, quantised if quantised.is_file() else model, engine, dataset, lengths)
+    return Made(precision, model, quantised if quantised.is_file() else model, engine, dataset, lengths, pad_to_multiple_of)
 
 
 def run_of(one: Made, folder: Path, batch: int, warmup_s: float = 5.0) -> Path:

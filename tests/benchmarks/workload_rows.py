@@ -10,8 +10,11 @@ import statistics
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from code.backends import products
 from code.machine.detect import detect
@@ -23,14 +26,17 @@ from tests.benchmarks.rows import SECONDS, SHARED, Row, build_folder, called, mi
 
 BERT, UNET3D = ("bert", ("fp32", "bf16", "int8")), ("3d-unet", ("fp32", "bf16", "int8"))
 """Benchmarks and the precisions whose shares are measured."""
-LARGE = ("int8", "bf16", "fp32")
 LARGE_BATCH, ALONE_BATCH, ALONE_LENGTH, ALONE_S = 4, 4, 192, 6.0
+WARM_UP_S, LONG_WARM_UP_S = 5.0, 25.0
+"""Of a run of BERT-Large's shape: some shapes of batches, and each in int8."""
 TEXTS = 96
 """Prompts of the decoding piece."""
 MINILM = SHARED / "models" / "minilm-squad"
 START = "--benchmarks=bert --scenarios=offline"
+SHORT = "--test_mode=PerformanceOnly --min_duration=1000 --min_query_count=1000"
 COMMANDS = (
-    ("run", f"{START} --fast", "make run, tiny BERT, outside LoadGen", 1.2),
+    ("run", f"{START} {SHORT}", "make run, tiny BERT, outside LoadGen", 1.2),
+    ("run", f"{START} {SHORT} --warmup_duration=0", "the same without warm-up, which takes 0.7 s of it", 1.2),
     ("run", f"{START} --dry_run", "make run … --dry_run", 0.4),
     ("explain", START, "make explain", 0.4),
     ("help", "", "make help", 0.4),
@@ -72,11 +78,16 @@ def _for(seconds: int) -> tuple[str, ...]:
 
 
 def bert_large(times: int, scratch: Path) -> list[Row]:
-    """BERT-Large's shape over its own products alone: through the harness on SQuAD's lengths, and its engine on one shape."""
-    return [row for precision in LARGE for row in _large(precision, times, scratch)]
+    """BERT-Large's shape in int8 over its own products alone: through the harness on SQuAD's lengths, and its engine on one shape."""
+    return _large("int8", times, scratch, (WARM_UP_S, LONG_WARM_UP_S))
 
 
-def _large(precision: str, times: int, scratch: Path) -> list[Row]:
+def bert_large_floats(times: int, scratch: Path) -> list[Row]:
+    """The same in bf16 and fp32."""
+    return [row for precision in ("bf16", "fp32") for row in _large(precision, times, scratch, (WARM_UP_S,))]
+
+
+def _large(precision: str, times: int, scratch: Path, warm_ups: Sequence[float]) -> list[Row]:
     what = f"BERT-Large's shape, {precision}, batches of {LARGE_BATCH}, Offline, 64 samples, over its products alone"
     if precision in NEEDS and not detect().isa & set(NEEDS[precision]):
         return [not_measured(what, f"this processor does not compute in {precision}")]
@@ -86,27 +97,40 @@ def _large(precision: str, times: int, scratch: Path) -> list[Row]:
     mean = sum(made.lengths) / len(made.lengths)
     cores = len(os.sched_getaffinity(0))
     gflops = max(products.rate(network, precision, int(LARGE_BATCH * mean), cores) for _ in range(times))
-    path = bert_large_shape.run_of(made, scratch / f"large-{precision}", LARGE_BATCH)
+    paths = [bert_large_shape.run_of(made, scratch / f"{precision}-{warm:g}", LARGE_BATCH, warm) for warm in warm_ups]
 
-    def harness() -> float:
+    def through_harness(path: Path) -> float:
         execute([programs()["harness"], path])
         return summary(path.parent, "Samples per second")
 
-    ours, alone = in_turn(times, harness, lambda: bert_large_shape.alone(made, ALONE_BATCH, ALONE_LENGTH, ALONE_S))
+    def alone() -> float:
+        return bert_large_shape.alone(made, ALONE_BATCH, ALONE_LENGTH, ALONE_S)
+
+    *ours, of_engine = in_turn(times, *(partial(through_harness, path) for path in paths), alone)
     limit = 1e9 * gflops * len(made.lengths) / network.flops(made.lengths)
     of_shape = 1e9 * gflops / network.flops([ALONE_LENGTH])
     profile = parts(products.profile(made.graph, precision, ALONE_BATCH, ALONE_LENGTH))
     unit, peak = "samples/s", f"{gflops:,.0f} GFLOP/s"
-    return [
-        Row(what, f"{middle(ours)} {unit}", f"{limit:,.4g} {unit}, {peak}", statistics.median(ours) / limit),
+    rows = [
         Row(
-            f"its engine alone, {ALONE_BATCH} × {ALONE_LENGTH} tokens",
-            f"{middle(alone)} {unit}",
-            f"{of_shape:,.4g} {unit}",
-            statistics.median(alone) / of_shape,
-            f"its time: {profile}",
-        ),
+            what if warm == warm_ups[0] else f"the same after a warm-up of {warm:g} s instead of {warm_ups[0]:g} s",
+            f"{middle(values)} {unit}",
+            f"{limit:,.4g} {unit}, {peak}",
+            statistics.median(values) / limit,
+            f"padding is {padding(path.parent, network, made.lengths, made.multiple):.1%} of what it computes",
+        )
+        for warm, values, path in zip(warm_ups, ours, paths, strict=True)
     ]
+    name = f"its engine alone, {ALONE_BATCH} × {ALONE_LENGTH} tokens"
+    share = statistics.median(of_engine) / of_shape
+    return [*rows, Row(name, f"{middle(of_engine)} {unit}", f"{of_shape:,.4g} {unit}", share, f"its time: {profile}")]
+
+
+def padding(folder: Path, network: products.Network, lengths: Sequence[int], multiple: int) -> float:
+    """Share of a run's operations that are padding, between the samples of a batch and up to the multiple of its length."""
+    batches = np.load(folder / "batches.npy")
+    computed = np.repeat(np.ceil(batches[:, 3] / multiple) * multiple, batches[:, 2].astype(int))
+    return 1 - network.flops(lengths) / network.flops(computed.tolist())
 
 
 def texts(times: int, scratch: Path) -> list[Row]:
@@ -173,8 +197,8 @@ def _server(name: str, words: Sequence[str], scratch: Path) -> Row:
 def start_up(times: int, scratch: Path) -> list[Row]:
     """Commands of make, warm: their whole time, for a run that outside LoadGen."""
     rows = []
-    for target, arguments, what, goal in COMMANDS:
-        first, *values = [_outside_loadgen(target, arguments, scratch / f"{target}-{turn}") for turn in range(times + 1)]
+    for number, (target, arguments, what, goal) in enumerate(COMMANDS):
+        first, *values = [_outside_loadgen(target, arguments, scratch / f"{number}-{turn}") for turn in range(times + 1)]
         rows.append(Row(what, f"{middle(values)} s", f"{goal} s", None, f"the first {first:.3g} s"))
     return rows
 

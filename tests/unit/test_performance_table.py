@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from code.backends import products
 from tests.benchmarks import all as benchmarks
 from tests.benchmarks import decoding, rows, workload_rows
 from tests.benchmarks.harness_figures import Figure
@@ -67,7 +69,15 @@ def test_an_action_that_fails_is_an_error_with_its_words() -> None:
 
 
 def test_every_kind_of_row_of_the_issue_has_a_piece() -> None:
-    assert list(benchmarks.PIECES) == ["null", "simulated", "bert", "bert_large", "unet3d", "texts", "server", "start_up"]
+    expected = ["null", "simulated", "bert", "bert_large", "bert_large_floats", "unet3d", "texts", "server", "start_up"]
+    assert list(benchmarks.PIECES) == expected
+
+
+def test_padding_is_between_samples_and_up_to_the_multiple(tmp_path: Path) -> None:
+    np.save(tmp_path / "batches.npy", np.array([[0.0, 1.0, 2.0, 30.0, 0.0], [1.0, 2.0, 1.0, 10.0, 0.0]]))
+    network = products.Network(1.0, 0.0, {})
+    assert workload_rows.padding(tmp_path, network, [30, 20, 10], 16) == pytest.approx(1 - 60 / 80)
+    assert workload_rows.padding(tmp_path, network, [30, 30, 10], 1) == pytest.approx(0)
 
 
 def test_the_largest_parts_come_first_and_small_ones_are_left_out() -> None:
