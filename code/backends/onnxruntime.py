@@ -46,6 +46,7 @@ class OnnxRuntime(Backend):
     label = "ONNXRuntime"
     runtime_key = "onnxruntime_version"
     device = "CPU"
+    harness_languages = ("python",)
     makes_precision = False
     reads = (READS,)
 
