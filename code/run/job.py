@@ -91,6 +91,13 @@ class Job:
         return material.dataset(self.workload, self.backend, self.definition)
 
     @cached_property
+    def lengths(self) -> list[int]:
+        """Lengths of its data set's samples, or quantiles of them. It is said where a user's own have to be the benchmark's."""
+        if self.workload.variant == "custom" and material.own_lengths(self.workload, self.definition) is None:
+            self.notices.say(f"{self.label}: lengths are those of the benchmark's data set: yours is not prepared here")
+        return material.lengths(self.workload, self.definition)
+
+    @cached_property
     def language(self) -> language.Choice:
         """The harness language; the reason is printed once."""
         asked = language.asked_language(self.workload)

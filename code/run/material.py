@@ -7,8 +7,10 @@ from typing import Any
 
 from code.backends.base import Backend
 from code.benchmarks.benchmark import BenchmarkDefinition
+from code.common.errors import HarnessError
 from code.plan.workload import Workload
 from code.precision import graph_for
+from code.results.page import measured
 from code.run import simulation
 from code.run.language import has_own_server, served
 from code.run.placement import Placement
@@ -36,16 +38,30 @@ def graph(
     if has_own_server(workload):
         require_own_server(workload, runtime)
     if not runtime.computes:
-        return simulation.table_file(workload, placement, _lengths(definition), home)
+        return simulation.table_file(workload, placement, lengths(workload, definition), home)
     return graph_for(workload, make=make, again=again)
 
 
 def dataset(workload: Workload, runtime: Backend, definition: BenchmarkDefinition) -> dict[str, Any]:
     """The `dataset` part of run.json; MissingError when arrays are not there or broken."""
     if not runtime.computes:
-        return simulation.synthetic(definition.samples, _lengths(definition))
+        own = own_lengths(workload, definition)
+        made = simulation.synthetic(len(own) if own else definition.samples, own or lengths(workload, definition))
+        return {**made, "usual_count": definition.samples}
     return definition.dataset(workload.plain())
 
 
-def _lengths(definition: BenchmarkDefinition) -> list[int]:
-    return list(definition.facts.length_spread or (1,))
+def lengths(workload: Workload, definition: BenchmarkDefinition) -> list[int]:
+    """Lengths of the samples of a workload's data set: each one's where it is another than the benchmark's, else quantiles."""
+    return own_lengths(workload, definition) or list(definition.facts.length_spread or (1,))
+
+
+def own_lengths(workload: Workload, definition: BenchmarkDefinition) -> list[int] | None:
+    """The length of each sample of the tiny data set or a user's own; None where that has no lengths or is not prepared, and else."""
+    if workload.variant == "reference":
+        return None
+    try:
+        found = measured.lengths({"dataset": definition.dataset(workload.plain())})
+    except HarnessError:
+        return None
+    return None if found is None else [int(length) for length in found]

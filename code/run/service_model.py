@@ -49,6 +49,10 @@ DEVICE = 4
 """Column of a batch's device in the log."""
 LEAST_BATCHES = 20
 """Batches that a log must have."""
+BLOCK = 5
+"""Batches in a row that go into the same half of a log. Offline's are sorted by length: its first half has other ones than its second."""
+LEAST_SPREAD = 0.1
+"""Half the width of the interval at least, as a logarithm: what predicted rates were off by (documentation/simulation.md)."""
 THINNED = 1.05
 """Samples of a run over those in its log, from which on the log does not have every batch."""
 
@@ -126,7 +130,7 @@ def of_probe(job: Job, probed: Mapping[str, float]) -> ServiceModel:
     each_us = 1e6 * at_once * placement.system_devices
     share_us = each_us / probed["samples_per_second"]
     alone_us = each_us / probed["singles_per_second"] if "singles_per_second" in probed else probed["latency_ns"] / 1e3
-    times = through(share_us, alone_us, most_samples(job.workload, placement), job.definition.facts.length_spread or (1,))
+    times = through(share_us, alone_us, most_samples(job.workload, placement), job.lengths)
     return ServiceModel(job.label, job.workload.full_name, "run", f"a probe of {job.label}", *times, at_once=at_once)
 
 
@@ -172,12 +176,13 @@ def of_run(folder: Path) -> ServiceModel:
         mean = float(np.sum(work) / np.sum(log[:, 2]))
         share, alone = float(np.sum(times) / np.sum(log[:, 2])), at_once * len(spec.devices) / singles
         fixed, unit = through(share, alone, float(np.mean(log[:, 2])), (mean,))
-    half = len(log) // 2
-    drift = abs(math.log(_total(work[half:], fitted(work[:half], times[:half])) / float(np.sum(times[half:]))))
+    half = np.arange(len(log)) // BLOCK % 2 == 0
+    drift = abs(math.log(_total(work[~half], fitted(work[half], times[half])) / float(np.sum(times[~half]))))
     *_, stamp, system, benchmark, scenario = folder.resolve().parts
     name = f"{stamp}-{system}-{benchmark}-{scenario}"
     source = f"{len(log):,} batches of {paths.shown(folder)}, {spec.engines[0].backend} {spec.engines[0].precision}"
-    spread = math.exp(-drift), math.exp(drift)
+    off = max(drift, LEAST_SPREAD)
+    spread = math.exp(-off), math.exp(off)
     return ServiceModel(name, benchmark, "run", source, 1e6 * fixed, 1e6 * unit, *spread, at_once)
 
 

@@ -61,7 +61,6 @@ def public(job: Job, scenario: str) -> Prediction | None:
 
 def table(job: Job, model: ServiceModel | None, factor: float = 1.0) -> dict[str, Any]:
     """The options of the simulated engine, with the model's times multiplied by `factor`."""
-    lengths = list(job.definition.facts.length_spread or (1,))
     if model is None:
-        return simulation.read_or_derived(job.workload, job.placement, lengths)
-    return model.table(most_samples(job.workload, job.placement), lengths, factor)
+        return simulation.read_or_derived(job.workload, job.placement, job.lengths)
+    return model.table(most_samples(job.workload, job.placement), job.lengths, factor)

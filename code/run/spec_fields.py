@@ -7,6 +7,8 @@ from typing import Any
 from code.fields.consumer import Consumer, Readable
 
 WARMUP_S = 0.7
+SERVER_WARMUP_S = 3.0
+"""Server meets batches of every size, and near its highest rate a queue that forms in the first seconds stays for the whole run."""
 
 BATCHING = Consumer("batching", ("batch_padding", "deque_timeout_usec", "pad_to_multiple_of", "use_deque_limit"))
 BOUND = Consumer(
@@ -70,10 +72,11 @@ def issue_threads(values: Readable) -> int:
     return int(ISSUING.of(values)["server_num_issue_query_threads"] or 0)
 
 
-def warmup_s(values: Readable) -> float:
-    """Warm-up in seconds of inference before LoadGen starts."""
+def warmup_s(values: Readable, scenario: str) -> float:
+    """Warm-up in seconds of inference before LoadGen starts, at most; `scenario` is LoadGen's name."""
     given = WARM_UP.of(values)["warmup_duration"]
-    return float(WARMUP_S if given is None else given)
+    usual = SERVER_WARMUP_S if scenario == "Server" else WARMUP_S
+    return float(usual if given is None else given)
 
 
 def log_dir(values: Readable) -> str:

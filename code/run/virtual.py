@@ -189,9 +189,8 @@ def highest(job: Job, table: Mapping[str, Any], most_queries: float = SHORT) -> 
 
 def capacity(table: Mapping[str, Any], job: Job) -> float:
     """Samples/s of all devices of a job in full batches of the mean length, by a table of service times."""
-    lengths = job.definition.facts.length_spread or (1,)
     batch = min(most_samples(job.workload, job.placement), table["batches"][-1])
-    at_mean = [float(np.interp(sum(lengths) / len(lengths), table["lengths"], row)) for row in table["microseconds"]]
+    at_mean = [float(np.interp(sum(job.lengths) / len(job.lengths), table["lengths"], row)) for row in table["microseconds"]]
     rate = 1e6 * batch / max(float(np.interp(batch, table["batches"], at_mean)), 1e-9)
     rate *= table.get("at_once", 1)
     slowdown = [*table.get("slowdown", ()), *[1.0] * len(job.placement.devices)]

@@ -29,9 +29,8 @@ def expected_throughput(job: Job, word: str, space: Mapping[str, list[Any]]) -> 
     model = service_times.model_of(job, word)
     if model is None:
         return None
-    lengths = job.definition.facts.length_spread or (1,)
     console.say(f"{job.label}: what to try first follows from service times of {model.source}")
-    return lambda point: model.rate(point[batch], lengths)
+    return lambda point: model.rate(point[batch], job.lengths)
 
 
 def expected_rate(job: Job, probed: Mapping[str, float], seconds: float) -> float:

@@ -86,12 +86,15 @@ class Study:
         """The measured points, and the relative noise of one probe."""
         states = self._optuna.trial.TrialState
         trials = self._study.get_trials(deepcopy=False, states=(states.COMPLETE, states.PRUNED))
-        probes = {_key(t.params): t.user_attrs.get(PROBES) or [t.value] for t in trials if t.value is not None and t.params}
-        found = {
-            _key(t.params): Known(dict(t.params), float(t.value), len(probes[_key(t.params)]))
-            for t in trials
-            if t.value and t.params
-        }
+        probes: dict[str, list[float]] = {}
+        found: dict[str, Known] = {}
+        for trial in trials:
+            if trial.value is None or not trial.params:
+                continue
+            key = _key(trial.params)
+            probes[key] = trial.user_attrs.get(PROBES) or [trial.value]
+            if trial.value:
+                found[key] = Known(dict(trial.params), float(trial.value), len(probes[key]))
         known = [one for one in found.values() if all(one.point.get(name) in values for name, values in self._space.items())]
         return known, noise_of([*probes.values()])
 

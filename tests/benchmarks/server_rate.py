@@ -1,9 +1,9 @@
 """The highest VALID Server rate predicted from one Offline run, and measured by short runs.
 
-    python -m tests.benchmarks.server_rate [--seconds 12] [--within 240] -- --benchmarks=bert --model_variant=tiny […]
+    python -m tests.benchmarks.server_rate [--seconds 12] [--within 240] [--keep FOLDER] -- --benchmarks=bert --model_variant=tiny […]
 
 The words after `--` are those of both runs. Engine and data set have to be there: one run before makes them. It ends after `--within`
-seconds with the bounds that it has by then. Run it with nothing beside.
+seconds with the bounds that it has by then. `--keep` leaves the log folders of all runs there. Run it with nothing beside.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -71,17 +72,18 @@ def main(arguments: list[str]) -> None:
     parser = argparse.ArgumentParser(usage=__doc__)
     parser.add_argument("--seconds", type=float, default=12.0)
     parser.add_argument("--within", type=float, default=240.0)
+    parser.add_argument("--keep", type=Path)
     asked = parser.parse_args(given)
     begin, longest = time.monotonic(), 0.0
-    with tempfile.TemporaryDirectory() as scratch:
+    with nullcontext(asked.keep) if asked.keep else tempfile.TemporaryDirectory() as scratch:
         folder, offline = result(
             Path(scratch) / "offline", "offline", f"--min_duration={1000 * OFFLINE_S}", "--probe=again", *words
         )
         print(f"Offline: {offline['result_samples_per_second']:,.1f} samples/s", flush=True)
         short = (f"--min_duration={int(1000 * asked.seconds)}", *words)
         (found,) = json.loads(called("simulate", "--scenarios=server", f"--service_model={folder}", "--json", *short))
-        predicted = found["highest_valid"]["rate"]
-        print(f"predicted: {predicted:,.1f} queries/s", flush=True)
+        predicted, low, high = (found["highest_valid"][name] for name in ("rate", "low", "high"))
+        print(f"predicted: {predicted:,.1f} ({low:,.1f} to {high:,.1f}) queries/s", flush=True)
 
         def is_valid(rate: float) -> bool:
             nonlocal longest

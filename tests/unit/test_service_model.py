@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 
 import numpy as np
@@ -140,7 +141,25 @@ def test_a_run_becomes_a_model_that_is_kept(build: Path) -> None:
     assert (model.benchmark, model.kind) == ("bert-99", "run")
     assert model.time_us(8.5, 208) == pytest.approx(1e6 * (0.002 + 1e-5 * 8.5 * 208), rel=0.03)
     assert service_model.kept() == [model]
-    assert "400 batches" in model.source and 0.9 < model.fast <= 1 <= model.slow < 1.1
+    assert "400 batches" in model.source
+    assert (model.fast, model.slow) == pytest.approx((math.exp(-0.1), math.exp(0.1)))
+
+
+def in_a_row(lengths: list[int], seconds: list[float]) -> np.ndarray:
+    """A log of one lane's batches of 8 samples, one after the other."""
+    ends = np.cumsum(seconds)
+    return np.array([[end - each, end, 8, length, 0] for end, each, length in zip(ends, seconds, lengths, strict=True)])
+
+
+def test_the_interval_is_of_how_even_a_log_is_not_of_the_order_of_its_lengths(build: Path) -> None:
+    run, lengths = run_folder(build), [*range(384, 34, -1)]
+    curved = [1e-5 * 8 * length * (1 + length / 400) for length in lengths]  # that no model has, and longest first
+    np.save(run / "batches.npy", in_a_row(lengths, curved))
+    assert service_model.of_run(run).slow == pytest.approx(math.exp(0.1))
+    uneven = [1e-5 * 8 * length * (1.0 if number // 5 % 2 else 1.5) for number, length in enumerate(lengths)]
+    np.save(run / "batches.npy", in_a_row(lengths, uneven))
+    model = service_model.of_run(run)
+    assert model.slow == pytest.approx(1.5, rel=0.05) and model.fast == pytest.approx(1 / 1.5, rel=0.05)
 
 
 def test_single_samples_take_what_the_probe_measured_of_them(build: Path) -> None:

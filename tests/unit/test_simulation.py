@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 
 from code.backends.base import backend
 from code.common.errors import HarnessError, MissingError, UsageError
+from code.common.notices import Notices
 from code.plan import workload as plan
 from code.plan.request import parse
 from code.plan.workload import Workload
-from code.run import simulation
+from code.rules.benchmarks import facts_of
+from code.run import material, simulation
+from code.run.job import Job
 from code.run.placement import place
 
 LENGTHS = [64, 128, 384]
@@ -51,6 +56,39 @@ def test_a_small_data_set_has_the_mean_length_of_all_quantiles(count: int) -> No
     assert len(found) == min(count, 65)
     assert sum(found) / len(found) == pytest.approx(sum(quantiles) / len(quantiles), abs=1 / len(found))
     assert min(found) >= 1 and max(found) <= 41
+
+
+def prepared(folder: Path | None) -> Any:
+    """A benchmark whose data set has three samples, in `folder`; None: it is not prepared."""
+
+    def dataset(_values: object) -> dict[str, Any]:
+        if folder is None:
+            raise MissingError("no arrays", "", "")
+        np.save(folder / "lengths.npy", np.array([300, 5, 9]))
+        return {"kind": "sequence", "folder": str(folder), "lengths": "lengths.npy", "count": 3}
+
+    return SimpleNamespace(samples=10833, facts=facts_of("bert"), dataset=dataset)
+
+
+def test_a_users_own_data_set_is_simulated_sample_by_sample(tmp_path: Path) -> None:
+    simulated, own = backend("simulated"), planned("server", "--data_path=mine.json")
+    found = material.dataset(own, simulated, prepared(tmp_path))
+    assert (found["count"], found["usual_count"], found["lengths"]) == (3, 10833, [300, 5, 9])
+    assert material.lengths(own, prepared(tmp_path)) == [300, 5, 9]
+    assert material.lengths(planned("server", "--model_variant=tiny"), prepared(tmp_path)) == [300, 5, 9]
+    usual = [*facts_of("bert").length_spread]
+    reference = planned("server", "--model_variant=reference")
+    for workload, benchmark in ((reference, prepared(tmp_path)), (own, prepared(None))):
+        found = material.dataset(workload, simulated, benchmark)
+        assert (found["count"], found["usual_count"], found["lengths"]) == (10833, 10833, usual)
+        assert material.lengths(workload, benchmark) == usual
+
+
+def test_a_users_own_data_set_that_is_not_prepared_is_noticed(capsys: pytest.CaptureFixture[str]) -> None:
+    for words, noted in ((("--model_variant=tiny",), False), (("--data_path=mine.json",), True)):
+        job = Job(planned("server", *words), Notices())
+        assert job.lengths == [*facts_of("bert").length_spread]
+        assert ("yours is not prepared here" in capsys.readouterr().out) is noted
 
 
 def test_all_devices_together_reach_the_configs_rate() -> None:

@@ -388,5 +388,12 @@ ROWS: tuple[Field, ...] = (
         default=False,
     ),
     row(BATCHES, "use_jemalloc", "bool", "Run the harness with jemalloc."),
-    row(BATCHES, "warmup_duration", "float", "Warm-up inference before LoadGen starts.", unit="s", limits=SECONDS),
+    row(
+        BATCHES,
+        "warmup_duration",
+        "float",
+        "Longest warm-up before LoadGen starts. Default: 3 in Server, else 0.7.",
+        unit="s",
+        limits=SECONDS,
+    ),
 )

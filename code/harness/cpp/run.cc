@@ -149,7 +149,7 @@ void run_test(const RunSpec& spec) {
   const Forgets forgets(watch);
   if (spec.warmup_s > 0) {
     watch.enter("warmup", sut.get());
-    lanes.warm_up(*dataset, spec.batch.max_samples, spec.warmup_s);
+    lanes.warm_up(*dataset, spec.batch.max_samples, spec.warmup_s, spec.scenario == "Server");
   }
 
   const size_t override_count = settings.performance_sample_count_override;

@@ -128,7 +128,7 @@ void run_node(const RunSpec& spec) {
   const Forgets forgets(watch);
   if (spec.warmup_s > 0) {
     watch.enter("warmup", nullptr);
-    lanes.warm_up(*dataset, spec.batch.max_samples, spec.warmup_s);
+    lanes.warm_up(*dataset, spec.batch.max_samples, spec.warmup_s, spec.scenario == "Server");
   }
   const std::string host = variable("HARNESS_NODE_HOST");
   const std::string folder = variable("HARNESS_NODE_FOLDER");  // on the head's own machine: where Unix sockets are

@@ -75,7 +75,7 @@ void Lanes::run_all(const std::function<void(Lane&)>& work) {
   for (auto& thread : threads) thread.join();
 }
 
-void Lanes::warm_up(const Dataset& dataset, size_t limit, double seconds) {
+void Lanes::warm_up(const Dataset& dataset, size_t limit, double seconds, bool small_first) {
   const std::vector<int32_t>& lengths = dataset.lengths();
   std::map<size_t, uint32_t> sample_of_length;  // key: padded length
   for (size_t i = 0; i < dataset.count(); ++i)
@@ -97,10 +97,11 @@ void Lanes::warm_up(const Dataset& dataset, size_t limit, double seconds) {
       return met;
     };
     // What a run meets most comes first. What is learned then starts with the shortest calls, which gain most.
-    size_t met = meet(limit);
+    const bool ascending = small_first && lane.learn(false).empty();
+    size_t met = ascending ? 0 : meet(limit);
     const bool learns = !lane.learn(true).empty();
     for (const size_t size : sizes) {
-      if (size != limit) {
+      if (size != limit || ascending) {
         met += meet(size);
       } else if (learns) {
         meet(size);

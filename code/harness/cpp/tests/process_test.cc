@@ -101,6 +101,27 @@ TEST(Process, ADeviceThatIsNotUsedWasNotBusy) {
   EXPECT_EQ(usage[1]["busy_s"], 0.0);
 }
 
+TEST(Process, WarmUpBeginsWithWhatTheScenarioMeetsMost) {
+  // One sample takes 20 ms, a full batch longer than the whole warm-up.
+  const auto shapes_met = [](const char* scenario) {
+    const Folder folder;
+    json run = simulated(
+        usual_run(folder.path(), scenario, {{"target_qps", 20}, {"min_duration", 100}, {"min_query_count", 2}}),
+        20'000);
+    run["engines"][0]["options"]["at_once"] = 2;
+    run["warmup_s"] = 0.3;
+    const Ended ended = run_harness(run, folder.path());
+    expect_whole_logs(ended, folder);
+    const std::string before = "node 0 met ";
+    const size_t at = ended.output.find(before);
+    if (at == std::string::npos) throw std::runtime_error(ended.output);
+    EXPECT_NE(ended.output.find("of 32 shapes"), std::string::npos) << ended.output;
+    return std::stoi(ended.output.substr(at + before.size()));
+  };
+  EXPECT_EQ(shapes_met("Offline"), 1);
+  EXPECT_GE(shapes_met("Server"), 2);
+}
+
 TEST(Process, LoadGensLogSettingsAct) {
   const Folder folder;
   json run = usual_run(folder.path(), "Offline", {{"target_qps", 10}, {"min_duration", 0}, {"min_query_count", 100}});
