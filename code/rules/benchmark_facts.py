@@ -45,6 +45,10 @@ class TokenBounds:
     first: int
     each: int
 
+    def whole(self, tokens: int) -> int:
+        """The most that a text of `tokens` takes within both, in ns."""
+        return self.first + self.each * (tokens - 1)
+
 
 @dataclass(frozen=True)
 class RoundRules:

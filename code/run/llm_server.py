@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
-from code.backends.generators.completions import Connection, Server
+from code.backends.generators.completions import Server, get
 from code.common import console, jsonfile, paths
 from code.common.errors import HarnessError, Interrupted, RunError
 from code.common.files import write_json
@@ -137,13 +137,10 @@ class Running:
 
 
 def _healthy(url: str) -> bool:
-    connection = Connection(Server.of(url), HEALTH_S)
     try:
-        return connection.get("/health")[0] == 200
+        return get(Server.of(url), "/health", HEALTH_S)[0] == 200
     except HarnessError:
         return False
-    finally:
-        connection.close()
 
 
 @contextlib.contextmanager

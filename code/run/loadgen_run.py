@@ -88,12 +88,16 @@ def probe_for_open_values(job: Resolved) -> tuple[dict[str, float], MachineState
 def simulate(job: Resolved, folder: Path, label: str, most_queries: float) -> bool:
     """One test of a job with simulated engines in virtual time, into `folder`.
 
+    A simulated engine has no first tokens, so where a scenario bounds token latencies, the bound is that of a whole text within them.
+
     Args:
         most_queries: the duration is cut to about as many; Offline's samples.
 
     Returns whether it was cut.
     """
     conf = _settings(job)
+    if bound := whole_text_ns(job):
+        conf.setdefault("target_latency", bound / 1e6)
     whole = _spec(job, "PerformanceOnly", folder, conf)
     needed = forecast(whole, conf)
     rate = float(conf.get("target_qps") or 0.0) if needed.expected_s else 0.0
@@ -103,6 +107,13 @@ def simulate(job: Resolved, folder: Path, label: str, most_queries: float) -> bo
     write_conf(folder / "user.conf", job.workload.loadgen_model, job.workload.scenario.loadgen, conf)
     launch.simulate(whole, label)
     return cut
+
+
+def whole_text_ns(job: Resolved) -> int:
+    """The most that a whole text takes within the newest bounds of its scenario's token latencies; 0 where there are none."""
+    facts, scenario = job.definition.facts, job.workload.scenario.valstr
+    bounds = [rules.token_bounds[scenario] for rules in facts.rounds.values() if scenario in rules.token_bounds]
+    return bounds[-1].whole(facts.text.max_new_tokens) if bounds and facts.text else 0
 
 
 def background_spec(job: Resolved, folder: Path) -> RunSpec:

@@ -2,7 +2,7 @@
 
 Both have the same engine, streams and threads; the server is a process of its own on loopback, asked by the openai backend. Each turn
 generates the same texts by both ways, whole and streamed. Prints tokens/s, the medians of the time to the first token and of the time
-for each further one, and the ratio of the rates: the median over turns.
+for each further one, the processor time of each process for a text, and the ratio of the rates: the median over turns.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 
 from code.backends.generators.base import Generation, GeneratorSpec, TextGenerator
 from code.backends.generators.openai import BACKEND as OPENAI
@@ -42,15 +43,37 @@ class Measured:
     Args:
         rate: tokens/s.
         first_ms, further_ms: medians of the time to the first token and of the time for each further one; nan without streams.
+        spent_ms: processor time for a text, of each front and of the engine.
     """
 
     rate: float
     first_ms: float
     further_ms: float
+    spent_ms: tuple[float, ...]
 
 
-def pass_over(generator: TextGenerator, prompts: list[Any], in_flight: int) -> Measured:
+class Processes:
+    """Processes whose processor time is counted: those that ask and answer, and those of the engine.
+
+    Args:
+        fronts: for each a process; the engine's are their children.
+        others: children that are none.
+    """
+
+    def __init__(self, *fronts: psutil.Process, others: tuple[int, ...] = ()) -> None:
+        self._fronts = fronts
+        below = {one.pid: one for front in fronts for one in front.children(recursive=True)}
+        self._engine = [one for pid, one in below.items() if pid not in others]
+
+    def spent_s(self) -> list[float]:
+        """Seconds up to now: of each front, and of the engine."""
+        own = [sum(front.cpu_times()[:2]) for front in self._fronts]
+        return [*own, sum(sum(one.cpu_times()[:2]) for one in self._engine)]
+
+
+def pass_over(generator: TextGenerator, prompts: list[Any], in_flight: int, processes: Processes) -> Measured:
     """Generate a text for each prompt with a constant number in flight."""
+    before = processes.spent_s()
     begun: dict[int, float] = {}
     first: dict[int, float] = {}
     firsts, furthers, tokens, given, done = [], [], 0, 0, 0
@@ -72,7 +95,8 @@ def pass_over(generator: TextGenerator, prompts: list[Any], in_flight: int) -> M
                     furthers.append((now - first[event.request]) / (len(event.tokens) - 1))
     rate = tokens / (time.perf_counter() - start)
     medians = [1e3 * statistics.median(times) if times else float("nan") for times in (firsts, furthers)]
-    return Measured(rate, *medians)
+    spent = tuple(1e3 * (now - then) / len(prompts) for now, then in zip(processes.spent_s(), before, strict=True))
+    return Measured(rate, *medians, spent)
 
 
 def spec_of(folder: Path, prompts: list[Any], how: GenerationSpec, streams: int, in_flight: int) -> RunSpec:
@@ -116,26 +140,36 @@ def main(turns: int = 3, requests: int = 512, in_flight: int = 64) -> None:
                     *(streams, streams, "fp32"), generation=asked, requests_in_flight=in_flight // streams, longest_prompt=longest
                 )
                 options = OpenAiOptions((server.url,), facts.NAME)
-                ways: dict[str, TextGenerator] = {
-                    "in process": OPENVINO.load(folder / "engine", one),
-                    "through HTTP": OPENAI.load(tiny.MODEL, replace(one, options=options)),
+                here = psutil.Process()
+                serving = next(one for one in here.children() if "code.harness.python.llm_server" in one.cmdline())
+                apart = tuple(one.pid for one in (serving, *serving.children(recursive=True), *here.children(recursive=True)))
+                inside = OPENVINO.load(folder / "engine", one)
+                ways = {
+                    "in process": (inside, Processes(here, others=apart)),
+                    "through HTTP": (
+                        OPENAI.load(tiny.MODEL, replace(one, options=options)),
+                        Processes(here, serving, others=tuple(child.pid for child in here.children())),
+                    ),
                 }
                 _print("streamed" if stream else "whole", ways, prompts, turns, in_flight)
-                for generator in ways.values():
+                for generator, _ in ways.values():
                     generator.close()
 
 
-def _print(title: str, ways: dict[str, TextGenerator], prompts: list[Any], turns: int, in_flight: int) -> None:
+def _print(title: str, ways: dict[str, tuple[TextGenerator, Processes]], prompts: list[Any], turns: int, in_flight: int) -> None:
     found: dict[str, list[Measured]] = {name: [] for name in ways}
-    for generator in ways.values():
-        pass_over(generator, prompts[: 2 * in_flight], in_flight)
+    for way in ways.values():
+        pass_over(way[0], prompts[: 2 * in_flight], in_flight, way[1])
     for turn in range(turns):
         for name in sorted(ways, reverse=bool(turn % 2)):
-            found[name].append(pass_over(ways[name], prompts, in_flight))
+            found[name].append(pass_over(ways[name][0], prompts, in_flight, ways[name][1]))
     print(f"{title}, {in_flight} in flight, {len(prompts)} texts, {turns} turns")
     for name, measured in found.items():
         values = [statistics.median(getattr(one, what) for one in measured) for what in ("rate", "first_ms", "further_ms")]
         print(f"  {name:14} {values[0]:9,.0f} tokens/s   first {values[1]:7.1f} ms   further {values[2]:6.2f} ms")
+        spent = [statistics.median(turn) for turn in zip(*(one.spent_ms for one in measured), strict=True)]
+        names = ("client", "server", "engine") if len(spent) == 3 else ("driver", "engine")
+        print("    ms of a core a text: " + ", ".join(f"{who} {ms:.2f}" for who, ms in zip(names, spent, strict=True)))
     direct, served = (found[name] for name in ways)
     ratios = [one.rate / other.rate for one, other in zip(served, direct, strict=True)]
     print(f"  ratio          {statistics.median(ratios):9.3f}            ({min(ratios):.3f} to {max(ratios):.3f})", flush=True)

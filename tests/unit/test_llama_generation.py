@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from code.actions import Context
 from code.benchmarks.benchmark import definition_of
 from code.benchmarks.llama3_1_8b import facts, tiny, tokenizer
 from code.benchmarks.llama3_1_8b.benchmark import BENCHMARK
@@ -21,7 +22,10 @@ from code.benchmarks.text.generating import generation
 from code.common.constants import AccuracyTarget
 from code.common.errors import UsageError
 from code.common.files import sha256
+from code.plan.request import parse
+from code.plan.workload import build
 from code.rules.benchmark_facts import Target
+from code.run import loadgen_run
 from tests.unit.test_gptj_accuracy import reference_steps, write_log
 
 
@@ -174,3 +178,17 @@ def test_both_forms_share_everything_but_their_facts() -> None:
         "llama3_1-8b-interactive",
         "llama3_1-8b-edge",
     )
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ("--benchmarks=llama3.1-8b --scenarios=server", 2_000_000_000 + 127 * 100_000_000),
+        ("--benchmarks=llama3.1-8b --scenarios=interactive", 500_000_000 + 127 * 30_000_000),
+        ("--benchmarks=llama3.1-8b --scenarios=offline", 0),
+        ("--benchmarks=gptj --scenarios=server", 0),
+    ],
+)
+def test_a_simulation_is_judged_by_whole_texts_within_the_bounds_of_tokens(words: str, expected: int) -> None:
+    found, failed = build(parse(["--action=run", "--system=CPU_x86_64", *words.split()], {}))
+    assert not failed and loadgen_run.whole_text_ns(Context(parse([], {})).job(found[0])) == expected

@@ -21,12 +21,13 @@ from code.benchmarks.llama3_1_8b.prompt import prompt
 from code.benchmarks.llama3_1_8b.tiny import record
 from code.benchmarks.text.tiny.articles import article
 from code.common.errors import MissingError, UsageError
-from code.harness.python import llm_chat, llm_server
+from code.harness.python import llm_chat, llm_server, llm_service
 from code.harness.python.llm_chat import ChatTemplate, ConversationError
 from code.harness.python.llm_requests import Asked, BadRequestError, Limits, Reader
-from code.harness.python.llm_server import Service, Texts
+from code.harness.python.llm_service import Service, Texts
 from code.harness.schema.datasets import GenerationSpec, PromptData
 from code.harness.schema.options import OpenAiOptions
+from tests.served import serving
 
 HOW = GenerationSpec(1, 1, 32, False, 1023, (1022,))
 DATA = PromptData("x", 1, "t", "o", "l", 4096, HOW)
@@ -202,21 +203,16 @@ class Scripted:
 
 def asked(service: Service, path: str, content: Any) -> tuple[int, str, str]:
     """(status, content type, body) of a request."""
-    server = llm_server.served(service, "127.0.0.1", 0)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    connection = http.client.HTTPConnection("127.0.0.1", server.server_port, timeout=20)
-    try:
+    with serving(service) as server:
+        connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=20)
         connection.request("POST", path, json.dumps(content))
         response = connection.getresponse()
         try:
             body = response.read()
         except http.client.IncompleteRead as cut:
             body = cut.partial
-        return response.status, response.headers["Content-Type"], body.decode()
-    finally:
         connection.close()
-        server.shutdown()
-        server.server_close()
+        return response.status, str(response.headers["Content-Type"]), body.decode()
 
 
 def parts(body: str) -> list[Any]:
@@ -268,6 +264,70 @@ def test_a_generator_that_fails_is_told_in_openais_form(path: str) -> None:
         assert (status, error["message"]) == (404, "there is no /v1/embeddings")
 
 
+def test_a_large_request_is_read_beside_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    service = Service(Texts(Scripted(([5, 1023], True))), DATA, "llama", None, "")
+    monkeypatch.setattr(llm_service, "LARGE", 10)
+    threads: list[str] = []
+    read = service._reader.read
+    monkeypatch.setattr(service._reader, "read", lambda *given: threads.append(threading.current_thread().name) or read(*given))
+    status, _, body = asked(service, COMPLETIONS, {"prompt": [5], "return_token_ids": True})
+    assert status == 200 and json.loads(body)["choices"][0]["token_ids"] == [5, 1023]
+    monkeypatch.setattr(llm_service, "LARGE", 1000)
+    asked(service, COMPLETIONS, {"prompt": [5]})
+    assert threads[0].startswith("asyncio") and threads[1] != threads[0] and not threads[1].startswith("asyncio")
+    monkeypatch.setattr(llm_service, "LARGE", 10)
+    assert asked(service, COMPLETIONS, {"prompt": [5], "n": 2})[0] == 400
+
+
+@pytest.mark.parametrize("large", [10, 1000])
+def test_a_fault_of_the_server_is_answered_and_in_its_log(
+    large: int, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    service = Service(Texts(Scripted(([5, 1023], True))), DATA, "llama", None, "")
+    monkeypatch.setattr(llm_service, "LARGE", large)
+    broken = {"text": (service, "text"), "read": (service._reader, "read")}
+    for name, (owner, method) in broken.items():
+        with monkeypatch.context() as patched:
+            patched.setattr(owner, method, lambda *given: 1 / 0)
+            status, _, body = asked(service, COMPLETIONS, {"prompt": [5]})
+        assert status == 500 and "see its log" in json.loads(body)["error"]["message"], name
+        assert "error: a request failed: ZeroDivisionError: division by zero" in capfd.readouterr().err
+    assert asked(service, COMPLETIONS, {"prompt": [5]})[0] == 200
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "words"),
+    [
+        ("GET", "/metrics", 200, "llm_server_requests_running 0\nllm_server_requests_total 1\nllm_server_tokens_total 2\n"),
+        ("GET", "/v1/models", 200, '"max_model_len": 4096'),
+        ("GET", "/health", 200, "{}"),
+        ("GET", "/x", 404, "there is no /x"),
+        ("PUT", COMPLETIONS, 405, "PUT is not answered here; use GET or POST"),
+    ],
+)
+def test_what_else_a_server_shows(method: str, path: str, status: int, words: str) -> None:
+    service = Service(Texts(Scripted(([5, 1023], True))), DATA, "llama", None, "")
+    asked(service, COMPLETIONS, {"prompt": [5]})
+    with serving(service) as server:
+        connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=20)
+        connection.request(method, path)
+        response = connection.getresponse()
+        assert response.status == status and words in response.read().decode()
+        connection.close()
+
+
+def test_a_server_that_ends_refuses_and_says_so() -> None:
+    service = Service(Texts(Scripted(([5, 1023], True))), DATA, "llama", None, "")
+    service.stopping.set()
+    assert asked(service, COMPLETIONS, {"prompt": [5]})[0] == 503
+    with serving(service) as server:
+        connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=20)
+        connection.request("GET", "/health")
+        response = connection.getresponse()
+        assert response.status == 503 and "the server is ending" in response.read().decode()
+        connection.close()
+
+
 def test_a_generator_that_fails_in_a_stream_ends_it_with_the_error() -> None:
     service = Service(Texts(Scripted(([5], False), fails=True)), DATA, "llama", None, "")
     found = parts(asked(service, COMPLETIONS, {"prompt": [5], "stream": True})[2])
@@ -285,11 +345,8 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def url(engine: Path, opened: Any, plain: ChatTemplate) -> Iterator[str]:
     how = Generation.of(HOW, stream=True)
     generator = OPENVINO.load(engine, GeneratorSpec(1, 1, "fp32", generation=how, requests_in_flight=8, longest_prompt=900))
-    server = llm_server.served(Service(Texts(generator), DATA, "llama3.1-8b", opened, "", plain), "127.0.0.1", 0)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"127.0.0.1:{server.server_port}"
-    server.shutdown()
-    server.server_close()
+    with serving(Service(Texts(generator), DATA, "llama3.1-8b", opened, "", plain)) as server:
+        yield f"127.0.0.1:{server.port}"
 
 
 def test_256_prompts_give_the_tokens_of_the_engine_in_process(engine: Path, tmp_path: Path) -> None:
@@ -298,15 +355,12 @@ def test_256_prompts_give_the_tokens_of_the_engine_in_process(engine: Path, tmp_
     asking = Generation.of(HOW)
     inside = OPENVINO.load(engine, GeneratorSpec(1, 2, "fp32", generation=asking, requests_in_flight=32, longest_prompt=900))
     expected = [one.tolist() for one in texts(inside, prompts)]
-    server = llm_server.served(Service(Texts(inside), DATA, "llama3.1-8b", None, ""), "127.0.0.1", 0)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    options = OpenAiOptions((f"127.0.0.1:{server.server_port}",), "", "ids", 60.0)
-    one = GeneratorSpec(1, 1, "fp32", options, generation=asking, requests_in_flight=32, longest_prompt=900)
-    client = BACKEND.load(tiny.MODEL, one)
-    assert [one.tolist() for one in texts(client, prompts)] == expected and len(expected) == 256
-    client.close()
-    server.shutdown()
-    server.server_close()
+    with serving(Service(Texts(inside), DATA, "llama3.1-8b", None, "")) as server:
+        options = OpenAiOptions((f"127.0.0.1:{server.port}",), "", "ids", 60.0)
+        one = GeneratorSpec(1, 1, "fp32", options, generation=asking, requests_in_flight=32, longest_prompt=900)
+        client = BACKEND.load(tiny.MODEL, one)
+        assert [one.tolist() for one in texts(client, prompts)] == expected and len(expected) == 256
+        client.close()
 
 
 @pytest.mark.parametrize("stream", [False, True])

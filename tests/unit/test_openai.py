@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import threading
 import time
+import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, cast
@@ -14,17 +15,20 @@ from typing import Any, cast
 import numpy as np
 import pytest
 
+from code.backends.generators import exchange
 from code.backends.generators.base import Generation, GeneratorSpec, texts
-from code.backends.generators.completions import KEY, Connection, Server
+from code.backends.generators.completions import KEY, Server
 from code.backends.generators.openai import BACKEND, OpenAiGenerator
 from code.backends.generators.openvino_genai import BACKEND as OPENVINO
 from code.benchmarks.gptj import bpe, tiny
 from code.benchmarks.gptj.prompt import prompt
 from code.benchmarks.text.tiny.articles import article
 from code.common.errors import HarnessError, MissingError, RunError, UsageError
-from code.harness.python.llm_server import Service, Texts, served
+from code.harness.python.http_server import HttpServer
+from code.harness.python.llm_service import Service, Texts
 from code.harness.schema.datasets import GenerationSpec, PromptData
 from code.harness.schema.options import OpenAiOptions
+from tests.served import serving
 
 HOW = GenerationSpec(1, 30, 128, True, 1279)
 DATA = PromptData("x", 1, "t", "o", "l", 2048, HOW)
@@ -48,24 +52,17 @@ def direct(engine: Path, stream: bool) -> Any:
     return OPENVINO.load(engine, GeneratorSpec(1, 1, "fp32", generation=how, requests_in_flight=16, longest_prompt=400))
 
 
-@contextmanager
-def serving(service: Service) -> Iterator[str]:
-    server = served(service, "127.0.0.1", 0)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        yield f"127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        server.server_close()
-
-
 @pytest.fixture(scope="module")
 def own(engine: Path) -> Iterator[str]:
     """Our own server over the tiny GPT-J, greedy."""
     generator = direct(engine, stream=True)
     opened = bpe.read(tiny.MODEL)
-    with serving(Service(Texts(generator), DATA, "gptj", opened.tokenizer, "")) as url:
-        yield url
+    with serving(Service(Texts(generator), DATA, "gptj", opened.tokenizer, "")) as server:
+        yield address(server)
+
+
+def address(server: HttpServer) -> str:
+    return f"127.0.0.1:{server.port}"
 
 
 def options(*urls: str, **more: Any) -> OpenAiOptions:
@@ -110,7 +107,7 @@ def test_a_text_that_is_tokenised_again_says_so_by_its_option(own: str, prompts:
 
 def test_two_servers_share_the_requests(own: str, engine: Path, prompts: list[Any]) -> None:
     with serving(Service(Texts(direct(engine, True)), DATA, "gptj", None, "")) as second:
-        generator = loaded(options(own, second), engine)
+        generator = loaded(options(own, address(second)), engine)
         assert len(texts(generator, prompts)) == len(prompts)
         generator.close()
 
@@ -143,6 +140,7 @@ class Faulty:
 
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.server.daemon_threads = True
+        self.server.handle_error = lambda request, client_address: None  # type: ignore[method-assign]
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
         self.url = f"127.0.0.1:{self.server.server_port}"
 
@@ -247,7 +245,7 @@ def test_a_server_that_fails_is_one_clear_error(fault: str, engine: Path, prompt
 def streaming(given: OpenAiOptions) -> OpenAiGenerator:
     """A generator that streams, without the checks that a faulty server would not pass, but for the number of the answers."""
     for _ in range(2):
-        list(Connection(Server.of(given.server_urls[0]), 5.0).complete({"prompt": [1]}))
+        urllib.request.urlopen(f"http://{given.server_urls[0]}/v1/completions", b"{}", timeout=5).close()
     return OpenAiGenerator(given, Generation.of(HOW, True), 1, None)
 
 
@@ -277,11 +275,57 @@ def test_an_idle_connection_that_the_server_has_closed_is_opened_again() -> None
 
     server = Faulty(closing)
     server.count = 2
-    connection = Connection(Server.of(server.url), 5.0)
+    generator = OpenAiGenerator(options(server.url), Generation.of(HOW), 1, None)
     for number in (3, 4, 5):
-        assert [piece.tokens for piece in connection.complete({"prompt": [1]})] == [(number,)]
+        assert [one.tolist() for one in texts(generator, [np.array([1], np.int32)])] == [[number]]
         time.sleep(0.1)
-    connection.close()
+    generator.close()
+
+
+def one_answer(server: Faulty, given: OpenAiOptions | None = None) -> list[int]:
+    """The text of one request, without the checks before a run."""
+    server.count = 2
+    generator = OpenAiGenerator(given or options(server.url), Generation.of(HOW), 1, None)
+    try:
+        return [int(token) for token in texts(generator, [np.array([1], np.int32)])[0]]
+    finally:
+        generator.close()
+
+
+def test_an_answer_that_is_too_large_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(exchange, "LARGEST", 1000)
+    with pytest.raises(RunError, match="before its answer was complete") as caught:
+        one_answer(Faulty(lambda handler, count: reply(handler, 200, b"x" * 2000)))
+    assert "larger than 1,000 bytes" in caught.value.why
+
+
+def test_a_fault_of_the_backend_ends_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    server = Faulty(lambda handler, count: reply(handler, 200, whole([5])))
+    for owner, name in ((exchange, "piece_of"), (OpenAiGenerator, "body")):
+        with monkeypatch.context() as patched:
+            patched.setattr(owner, name, lambda *given: 1 / 0)
+            with pytest.raises(RunError, match="the generator failed") as caught:
+                one_answer(server)
+            assert "ZeroDivisionError" in caught.value.why
+
+
+def test_a_name_whose_every_address_refuses_is_gone() -> None:
+    with pytest.raises(RunError, match="accepts no more connections"):
+        one_answer(Faulty(dies), options("localhost:1"))
+
+
+def test_the_host_of_an_address_with_colons_has_brackets() -> None:
+    connection = exchange.Connection(Server.of("[::1]:80"), asyncio.new_event_loop(), print, 1.0, 0.0)
+    assert connection._headers[0] == ("Host", "[::1]:80")
+    connection._loop.close()
+
+
+def test_more_requests_than_are_in_flight_wait_and_connections_are_used_again(own: str, prompts: list[Any]) -> None:
+    generator = OpenAiGenerator(options(own), Generation.of(HOW), 2, None)
+    assert len(texts(generator, prompts[:9])) == 9
+    assert len(generator._servers[0]._all) == 2 and generator._outstanding == [0]
+    generator.close()
+    generator.close()
 
 
 def test_a_bound_of_first_tokens_needs_streams(own: str, engine: Path) -> None:
@@ -333,7 +377,8 @@ def test_our_server_refuses_what_it_does_not_do(content: Any, status: int, words
 
 
 def test_a_key_is_asked_for(engine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with serving(Service(Texts(direct(engine, True)), DATA, "gptj", None, "secret")) as url:
+    with serving(Service(Texts(direct(engine, True)), DATA, "gptj", None, "secret")) as server:
+        url = address(server)
         with pytest.raises(RunError, match="lists no models") as caught:
             loaded(options(url), engine)
         assert "401" in caught.value.why

@@ -96,8 +96,7 @@ def test_requests_in_flight_are_answered_before_it_ends(spec: RunSpec, prompts: 
         generator = client(server.url)
         for number, one in enumerate(prompts[:4]):
             generator.submit(number, one)
-        time.sleep(0.1)
-    found: set[int] = set()
+        found = {event.request for event in generator.advance(0.1) if event.finished}
     end = time.monotonic() + 20
     while len(found) < 4 and time.monotonic() < end:
         found |= {event.request for event in generator.advance(0.5) if event.finished}

@@ -1,15 +1,10 @@
-"""Requests to one OpenAI-compatible server: completions and chat completions, streamed or whole, over connections that stay open."""
+"""What OpenAI-compatible servers are asked and answer: their addresses, the pieces of completions, and the errors that they mean."""
 
 from __future__ import annotations
 
 import http.client
-import json
 import os
-import select
-import time
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
 from urllib.parse import urlsplit
 
 from code.common import jsonfile
@@ -69,188 +64,88 @@ class Piece:
     finished: bool
 
 
-@dataclass(frozen=True)
-class _Wait:
-    """A stream's time until its first token.
-
-    Args:
-        until: when it is over, in monotonic seconds.
-    """
-
-    until: float
-
-    @property
-    def over(self) -> bool:
-        """Whether the first token is late."""
-        return time.monotonic() >= self.until
-
-    def left(self, most: float) -> float:
-        """Seconds to wait for the next byte."""
-        return max(1e-3, min(most, self.until - time.monotonic()))
+def get(server: Server, path: str, timeout_s: float) -> tuple[int, bytes]:
+    """Status and body of a GET. MissingError where the server cannot be reached, RunError where it hangs or answers by halves."""
+    kind = http.client.HTTPSConnection if server.secure else http.client.HTTPConnection
+    connection = kind(server.host, server.port, timeout=timeout_s)
+    try:
+        connection.request("GET", path, headers=own_key())
+        response = connection.getresponse()
+        return response.status, response.read()
+    except TimeoutError as error:
+        raise hangs(server, timeout_s) from error
+    except ConnectionRefusedError as error:
+        raise MissingError(f"no server answers at {server.url}", str(error), "start it, or correct --server_urls") from error
+    except (http.client.HTTPException, OSError) as error:
+        raise cut(server, str(error) or type(error).__name__) from error
+    finally:
+        connection.close()
 
 
-class Connection:
-    """A connection to a server, which one thread uses for one request after the other.
-
-    Args:
-        timeout_s: seconds without a byte after which the server counts as hanging.
-        first_s: seconds in which a stream has to bring its first token; 0: as long as `timeout_s` allows.
-    """
-
-    def __init__(self, server: Server, timeout_s: float, first_s: float = 0.0) -> None:
-        self.server, self._timeout_s, self._first_s = server, timeout_s, first_s
-        kind = http.client.HTTPSConnection if server.secure else http.client.HTTPConnection
-        self._http = kind(server.host, server.port, timeout=timeout_s)
-
-    def close(self) -> None:
-        """Close it."""
-        self._http.close()
-
-    def get(self, path: str) -> tuple[int, bytes]:
-        """Status and body of a GET. MissingError where the server cannot be reached, RunError where it hangs."""
-        response = self._sent("GET", path, None)
-        return response.status, self._read(response)
-
-    def complete(self, asked: Mapping[str, Any], path: str = COMPLETIONS) -> Iterator[Piece]:
-        """The pieces of a completion, the last of them finished. RunError with the server's words where it fails.
-
-        Args:
-            path: of the interface, COMPLETIONS or CHAT.
-        """
-        streamed = bool(asked.get("stream"))
-        waits = _Wait(time.monotonic() + self._first_s) if streamed and self._first_s else None
-        response = self._sent("POST", path, asked, waits)
-        self._require_answer(response, STREAMED if streamed else WHOLE)
-        if not streamed:
-            piece = self._piece(self._read(response))
-            yield Piece(piece.tokens, piece.text, True)
-            return
-        finished = False
-        while line := self._line(response, waits):
-            if not line.startswith(b"data:"):
-                continue
-            data = line[5:].strip()
-            if data == b"[DONE]":
-                finished = True
-                break
-            piece = self._piece(data)
-            if waits is not None and (piece.tokens or piece.text):
-                waits = None
-                self._limit(self._timeout_s)
-            yield Piece(piece.tokens, piece.text, False)
-            finished = finished or piece.finished
-        self._read(response)
-        if not finished:
-            raise self._cut("the stream ended without [DONE]")
-        yield Piece((), "", True)
-
-    def _sent(
-        self, method: str, path: str, content: Mapping[str, Any] | None, waits: _Wait | None = None
-    ) -> http.client.HTTPResponse:
-        body = None if content is None else json.dumps(content, separators=(",", ":")).encode()
-        key = os.environ.get(KEY, "")
-        headers = {"Content-Type": "application/json", **({"Authorization": f"Bearer {key}"} if key else {})}
-        self._leave_if_closed()
-        try:
-            self._http.request(method, path, body, headers)
-            self._limit(waits.left(self._timeout_s) if waits else self._timeout_s)
-            return self._http.getresponse()
-        except TimeoutError as error:
-            raise self._hangs(waits) from error
-        except http.client.HTTPException as error:
-            raise self._cut(str(error) or type(error).__name__) from error
-        except ConnectionRefusedError as error:
-            if content is not None:  # it has answered a GET before
-                raise RunError(
-                    f"{self.server.url} accepts no more connections",
-                    "it answered before, and has ended since",
-                    "see the server's log",
-                ) from error
-            raise MissingError(
-                f"no server answers at {self.server.url}", str(error), "start it, or correct --server_urls"
-            ) from error
-        except OSError as error:
-            raise self._cut(str(error)) from error
-
-    def _leave_if_closed(self) -> None:
-        """Open a new connection where the server has closed an idle one, as servers do after some seconds; nothing was sent on it."""
-        own = self._http.sock
-        if own is not None and select.select([own], [], [], 0)[0]:
-            self._http.close()
-
-    def _limit(self, seconds: float) -> None:
-        if self._http.sock is not None:
-            self._http.sock.settimeout(seconds)
-
-    def _require_answer(self, response: http.client.HTTPResponse, kind: str) -> None:
-        """RunError, with the server's words, for anything but a success of this content type."""
-        if response.status != 200:
-            words = _message(self._read(response))
-            what = f"{self.server.url} answered {response.status}"
-            raise RunError(what, words or response.reason, "look into the server's own log; the run ends at the first error")
-        self._require_kind(response, kind)
-
-    def _require_kind(self, response: http.client.HTTPResponse, kind: str) -> None:
-        """RunError for an answer of another content type; a server that names none is believed."""
-        given = response.headers.get("Content-Type")
-        if given is None or given.partition(";")[0].strip().lower() == kind:
-            return
-        words = _message(self._read(response))
-        what = f"{self.server.url} answered with {given[:80]}, not {kind}"
-        raise RunError(what, words or "the answer is empty", "it must be an OpenAI-compatible server; see its log")
-
-    def _read(self, response: http.client.HTTPResponse) -> bytes:
-        try:
-            return response.read()
-        except TimeoutError as error:
-            raise self._hangs(None) from error
-        except (http.client.HTTPException, OSError) as error:
-            raise self._cut(str(error) or type(error).__name__) from error
-
-    def _line(self, response: http.client.HTTPResponse, waits: _Wait | None) -> bytes:
-        if waits is not None:
-            self._limit(waits.left(self._timeout_s))
-        try:
-            line = response.readline(LONGEST_LINE)
-        except TimeoutError as error:
-            raise self._hangs(waits) from error
-        except (http.client.HTTPException, OSError, ValueError) as error:
-            raise self._cut(str(error) or type(error).__name__) from error
-        if waits is not None and waits.over:
-            raise self._hangs(waits)
-        return line
-
-    def _piece(self, data: bytes) -> Piece:
-        try:
-            content = jsonfile.parse(data)
-        except ValueError as error:
-            what = f"{self.server.url} did not answer with a completion"
-            raise RunError(what, f"its JSON is not complete: {_message(data)}"[:WORDS], "see the server's log") from error
-        try:
-            if not content["choices"] and "usage" in content:
-                return Piece((), "", False)  # what a stream used, after its last token
-            choice = content["choices"][0]
-            tokens = choice.get("token_ids") or ()
-            message = choice.get("message") or choice.get("delta") or choice
-            text = message.get("content" if message is not choice else "text") or ""
-            return Piece(tuple(int(token) for token in tokens), str(text), bool(choice.get("finish_reason")))
-        except (ValueError, KeyError, IndexError, TypeError, AttributeError) as error:
-            failed = isinstance(content, dict) and "error" in content
-            what = f"{self.server.url} {'failed during an answer' if failed else 'did not answer with a completion'}"
-            raise RunError(what, _message(data) or type(error).__name__, "see the server's log") from error
-
-    def _hangs(self, waits: _Wait | None) -> RunError:
-        if waits is not None and waits.over:
-            what = f"{self.server.url} sent no token within {self._first_s:g} s"
-            return RunError(what, "server_first_token_timeout bounds the first token", "lower the load, or raise the bound")
-        what = f"{self.server.url} sent nothing for {self._timeout_s:g} s"
-        return RunError(what, "a request is waiting for its answer", "see the server's log, or raise --server_timeout")
-
-    def _cut(self, why: str) -> RunError:
-        return RunError(f"{self.server.url} ended a request before its answer was complete", why, "see the server's log")
+def own_key() -> dict[str, str]:
+    """The header with the key of the environment; {} without one."""
+    key = os.environ.get(KEY, "")
+    return {"Authorization": f"Bearer {key}"} if key else {}
 
 
-def _message(data: bytes) -> str:
+def piece_of(server: Server, data: bytes) -> Piece:
+    """The piece of a text in an answer, or in a part of a stream. RunError where it is none, with the server's words."""
+    try:
+        content = jsonfile.parse(data)
+    except ValueError as error:
+        what = f"{server.url} did not answer with a completion"
+        raise RunError(what, f"its JSON is not complete: {words_of(data)}"[:WORDS], "see the server's log") from error
+    try:
+        if not content["choices"] and "usage" in content:
+            return Piece((), "", False)  # what a stream used, after its last token
+        choice = content["choices"][0]
+        tokens = choice.get("token_ids") or ()
+        message = choice.get("message") or choice.get("delta") or choice
+        text = message.get("content" if message is not choice else "text") or ""
+        return Piece(tuple(int(token) for token in tokens), str(text), bool(choice.get("finish_reason")))
+    except (ValueError, KeyError, IndexError, TypeError, AttributeError) as error:
+        failed = isinstance(content, dict) and "error" in content
+        what = f"{server.url} {'failed during an answer' if failed else 'did not answer with a completion'}"
+        raise RunError(what, words_of(data) or type(error).__name__, "see the server's log") from error
+
+
+def refused(server: Server, status: int, reason: str, body: bytes) -> RunError:
+    """The error that an answer with another status than 200 means."""
+    what = f"{server.url} answered {status}"
+    return RunError(what, words_of(body) or reason, "look into the server's own log; the run ends at the first error")
+
+
+def wrong_kind(server: Server, given: str, kind: str, body: bytes) -> RunError:
+    """The error that an answer of another content type means."""
+    what = f"{server.url} answered with {given[:80]}, not {kind}"
+    return RunError(what, words_of(body) or "the answer is empty", "it must be an OpenAI-compatible server; see its log")
+
+
+def hangs(server: Server, timeout_s: float) -> RunError:
+    """The error of a server that sends nothing."""
+    what = f"{server.url} sent nothing for {timeout_s:g} s"
+    return RunError(what, "a request is waiting for its answer", "see the server's log, or raise --server_timeout")
+
+
+def late(server: Server, first_s: float) -> RunError:
+    """The error of a stream without its first token."""
+    what = f"{server.url} sent no token within {first_s:g} s"
+    return RunError(what, "server_first_token_timeout bounds the first token", "lower the load, or raise the bound")
+
+
+def cut(server: Server, why: str) -> RunError:
+    """The error of an answer that is not whole."""
+    return RunError(f"{server.url} ended a request before its answer was complete", why, "see the server's log")
+
+
+def gone(server: Server, why: str) -> RunError:
+    """The error of a server that was there before and accepts no connection."""
+    return RunError(
+        f"{server.url} accepts no more connections", f"it answered before, and has ended since: {why}", "see the server's log"
+    )
+
+
+def words_of(data: bytes) -> str:
     """What a server says of an error: of OpenAI's shape, of FastAPI's, or the beginning of its text."""
     try:
         content = jsonfile.parse(data)

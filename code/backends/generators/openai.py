@@ -8,9 +8,10 @@ several servers the one with the fewest outstanding tokens gets the next request
 
 from __future__ import annotations
 
-import queue
+import asyncio
 import shutil
 import threading
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -20,7 +21,8 @@ import numpy as np
 
 from code.backends.base import EngineSpec
 from code.backends.generators.base import Event, Generation, GeneratorSpec, failure
-from code.backends.generators.completions import CHAT, COMPLETIONS, Connection, Server
+from code.backends.generators.completions import CHAT, COMPLETIONS, Piece, Server, get
+from code.backends.generators.exchange import Connections
 from code.backends.generators.served import ENGINE, IN_FLIGHT, TIMEOUT_S, ServedText
 from code.common import jsonfile
 from code.common.errors import HarnessError, MissingError, RunError, UsageError, unknown
@@ -39,74 +41,84 @@ TOKENIZER = "tokenizer.json"
 
 
 class OpenAiGenerator:
-    """Requests on their way to servers, each on a thread of its own with connections that stay open."""
+    """Requests on their way to servers, over connections that stay open. `advance` runs the event loop that moves their bytes."""
 
     def __init__(self, options: OpenAiOptions, generation: Generation, capacity: int, tokenizer: Any) -> None:
         self.capacity = capacity
         self._options, self._generation, self._tokenizer = options, generation, tokenizer
         self._path = CHAT if options.server_api == "chat" else COMPLETIONS
-        self._servers = [Server.of(url) for url in options.server_urls]
-        self._asked: queue.SimpleQueue[tuple[int, NDArray[np.int32]] | None] = queue.SimpleQueue()
-        self._events: queue.SimpleQueue[Event | HarnessError] = queue.SimpleQueue()
+        self._loop = asyncio.new_event_loop()
+        self._loop.set_exception_handler(self._unexpected)
+        times = (options.server_timeout, options.server_first_token_timeout)
+        self._servers = [Connections(Server.of(url), self._loop, *times) for url in options.server_urls]
         self._outstanding = [0] * len(self._servers)
+        self._waiting: deque[tuple[int, NDArray[np.int32]]] = deque()
+        self._running, self._woken = 0, False
         self._lock = threading.Lock()
-        self._threads = [threading.Thread(target=self._work, name=f"request {n}", daemon=True) for n in range(capacity)]
-        for thread in self._threads:
-            thread.start()
+        self._events: list[Event] = []
+        self._failed: HarnessError | None = None
 
     def submit(self, request: int, prompt: NDArray[np.int32]) -> None:
-        """Queue it; a thread that is free sends it."""
-        self._asked.put((request, prompt))
+        """Queue it; `advance` sends it where less than `capacity` are on their way."""
+        with self._lock:
+            self._waiting.append((request, prompt))
+            wake, self._woken = not self._woken, True
+        if wake:
+            self._loop.call_soon_threadsafe(self._send)
 
     def advance(self, wait_s: float) -> list[Event]:
-        """What has arrived; waits at most `wait_s` for the first."""
-        found: list[Event] = []
-        try:
-            while True:
-                one = self._events.get(timeout=wait_s) if not found else self._events.get_nowait()
-                if isinstance(one, HarnessError):
-                    raise one
-                found.append(one)
-        except queue.Empty:
-            return found
+        """What has arrived; waits at most `wait_s` for the first. Raises the first error of a server, each time."""
+        if not self._events and self._failed is None:
+            over = self._loop.call_later(wait_s, self._loop.stop)
+            self._loop.run_forever()
+            over.cancel()
+        if self._failed is not None:
+            raise self._failed
+        events, self._events = self._events, []
+        return events
 
     def close(self) -> None:
-        """End the threads that wait; requests still running are abandoned."""
-        for _ in self._threads:
-            self._asked.put(None)
+        """Close the connections; requests still running are abandoned."""
+        if self._loop.is_closed() or self._loop.is_running():  # another thread is stuck in it
+            return
+        for server in self._servers:
+            server.close()
+        self._loop.run_until_complete(asyncio.sleep(0))
+        self._loop.close()
 
-    def _work(self) -> None:
-        given = self._options
-        connections = [Connection(server, given.server_timeout, given.server_first_token_timeout) for server in self._servers]
-        try:
-            while (asked := self._asked.get()) is not None:
-                self._answer(connections, *asked)
-        except HarnessError as error:
-            self._events.put(error)
-        except Exception as error:
-            self._events.put(failure(error))
-        finally:
-            for connection in connections:
-                connection.close()
+    def fail(self, error: HarnessError) -> None:
+        """End the run with the first error."""
+        self._failed = self._failed or error
+        self._loop.stop()
 
-    def _answer(self, connections: list[Connection], request: int, prompt: NDArray[np.int32]) -> None:
-        tokens = len(prompt) + self._generation.max_new_tokens
-        with self._lock:
-            number = min(range(len(connections)), key=lambda n: self._outstanding[n])
-            self._outstanding[number] += tokens
-        try:
-            found: list[int] = []
-            text = ""
-            for piece in connections[number].complete(self.body(prompt), self._path):
-                first = not found and not text
-                found += piece.tokens
-                text += piece.text
-                if first and self._generation.stream and (ids := self._ids(found, text)):
-                    self._events.put(Event(request, np.asarray(ids[:1], dtype=np.int32), False))
-            self._events.put(Event(request, np.asarray(self._whole(found, text, connections[number]), dtype=np.int32), True))
-        finally:
+    def arrived(self, event: Event) -> None:
+        """Hand out an event, with those that arrive at the same time."""
+        self._events.append(event)
+        self._loop.stop()
+
+    def ended(self, server: int, tokens: int) -> None:
+        """A request has its answer, or an error."""
+        self._outstanding[server] -= tokens
+        self._running -= 1
+        self._send()
+
+    def _unexpected(self, _: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """An exception of a callback ends the run, because its request would never be answered."""
+        self.fail(failure(context.get("exception") or RuntimeError(context["message"])))
+
+    def _send(self) -> None:
+        """Send what waits to the server with the fewest outstanding tokens."""
+        while self._running < self.capacity:
             with self._lock:
-                self._outstanding[number] -= tokens
+                self._woken = bool(self._waiting)
+                if not self._waiting:
+                    return
+                request, prompt = self._waiting.popleft()
+            number = min(range(len(self._servers)), key=lambda n: self._outstanding[n])
+            tokens = len(prompt) + self._generation.max_new_tokens
+            self._outstanding[number] += tokens
+            self._running += 1
+            self._servers[number].ask(self._path, self.body(prompt), _Text(self, request, number, tokens))
 
     def body(self, prompt: NDArray[np.int32]) -> dict[str, Any]:
         """The request for a prompt. `return_token_ids`, `min_tokens` and `stop_token_ids` are vLLM's; others ignore them."""
@@ -129,23 +141,67 @@ class OpenAiGenerator:
         text = self._tokenizer.decode(prompt.tolist(), skip_special_tokens=True)  # the server's template writes special tokens
         return {"messages": [{"role": "user", "content": text}]}
 
-    def _ids(self, tokens: list[int], text: str) -> list[int]:
+    @property
+    def streams(self) -> bool:
+        """Whether first tokens are reported."""
+        return self._generation.stream
+
+    def ids(self, tokens: list[int], text: str) -> list[int]:
+        """The token ids of a text, or of its beginning: those of the server, or of its characters."""
         if self._options.server_tokens == "ids":
             return tokens
         found: list[int] = self._tokenizer.encode(text, add_special_tokens=False).ids
         return found
 
-    def _whole(self, tokens: list[int], text: str, connection: Connection) -> list[int]:
-        found = self._ids(tokens, text)
+    def whole(self, tokens: list[int], text: str, server: int) -> list[int]:
+        """The token ids of a whole text. RunError where there are none."""
+        found = self.ids(tokens, text)
         if self._options.server_tokens == "text" and len(found) < self._generation.max_new_tokens:
             found = [*found, self._generation.eos]  # what ended the text is no part of it
         if not found:
             raise RunError(
-                f"{connection.server.url} returned no token ids",
+                f"{self._servers[server].server.url} returned no token ids",
                 "it answered, but without token_ids" if text else "the answer is empty",
                 "run with --server_tokens=text, which tokenises its texts again" if text else "see the server's log",
             )
         return found
+
+
+class _Text:
+    """A request, and what has arrived of its text.
+
+    Args:
+        server: index of the server that has it.
+        cost: its tokens, as they count for the server.
+    """
+
+    def __init__(self, generator: OpenAiGenerator, request: int, server: int, cost: int) -> None:
+        self._generator, self._request, self._server, self._cost = generator, request, server, cost
+        self._tokens: list[int] = []
+        self._text = ""
+
+    def piece(self, piece: Piece) -> None:
+        """The next part; the first one is reported at once."""
+        first = not self._tokens and not self._text
+        self._tokens += piece.tokens
+        self._text += piece.text
+        if first and self._generator.streams and (ids := self._generator.ids(self._tokens, self._text)):
+            self._report(ids[:1], False)
+
+    def done(self) -> None:
+        """It is whole."""
+        try:
+            self._report(self._generator.whole(self._tokens, self._text, self._server), True)
+        except RunError as error:
+            self._generator.fail(error)
+        self._generator.ended(self._server, self._cost)
+
+    def failed(self, error: HarnessError) -> None:
+        """There is no text."""
+        self._generator.fail(error)
+
+    def _report(self, ids: list[int], finished: bool) -> None:
+        self._generator.arrived(Event(self._request, np.asarray(ids, dtype=np.int32), finished))
 
 
 class OpenAi(ServedText):
@@ -194,7 +250,7 @@ class OpenAi(ServedText):
         return {"server_urls": list(given.server_urls), "server_tokens": given.server_tokens, "server_api": given.server_api}
 
     def load(self, folder: Path, spec: EngineSpec) -> OpenAiGenerator:
-        """Check the servers, and open the requests' threads. Each server must be healthy, have the model and answer twice the same."""
+        """Check the servers. Each server must be healthy, have the model and answer twice the same."""
         asked = GeneratorSpec.require(spec)
         options = spec.options
         if not isinstance(options, OpenAiOptions):
@@ -251,15 +307,11 @@ def _tokenizer(folder: Path) -> Any:
 
 def _checked(server: Server, options: OpenAiOptions, longest: int) -> str:
     """The name of the served model, of a server that is healthy and takes `longest` tokens."""
-    connection = Connection(server, options.server_timeout)
-    try:
-        status, _ = connection.get("/health")
-        if status not in (200, 404):  # not every server has it
-            raise RunError(f"{server.url} is not healthy", f"/health answers {status}", "see the server's log")
-        status, body = connection.get("/v1/models")
-        listed = _listed(body) if status == 200 else {}
-    finally:
-        connection.close()
+    status, _ = get(server, "/health", options.server_timeout)
+    if status not in (200, 404):  # not every server has it
+        raise RunError(f"{server.url} is not healthy", f"/health answers {status}", "see the server's log")
+    status, body = get(server, "/v1/models", options.server_timeout)
+    listed = _listed(body) if status == 200 else {}
     if not listed:
         raise RunError(f"{server.url} lists no models", f"/v1/models answers {status}", "it must be an OpenAI-compatible server")
     name = options.served_model or (next(iter(listed)) if len(listed) == 1 else "")

@@ -9,13 +9,13 @@ from __future__ import annotations
 import contextlib
 import multiprocessing
 import os
-import queue
+import pickle
+import selectors
 import signal
 import threading
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import replace
-from multiprocessing import connection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -48,10 +48,9 @@ class GeneratorStreams:
         context = multiprocessing.get_context("spawn")
         self._lock = threading.Lock()
         self._waiting: deque[tuple[int, NDArray[np.int32]]] = deque()
-        self._news: queue.SimpleQueue[tuple[int, Any]] = queue.SimpleQueue()
+        self._selector = selectors.DefaultSelector()
         self._pipes: list[Any] = []
         self._processes: list[Any] = []
-        self._closing = False
         for number, spec in enumerate(specs):
             ours, theirs = context.Pipe()
             sees = tuple(devices[number]) if devices else ()
@@ -60,16 +59,16 @@ class GeneratorStreams:
             theirs.close()
             self._pipes.append(ours)
             self._processes.append(process)
-        threading.Thread(target=self._listen, name="streams", daemon=True).start()
+            self._selector.register(ours, selectors.EVENT_READ, number)
         self._capacities = [0] * len(specs)
         self._usage = [Usage() for _ in specs]
         self.usage = [usage for i, usage in enumerate(self._usage) for _ in (devices[i] if devices else (0,))]
         """Usage of each stream; where it sees several devices, once for each of them."""
         self._last = 0
         try:
-            for _ in specs:
-                number, capacity = self._next(None)
-                self._capacities[number] = int(capacity)
+            while not all(self._capacities):
+                for number, capacity in self._received(None):
+                    self._capacities[number] = int(capacity)
         except BaseException:
             self.close()
             raise
@@ -84,19 +83,15 @@ class GeneratorStreams:
     def advance(self, wait_s: float) -> list[Event]:
         """Events of the streams since the last call; waits at most `wait_s` for the first."""
         events: list[Event] = []
-        try:
-            while True:
-                number, received = self._next(0 if events else wait_s)
-                events += received
-                with self._lock:
-                    self._usage[number].ended(sum(event.finished for event in received))
-                    self._hand_out()
-        except queue.Empty:
-            return events
+        for number, received in self._received(wait_s):
+            events += received
+            with self._lock:
+                self._usage[number].ended(sum(event.finished for event in received))
+                self._hand_out()
+        return events
 
     def close(self) -> None:
         """End the streams; requests still running are abandoned."""
-        self._closing = True
         for pipe in self._pipes:
             with contextlib.suppress(OSError):  # it has ended
                 pipe.send(None)
@@ -105,6 +100,7 @@ class GeneratorStreams:
             if process.is_alive():
                 process.kill()
                 process.join()
+        self._selector.close()
 
     def _hand_out(self) -> None:
         """Dispatch queued requests. The caller holds the lock."""
@@ -118,29 +114,26 @@ class GeneratorStreams:
             self._last = number
             self._usage[number].began()
             try:
-                self._pipes[number].send(self._waiting.popleft())
+                self._pipes[number].send_bytes(pickle.dumps(self._waiting.popleft(), pickle.HIGHEST_PROTOCOL))
             except OSError:
-                return  # it has ended; `_listen` reports that
+                return  # it has ended; `advance` reports that
 
-    def _next(self, wait_s: float | None) -> tuple[int, Any]:
-        number, received = self._news.get(timeout=wait_s) if wait_s != 0 else self._news.get_nowait()
-        if isinstance(received, HarnessError):
-            raise received
-        return number, received
-
-    def _listen(self) -> None:
-        """Drain the pipes as they fill, so that no stream blocks on a full pipe."""
-        numbers = {pipe: number for number, pipe in enumerate(self._pipes)}
-        while numbers:
-            for ready in connection.wait(list(numbers)):
-                pipe = cast(Any, ready)
-                try:
-                    self._news.put((numbers[pipe], pipe.recv()))
-                except (EOFError, OSError):
-                    number = numbers.pop(pipe)
-                    if not self._closing:
-                        self._processes[number].join(PATIENCE_S)
-                        self._news.put((number, _ended(number, self._processes[number].exitcode)))
+    def _received(self, wait_s: float | None) -> list[tuple[int, Any]]:
+        """A message of each stream that has sent one, with the stream's number; waits at most `wait_s` for the first (None: as long as it
+        takes). Raises the error of a stream, or its end."""
+        found = []
+        for key, _ in self._selector.select(wait_s):
+            number, pipe = cast(int, key.data), cast(Any, key.fileobj)
+            try:
+                received = pipe.recv()
+            except (EOFError, OSError):
+                self._selector.unregister(pipe)
+                self._processes[number].join(PATIENCE_S)
+                raise _ended(number, self._processes[number].exitcode) from None
+            if isinstance(received, HarnessError):
+                raise received
+            found.append((number, received))
+        return found
 
 
 def _ended(number: int, status: int | None) -> RunError:

@@ -40,10 +40,8 @@ class CPU_aarch64(InteractiveCPUBaseConfig):
 
 
 @ConfigRegistry.register(HarnessType.Custom, AccuracyTarget.k_99, PowerSetting.MaxP)
-class H200_SXM_141GBx1(InteractiveGPUBaseConfig):
+class H200_SXM_141GBx1(ParentConfig.H200_SXM_141GB_Interactive, InteractiveGPUBaseConfig):
     system = KnownSystem.H200_SXM_141GBx1
-    precision = "fp8"
-    gpu_batch_size = {"llama3.1-8b": 256}
     server_target_qps = 47.3  # by count from median of 2 v5.1 results on 8 x H200_SXM_141GB
 
 
@@ -54,10 +52,8 @@ class H200_SXM_141GBx8(H200_SXM_141GBx1):
 
 
 @ConfigRegistry.register(HarnessType.Custom, AccuracyTarget.k_99, PowerSetting.MaxP)
-class H200_NVL_141GBx4(InteractiveGPUBaseConfig):
+class H200_NVL_141GBx4(ParentConfig.H200_NVL_141GB_Interactive, InteractiveGPUBaseConfig):
     system = KnownSystem.H200_NVL_141GBx4
-    precision = "fp8"
-    gpu_batch_size = {"llama3.1-8b": 256}
     server_target_qps = 154  # a v5.1 result
 
 
@@ -68,10 +64,8 @@ class H200_NVL_141GBx8(H200_NVL_141GBx4):
 
 
 @ConfigRegistry.register(HarnessType.Custom, AccuracyTarget.k_99, PowerSetting.MaxP)
-class B200_SXM_180GBx1(InteractiveGPUBaseConfig):
+class B200_SXM_180GBx1(ParentConfig.B200_SXM_180GB_Interactive, InteractiveGPUBaseConfig):
     system = KnownSystem.B200_SXM_180GBx1
-    precision = "fp4"
-    gpu_batch_size = {"llama3.1-8b": 512}
     server_target_qps = 99.0  # by count from median of 6 v5.1 and v6.0 results on 8 x B200_SXM_180GB
 
 
@@ -82,18 +76,14 @@ class B200_SXM_180GBx8(B200_SXM_180GBx1):
 
 
 @ConfigRegistry.register(HarnessType.Custom, AccuracyTarget.k_99, PowerSetting.MaxP)
-class B300_SXM_270GBx8(InteractiveGPUBaseConfig):
+class B300_SXM_270GBx8(ParentConfig.B300_SXM_270GB_Interactive, InteractiveGPUBaseConfig):
     system = KnownSystem.B300_SXM_270GBx8
-    precision = "fp4"
-    gpu_batch_size = {"llama3.1-8b": 512}
     server_target_qps = 904  # a v6.0 result
 
 
 @ConfigRegistry.register(HarnessType.Custom, AccuracyTarget.k_99, PowerSetting.MaxP)
-class RTX_PRO_6000_96GBx1(InteractiveGPUBaseConfig):
+class RTX_PRO_6000_96GBx1(ParentConfig.RTX_PRO_6000_96GB_Interactive, InteractiveGPUBaseConfig):
     system = KnownSystem.RTX_PRO_6000_96GBx1
-    precision = "fp4"
-    gpu_batch_size = {"llama3.1-8b": 256}
     server_target_qps = 37.0  # by count from median of 2 v6.0 results on 2 x RTX_PRO_6000
 
 

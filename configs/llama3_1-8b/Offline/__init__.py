@@ -40,10 +40,8 @@ class CPU_aarch64(OfflineCPUBaseConfig):
 
 
 @ConfigRegistry.register(HarnessType.Custom, AccuracyTarget.k_99, PowerSetting.MaxP)
-class H100_SXM_80GBx1(OfflineGPUBaseConfig):
+class H100_SXM_80GBx1(ParentConfig.H100_SXM_80GB, OfflineGPUBaseConfig):
     system = KnownSystem.H100_SXM_80GBx1
-    precision = "fp8"
-    gpu_batch_size = {"llama3.1-8b": 512}
     offline_expected_qps = 45.2  # a v5.1 result with vLLM
 
 
@@ -60,10 +58,8 @@ class ND_H100_v5(H100_SXM_80GBx1):
 
 
 @ConfigRegistry.register(HarnessType.Custom, AccuracyTarget.k_99, PowerSetting.MaxP)
-class H200_SXM_141GBx1(OfflineGPUBaseConfig):
+class H200_SXM_141GBx1(ParentConfig.H200_SXM_141GB, OfflineGPUBaseConfig):
     system = KnownSystem.H200_SXM_141GBx1
-    precision = "fp8"
-    gpu_batch_size = {"llama3.1-8b": 1024}
     offline_expected_qps = 64.5  # by count from best of 3 v5.1 results on 8 x H200_SXM_141GB
 
 
@@ -74,10 +70,8 @@ class H200_SXM_141GBx8(H200_SXM_141GBx1):
 
 
 @ConfigRegistry.register(HarnessType.Custom, AccuracyTarget.k_99, PowerSetting.MaxP)
-class H200_NVL_141GBx4(OfflineGPUBaseConfig):
+class H200_NVL_141GBx4(ParentConfig.H200_NVL_141GB, OfflineGPUBaseConfig):
     system = KnownSystem.H200_NVL_141GBx4
-    precision = "fp8"
-    gpu_batch_size = {"llama3.1-8b": 1024}
     offline_expected_qps = 208  # by count from best of 2 v5.1 and v6.0 results on 8 x H200_NVL
 
 
@@ -88,10 +82,8 @@ class H200_NVL_141GBx8(H200_NVL_141GBx4):
 
 
 @ConfigRegistry.register(HarnessType.Custom, AccuracyTarget.k_99, PowerSetting.MaxP)
-class L40Sx1(OfflineGPUBaseConfig):
+class L40Sx1(ParentConfig.L40S, OfflineGPUBaseConfig):
     system = KnownSystem.L40Sx1
-    precision = "fp8"
-    gpu_batch_size = {"llama3.1-8b": 256}
     offline_expected_qps = 12.9  # a v5.1 result with vLLM
 
 
@@ -102,10 +94,8 @@ class L40Sx8(L40Sx1):
 
 
 @ConfigRegistry.register(HarnessType.Custom, AccuracyTarget.k_99, PowerSetting.MaxP)
-class B200_SXM_180GBx1(OfflineGPUBaseConfig):
+class B200_SXM_180GBx1(ParentConfig.B200_SXM_180GB, OfflineGPUBaseConfig):
     system = KnownSystem.B200_SXM_180GBx1
-    precision = "fp4"
-    gpu_batch_size = {"llama3.1-8b": 2048}
     offline_expected_qps = 157  # by count from best of 11 v5.1 and v6.0 results on 8 x B200_SXM_180GB
 
 
@@ -116,18 +106,14 @@ class B200_SXM_180GBx8(B200_SXM_180GBx1):
 
 
 @ConfigRegistry.register(HarnessType.Custom, AccuracyTarget.k_99, PowerSetting.MaxP)
-class B300_SXM_270GBx8(OfflineGPUBaseConfig):
+class B300_SXM_270GBx8(ParentConfig.B300_SXM_270GB, OfflineGPUBaseConfig):
     system = KnownSystem.B300_SXM_270GBx8
-    precision = "fp4"
-    gpu_batch_size = {"llama3.1-8b": 2048}
     offline_expected_qps = 1310  # best of 3 v6.0 results
 
 
 @ConfigRegistry.register(HarnessType.Custom, AccuracyTarget.k_99, PowerSetting.MaxP)
-class RTX_PRO_6000_96GBx1(OfflineGPUBaseConfig):
+class RTX_PRO_6000_96GBx1(ParentConfig.RTX_PRO_6000_96GB, OfflineGPUBaseConfig):
     system = KnownSystem.RTX_PRO_6000_96GBx1
-    precision = "fp4"
-    gpu_batch_size = {"llama3.1-8b": 1024}
     offline_expected_qps = 48.9  # by count from best of 2 v6.0 results on 2 x RTX_PRO_6000
 
 
@@ -156,10 +142,8 @@ class RTX_PRO_6000_96GBx10(RTX_PRO_6000_96GBx1):
 
 
 @ConfigRegistry.register(HarnessType.Custom, AccuracyTarget.k_99, PowerSetting.MaxP)
-class RTX_PRO_4500_32GBx1(OfflineGPUBaseConfig):
+class RTX_PRO_4500_32GBx1(ParentConfig.RTX_PRO_4500_32GB, OfflineGPUBaseConfig):
     system = KnownSystem.RTX_PRO_4500_32GBx1
-    precision = "fp4"
-    gpu_batch_size = {"llama3.1-8b": 256}
     offline_expected_qps = 18.3  # a v6.0 result
 
 

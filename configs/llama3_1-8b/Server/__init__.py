@@ -39,10 +39,8 @@ class CPU_aarch64(ServerCPUBaseConfig):
 
 
 @ConfigRegistry.register(HarnessType.Custom, AccuracyTarget.k_99, PowerSetting.MaxP)
-class H100_SXM_80GBx1(ServerGPUBaseConfig):
+class H100_SXM_80GBx1(ParentConfig.H100_SXM_80GB, ServerGPUBaseConfig):
     system = KnownSystem.H100_SXM_80GBx1
-    precision = "fp8"
-    gpu_batch_size = {"llama3.1-8b": 512}
     server_target_qps = 35.9  # a v5.1 result with vLLM
 
 
@@ -59,10 +57,8 @@ class ND_H100_v5(H100_SXM_80GBx1):
 
 
 @ConfigRegistry.register(HarnessType.Custom, AccuracyTarget.k_99, PowerSetting.MaxP)
-class H200_SXM_141GBx1(ServerGPUBaseConfig):
+class H200_SXM_141GBx1(ParentConfig.H200_SXM_141GB, ServerGPUBaseConfig):
     system = KnownSystem.H200_SXM_141GBx1
-    precision = "fp8"
-    gpu_batch_size = {"llama3.1-8b": 1024}
     server_target_qps = 51.0  # by count from median of 3 v5.1 results on 8 x H200_SXM_141GB
 
 
@@ -73,10 +69,8 @@ class H200_SXM_141GBx8(H200_SXM_141GBx1):
 
 
 @ConfigRegistry.register(HarnessType.Custom, AccuracyTarget.k_99, PowerSetting.MaxP)
-class H200_NVL_141GBx4(ServerGPUBaseConfig):
+class H200_NVL_141GBx4(ParentConfig.H200_NVL_141GB, ServerGPUBaseConfig):
     system = KnownSystem.H200_NVL_141GBx4
-    precision = "fp8"
-    gpu_batch_size = {"llama3.1-8b": 1024}
     server_target_qps = 181  # median of 2 v5.1 and v6.0 results
 
 
@@ -87,10 +81,8 @@ class H200_NVL_141GBx8(H200_NVL_141GBx4):
 
 
 @ConfigRegistry.register(HarnessType.Custom, AccuracyTarget.k_99, PowerSetting.MaxP)
-class L40Sx1(ServerGPUBaseConfig):
+class L40Sx1(ParentConfig.L40S, ServerGPUBaseConfig):
     system = KnownSystem.L40Sx1
-    precision = "fp8"
-    gpu_batch_size = {"llama3.1-8b": 256}
     server_target_qps = 8.49  # a v5.1 result with vLLM
 
 
@@ -101,10 +93,8 @@ class L40Sx8(L40Sx1):
 
 
 @ConfigRegistry.register(HarnessType.Custom, AccuracyTarget.k_99, PowerSetting.MaxP)
-class B200_SXM_180GBx1(ServerGPUBaseConfig):
+class B200_SXM_180GBx1(ParentConfig.B200_SXM_180GB, ServerGPUBaseConfig):
     system = KnownSystem.B200_SXM_180GBx1
-    precision = "fp4"
-    gpu_batch_size = {"llama3.1-8b": 2048}
     server_target_qps = 113  # by count from median of 11 v5.1 and v6.0 results on 8 x B200_SXM_180GB
 
 
@@ -115,18 +105,14 @@ class B200_SXM_180GBx8(B200_SXM_180GBx1):
 
 
 @ConfigRegistry.register(HarnessType.Custom, AccuracyTarget.k_99, PowerSetting.MaxP)
-class B300_SXM_270GBx8(ServerGPUBaseConfig):
+class B300_SXM_270GBx8(ParentConfig.B300_SXM_270GB, ServerGPUBaseConfig):
     system = KnownSystem.B300_SXM_270GBx8
-    precision = "fp4"
-    gpu_batch_size = {"llama3.1-8b": 2048}
     server_target_qps = 995  # median of 3 v6.0 results
 
 
 @ConfigRegistry.register(HarnessType.Custom, AccuracyTarget.k_99, PowerSetting.MaxP)
-class RTX_PRO_6000_96GBx1(ServerGPUBaseConfig):
+class RTX_PRO_6000_96GBx1(ParentConfig.RTX_PRO_6000_96GB, ServerGPUBaseConfig):
     system = KnownSystem.RTX_PRO_6000_96GBx1
-    precision = "fp4"
-    gpu_batch_size = {"llama3.1-8b": 1024}
     server_target_qps = 41.8  # by count from median of 2 v6.0 results on 2 x RTX_PRO_6000
 
 
@@ -155,10 +141,8 @@ class RTX_PRO_6000_96GBx10(RTX_PRO_6000_96GBx1):
 
 
 @ConfigRegistry.register(HarnessType.Custom, AccuracyTarget.k_99, PowerSetting.MaxP)
-class RTX_PRO_4500_32GBx1(ServerGPUBaseConfig):
+class RTX_PRO_4500_32GBx1(ParentConfig.RTX_PRO_4500_32GB, ServerGPUBaseConfig):
     system = KnownSystem.RTX_PRO_4500_32GBx1
-    precision = "fp4"
-    gpu_batch_size = {"llama3.1-8b": 256}
     server_target_qps = 14.6  # a v6.0 result
 
 
