@@ -19,7 +19,7 @@ include $(HERE)Makefile.const
 
 # Text of the user, passed on unexpanded.
 USER_TEXT = RUN_ARGS BENCHMARKS SYSTEMS NAME CAPTURE DIR TO SUBMITTER DIVISION CATEGORY STATUS ROUND FROM PASSPHRASE_FILE A B \
-  MIG SANITIZE TEST_ARGS LOG_DIR GPUCLK FILE NODE NODES SLURM_ARGS CONTAINER IMAGE TARGET benchmark scenario config
+  MIG SANITIZE TEST_ARGS LOG_DIR GPUCLK FILE NODE NODES RAY SLURM_ARGS CONTAINER IMAGE TARGET benchmark scenario config
 SCRATCH_ORIGIN := $(if $(filter command% environment%,$(origin MLPERF_SCRATCH_PATH)),given,default)
 $(call default,MLPERF_SCRATCH_PATH,$$(DEFAULT_SCRATCH))
 $(foreach name,$(USER_TEXT) BUILD_DIR VENV PYTHON3 MLPERF_SCRATCH_PATH MLPERF_MIRROR WHEELHOUSE,$(call raw,$(name)))
@@ -172,8 +172,8 @@ power_dry_run: $(READY) $(NAMED_PACKAGES) ## Try power-dev's whole protocol with
 CAMPAIGN_ARGS = --campaign_file=@FILE --systems=@SYSTEMS @RUN_ARGS
 
 .PHONY: campaign
-campaign: $(READY) ## Make the runs that a file asks for, and after a stop those that are missing (FILE=campaign.toml SYSTEMS= NODE=, --dry_run)
-	@$(HARNESS) --action=campaign --node=@NODE $(CAMPAIGN_ARGS)
+campaign: $(READY) ## Make the runs that a file asks for, and after a stop those that are missing (FILE=campaign.toml SYSTEMS= NODE= RAY=auto NODES=, --dry_run)
+	@$(HARNESS) --action=campaign --node=@NODE --campaign_ray=@RAY --campaign_nodes=@NODES $(CAMPAIGN_ARGS)
 
 .PHONY: campaign_status
 campaign_status: $(READY) ## Show how far campaigns are: done, running, failed, time left (FILE=campaign.toml, --json)

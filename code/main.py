@@ -46,6 +46,7 @@ MAKE_VARIABLES = frozenset(
             "NODE",
             "NODES",
             "PASSPHRASE_FILE",
+            "RAY",
             "ROUND",
             "SLURM_ARGS",
             "STATUS",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from code.actions import INVALID_STATUS, Context, OncePerRequest
-from code.campaign import progress, work
+from code.campaign import over_ray, progress, work
 from code.campaign.opened import Campaign, opened
 from code.campaign.plan import PlannedRun
 from code.campaign.progress import Entry
@@ -13,14 +13,20 @@ from code.campaign.state import Stage
 from code.common import console
 from code.common.errors import RunError, UsageError, unknown
 from code.common.typed import natural
+from code.plan.request import Request
 
 FAILED_STATUS = 4
 
 
 def run(context: Context) -> int:
-    """Make the runs of this machine, or of one node. Returns 4 where one failed; with --strict 5 where a result is INVALID."""
+    """Make the runs of this machine, of one node, or of all nodes of a Ray cluster.
+
+    Returns 4 where one failed; with --strict 5 where a result is INVALID.
+    """
     request = context.request
     campaign = opened(request)
+    if request["campaign_ray"] or request["campaign_nodes"]:
+        return _over_ray(campaign, request)
     share = campaign.share(request["node"])
     if request["dry_run"]:
         _show(campaign, share.node, bool(request["json"]))
@@ -30,11 +36,7 @@ def run(context: Context) -> int:
     if only is None:
         console.say(f"{campaign.plan.name}: {len(campaign.plan.runs)} runs, about {console.duration(campaign.seconds)}")
     tally = work.make_runs(campaign.plan, campaign.state, share, only)
-    found = progress.read(campaign.state)
-    if found is None:
-        raise RunError(
-            f"the state of {campaign.plan.name} is gone", f"{campaign.state.folder} was removed meanwhile", "start it again"
-        )
+    found = _found(campaign)
     names = {one.name for one in campaign.plan.runs} if only is None else {only.name}
     mine = [one for one in found.entries if one.node == share.node and one.name in names]
     if request["json"]:
@@ -43,6 +45,51 @@ def run(context: Context) -> int:
     if campaign.plan.node_count:
         console.say(f"The nodes side by side: make fleet FILE={campaign.plan.file}")
     return _status(mine, bool(request["strict"]))
+
+
+def _over_ray(campaign: Campaign, request: Request) -> int:
+    """The same on the nodes of a Ray cluster."""
+    _require_consistent(request)
+    plan = campaign.plan
+    asked = over_ray.wanted(str(request["campaign_ray"]), request["campaign_nodes"], plan.node_count)
+    if request["dry_run"]:
+        _show(campaign, "", bool(request["json"]))
+        return 0
+    campaign.record()
+    words = [f"--campaign_dir={request['campaign_dir']}"] if request["campaign_dir"] else []
+    words += [f"--systems={','.join(request['systems'])}"] if request["systems"] else []
+    over_ray.make_runs(campaign, asked, words, campaign.state.folder / "ray")
+    found = _found(campaign)
+    if request["json"]:
+        console.emit(found.as_json())
+    names = {one.name for one in plan.runs}
+    entries = [one for one in found.entries if one.name in names]
+    done = sum(one.stage is Stage.DONE for one in entries)
+    console.say(f"{plan.name}: {done} of {len(entries)} runs are done")
+    if plan.node_count:
+        console.say(f"The nodes side by side: make fleet FILE={plan.file}")
+    return FAILED_STATUS if found.absent else _status(entries, bool(request["strict"]))
+
+
+def _require_consistent(request: Request) -> None:
+    """UsageError for options that contradict RAY."""
+    if not request["campaign_ray"]:
+        raise UsageError(
+            "NODES is set, and RAY is not", "a campaign is made here, or on a Ray cluster", "RAY=auto, or leave NODES out"
+        )
+    for option, name in (("node", "NODE"), ("campaign_run", "--campaign_run")):
+        if request[option]:
+            raise UsageError(f"{name} and RAY are given together", "with RAY every node has a part", f"leave {name} out", name)
+
+
+def _found(campaign: Campaign) -> progress.Progress:
+    """How far it is. RunError where its state is gone."""
+    found = progress.read(campaign.state)
+    if found is None:
+        raise RunError(
+            f"the state of {campaign.plan.name} is gone", f"{campaign.state.folder} was removed meanwhile", "start it again"
+        )
+    return found
 
 
 def _only(campaign: Campaign, word: str | None) -> PlannedRun | None:

@@ -6,7 +6,21 @@ import os
 
 OF_MAKE = ("MAKEFLAGS", "MFLAGS", "MAKEOVERRIDES", "MAKELEVEL")
 OF_COMMAND = (
-    *("FILE", "NODE", "NODES", "SLURM_ARGS", "CONTAINER", "IMAGE", "BENCHMARKS", "SYSTEMS", "CATEGORY", "ROUND", "DIR", "TO"),
+    *(
+        "FILE",
+        "NODE",
+        "NODES",
+        "RAY",
+        "SLURM_ARGS",
+        "CONTAINER",
+        "IMAGE",
+        "BENCHMARKS",
+        "SYSTEMS",
+        "CATEGORY",
+        "ROUND",
+        "DIR",
+        "TO",
+    ),
     "RUN_ARGS",
 )
 

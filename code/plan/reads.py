@@ -53,6 +53,8 @@ READ_BY: Mapping[str, tuple[str, ...]] = {
     "slurm_image": ("slurm_submit",),
     "fleet_dir": ("fleet",),
     "campaign_run": ("campaign",),
+    "campaign_ray": ("campaign",),
+    "campaign_nodes": ("campaign",),
     "node": ("campaign",),
     "price_per_hour": ("plan_submission",),
     "service_model": ("simulate", "tune"),

@@ -46,8 +46,9 @@ class Run:
 
     def __init__(self, project: Path, folder: Path, *words: str, action: str = "run") -> None:
         self.folder = folder
+        where = () if action == "campaign" else (f"--log_dir={folder}",)  # a campaign gives its runs folders of their own
         self.process: subprocess.Popen[str] = owned(
-            [sys.executable, "-m", "code.main", f"--action={action}", f"--log_dir={folder}", *words],
+            [sys.executable, "-m", "code.main", f"--action={action}", *where, *words],
             cwd=project,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

@@ -142,6 +142,8 @@ ROWS: tuple[Field, ...] = (
     request("fleet_dir", "str", "fleet: folder with a folder of logs for each node; the variable DIR of make.", reads=True),
     request("campaign_run", "str", "campaign: make only this run: its name, or its number in the plan."),
     request("node", "str", "campaign: the node whose runs to make; default: this one, named by Slurm, Kubernetes or the host."),
+    request("campaign_ray", "str", "campaign: make its runs on this Ray cluster: auto, HOST:PORT or local:N; make's RAY."),
+    request("campaign_nodes", "int", "campaign: nodes of the Ray cluster to use; make's NODES.", limits=(1, 100_000)),
     request("slurm_nodes", "int", "slurm_submit: nodes of the job; of an array, how many run at once.", limits=(1, 100_000)),
     request("slurm_args", "str", "slurm_submit: further options of sbatch, such as '--partition=gpu --time=02:00:00'."),
     request(

@@ -66,6 +66,21 @@ class Lost:
         )
 
 
+@dataclass(frozen=True)
+class Ended:
+    """A command that a node carried out.
+
+    Args:
+        task: its name.
+        status: its exit status, negative for a signal; None: the node is lost.
+        why: the node is lost; '' where it is not.
+    """
+
+    task: str
+    status: int | None
+    why: str
+
+
 @dataclass
 class Cluster:
     """The nodes of a run.
@@ -88,6 +103,7 @@ class Cluster:
 
     def __post_init__(self) -> None:
         self._answers: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
+        self._ended: queue.SimpleQueue[Ended] = queue.SimpleQueue()
         self._folder = ""
         self.recording = 0
         threading.Thread(target=self._hear, name="nodes", daemon=True).start()
@@ -99,6 +115,8 @@ class Cluster:
                 line = jsonfile.parse(text)
                 if isinstance(line, dict) and isinstance(line.get("lost"), dict):
                     self._lose(Lost(**line["lost"]))
+                elif isinstance(line, dict) and isinstance(line.get("ended"), dict):
+                    self._ended.put(Ended(**line["ended"]))
                 elif isinstance(line, dict):
                     self._answers.put(line)
         self._answers.put({"error": {"what": "Ray's driver ended", "why": self._words()}})
@@ -169,6 +187,24 @@ class Cluster:
         """End the recordings, and write each node's into its file. Returns the files that are there."""
         found = self.ask(RECORDED_S, despite_losses=True, do="recorded", files=[str(file) for file in files])
         return [Path(name) for name in found["written"]]
+
+    def begin(self, number: int, task: str, command: Sequence[str], variables: Mapping[str, str], output: Path) -> None:
+        """Have a node carry out a command in the project's folder; `ended` tells of it later.
+
+        Args:
+            variables: beside those of the node.
+            output: a file there, to which its output is appended.
+        """
+        more: dict[str, Any] = {"command": list(command), "variables": dict(variables), "output": str(output)}
+        self.ask(OPENING_S, do="begin", number=number, task=task, **more)
+
+    def ended(self) -> Ended | None:
+        """The next command that has ended; None where none did for a moment. RunError where Ray's driver is gone."""
+        with contextlib.suppress(queue.Empty):
+            return self._ended.get(timeout=POLL_S)
+        if self.process.poll() is not None:
+            raise RunError("Ray's driver ended", self._words(), "run the same command again")
+        return None
 
     def close(self, patience_s: float = ENDING_S) -> None:
         """End the driver, which ends everything else; after `patience_s` it is killed with all that it started here."""

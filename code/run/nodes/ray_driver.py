@@ -24,6 +24,7 @@ from typing import Any
 
 import ray_local  # beside this file, which is run by its path
 import ray_node
+import ray_tasks
 from ray_node import BLOCK, PROVING_S, Node
 
 CLUSTER, SOCKETS = "mlperf-ray", "mlperf-sockets"
@@ -284,6 +285,13 @@ class Driver:
             pings[number] = (self._nodes[number].ping.remote(), time.monotonic())
         return ""
 
+    def begin(self, number: int, task: str, command: list[str], variables: dict[str, str], output: str) -> dict[str, Any]:
+        """Have a node carry out a command; {"ended"} follows."""
+        import ray
+
+        ray_tasks.follow(ray, self._nodes[number], (command, variables, output), _died, say, task)
+        return {"begun": task}
+
     def close(self) -> None:
         """End the actors, the placement group and a local cluster with all its processes and files."""
         self._stopping.set()
@@ -363,26 +371,9 @@ def main() -> int:
             except DriverError as error:
                 say({"error": error.content})
             except Exception as error:
-                say(
-                    {
-                        "error": {
-                            "what": f"Ray: {action} failed",
-                            "why": f"{type(error).__name__}: {_last_line(error)}",
-                            "status": 4,
-                        }
-                    }
-                )
+                say({"error": DriverError(f"Ray: {action} failed", f"{type(error).__name__}: {_last_line(error)}").content})
     except ImportError as error:
-        say(
-            {
-                "error": {
-                    "what": "Ray or ZeroMQ cannot be imported",
-                    "why": str(error),
-                    "next_step": "run `make cluster`",
-                    "status": 3,
-                }
-            }
-        )
+        say({"error": DriverError("Ray or ZeroMQ cannot be imported", str(error), "run `make cluster`", 3).content})
     finally:
         if driver is not None:
             driver.close()

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import json
 import os
 import queue
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -78,6 +80,7 @@ class Node:
         self._root, self._python, self._cores = root, python, cores
         self._child: Any = None
         self._recorder: Any = None
+        self._commands: list[Any] = []
         self._folder = ""
         self._heard = time.monotonic()
         self._lines: Any = queue.SimpleQueue()
@@ -240,6 +243,34 @@ class Node:
         except OSError:
             return b""
 
+    def execute(self, command: list[str], variables: dict[str, str], output: str) -> int:
+        """Carry out a command in the project's folder; its output is appended to a file. Returns its exit status, negative for a signal."""
+        environment = {**os.environ, **variables}
+        if environment.get("CUDA_VISIBLE_DEVICES") == "":
+            del environment["CUDA_VISIBLE_DEVICES"]  # Ray's, for an actor without GPUs: the command uses the node's
+        cores, mine = self._cores, os.getpid()
+
+        def end_with_node() -> None:  # between fork and exec: only calls that are safe there
+            ctypes.CDLL(None).prctl(1, signal.SIGTERM, 0, 0, 0)  # PR_SET_PDEATHSIG
+            if cores:
+                os.sched_setaffinity(0, cores)
+            if os.getppid() != mine:
+                os._exit(130)
+
+        Path(output).parent.mkdir(parents=True, exist_ok=True)
+        with Path(output).open("ab") as file:
+            process = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=file,
+                stderr=subprocess.STDOUT,
+                cwd=self._root,
+                env=environment,
+                preexec_fn=end_with_node,
+            )
+        self._commands.append(process)
+        return process.wait()
+
     def watch(self) -> str:
         """Waits until its harness process ends or falls silent; returns why."""
         while not self._ended:
@@ -250,7 +281,10 @@ class Node:
         return f"its harness process ended: {self._ended}"
 
     def stop(self) -> None:
-        """End the processes of the node and remove its folder."""
+        """End the processes of the node and remove its folder; its commands are asked to end."""
+        for one in self._commands:
+            if one.poll() is None:
+                one.terminate()
         for one in (self._child, self._recorder):
             if one is not None and one.poll() is None:
                 one.kill()

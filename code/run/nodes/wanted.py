@@ -47,7 +47,7 @@ def wanted(values: Readable) -> Wanted | None:
             "add --ray_address=auto, HOST:PORT, or local:2 for two nodes on this machine",
             "--num_nodes",
         )
-    own = _own_count(str(address))
+    own = own_count(str(address))
     if own and count is not None and own != count:
         raise UsageError(
             f"num_nodes is {count}, and ray_address is {address}",
@@ -65,14 +65,18 @@ def wanted(values: Readable) -> Wanted | None:
     return Wanted(own or int(count), str(address), bool(read["tolerate_node_loss"]))
 
 
-def _own_count(address: str) -> int:
-    """The nodes that an address itself asks for; 0 for a cluster that is there. UsageError for what is no address."""
+def own_count(address: str, option: str = "--ray_address") -> int:
+    """The nodes that an address itself asks for; 0 for a cluster that is there. UsageError for what is no address.
+
+    Args:
+        option: the address was given as.
+    """
     hit = ADDRESS.fullmatch(address)
     if hit is None or not 0 < int(hit["port"] or 1) < 65536:
         raise UsageError(
-            f"ray_address cannot be {address[:80]!r}",
+            f"{option.lstrip('-')} cannot be {address[:80]!r}",
             "it is auto, HOST:PORT of a cluster's head, or local:N for N nodes on this machine",
-            "write --ray_address=local:2",
-            "--ray_address",
+            f"write {option}=local:2",
+            option,
         )
     return int(hit["count"] or 0)
