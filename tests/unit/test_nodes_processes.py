@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import subprocess
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import psutil
 import pytest
 
-from code.run.nodes import proof, ray_node
+from code.backends.store import TEMPORARY
+from code.run.nodes import proof, ray_copy, ray_node
 from code.run.nodes.cluster import Cluster
 from tests.unit.test_nodes import HEAD, NODE
+
+HELLO = hashlib.sha256(b"hello").hexdigest()
 
 
 def test_an_engine_that_a_node_of_the_same_devices_lacks_is_copied_there(tmp_path: Path) -> None:
@@ -24,17 +29,77 @@ def test_an_engine_that_a_node_of_the_same_devices_lacks_is_copied_there(tmp_pat
     assert proof.lacking(HEAD, other) == [] and len(proof.differences(HEAD, [other], before_copies=True)) == 2
     damaged = {**NODE, "engines": {"bert-1": "engine.plan was changed"}}
     assert proof.lacking(HEAD, damaged) == [] and len(proof.differences(HEAD, [damaged], before_copies=True)) == 1
-    source, target = tmp_path / "here" / "bert-1", tmp_path / "there" / "bert-1"
-    (source / "inner").mkdir(parents=True)
-    (source / "engine.json").write_text("{}")
-    (source / "inner" / "engine.plan").write_bytes(b"\0\1")
-    ray_node.write_folder(target, ray_node.content_of(source))
-    assert ray_node.content_of(target) == ray_node.content_of(source)
-    ray_node.write_folder(target, {"engine.json": b"other"})
-    assert (target / "engine.json").read_text() == "{}", "one that is there stays"
-    assert [path.name for path in target.parent.iterdir()] == ["bert-1"]
+
+
+class Ray:
+    """Ray's two calls on objects that are here."""
+
+    def put(self, value: object) -> object:
+        return value
+
+    def get(self, references: list[str], timeout: float) -> list[str]:
+        return references
+
+
+def actor(node: ray_node.Node, there: Path) -> SimpleNamespace:
+    """A node as Ray's actor, whose folders are in `there`."""
+    return SimpleNamespace(
+        receive=SimpleNamespace(remote=lambda folder, *rest: node.receive(str(there / Path(folder).name), *rest)),
+        keep=SimpleNamespace(remote=lambda folder, digests: node.keep(str(there / Path(folder).name), digests)),
+    )
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> Path:
+    """An engine's folder, whose plan travels in three parts."""
+    folder = tmp_path / "here" / "bert-1"
+    (folder / "inner").mkdir(parents=True)
+    (folder / "engine.json").write_text("{}")
+    (folder / "empty").touch()
+    (folder / "inner" / "engine.plan").write_bytes(b"0123456789")
+    return folder
+
+
+def content(folder: Path) -> dict[str, bytes]:
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_an_engine_is_copied_in_parts(tmp_path: Path, engine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ray_copy, "PART", 4)
+    assert [(name, len(part)) for name, part in ray_copy.parts(engine)] == [
+        ("empty", 0), ("engine.json", 2), ("inner/engine.plan", 4), ("inner/engine.plan", 4), ("inner/engine.plan", 2)
+    ]  # fmt: skip
+    places = [tmp_path / "a", tmp_path / "b"]
+    nodes = {place.name: actor(ray_node.Node("", "", []), place) for place in places}
+    assert ray_copy.copied(Ray(), nodes, engine) is None
+    for place in places:
+        assert content(place / "bert-1") == content(engine) and [path.name for path in place.iterdir()] == ["bert-1"]
+    (engine / "engine.json").write_text("{...}")
+    assert ray_copy.copied(Ray(), nodes, engine) is None
+    assert (places[0] / "bert-1" / "engine.json").read_text() == "{}", "one that is there stays"
+    assert [path.name for path in places[0].iterdir()] == ["bert-1"]
+
+
+def test_a_copy_that_fails_names_the_node_and_leaves_nothing(tmp_path: Path, engine: Path) -> None:
     (tmp_path / "file").touch()
-    assert "file" in ray_node.Node("", "", []).receive({str(tmp_path / "file" / "bert-1"): {"a": b""}})
+    good, bad = ray_node.Node("", "", []), ray_node.Node("", "", [])
+    nodes = {"n0": actor(good, tmp_path / "a"), "n1": actor(bad, tmp_path / "file")}
+    found = ray_copy.copied(Ray(), nodes, engine)
+    assert found is not None and found[0] == "n1" and "file" in found[1]
+    (beside,) = (tmp_path / "a").iterdir()
+    assert TEMPORARY.sub(r"\1", beside.name) == "bert-1", "the engine store clears it, should the node be killed"
+    good.stop()
+    assert not list((tmp_path / "a").iterdir())
+
+
+@pytest.mark.parametrize("digests", [{"engine.json": "0" * 64}, {"engine.json": HELLO, "more": HELLO}])
+def test_a_file_that_did_not_arrive_as_it_was_sent_is_not_kept(tmp_path: Path, digests: dict[str, str]) -> None:
+    node, folder = ray_node.Node("", "", []), tmp_path / "bert-1"
+    assert node.receive(str(folder), "engine.json", b"hel") == node.receive(str(folder), "engine.json", b"lo") == ""
+    assert node.keep(str(folder), digests) == f"{folder / list(digests)[-1]} did not arrive as it was sent"
+    assert not list(tmp_path.iterdir())
+    node.receive(str(folder), "engine.json", b"hello")
+    assert node.keep(str(folder), {"engine.json": HELLO}) == "" and content(folder) == {"engine.json": b"hello"}
 
 
 def test_a_harness_process_that_ends_or_falls_silent_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

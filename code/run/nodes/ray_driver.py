@@ -22,7 +22,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-import ray_local  # beside this file, which is run by its path
+import ray_copy  # beside this file, which is run by its path
+import ray_local
 import ray_node
 import ray_tasks
 from ray_node import BLOCK, PROVING_S, Node
@@ -32,7 +33,6 @@ CLUSTER, SOCKETS = "mlperf-ray", "mlperf-sockets"
 PING_EVERY_S = 2.0
 PING_S = 10.0
 PLACING_S = 60.0
-COPYING_S = 1800.0
 BLOCKS = 4
 PINGS = 50
 
@@ -197,11 +197,11 @@ class Driver:
         """Copy folders of this machine to the same paths of nodes, through Ray's object store."""
         import ray
 
-        content = ray.put({folder: ray_node.content_of(Path(folder)) for folder in folders})
-        written = ray.get([self._nodes[number].receive.remote(content) for number in nodes], timeout=COPYING_S)
-        for number, problem in zip(nodes, written, strict=True):
-            if problem:
-                raise DriverError(f"node {self._names[number]} could not keep an engine", problem, "see that it may write there")
+        there = {self._names[number]: self._nodes[number] for number in nodes}
+        for folder in folders:
+            if found := ray_copy.copied(ray, there, Path(folder)):
+                name, problem = found
+                raise DriverError(f"node {name} could not keep an engine", problem, "see that it may write there")
         return {"copied": len(folders)}
 
     def _sockets_of(self, number: int) -> str:

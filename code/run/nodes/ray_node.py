@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import hashlib
 import json
 import os
 import queue
+import secrets
 import shutil
 import signal
 import socket
@@ -39,23 +41,36 @@ def near(path: str, words: str) -> bool:
         return False
 
 
-def content_of(folder: Path) -> dict[str, bytes]:
-    """Name in the folder → content of each of its files."""
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+class Incoming:
+    """A folder that arrives in parts, beside its place until it is whole. One that is there by then stays."""
 
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._beside = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}.tmp")  # the engine store clears such a one
+        self._digests: dict[str, Any] = {}
 
-def write_folder(folder: Path, content: dict[str, bytes]) -> None:
-    """Write files as a folder that is there whole or not at all; one that is there already stays. OSError where it cannot be written."""
-    beside = folder.with_name(f".{folder.name}.tmp{os.getpid()}")
-    try:
-        for name, data in content.items():
-            path = beside / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(data)
-        if not folder.exists():
-            beside.rename(folder)
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
+    def add(self, name: str, part: bytes) -> None:
+        """Append the next part of a file. OSError where it cannot be written."""
+        path = self._beside / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("ab") as file:
+            file.write(part)
+        self._digests.setdefault(name, hashlib.sha256()).update(part)
+
+    def keep(self, digests: dict[str, str]) -> None:
+        """Give the folder its name. OSError where a file is missing, or has another SHA-256 than `digests` says."""
+        try:
+            for name, digest in digests.items():
+                if name not in self._digests or self._digests[name].hexdigest() != digest:
+                    raise OSError(f"{self._folder / name} did not arrive as it was sent")
+            if not self._folder.exists():
+                self._beside.rename(self._folder)
+        finally:
+            self.drop()
+
+    def drop(self) -> None:
+        """Remove what is beside the folder's place."""
+        shutil.rmtree(self._beside, ignore_errors=True)
 
 
 def own_folder(name: str, parent: Path) -> str:
@@ -81,6 +96,7 @@ class Node:
         self._child: Any = None
         self._recorder: Any = None
         self._commands: list[Any] = []
+        self._incoming: dict[str, Incoming] = {}
         self._folder = ""
         self._heard = time.monotonic()
         self._lines: Any = queue.SimpleQueue()
@@ -154,11 +170,18 @@ class Node:
             words = (done.stderr.strip().splitlines() or ["it printed nothing"])[-1]
             return {"error": f"its proof failed with exit status {done.returncode}: {words}"}
 
-    def receive(self, folders: dict[str, dict[str, bytes]]) -> str:
-        """Keep folders that the head has at the same paths. Returns what went wrong; ''."""
+    def receive(self, folder: str, name: str, part: bytes) -> str:
+        """Take the next part of a file of a folder that the head has at the same path. Returns what went wrong; ''."""
         try:
-            for folder, content in folders.items():
-                write_folder(Path(folder), content)
+            self._incoming.setdefault(folder, Incoming(Path(folder))).add(name, part)
+        except OSError as error:
+            return str(error)
+        return ""
+
+    def keep(self, folder: str, digests: dict[str, str]) -> str:
+        """Give a folder its name, now that all of it has arrived. Returns what went wrong; ''."""
+        try:
+            self._incoming.pop(folder).keep(digests)
         except OSError as error:
             return str(error)
         return ""
@@ -289,5 +312,7 @@ class Node:
             if one is not None and one.poll() is None:
                 one.kill()
                 one.wait()
+        for folder in self._incoming.values():
+            folder.drop()
         if self._folder:
             shutil.rmtree(self._folder, ignore_errors=True)
