@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import re
 import subprocess
+import sys
 import time
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,6 +16,8 @@ import psutil
 import pytest
 
 from code.backends.store import TEMPORARY
+from code.common.paths import project_root
+from code.harness.schema import node_variables
 from code.run.nodes import proof, ray_copy, ray_node
 from code.run.nodes.cluster import Cluster
 from tests.unit.test_nodes import HEAD, NODE
@@ -100,6 +104,18 @@ def test_a_file_that_did_not_arrive_as_it_was_sent_is_not_kept(tmp_path: Path, d
     assert not list(tmp_path.iterdir())
     node.receive(str(folder), "engine.json", b"hello")
     assert node.keep(str(folder), {"engine.json": HELLO}) == "" and content(folder) == {"engine.json": b"hello"}
+
+
+def test_every_side_has_the_same_names_of_variables() -> None:
+    header = (project_root() / "code" / "harness" / "cpp" / "core" / "remote.h").read_text()
+    assert sorted(re.findall(r'"(HARNESS_\w+)"', header)) == sorted(node_variables.NAMES.values())
+    program = "import json, sys; print(json.dumps({'serving': [json.loads(sys.stdin.readline())]}), flush=True)"
+    process = subprocess.Popen([sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    (asked,) = Cluster(process).serve(["harness"], [{"a": 1}], "libzmq.so", 5)
+    process.wait()
+    assert asked == {
+        "do": "serve", "command": ["harness"], "runs": [{"a": 1}], "library": "libzmq.so", "names": node_variables.NAMES, "patience_s": 5
+    }  # fmt: skip
 
 
 def test_a_harness_process_that_ends_or_falls_silent_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -27,6 +27,7 @@ from code.common.errors import MissingError, RunError, UsageError
 from code.common.paths import project_root
 from code.harness.python import generation_run
 from code.harness.python.serving_node import Serving, opened, require_texts
+from code.harness.schema import node_variables
 from code.harness.schema import run_spec as contract
 from code.harness.schema.options import NoOptions, RemoteOptions
 from code.run.nodes import environment
@@ -338,7 +339,7 @@ def test_what_a_head_needs_is_named_where_it_is_missing(monkeypatch: pytest.Monk
     with pytest.raises(TypeError, match="RemoteOptions"):
         loader("remote").load(Path(), spec_of(NoOptions()))
     options = RemoteOptions(str(tmp_path / "a" / "libzmq.so"), "n0", ("ipc:///a",), "k")
-    monkeypatch.delenv(wire.KEYS_VARIABLE, raising=False)
+    monkeypatch.delenv(node_variables.KEYS, raising=False)
     with pytest.raises(UsageError, match="has no CURVE keys"):
         loader("remote").load(Path(), spec_of(options))
     for words in ("a" * 40, f"{'a' * 40} {'b' * 39}", f"{'a' * 40} {'b' * 40} c"):
@@ -381,7 +382,7 @@ def test_a_process_that_serves_loads_its_generator_and_then_needs_keys(tmp_path:
     content["devices"][0].update(streams=1, threads=1, cores=[])
     content.update(warmup_s=0, output_dir=str(tmp_path / "none"))
     (tmp_path / "run.json").write_text(json.dumps(content))
-    environment = {name: value for name, value in os.environ.items() if name != wire.KEYS_VARIABLE}
+    environment = {name: value for name, value in os.environ.items() if name != node_variables.KEYS}
     command = [sys.executable, "-m", "code.harness.python", "--serve", str(tmp_path / "run.json")]
     done = subprocess.run(command, cwd=project_root(), env=environment, capture_output=True, text=True, timeout=120)
     assert done.returncode == 2 and "has no CURVE keys" in done.stderr, done.stderr
@@ -412,10 +413,10 @@ def test_two_nodes_over_zeromq(near: bool, library: str, tmp_path: Path, monkeyp
         own, folder = keys(library), tmp_path / name  # one process is both nodes: a folder for each
         folder.mkdir(mode=0o700)
         variables = {
-            "HARNESS_NODE_ZEROMQ": library,
-            wire.KEYS_VARIABLE: " ".join(own),
-            "HARNESS_HEAD_KEY": head[0],
-            "HARNESS_NODE_FOLDER": str(folder) if near else "",
+            node_variables.LIBRARY: library,
+            node_variables.KEYS: " ".join(own),
+            node_variables.HEAD_KEY: head[0],
+            node_variables.FOLDER: str(folder) if near else "",
         }
         requests, answers, endpoints = opened(variables)
         owners.append(requests.owner)  # type: ignore[attr-defined]
@@ -431,7 +432,7 @@ def test_two_nodes_over_zeromq(near: bool, library: str, tmp_path: Path, monkeyp
 
         threads.append(threading.Thread(target=work))
         threads[-1].start()
-    monkeypatch.setenv(wire.KEYS_VARIABLE, " ".join(head))
+    monkeypatch.setenv(node_variables.KEYS, " ".join(head))
     generator = remote.BACKEND.load_devices(Path(), specs)
     found = texts(generator, [ids(i, 7) for i in range(40)])
     assert [text.tolist() for text in found] == [[7, i] for i in range(40)]

@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from code.backends.base import EngineSpec
 from code.backends.generators.base import Event, GeneratorSpec, Usage
-from code.backends.generators.wire import KEYS_VARIABLE, READY, Answer, Link, ZeroMq, packed_request
+from code.backends.generators.wire import READY, Answer, Link, ZeroMq, packed_request
 from code.common.errors import RunError
+from code.harness.schema import node_variables
 from code.harness.schema.options import RemoteOptions
 
 if TYPE_CHECKING:
@@ -265,7 +266,7 @@ class Remote:
         """Connect to every node. RunError for one that does not answer."""
         asked = [GeneratorSpec.require(spec) for spec in specs]
         options = [_options(spec) for spec in asked]
-        zeromq = ZeroMq(options[0].library, os.environ.get(KEYS_VARIABLE, ""))
+        zeromq = ZeroMq(options[0].library, os.environ.get(node_variables.KEYS, ""))
         door = ZeroMqDoor([zeromq])
         try:
             nodes = []

@@ -18,12 +18,11 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from code.common.errors import MissingError, RunError, UsageError
+from code.harness.schema import node_variables
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-KEYS_VARIABLE = "HARNESS_NODE_KEYS"
-"""Variable with the CURVE keys of a process, 'public secret'; never in a file."""
 REQUEST = struct.Struct("<q")
 """The number of a request; its prompt's token ids follow, int32 each."""
 ANSWER = struct.Struct("<q?q")
@@ -147,7 +146,7 @@ class ZeroMq:
         words = keys.split(" ")
         if [len(word) for word in words] != [40, 40]:
             raise UsageError(
-                f"the variable {KEYS_VARIABLE} has no CURVE keys",
+                f"the variable {node_variables.KEYS} has no CURVE keys",
                 "a run over several nodes sets it",
                 'start it through `make run RUN_ARGS="… --num_nodes=2"`',
             )

@@ -115,8 +115,8 @@ class Serving : public Watched {
 
 void run_node(const RunSpec& spec) {
   const CurveKeys keys = curve_keys_from(kKeysVariable);
-  ZeroMq zeromq(variable("HARNESS_NODE_ZEROMQ"));
-  zeromq.admit(variable("HARNESS_HEAD_KEY"));
+  ZeroMq zeromq(variable(kLibraryVariable));
+  zeromq.admit(variable(kHeadKeyVariable));
   const auto dataset = spec.dataset.open();
   Watch watch("", spec.watchdog_s);
   watch.enter("load", nullptr);
@@ -130,8 +130,8 @@ void run_node(const RunSpec& spec) {
     watch.enter("warmup", nullptr);
     lanes.warm_up(*dataset, spec.batch.max_samples, spec.warmup_s, spec.scenario == "Server");
   }
-  const std::string host = variable("HARNESS_NODE_HOST");
-  const std::string folder = variable("HARNESS_NODE_FOLDER");  // on the head's own machine: where Unix sockets are
+  const std::string host = variable(kHostVariable);
+  const std::string folder = variable(kFolderVariable);  // on the head's own machine: where Unix sockets are
   std::vector<std::unique_ptr<Wire>> wires;
   nlohmann::json endpoints = nlohmann::json::array();
   for (size_t device = 0; device < lanes.devices(); ++device) endpoints.push_back(nlohmann::json::array());

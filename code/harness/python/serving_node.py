@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from code.backends.generators.base import WAIT_S, Event, TextGenerator
-from code.backends.generators.wire import KEYS_VARIABLE, READY, Answer, Link, ZeroMq, request_of
+from code.backends.generators.wire import READY, Answer, Link, ZeroMq, request_of
 from code.common.errors import HarnessError, UsageError
 from code.harness.python.generation_run import GenerationRun
 from code.harness.python.progress import ProgressPipe
 from code.harness.python.watch import PATIENCE, Watch
+from code.harness.schema import node_variables
 
 if TYPE_CHECKING:
     from code.harness.schema.run_spec import RunSpec
@@ -99,10 +100,8 @@ def require_texts(loaded: Any) -> GenerationRun:
 
 def opened(variables: Mapping[str, str]) -> tuple[Link, Link, list[str]]:
     """(requests, answers, where they listen), as the variables of a node say. Errors as for `ZeroMq`."""
-    zeromq = ZeroMq(
-        variables.get("HARNESS_NODE_ZEROMQ", ""), variables.get(KEYS_VARIABLE, ""), variables.get("HARNESS_HEAD_KEY", "")
-    )
-    host, folder = variables.get("HARNESS_NODE_HOST") or "127.0.0.1", variables.get("HARNESS_NODE_FOLDER", "")
+    zeromq = ZeroMq(*(variables.get(name, "") for name in (node_variables.LIBRARY, node_variables.KEYS, node_variables.HEAD_KEY)))
+    host, folder = variables.get(node_variables.HOST) or "127.0.0.1", variables.get(node_variables.FOLDER, "")
     requests, answers = zeromq.pulling(host, folder), zeromq.pushing(host, folder)
     return requests, answers, [requests.endpoint, answers.endpoint]
 

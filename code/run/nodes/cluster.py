@@ -19,6 +19,7 @@ from typing import Any
 from code.common import jsonfile, paths
 from code.common.errors import HarnessError, MissingError, RunError, UsageError
 from code.common.signals import SIGNALS
+from code.harness.schema import node_variables
 from code.run.nodes import environment
 from code.run.nodes.wanted import Wanted
 
@@ -174,8 +175,8 @@ class Cluster:
         self, command: Sequence[str], runs: Sequence[Mapping[str, Any]], library: str, patience_s: float
     ) -> list[dict[str, Any]]:
         """Start the harness processes of the first nodes, one for each run.json. Returns the endpoints and the key of each."""
-        patience = patience_s + 60
-        found = self.ask(patience, do="serve", command=list(command), runs=list(runs), library=library, patience_s=patience_s)
+        more: dict[str, Any] = {"command": list(command), "runs": list(runs), "library": library, "names": node_variables.NAMES}
+        found = self.ask(patience_s + 60, do="serve", patience_s=patience_s, **more)
         return list(found["serving"])
 
     def record(self, gpus: Sequence[Sequence[str]]) -> None:

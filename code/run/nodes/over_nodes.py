@@ -10,6 +10,7 @@ from typing import IO, TYPE_CHECKING
 from code.common import console
 from code.common.errors import Interrupted, RunError
 from code.common.files import write_json
+from code.harness.schema import node_variables
 from code.results.nodes import NODES_FILE
 from code.run.nodes import telemetry_of_nodes as recording
 from code.run.nodes.cluster import Cluster, Lost, opened
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from code.harness.schema.run_spec import RunSpec
     from code.run.resolved import Resolved
 
-KEYS_VARIABLE = "HARNESS_NODE_KEYS"
 RAY_LOG = "ray.txt"
 LOST = "lost-node-"
 """How the names of files begin that tell the head's harness process of a lost node; the node's number follows."""
@@ -45,7 +45,7 @@ class Head:
         """Start it."""
         if self._cluster.lost and self._tolerates is None:
             raise self._cluster.lost[0].error()
-        own = {**environment, KEYS_VARIABLE: self._cluster.keys}
+        own = {**environment, node_variables.KEYS: self._cluster.keys}
         self._process = THIS_MACHINE.start(command, output, progress, own)
         if self._cluster.lost:
             self._lose(self._cluster.lost[0])

@@ -208,19 +208,21 @@ class Driver:
         """The folder of a node's Unix sockets; '' where it is on another machine, or another account's."""
         return self._folder if self._facts[number]["near"] else ""
 
-    def serve(self, command: list[str], runs: list[dict[str, Any]], library: str, patience_s: float) -> dict[str, Any]:
-        """Start the harness process of every node that has a run.json; watch them from then on."""
+    def serve(
+        self, command: list[str], runs: list[dict[str, Any]], library: str, names: dict[str, str], patience_s: float
+    ) -> dict[str, Any]:
+        """Start the harness process of every node that has a run.json; watch them from then on. `names` are its variables'."""
         import ray
 
         keys = [tuple(key.decode() for key in self._zmq.curve_keypair()) for _ in runs]
         waiting = []
         for number, run in enumerate(runs):
             variables = {
-                "HARNESS_NODE_KEYS": " ".join(keys[number]),
-                "HARNESS_HEAD_KEY": self._head[0],
-                "HARNESS_NODE_HOST": self._facts[number]["ip"],
-                "HARNESS_NODE_FOLDER": self._sockets_of(number),
-                "HARNESS_NODE_ZEROMQ": library,
+                names["keys"]: " ".join(keys[number]),
+                names["head_key"]: self._head[0],
+                names["host"]: self._facts[number]["ip"],
+                names["folder"]: self._sockets_of(number),
+                names["library"]: library,
             }
             waiting.append(self._nodes[number].serve.remote(command, run, variables, patience_s))
         found = ray.get(waiting, timeout=patience_s + PLACING_S)

@@ -10,8 +10,14 @@
 
 namespace harness {
 
-// Variable that holds the CURVE keys of a process; its own, never in a file.
+// Environment variables of a process; node_variables.py of the schema has them, too. Its CURVE keys are its own, never
+// in a file. A node has the others: the head's public key, where it listens (an address, or a folder of Unix sockets),
+// and the ZeroMQ library.
 constexpr const char* kKeysVariable = "HARNESS_NODE_KEYS";
+constexpr const char* kHeadKeyVariable = "HARNESS_HEAD_KEY";
+constexpr const char* kHostVariable = "HARNESS_NODE_HOST";
+constexpr const char* kFolderVariable = "HARNESS_NODE_FOLDER";
+constexpr const char* kLibraryVariable = "HARNESS_NODE_ZEROMQ";
 
 // A request is this and the samples' indices, uint32 each. The node answers requests of a lane in their order.
 struct RequestHead {

@@ -94,7 +94,7 @@ TEST(ZeroMqLibrary, OneThatIsNotThereIsNamed) {
 
 // The library that `make cluster` installs, or the system's; a machine without either skips.
 std::unique_ptr<ZeroMq> library() {
-  const char* given = std::getenv("HARNESS_NODE_ZEROMQ");
+  const char* given = std::getenv(kLibraryVariable);
   try {
     return std::make_unique<ZeroMq>(given == nullptr ? "" : given);
   } catch (const Error& error) {
