@@ -1,7 +1,7 @@
 """What several nodes cost: each figure of documentation/performance.md, "Over several nodes", measured in one run.
 
     make cluster && make build
-    .venv/bin/python -m tests.benchmarks.nodes_figures offline [--batch_ms 2,1,0.64] [--tcp] [--nodes 2]
+    .venv/bin/python -m tests.benchmarks.nodes_figures offline [--batch_ms 2,1,0.64] [--batch 64] [--streams 1] [--tcp] [--nodes 2]
     .venv/bin/python -m tests.benchmarks.nodes_figures hop | server | openvino
 
 Head and nodes are harness processes of this machine, in turn without and with nodes; `openvino` runs the harness itself over a
@@ -27,12 +27,12 @@ from typing import Any
 
 import psutil
 
+from code.harness.schema import node_variables
 from code.harness.schema import run_spec as contract
 from code.harness.schema.options import SimulatedOptions
 from code.run.nodes import environment
 from code.run.nodes.cluster import Member
 from code.run.nodes.node_specs import of_head
-from code.run.nodes.over_nodes import KEYS_VARIABLE
 from tests.benchmarks.harness_figures import execute, is_valid, run_json, summary
 
 LENGTHS = {"kind": "synthetic", "count": 10833, "lengths": [384], "outputs": ["s", "e"]}
@@ -80,11 +80,11 @@ def nodes(runs: Sequence[Path], head_key: str, tcp: bool, scratch: Path) -> Iter
             public, secret = key_pair(library)
             reading, writing = os.pipe()
             variables = {
-                KEYS_VARIABLE: f"{public} {secret}",
-                "HARNESS_HEAD_KEY": head_key,
-                "HARNESS_NODE_HOST": "127.0.0.1",
-                "HARNESS_NODE_FOLDER": "" if tcp else str(scratch),
-                "HARNESS_NODE_ZEROMQ": str(library),
+                node_variables.KEYS: f"{public} {secret}",
+                node_variables.HEAD_KEY: head_key,
+                node_variables.HOST: "127.0.0.1",
+                node_variables.FOLDER: "" if tcp else str(scratch),
+                node_variables.LIBRARY: str(library),
                 "HARNESS_PROGRESS_FD": str(writing),
                 "HARNESS_PARENT_PID": str(os.getpid()),
             }
@@ -152,7 +152,7 @@ def over_nodes(scratch: Path, scenario: str, conf: dict[str, float], count: int,
         served = [{"endpoints": one.said["endpoints"], "key": one.key} for one in serving]
         head = of_head(spec, members, [spec] * count, served, str(environment.library()))
         head.write(folder / "head.json")
-        own = {**os.environ, KEYS_VARIABLE: " ".join(head_keys)}
+        own = {**os.environ, node_variables.KEYS: " ".join(head_keys)}
         start = [_used(one.process.pid) for one in serving]
         subprocess.run([str(programs_built()), str(folder / "head.json")], check=True, stdout=subprocess.DEVNULL, env=own)
         after = os.times()
@@ -170,15 +170,16 @@ def _used(pid: int) -> float:
 
 
 def offline(asked: argparse.Namespace, scratch: Path) -> None:
-    """Offline over nodes whose batches of 64 take a given time, over what the engines give by themselves."""
+    """Offline over nodes whose batches take a given time, over what the engines give by themselves."""
     print(
         "| a batch takes | samples/s | of the nodes' sum | µs of processor time a sample: head, all nodes |\n| --- | --- | --- | --- |"
     )
     for batch_ms in (float(word) for word in asked.batch_ms.split(",")):
-        ideal = asked.nodes * 64 / batch_ms * 1e3
+        ideal = asked.nodes * asked.batch / batch_ms * 1e3
         conf = {"target_qps": ideal, "min_duration": asked.seconds * 1e3}
-        engine = {**constant(batch_ms), "streams": 1}
-        done = over_nodes(scratch, "Offline", conf, asked.nodes, asked.tcp, engine=engine, batch={"max_samples": 64})
+        engine = {**constant(batch_ms), "streams": asked.streams}
+        batch = {"max_samples": asked.batch}
+        done = over_nodes(scratch, "Offline", conf, asked.nodes, asked.tcp, engine=engine, batch=batch)
         rate = summary(done.folder, "Samples per second")
         samples = sum(one["samples"] for one in json.loads((done.folder / "devices.json").read_text()))
         each = [seconds / samples * 1e6 for seconds in (done.head_s, done.nodes_s)]
@@ -255,6 +256,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("figure", choices=FIGURES)
     parser.add_argument("--batch_ms", default="2,1,0.64,0.5,0.4")
+    parser.add_argument("--batch", type=int, default=64, help="samples of a batch (offline)")
+    parser.add_argument(
+        "--streams", type=int, default=1, help="of each node's device, which computes one batch at a time (offline)"
+    )
     parser.add_argument("--nodes", type=int, default=2)
     parser.add_argument("--seconds", type=float, default=5.0)
     parser.add_argument("--tcp", action="store_true", help="TCP with CURVE, as between machines; else Unix sockets")
