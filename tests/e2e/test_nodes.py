@@ -154,14 +154,14 @@ def test_the_accuracy_log_is_that_of_one_machine(nodes: int, answers: list[str],
     require_nothing_left([])
 
 
-@pytest.mark.parametrize("scenario", ["Offline", "Server", "SingleStream"])
-def test_each_scenario_runs_over_two_nodes(scenario: str, running: Callable[..., Run]) -> None:
+@pytest.mark.parametrize(("scenario", "nodes"), [("Offline", 2), ("Server", 2), ("SingleStream", 1), ("MultiStream", 2)])
+def test_each_scenario_runs_over_two_nodes(scenario: str, nodes: int, running: Callable[..., Run]) -> None:
     run = running("--benchmarks=bert", f"--scenarios={scenario}", "--ray_address=local:2", "--min_duration=3000", *TINY)
     printed = run.end()
     assert run.process.returncode == 0, printed
     found = metadata(run.folder)
     used = [one for one in found["devices"] if one["samples"]]
-    assert len(used) == (1 if scenario == "SingleStream" else 2), found["devices"]
+    assert len(used) == nodes, found["devices"]
     assert all("network_share" in one for one in used)
     require_nothing_left([])
 
