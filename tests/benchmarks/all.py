@@ -120,6 +120,7 @@ PIECES: Mapping[str, Callable[[int, Path], list[Row]]] = {
     "unet3d": workload_rows.unet3d,
     "texts": workload_rows.texts,
     "server": workload_rows.server,
+    "server_minilm": workload_rows.server_minilm,
     "start_up": workload_rows.start_up,
 }
 

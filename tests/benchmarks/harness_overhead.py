@@ -29,6 +29,8 @@ from tests.benchmarks.harness_figures import Figure, execute, figure, in_turn, i
 
 BERT_BOUND_S = 0.130
 ARRIVALS = 100_000
+SERVER_WARM_UP_S = 6.0
+"""Before a Server run: each lane meets single samples and small batches of every length."""
 
 
 def null_runs(scenario: str, conf: dict[str, float], label: str, times: int, scratch: Path, **changed: Any) -> list[list[float]]:
@@ -173,7 +175,7 @@ def server_share(_times: int, scratch: Path, arguments: argparse.Namespace) -> l
             dataset=rounded,
             engine=lanes,
             batch={"max_samples": arguments.batch, "timeout_us": 0.0, "padding": arguments.padding},
-            warmup_s=2.0,
+            warmup_s=SERVER_WARM_UP_S,
             server={"issue_threads": 0, "soft_drop": arguments.soft_drop},
         )
         execute([tools["harness"], path])

@@ -156,14 +156,16 @@ def texts(times: int, scratch: Path) -> list[Row]:
 
 
 def server(_times: int, scratch: Path) -> list[Row]:
-    """The highest VALID Server rate over that of an ideal queue before the same lanes: tiny BERT, and MiniLM where it is there."""
-    tiny = ["--model_variant=tiny", "--precision=fp32"]
-    rows = [_server("tiny BERT, fp32", tiny, scratch / "tiny")]
-    if MINILM.is_dir():
-        words = [f"--model_path={MINILM / 'model.onnx'}", f"--data_path={MINILM / 'heldout-v1.1.json'}", "--precision=bf16"]
-        words.append(f"--vocab_path={SHARED / 'data' / 'bert_vocab' / 'vocab.txt'}")
-        rows.append(_server("MiniLM, bf16", words, scratch / "minilm"))
-    return rows
+    """The highest VALID Server rate of tiny BERT over that of an ideal queue before the same lanes."""
+    return [_server("tiny BERT, fp32", ["--model_variant=tiny", "--precision=fp32"], scratch)]
+
+
+def server_minilm(_times: int, scratch: Path) -> list[Row]:
+    """The same of MiniLM, a real model that computes a sample in 13 ms of a core, where it is beside the project."""
+    if not MINILM.is_dir():
+        return [not_measured("MiniLM, bf16, Server", f"{MINILM} is not there")]
+    words = [f"--model_path={MINILM / 'model.onnx'}", f"--data_path={MINILM / 'heldout-v1.1.json'}", "--precision=bf16"]
+    return [_server("MiniLM, bf16", [*words, f"--vocab_path={SHARED / 'data' / 'bert_vocab' / 'vocab.txt'}"], scratch)]
 
 
 def _server(name: str, words: Sequence[str], scratch: Path) -> Row:

@@ -69,8 +69,15 @@ def test_an_action_that_fails_is_an_error_with_its_words() -> None:
 
 
 def test_every_kind_of_row_of_the_issue_has_a_piece() -> None:
-    expected = ["null", "simulated", "bert", "bert_large", "bert_large_floats", "unet3d", "texts", "server", "start_up"]
+    expected = ["null", "simulated", "bert", "bert_large", "bert_large_floats", "unet3d", "texts"]
+    expected += ["server", "server_minilm", "start_up"]
     assert list(benchmarks.PIECES) == expected
+
+
+def test_minilm_is_named_where_it_is_not_there(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(workload_rows, "MINILM", tmp_path / "nothing")
+    (row,) = workload_rows.server_minilm(1, tmp_path)
+    assert row.share is None and "nothing is not there" in row.limit
 
 
 def test_padding_is_between_samples_and_up_to_the_multiple(tmp_path: Path) -> None:
