@@ -54,6 +54,8 @@ def _over_ray(campaign: Campaign, request: Request) -> int:
     asked = over_ray.wanted(str(request["campaign_ray"]), request["campaign_nodes"], plan.node_count)
     if request["dry_run"]:
         _show(campaign, "", bool(request["json"]))
+        if not request["json"]:
+            console.say(over_ray.outlook(campaign, asked))
         return 0
     campaign.record()
     words = [f"--campaign_dir={request['campaign_dir']}"] if request["campaign_dir"] else []

@@ -75,6 +75,16 @@ def wanted(address: str, count: int | None, nodes: int) -> Wanted:
     return Wanted(many, address)
 
 
+def outlook(campaign: Campaign, asked: Wanted) -> str:
+    """What the nodes will do, and how long that takes, in one line."""
+    where = f"of the Ray cluster {asked.address}"
+    if campaign.plan.node_count:
+        return f"Each of {asked.count} nodes {where} makes all runs, side by side."
+    seconds = [campaign.estimates[duty.name].seconds for duty in duties(campaign, ())]
+    at_once = min(asked.count, len(seconds)) or 1
+    return f"{asked.count} nodes {where} make them side by side: about {console.duration(sum(seconds) / at_once)}."
+
+
 def make_runs(campaign: Campaign, asked: Wanted, words: Sequence[str], logs: Path) -> None:
     """Make every run that is missing. What each node prints is in a file of `logs`.
 

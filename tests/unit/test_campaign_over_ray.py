@@ -18,6 +18,7 @@ import pytest
 from code.actions import Context
 from code.actions import campaign as action
 from code.campaign import over_ray, plan
+from code.campaign.estimate import Estimate
 from code.campaign.opened import Campaign
 from code.campaign.over_ray import Duty, duties, hand_out, wanted
 from code.campaign.state import CampaignState
@@ -63,6 +64,14 @@ def campaign(tmp_path: Path, more: str = "") -> Campaign:
     return Campaign(plan.read(file), CampaignState(tmp_path / "state"), {})
 
 
+def done(campaign: Campaign, names: Sequence[str]) -> None:
+    """Give these runs a result."""
+    for name in names:
+        run = campaign.state.share().run(name)
+        run.folder.mkdir(parents=True)
+        run.succeed({"seconds": 1.0})
+
+
 def test_each_run_is_made_once_by_whichever_node_is_free(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LOG_DIR", "/logs")
     monkeypatch.delenv("PYTHON3", raising=False)
@@ -80,10 +89,28 @@ def test_each_run_is_made_once_by_whichever_node_is_free(tmp_path: Path, monkeyp
 
 def test_what_is_done_is_not_made_again(tmp_path: Path) -> None:
     one = campaign(tmp_path)
-    first = one.plan.runs[0].name
-    one.state.share().run(first).folder.mkdir(parents=True)
-    one.state.share().run(first).succeed({"seconds": 1.0})
+    done(one, [one.plan.runs[0].name])
     assert [duty.name for duty in duties(one, ["n0"])] == [run.name for run in one.plan.runs[1:]]
+
+
+@pytest.mark.parametrize(
+    ("more", "count", "words"),
+    [
+        ("", 2, "2 nodes of the Ray cluster auto make them side by side: about 3 min 00 s."),
+        ("", 9, "9 nodes of the Ray cluster auto make them side by side: about 2 min 00 s."),
+        ("nodes = 3\n", 3, "Each of 3 nodes of the Ray cluster auto makes all runs, side by side."),
+    ],
+)
+def test_a_dry_run_says_how_long_the_nodes_take(tmp_path: Path, more: str, count: int, words: str) -> None:
+    found = campaign(tmp_path, more)
+    names = [run.name for run in found.plan.runs]
+    found = Campaign(found.plan, found.state, {name: Estimate(120.0, "") for name in names})
+    if not more:
+        done(found, names[:1])
+        assert over_ray.outlook(found, Wanted(count, "auto")) == words
+        done(found, names[1:])
+        words = f"{count} nodes of the Ray cluster auto make them side by side: about 0 s."
+    assert over_ray.outlook(found, Wanted(count, "auto")) == words
 
 
 def test_every_node_of_a_fleet_makes_its_own(tmp_path: Path) -> None:
@@ -193,7 +220,11 @@ def test_a_campaign_over_ray_ends_with_what_its_state_says(
     assert action.run(Context(parse(["--action=campaign", *words, "--strict"], {}))) == 5
     assert asked[0] == (Wanted(2, "local:2"), [f"--campaign_dir={tmp_path / 'state'}"], tmp_path / "state" / "many" / "ray")
     before = len(asked)
+    capsys.readouterr()
     assert action.run(Context(parse(["--action=campaign", *words, "--dry_run"], {}))) == 0 and len(asked) == before
+    assert "2 nodes of the Ray cluster local:2 make them side by side: about 0 s." in "".join(capsys.readouterr())
+    assert action.run(Context(parse(["--action=campaign", *words, "--dry_run", "--json"], {}))) == 0
+    assert "side by side" not in "".join(capsys.readouterr())
 
 
 def test_a_node_carries_out_commands_and_ends_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
