@@ -18,7 +18,7 @@ def main(file: str, port: int, slots: int = 8, positions: int = 4096) -> None:
     given.cache_type_k = given.cache_type_v = xllamacpp.ggml_type.GGML_TYPE_F32
     given.flash_attn_type = xllamacpp.llama_flash_attn_type.LLAMA_FLASH_ATTN_TYPE_DISABLED
     given.cache_prompt = given.warmup = given.ui = given.use_jinja = False
-    given.cpuparams.n_threads = given.cpuparams_batch.n_threads = 2
+    given.cpuparams.n_threads = given.cpuparams_batch.n_threads = 1  # more wait for each other on a busy machine
     server = xllamacpp.Server(given)
     print(f"serving at {server.listening_address}", flush=True)
     threading.Event().wait()

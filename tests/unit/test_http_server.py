@@ -219,12 +219,12 @@ def test_what_is_not_a_request_is_refused_and_closed(
 
 
 def test_the_rest_of_a_request_may_come_later(server: HttpServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(http_server, "PATIENCE_S", 0.3)
+    monkeypatch.setattr(http_server, "PATIENCE_S", 1.5)
     with connected(server, b"POST /b HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n") as one:
         time.sleep(0.1)
         one.sendall(b"a" * 100)
         assert answered(one) == (200, b"POST /b 100")
-        time.sleep(0.4)  # it is idle now, and may be
+        time.sleep(1.7)  # it is idle now, and may be
         one.sendall(GET)
         assert answered(one)[0] == 200
 
