@@ -450,18 +450,20 @@ lint_tensorrt: packages_dev ## Type-check the TensorRT path against TensorRT's o
 
 # All tests of tests/fuzz are for `make test_full`; without them Hypothesis is not even imported.
 ON_CORES = -n auto --maxprocesses=8 --dist
-# A fifth of the time of those in process goes by in waiting, so that one more at once than there are cores uses the cores.
+# Where Python may not write compiled modules beside their source, test runs share them (tests/compiled.py).
+KEPT = HARNESS_BYTECODE_DIR="$${HARNESS_BYTECODE_DIR:-$$BUILD_DIR/bytecode}"
+# A fifth of their time goes by in waiting, so that one more at once than there are cores uses the cores.
 AND_ONE_MORE = PYTEST_XDIST_AUTO_NUM_WORKERS=$$(($$(getconf _NPROCESSORS_ONLN) + 1))
 .PHONY: test
 test: packages_dev link_dirs ## Run the tests (select with TEST_ARGS="-k …")
 ifneq ($(strip $(value TEST_ARGS)),)
 	@PYTEST_ADDOPTS="$${PYTEST_ADDOPTS:-} $${TEST_ARGS:-}" $(PYTHON) -m pytest
 else
-	@status=0; \
+	@status=0; export $(KEPT); \
 	echo "Tests in process, on several cores …"; \
 	( $(AND_ONE_MORE) $(PYTHON) -m pytest $(ON_CORES) worksteal --ignore=tests/e2e --ignore=tests/fuzz -m "not container and not full" ) || status=$$?; \
 	echo "Tests that run make, on several cores …"; \
-	( $(PYTHON) -m pytest $(ON_CORES) loadfile -m "e2e and not alone and not container and not full" tests/e2e ) || status=$$?; \
+	( $(AND_ONE_MORE) $(PYTHON) -m pytest $(ON_CORES) loadfile -m "e2e and not alone and not container and not full" tests/e2e ) || status=$$?; \
 	echo "Tests that measure speed, one at a time …"; \
 	( $(PYTHON) -m pytest -m "alone and not container and not full" tests/e2e ) || status=$$?; \
 	exit $$status

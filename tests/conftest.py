@@ -11,8 +11,10 @@ from typing import Any
 
 import pytest
 
-from tests import left_behind
+from tests import compiled, left_behind
 from tests.surroundings import LIKE_A_USER, ROOT, Surroundings, differences, seen
+
+compiled.keep()
 
 REFERENCE_ABSENT = (
     "no reference data: MLPERF_TEST_DATA names no folder with facts/, data/ and models/, which the project may not publish "

@@ -19,8 +19,8 @@ LIKE_A_USER = ("e2e", "container", "cpp")
 """Markers of tests that build and cache as a user does."""
 GIVEN = dict(os.environ)
 """The environment in which the tests were started."""
-PASSED_OVER = frozenset((".git", ".venv", "__pycache__", ".pytest_cache"))
-"""Folders of the checkout that Python and pytest themselves write to."""
+PASSED_OVER = frozenset((".git", ".venv", "__pycache__", ".pytest_cache", "bytecode"))
+"""Folders of the checkout and of the build folder that Python and pytest themselves write to."""
 OWN_BUILD = Path(GIVEN.get("BUILD_DIR") or "build")
 OWN_BUILD = OWN_BUILD if OWN_BUILD.is_absolute() else ROOT / OWN_BUILD
 """The user's build folder."""

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from code.benchmarks.bert import tiny
 from tests.empty import some
 
 pytestmark = pytest.mark.e2e
@@ -82,13 +83,29 @@ def test_accuracy_passes_in_every_scenario_and_at_both_targets(scenario: str, pr
         assert result["summary_string"].startswith("[PASSED] F1: ")
 
 
-def test_submission_run_does_both_and_overwrites_neither(project: Path, tmp_path: Path) -> None:
+def part(folder: Path, questions: int) -> str:
+    """Options for the first so many questions of the tiny set."""
+    tiny.generate_dev(folder / "whole.json")
+    content, left = json.loads((folder / "whole.json").read_text()), questions
+    for article in content["data"]:
+        for paragraph in article["paragraphs"]:
+            paragraph["qas"] = paragraph["qas"][:left]
+            left -= len(paragraph["qas"])
+        article["paragraphs"] = [paragraph for paragraph in article["paragraphs"] if paragraph["qas"]]
+    content["data"] = [article for article in content["data"] if article["paragraphs"]]
+    (folder / "part.json").write_text(json.dumps(content))
+    return f"--data_path={folder / 'part.json'} --accuracy_reference=50"
+
+
+@pytest.mark.parametrize("questions", [300, pytest.param(0, marks=pytest.mark.full)], ids=["300 questions", "all"])
+def test_submission_run_does_both_and_overwrites_neither(questions: int, project: Path, tmp_path: Path) -> None:
+    data = part(tmp_path, questions) if questions else ""
     for mode in ("SubmissionRun", "PerformanceOnly"):
-        arguments = f"--benchmarks=bert --scenarios=offline --test_mode={mode} --test_query_count=100 {RATE}"
-        done = make(project, "run", arguments, LOG_DIR=str(tmp_path))
+        arguments = f"--benchmarks=bert --scenarios=offline --test_mode={mode} --test_query_count=100 {RATE} {data}"
+        done = make(project, "run", arguments, LOG_DIR=str(tmp_path / "logs"))
         assert done.returncode == 0, done.stderr
-    found = {result["test_mode"]: result for result in results(tmp_path)}
-    assert sorted(r["test_mode"] for r in results(tmp_path)) == ["AccuracyOnly", "PerformanceOnly", "PerformanceOnly"]
+    found = {result["test_mode"]: result for result in results(tmp_path / "logs")}
+    assert sorted(r["test_mode"] for r in results(tmp_path / "logs")) == ["AccuracyOnly", "PerformanceOnly", "PerformanceOnly"]
     assert found["AccuracyOnly"]["accuracy_pass"] is True
     assert found["AccuracyOnly"]["summary_string"].startswith("[PASSED] F1: ")
 

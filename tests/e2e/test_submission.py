@@ -14,6 +14,7 @@ import pytest
 from code.common.errors import HarnessError
 from code.machine.detect import detect
 from code.systems.matching import match
+from tests.e2e.in_process import called
 from tests.unit.submission import made
 
 WHO = ["--submitter=Example", "--division=open", "--category=edge", "--status=available", "--round=v6.1"]
@@ -105,10 +106,9 @@ def test_the_whole_way(project: Path, build: Path, toml: str, tmp_path: Path) ->
         ),
     ],
 )
-def test_what_goes_wrong_is_said_in_clear_words(
-    project: Path, tmp_path: Path, action: str, words: list[str], status: int, says: str
-) -> None:
-    done = harness(project, tmp_path / "build", action, *words)
+def test_what_goes_wrong_is_said_in_clear_words(tmp_path: Path, action: str, words: list[str], status: int, says: str) -> None:
+    build = tmp_path / "build"
+    done = called(f"--action={action}", *words, BUILD_DIR=str(build), LOG_DIR=str(build / "logs"))
     assert done.returncode == status, done.stderr
     assert says in done.stderr
     assert "Traceback" not in done.stderr

@@ -25,11 +25,11 @@ FORESEEN = (0, 2, 3, 4, 5)
 """The exit statuses of a command that ended by itself."""
 
 
-def fuzzed(test: Callable[..., None]) -> Callable[..., None]:
+def fuzzed(test: Callable[..., None], examples: int = EXAMPLES) -> Callable[..., None]:
     """A test that is called with many examples. Nothing is remembered between runs, so that each run is the same."""
     return seed(SEED)(
         settings(
-            max_examples=EXAMPLES,
+            max_examples=examples,
             deadline=None,
             database=None,
             suppress_health_check=list(HealthCheck),

@@ -7,7 +7,7 @@ import fnmatch
 import re
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from tests.mutation.traced import ROOT
@@ -98,7 +98,7 @@ def _python_files(folder: str) -> list[str]:
 def _imports(path: str) -> set[str]:
     """Paths of the project's modules that a module names in its import statements, those inside functions included."""
     found: set[str] = set()
-    for node in ast.walk(ast.parse((ROOT / path).read_bytes())):
+    for node in _statements(ast.parse((ROOT / path).read_bytes())):
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
@@ -109,3 +109,11 @@ def _imports(path: str) -> set[str]:
             base = name.replace(".", "/")
             found.update(candidate for candidate in (f"{base}.py", f"{base}/__init__.py") if (ROOT / candidate).is_file())
     return found
+
+
+def _statements(node: ast.AST) -> Iterator[ast.AST]:
+    """What a node holds but for expressions, which hold no imports and are most of a module."""
+    for one in ast.iter_child_nodes(node):
+        if not isinstance(one, (ast.expr, ast.expr_context)):
+            yield one
+            yield from _statements(one)

@@ -110,12 +110,11 @@ def request_options(root: Path) -> set[str]:
         if "fields/rows" in path.as_posix():
             continue
         tree = ast.parse(path.read_text(encoding="utf-8"))
-        words: set[str] = set()
-        for node in ast.walk(tree):
-            for _, key in _subscripts(node):
-                words |= {str(key.value)} if isinstance(key, ast.Constant) else set()
-                if isinstance(key, ast.Name):  # runs over a constant: the words of its module
-                    words |= {str(n.value) for n in ast.walk(tree) if isinstance(n, ast.Constant) and isinstance(n.value, str)}
+        nodes = list(ast.walk(tree))
+        keys = [key for node in nodes for _, key in _subscripts(node)]
+        words = {str(key.value) for key in keys if isinstance(key, ast.Constant)}
+        if any(isinstance(key, ast.Name) for key in keys):  # runs over a constant: the words of its module
+            words |= {node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)}
         found |= {word for word in words if word in field_table()}
     return found
 

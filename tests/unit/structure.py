@@ -51,7 +51,8 @@ def _imported(tree: ast.AST, package: str, known: Mapping[str, Path]) -> Iterato
             for alias in node.names:
                 whole = f"{module}.{alias.name}"
                 yield from [whole] if whole in known else [module] if module in known else []
-        yield from _imported(node, package, known)
+        if not isinstance(node, (ast.expr, ast.expr_context)):  # which import nothing, and are most of a module
+            yield from _imported(node, package, known)
 
 
 def circles(graph: Graph) -> list[list[str]]:

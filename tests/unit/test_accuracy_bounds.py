@@ -11,10 +11,6 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 
-pytest.importorskip("hypothesis", reason="hypothesis is not installed; run `make packages_dev`")
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
-
 from code.benchmarks.benchmark import definition_of
 from code.benchmarks.bert import accuracy as bert_accuracy
 from code.benchmarks.text import accuracy, sentences
@@ -25,7 +21,8 @@ from code.results.accuracy_bound import best_mean
 from code.results.accuracy_log import LOG_NAME
 from tests.unit.accuracy_data import PROMPTS, bert_set, prompts_of, unet3d_set
 
-FEW = settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+SEEDS = range(5)
+"""A few in each run; tests/fuzz/test_bounds.py draws many."""
 
 
 class Case(NamedTuple):
@@ -109,11 +106,9 @@ def kept(bound: AccuracyResult, final: float) -> bool:
     return bound.value >= final if bound.higher_is_better else bound.value <= final
 
 
-@FEW
-@given(seed=st.integers(0, 2**31), again=st.integers(0, 3))
-def test_no_run_that_passes_is_ended(seed: int, again: int, case: Case, tmp_path_factory: pytest.TempPathFactory) -> None:
-    """The least that passes is just what the run reaches. Up to three samples are answered twice, with other answers."""
-    draw, folder = random.Random(seed), tmp_path_factory.mktemp("logs")
+def keeps_what_passes(seed: int, again: int, case: Case, folder: Path) -> None:
+    """Check that no run is ended that passes: the least that passes is just what it reaches. Some samples are answered twice."""
+    draw = random.Random(seed)
     answers = [(index, case.responses[index]) for index in draw.sample(range(len(case.responses)), len(case.responses))]
     others = [(index, case.responses[index][::-1] if case.last else data) for index, data in draw.sample(answers, again)]
     if case.last:  # any bytes are logits or classes of some kind, but not all are finite or known
@@ -128,10 +123,14 @@ def test_no_run_that_passes_is_ended(seed: int, again: int, case: Case, tmp_path
         assert all(one.passed and kept(one, {**final, **length}[one.name]) for one in best), (best, final, length)
 
 
-@FEW
-@given(seed=st.integers(0, 2**31))
-def test_a_bound_only_closes_and_ends_at_the_score(seed: int, case: Case, tmp_path_factory: pytest.TempPathFactory) -> None:
-    draw, folder = random.Random(seed), tmp_path_factory.mktemp("logs")
+@pytest.mark.parametrize("seed", SEEDS)
+def test_no_run_that_passes_is_ended(seed: int, case: Case, tmp_path: Path) -> None:
+    keeps_what_passes(seed, seed % 4, case, tmp_path)
+
+
+def only_closes(seed: int, case: Case, folder: Path) -> None:
+    """Check that a bound never opens again, and ends at the score."""
+    draw = random.Random(seed)
     answers = [(index, case.responses[index]) for index in draw.sample(range(len(case.responses)), len(case.responses))]
     final = case.scored(write_log(folder / "whole", answers))
     length = {"GEN_LEN": final.pop("GEN_LEN")} if "GEN_LEN" in final else {}
@@ -144,6 +143,11 @@ def test_a_bound_only_closes_and_ends_at_the_score(seed: int, case: Case, tmp_pa
     assert before == pytest.approx({**final, **length}, abs=1e-6)
 
 
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_bound_only_closes_and_ends_at_the_score(seed: int, case: Case, tmp_path: Path) -> None:
+    only_closes(seed, case, tmp_path)
+
+
 def test_a_run_without_a_right_answer_cannot_pass_once_enough_of_it_is_known(case: Case, tmp_path: Path) -> None:
     """Half of the samples are answered at random, and nearly full marks are required."""
     bound = case.bound({name: (0.95 if name == "DICE" else 95.0) for name in ("F1", "DICE", "ROUGE1")}, {})
@@ -154,15 +158,20 @@ def test_a_run_without_a_right_answer_cannot_pass_once_enough_of_it_is_known(cas
     assert any(character.isdigit() for character in words)
 
 
-@given(
-    scores=st.lists(st.floats(0, 1), min_size=1, max_size=60),
-    known=st.integers(0, 60),
-    replaced=st.lists(st.floats(0, 1), max_size=5),
-)
-def test_a_mean_never_exceeds_its_bound(scores: list[float], known: int, replaced: list[float]) -> None:
+def bounds_a_mean(scores: list[float], known: int, replaced: list[float]) -> None:
+    """Check the bound of a mean of which so many scores are known, the first of them to be replaced."""
     known = min(known, len(scores))
     final = list(scores)
     for place, value in enumerate(replaced[:known]):
         final[place] = value
     assert best_mean(scores[:known], len(scores), 1.0, len(replaced)) >= sum(final) / len(final)
     assert best_mean(scores, len(scores), 1.0) == pytest.approx(sum(scores) / len(scores), abs=1e-8)
+
+
+@pytest.mark.parametrize("seed", range(100))
+def test_a_mean_never_exceeds_its_bound(seed: int) -> None:
+    draw = random.Random(seed)
+    score = (lambda: draw.choice((0.0, 1.0))) if seed % 2 else draw.random
+    bounds_a_mean(
+        [score() for _ in range(draw.randint(1, 60))], draw.randint(0, 60), [score() for _ in range(draw.randint(0, 5))]
+    )

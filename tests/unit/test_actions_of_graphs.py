@@ -95,6 +95,7 @@ def with_tiny_bert(act: Act) -> None:
         assert act(action, "--benchmarks=bert", "--model_variant=tiny")[0] == 0
 
 
+@pytest.mark.full
 def test_the_tiny_bert_is_calibrated(act: Act) -> None:
     pytest.importorskip("nncf", reason="NNCF is not installed; run `make calibration`")
     with_tiny_bert(act)

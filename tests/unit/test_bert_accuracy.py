@@ -344,6 +344,7 @@ def hashed_logits(count: int) -> npt.NDArray[np.float32]:
     return ((n % np.uint64(41)).astype(np.float32) / 4 - 5).reshape(count, 384, 2)
 
 
+@pytest.mark.full
 def test_the_dev_set_scores_what_the_official_scripts_say(shared: Path, tmp_path: Path) -> None:
     with zipfile.ZipFile(shared / "data/squad/dev-v1.1.json.zip") as archive:
         archive.extract("dev-v1.1.json", tmp_path)

@@ -226,6 +226,7 @@ DEV_SET = {
 }
 
 
+@pytest.mark.full
 def test_the_whole_dev_set_is_the_reference_s(shared: Path, tmp_path: Path) -> None:
     with zipfile.ZipFile(shared / "data/squad/dev-v1.1.json.zip") as archive:
         archive.extract("dev-v1.1.json", tmp_path)

@@ -349,8 +349,9 @@ def url(engine: Path, opened: Any, plain: ChatTemplate) -> Iterator[str]:
         yield f"127.0.0.1:{server.port}"
 
 
-def test_256_prompts_give_the_tokens_of_the_engine_in_process(engine: Path, tmp_path: Path) -> None:
-    articles, _ = record.evaluation_set(tiny.MODEL, tmp_path, 256)
+@pytest.mark.parametrize("count", [48, pytest.param(256, marks=pytest.mark.full)])
+def test_prompts_give_the_tokens_of_the_engine_in_process(count: int, engine: Path, tmp_path: Path) -> None:
+    articles, _ = record.evaluation_set(tiny.MODEL, tmp_path, count)
     prompts = [np.array(articles.prompt(index), np.int32) for index in range(len(articles))]
     asking = Generation.of(HOW)
     inside = OPENVINO.load(engine, GeneratorSpec(1, 2, "fp32", generation=asking, requests_in_flight=32, longest_prompt=900))
@@ -359,7 +360,7 @@ def test_256_prompts_give_the_tokens_of_the_engine_in_process(engine: Path, tmp_
         options = OpenAiOptions((f"127.0.0.1:{server.port}",), "", "ids", 60.0)
         one = GeneratorSpec(1, 1, "fp32", options, generation=asking, requests_in_flight=32, longest_prompt=900)
         client = BACKEND.load(tiny.MODEL, one)
-        assert [one.tolist() for one in texts(client, prompts)] == expected and len(expected) == 256
+        assert [one.tolist() for one in texts(client, prompts)] == expected and len(expected) == count
         client.close()
 
 

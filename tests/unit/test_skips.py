@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -17,12 +17,17 @@ from tests.empty import some
 CALLS = ("skip", "importorskip", "skipif")
 
 
-def skips(project: Path) -> Iterator[tuple[str, ast.Call]]:
+@cache
+def skips(project: Path) -> list[tuple[str, ast.Call]]:
     """(file:line, call) of every call that can skip a test."""
-    for path in sorted((project / "tests").rglob("*.py")):
-        for node in ast.walk(ast.parse(path.read_bytes())):
-            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in CALLS:
-                yield f"{path.relative_to(project)}:{node.lineno}", node
+    texts = {path: path.read_text(encoding="utf-8") for path in sorted((project / "tests").rglob("*.py"))}
+    return [
+        (f"{path.relative_to(project)}:{node.lineno}", node)
+        for path, text in texts.items()
+        if "skip" in text
+        for node in ast.walk(ast.parse(text))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in CALLS
+    ]
 
 
 @pytest.fixture(scope="module")

@@ -10,10 +10,25 @@ from pathlib import Path
 import pytest
 
 from code.submission.pack import truncation
-from code.submission.stage import candidates, staging
+from code.submission.stage import candidates, lay_out, staging
 from code.submission.stage.record import record_path
 from tests.surroundings import once
 from tests.unit.submission.made import SETTINGS, SYSTEM_ID, description, sealed, who, write_run
+
+LITTLE = ("docker",)
+"""Folders of source code in the trees of tests that look at other things: the whole source is a thousand files."""
+
+
+@pytest.fixture
+def whole_source() -> None:
+    """For tests that look at the source code in a tree."""
+
+
+@pytest.fixture(autouse=True)
+def little_source(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A tree has little source code, except for tests that ask for `whole_source`."""
+    if "whole_source" not in request.fixturenames:
+        monkeypatch.setattr(lay_out, "SOURCE_FOLDERS", LITTLE)
 
 
 def write_pairs(root: Path) -> None:
@@ -75,6 +90,7 @@ def write_tree(root: Path, master_runs: Path) -> None:
     """Stage and truncate the runs in root/tree."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("BUILD_DIR", str(root))
+        patch.setattr(lay_out, "SOURCE_FOLDERS", LITTLE)
         (root / "systems").mkdir()
         (root / "systems" / f"{SYSTEM_ID}.json").write_text(json.dumps(description()))
         patch.setattr("code.submission.stage.system_file.description_path", lambda name: root / "systems" / f"{name}.json")

@@ -253,7 +253,7 @@ def test_an_incomplete_run_says_what_it_lacks(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def staged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> staging.Staged:
+def staged(whole_source: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> staging.Staged:
     """A tree of one result whose logs are not judged, of a small project."""
     root = tmp_path / "project"
     for name in (
