@@ -18,9 +18,6 @@ from code.systems.prediction import Point, covariance, leave_out, measured, pred
 from code.systems.stubs import Target, stub
 from scripts.write_predictions import GOALS, NESTED, TABLES, fit, table
 
-MISSED = {("llama3.1-8b", "Offline"): 0.09}
-"""What misses its goal where an accelerator is left out, as the page says, and what it keeps instead."""
-
 
 @pytest.mark.parametrize(
     "group", [lambda point: point.machine, lambda point: (point.accelerator, point.accelerators)], ids=["machine", "system"]
@@ -65,8 +62,7 @@ def test_accelerators_left_out_are_predicted_within_the_goals_with_intervals_tha
             found[check.point.network, check.point.scenario].append(check)
     assert len(found) == 7
     for (network, scenario), checks in found.items():
-        goal = MISSED.get((network, scenario), GOALS[scenario])
-        assert statistics.median(check.error for check in checks) <= goal
+        assert statistics.median(check.error for check in checks) <= GOALS[scenario], network
         assert sum(check.held for check in checks) >= 0.9 * len(checks)
 
 
@@ -76,7 +72,7 @@ def test_the_page_has_what_amplitudes_without_the_accelerator_give() -> None:
     lines = page.split(f"<!-- begin {NESTED} -->")[1].split(f"<!-- end {NESTED} -->")[0].splitlines()
     rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines if line.startswith("| ")][1:]
     results = [row for row in rows if "config" not in row[0] and set(row[0]) != {"-"}]
-    assert len(results) == 5
+    assert len(results) == 7
     assert all(float(row[3].rstrip("%")) <= 100 * GOALS[row[1]] for row in results)
     held = sum(int(row[2]) * int(row[-1].rstrip("%")) for row in results)
     assert held >= 90 * sum(int(row[2]) for row in results)
@@ -115,7 +111,7 @@ def test_less_is_known_of_an_accelerator_without_results() -> None:
         assert found is not None and found.low < found.rate < found.high
         return found.high / found.low
 
-    assert width("H100_SXM_80GB") < width("A100_SXM_80GB") < width("H200_NVL")
+    assert width("H100_SXM_80GB") < min(width("A100_SXM_80GB"), width("H200_NVL")), "a vendor's config, and other benchmarks'"
 
 
 @pytest.mark.parametrize(
