@@ -18,7 +18,7 @@ import pytest
 from code.backends.store import TEMPORARY
 from code.common.paths import project_root
 from code.harness.schema import node_variables
-from code.run.nodes import proof, ray_copy, ray_node
+from code.run.nodes import proof, ray_copy, ray_errors, ray_node
 from code.run.nodes.cluster import Cluster
 from tests.unit.test_nodes import HEAD, NODE
 
@@ -176,3 +176,34 @@ def test_the_folder_of_a_killed_actor_is_removed_by_the_next(tmp_path: Path) -> 
         folder.mkdir()
     own = Path(ray_node.own_folder(ray_node.FOLDER, tmp_path))
     assert own.parent == tmp_path and own.is_dir() and alive.is_dir() and not left.exists()
+
+
+class ActorDiedError(Exception):
+    """Ray's, by its name."""
+
+
+def test_a_cluster_that_cannot_be_reached_is_three_lines() -> None:
+    what, why, step = ray_errors.unreachable("h:1", ConnectionError("one\n two \n"))
+    assert what == "no Ray cluster answers at h:1" and why == "two"
+    assert all(word in step for word in ("ray start --head", "--ray_address", "RAY_AUTH_MODE=token", "local:2"))
+    assert ray_errors.unreachable("h:1", ConnectionError())[1] == "ConnectionError"
+
+
+def test_what_a_call_to_a_lost_node_says() -> None:
+    class Failing:
+        """Ray's call, which raises what it is asked for."""
+
+        def get(self, reference: object, timeout: float) -> object:
+            if isinstance(reference, Exception):
+                raise reference
+            return reference
+
+    assert ray_errors.outcome(Failing(), "it is silent") == "it is silent" and ray_errors.failure(Failing(), 1.0) == ""
+    lost = ActorDiedError("The actor died.\nMore")
+    assert (
+        ray_errors.outcome(Failing(), lost)
+        == ray_errors.failure(Failing(), lost)
+        == "its actor or its raylet died (ActorDiedError)"
+    )
+    assert ray_errors.failure(Failing(), ValueError("a\nb")) == "ValueError: b"
+    assert ray_errors.last_line(ValueError("x" * 400)) == "x" * 300

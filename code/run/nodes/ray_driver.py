@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 import ray_copy  # beside this file, which is run by its path
+import ray_errors
 import ray_local
 import ray_node
 import ray_tasks
@@ -104,12 +105,8 @@ class Driver:
                 configure_logging=False,
             )
         except Exception as error:
-            raise DriverError(
-                f"no Ray cluster answers at {address}",
-                _last_line(error),
-                "start one (`ray start --head`), correct --ray_address, or use --ray_address=local:2",
-                3,
-            ) from None
+            what, why, next_step = ray_errors.unreachable(address, error)
+            raise DriverError(what, why, next_step, 3) from None
         there = [one for one in ray.nodes() if one["Alive"] and one["Resources"].get("CPU", 0) >= 1]
         if len(there) < nodes:
             found = ", ".join(sorted(one["NodeManagerHostname"] for one in there)) or "none"
@@ -264,7 +261,7 @@ class Driver:
         lost: set[int] = set()
         while not self._stopping.is_set() and len(lost) < count:
             ended = ray.wait(list(watched), timeout=0.5)[0]
-            found = {watched.pop(one): _outcome(ray, one) for one in ended}
+            found = {watched.pop(one): ray_errors.outcome(ray, one) for one in ended}
             found |= {number: why for number in set(range(count)) - lost - set(found) if (why := self._ping(pings, number))}
             for number, why in found.items():
                 if number not in lost and not self._stopping.is_set():
@@ -281,8 +278,8 @@ class Driver:
         since = time.monotonic() - when
         if asked is not None and not ray.wait([asked], timeout=0)[0]:
             return f"its actor has not answered for {PING_S:.0f} s: it is stopped, or cut off" if since > PING_S else ""
-        if asked is not None and (gone := _failure(ray, asked)):
-            return gone
+        if asked is not None and (gone := ray_errors.failure(ray, asked)):
+            return str(gone)
         if since > PING_EVERY_S:
             pings[number] = (self._nodes[number].ping.remote(), time.monotonic())
         return ""
@@ -291,7 +288,7 @@ class Driver:
         """Have a node carry out a command; {"ended"} follows."""
         import ray
 
-        ray_tasks.follow(ray, self._nodes[number], (command, variables, output), _died, say, task)
+        ray_tasks.follow(ray, self._nodes[number], (command, variables, output), ray_errors.died, say, task)
         return {"begun": task}
 
     def close(self) -> None:
@@ -316,33 +313,6 @@ class Driver:
         if self._folder:
             ray_local.end_all(self._folder)
             shutil.rmtree(self._folder, ignore_errors=True)
-
-
-def _outcome(ray: Any, reference: Any) -> str:
-    try:
-        return str(ray.get(reference, timeout=5))
-    except Exception as error:
-        return _died(error)
-
-
-def _failure(ray: Any, reference: Any) -> str:
-    try:
-        ray.get(reference, timeout=5)
-    except Exception as error:
-        return _died(error)
-    return ""
-
-
-def _died(error: Exception) -> str:
-    kind = type(error).__name__
-    if "Actor" in kind or "Node" in kind or "Worker" in kind:
-        return f"its actor or its raylet died ({kind})"
-    return f"{kind}: {_last_line(error)}"
-
-
-def _last_line(error: Exception) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[-1][:300] if lines else type(error).__name__
 
 
 _printing = threading.Lock()
@@ -373,7 +343,13 @@ def main() -> int:
             except DriverError as error:
                 say({"error": error.content})
             except Exception as error:
-                say({"error": DriverError(f"Ray: {action} failed", f"{type(error).__name__}: {_last_line(error)}").content})
+                say(
+                    {
+                        "error": DriverError(
+                            f"Ray: {action} failed", f"{type(error).__name__}: {ray_errors.last_line(error)}"
+                        ).content
+                    }
+                )
     except ImportError as error:
         say({"error": DriverError("Ray or ZeroMQ cannot be imported", str(error), "run `make cluster`", 3).content})
     finally:
