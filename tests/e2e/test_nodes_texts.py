@@ -16,7 +16,7 @@ from code.benchmarks.llama3_1_8b import tiny as llama
 from code.run.nodes import environment
 from tests.e2e import two_machines
 from tests.e2e.test_nodes import FAULT_S, INSTALLED, Run, accuracy_log, kill, metadata, require_nothing_left, running
-from tests.e2e.test_nodes_of_two_machines import empty_engines
+from tests.e2e.test_nodes_of_two_machines import empty_engines, require_another
 from tests.e2e.two_machines import SECOND
 
 __all__ = ["running"]
@@ -148,5 +148,4 @@ def test_another_model_on_a_machine_is_named_and_texts_travel_encrypted(
     with two_machines.machines(python, second, empty_engines(), gptj.MODEL / "config.json") as found:
         run = running(*asked, f"--ray_address={found.address}", "--nodes=2", folder="changed")
         printed = run.end()
-    errors = [line for line in printed.splitlines() if line.startswith("error: ")]
-    assert run.process.returncode == 3 and errors == [f"error: node {SECOND}: another model"], printed
+    require_another(printed, run.process.returncode)
