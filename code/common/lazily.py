@@ -22,6 +22,8 @@ PACKAGES = (
     "http.client",
     "multiprocessing",
     "importlib.metadata",
+    "asyncio",
+    "code.backends.generators.exchange",
     "code.common.download",
     "code.run.loadgen_run",
     "code.run.result",

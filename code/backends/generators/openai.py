@@ -20,9 +20,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from code.backends.base import EngineSpec
+from code.backends.generators import exchange
 from code.backends.generators.base import Event, Generation, GeneratorSpec, failure
 from code.backends.generators.completions import CHAT, COMPLETIONS, Piece, Server, get
-from code.backends.generators.exchange import Connections
 from code.backends.generators.served import ENGINE, IN_FLIGHT, TIMEOUT_S, ServedText
 from code.common import jsonfile
 from code.common.errors import HarnessError, MissingError, RunError, UsageError, unknown
@@ -50,7 +50,7 @@ class OpenAiGenerator:
         self._loop = asyncio.new_event_loop()
         self._loop.set_exception_handler(self._unexpected)
         times = (options.server_timeout, options.server_first_token_timeout)
-        self._servers = [Connections(Server.of(url), self._loop, *times) for url in options.server_urls]
+        self._servers = [exchange.Connections(Server.of(url), self._loop, *times) for url in options.server_urls]
         self._outstanding = [0] * len(self._servers)
         self._waiting: deque[tuple[int, NDArray[np.int32]]] = deque()
         self._running, self._woken = 0, False
