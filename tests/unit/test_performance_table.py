@@ -75,7 +75,7 @@ def test_every_kind_of_row_of_the_issue_has_a_piece() -> None:
 
 
 def test_minilm_is_named_where_it_is_not_there(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(workload_rows, "MINILM", tmp_path / "nothing")
+    monkeypatch.setattr(workload_rows, "MINILM", Path("nothing"))
     (row,) = workload_rows.server_minilm(1, tmp_path)
     assert row.share is None and "nothing is not there" in row.limit
 
