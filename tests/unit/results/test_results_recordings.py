@@ -9,7 +9,8 @@ import pytest
 
 from code.results.page import charts, limits, measured, write
 from tests.unit.logs import log_of
-from tests.unit.results.test_results_pages import ENDS, METADATA, MS, PERCENTILES, page, texts
+from tests.unit.results.test_results_page_figures import texts
+from tests.unit.results.test_results_pages import ENDS, METADATA, MS, PERCENTILES, page
 
 
 def test_the_harness_own_histogram_is_a_line_with_loadgens_percentiles_on_it(tmp_path: Path) -> None:
