@@ -20,6 +20,8 @@ from code.submission.stage.runs import Run
 from code.systems.system_list import KnownSystem
 
 LONGEST_S = 7 * 86_400.0
+SHORT_SETUP_S = 10.0
+"""Before and after a test that was shortened, which has an engine by then and, as a rule, a small model."""
 Kind = tuple[str, str, str, float]
 
 
@@ -69,7 +71,8 @@ class History:
         if one.minutes:
             return Estimate(60 * one.minutes, "the file")
         predicted = _predicted(one, name, str(scenario), modes) if least_ms == TEN_MINUTES_MS else None
-        return predicted or Estimate(len(modes) * (needs.SETUP_S + least_ms / 1000), "LoadGen's least duration")
+        setup_s = SHORT_SETUP_S if least_ms < TEN_MINUTES_MS else needs.SETUP_S
+        return predicted or Estimate(len(modes) * (setup_s + least_ms / 1000), "LoadGen's least duration")
 
     @cached_property
     def _kinds(self) -> Mapping[Kind, list[float]]:

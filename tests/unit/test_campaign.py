@@ -120,8 +120,12 @@ def test_the_plan_shows_hours_and_what_they_are_estimated_by(tmp_path: Path) -> 
     path, where = file(tmp_path, GOOD), f"--campaign_dir={tmp_path / 'state'}"
     done = called("--action=campaign", f"--campaign_file={path}", where, "--dry_run", "--json")
     found = json.loads(done.stdout)
-    assert len(found["runs"]) == 9 and found["hours"] == pytest.approx(9 * 120 / 3600)
+    assert len(found["runs"]) == 9 and found["hours"] == pytest.approx(9 * (60 + 10) / 3600)
     assert {run["source"] for run in found["runs"]} == {"LoadGen's least duration"}
+    for words, run_s in (("--min_duration=100", 0.1 + 10), ("--min_duration=600000 --model_variant=tiny", 600 + 60)):
+        path.write_text(f'name = "x"\n[[workload]]\nbenchmarks = "bert"\nscenarios = ["offline"]\nargs = "{words}"\n')
+        found = json.loads(called("--action=campaign", f"--campaign_file={path}", where, "--dry_run", "--json").stdout)
+        assert found["hours"] == pytest.approx(run_s / 3600), "a shortened run has less before it, too"
     path.write_text(GOOD.replace(" --fast", "").replace("--model_variant=tiny", ""))
     found = json.loads(called("--action=campaign", f"--campaign_file={path}", where, "--dry_run", "--json").stdout)
     assert {run["source"] for run in found["runs"]} == {"predicted rates"}
