@@ -66,10 +66,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="mutation-") as folder:
         copies = [copied(Path(folder) / f"copy{number}" / "project") for number in range(arguments.jobs)]
         tests = choice.importers()
-        # Short files first, so that a run that is stopped has seen many.
-        files = sorted(
-            {file for path in chosen for file in tests.get(path, {})}, key=lambda file: ((ROOT / file).stat().st_size, file)
-        )
+        files = choice.in_order({file for path in chosen for file in tests.get(path, {})})
         print(f"{sum(map(len, work.values()))} changes of {len(work)} modules, {len(files)} test files", flush=True)
         known = _baselines(copies, files, chosen, began + limit_s / 2)
         for file, one in known.items():

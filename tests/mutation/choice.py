@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 from tests.mutation.traced import ROOT
 
@@ -22,9 +23,19 @@ OUTSIDE = re.compile(r"pytest\.mark\.(e2e|container)\b|pytestmark *= *pytest\.ma
 
 def floors() -> dict[str, int]:
     """[tool.mutation.floors] of pyproject.toml: pattern of paths → the least share of noticed changes, in percent."""
+    found: dict[str, int] = _settings()["floors"]
+    return found
+
+
+def named_tests() -> dict[str, list[str]]:
+    """[tool.mutation.tests]: pattern of paths → test files that reach its modules through others, beside those that import them."""
+    found: dict[str, list[str]] = _settings()["tests"]
+    return found
+
+
+def _settings() -> dict[str, Any]:
     with (ROOT / "pyproject.toml").open("rb") as file:
-        content = tomllib.load(file)
-    found: dict[str, int] = content["tool"]["mutation"]["floors"]
+        found: dict[str, Any] = tomllib.load(file)["tool"]["mutation"]
     return found
 
 
@@ -58,7 +69,10 @@ def changed_lines(since: str) -> dict[str, set[int]]:
 
 
 def importers() -> dict[str, dict[str, int]]:
-    """Module's path → test file → how many other modules of the project lie between them: 0, or 1 where no file imports it."""
+    """Module's path → test file → how many other modules of the project lie between them: 0, or 1 where no file imports it.
+
+    A file that `named_tests` names for a module is as one that imports it.
+    """
     graph = {path: _imports(path) for folder in ("code", "configs", "tests") for path in _python_files(folder)}
     found: dict[str, dict[str, int]] = {}
     for path in graph:
@@ -70,7 +84,16 @@ def importers() -> dict[str, dict[str, int]]:
                 found.setdefault(inner, {}).setdefault(path, 1)
         for module in direct:
             found.setdefault(module, {})[path] = 0
+    for pattern, files in named_tests().items():
+        for module in fnmatch.filter(graph, pattern):
+            found.setdefault(module, {}).update(dict.fromkeys(files, 0))
     return {module: {file: far for file, far in files.items() if far == min(files.values())} for module, files in found.items()}
+
+
+def in_order(files: Iterable[str]) -> list[str]:
+    """Short files first, so that a run that is stopped has seen many; those of `named_tests`, which take longer, last."""
+    named = {file for listed in named_tests().values() for file in listed}
+    return sorted(files, key=lambda file: (file in named, (ROOT / file).stat().st_size, file))
 
 
 def _through_tests(path: str, graph: dict[str, set[str]]) -> set[str]:

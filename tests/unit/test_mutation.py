@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fnmatch
 from pathlib import Path
 from typing import Any
 
@@ -127,14 +128,33 @@ def test_what_nobody_noticed_is_not_counted_where_a_test_file_was_left_out(
     assert (tally.killed, len(tally.survived), tally.untried) == expected
 
 
-def test_each_module_with_a_floor_exists_and_has_a_test_file_that_imports_it() -> None:
+@pytest.fixture(scope="module")
+def tests() -> dict[str, dict[str, int]]:
+    """The test files of each module; every file of the project is read for it."""
+    return choice.importers()
+
+
+def test_each_module_with_a_floor_exists_and_has_a_test_file_that_imports_it(tests: dict[str, dict[str, int]]) -> None:
     patterns = choice.floors()
-    tests = choice.importers()
     for pattern in patterns:
         assert [path for path in choice.modules(patterns) if Path(path).match(pattern)], f"{pattern} fits no module"
     untested = [path for path in choice.modules(patterns) if not tests.get(path) and mutants(Path(path).read_bytes())]
     assert untested == []
     assert tests["code/results/seal.py"]
+
+
+def test_files_that_are_named_for_a_module_count_as_those_that_import_it(tests: dict[str, dict[str, int]]) -> None:
+    """A check of a tree is reached through the walk over all of it, by the rows of the sabotage table."""
+    for pattern, files in choice.named_tests().items():
+        modules = [path for path in choice.modules(choice.floors()) if fnmatch.fnmatch(path, pattern)]
+        assert modules, f"{pattern} fits no module"
+        assert all(Path(file).is_file() and not choice.OUTSIDE.search(Path(file).read_text()) for file in files)
+        assert all(tests[module][file] == 0 for module in modules for file in files)
+    sabotage = "tests/unit/submission/test_sabotage.py"
+    assert {sabotage, "tests/unit/submission/test_endpoint_rules.py"} <= set(tests["code/submission/check/endpoint_checks.py"])
+    assert sabotage not in tests["code/submission/stage/endpoint_pages.py"]
+    short, long = "tests/unit/submission/test_own_targets.py", "tests/unit/submission/test_log_rules.py"
+    assert choice.in_order({long, sabotage, short}) == [short, long, sabotage], "which takes longest"
 
 
 @pytest.mark.parametrize(("path", "least"), [("code/results/verdict.py", 85), ("code/main.py", None)])

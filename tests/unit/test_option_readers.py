@@ -123,3 +123,43 @@ def test_what_only_the_other_languages_harness_reads(only: list[Consumer]) -> No
     assert why(NAME, replace(PLAIN, language="cpp")) is None
     only[:] = [Consumer("x", (NAME,), languages=("cpp",), devices=("GPU",))]
     assert why(NAME) == "it is for GPUs", "the other language would not read it either"
+
+
+def test_a_server_of_its_own_that_a_run_does_not_start(only: list[Consumer]) -> None:
+    only.append(Consumer("x", (NAME,), own_server=True))
+    assert why(NAME) == "it is for runs with --with_server" and why(NAME, replace(PLAIN, own_server=True)) is None
+    only.append(Consumer("y", (NAME,), devices=("GPU",)))
+    assert why(NAME) == "it is for GPUs, or with --with_server"
+    assert why(NAME, replace(PLAIN, served=True)) == "it is for GPUs, or with --with_server"
+
+
+def test_consumers_of_other_benchmarks_are_no_reason(only: list[Consumer]) -> None:
+    only += [Consumer("x", (NAME,), benchmarks=("gptj",), backends=("tensorrt",)), Consumer("y", (NAME,), precisions=("int8",))]
+    assert why(NAME) == "it is for int8 graphs"
+    only.append(Consumer("z", (NAME,), benchmarks=("bert",), backends=("onnxruntime",), precisions=("fp32",)))
+    assert why(NAME) == "it is for int8 graphs" and why(NAME, replace(PLAIN, precision="int8")) is None
+    del only[1]
+    assert why(NAME) == "it is for the backend onnxruntime"
+
+
+def test_a_switch_that_is_off_hides_no_later_option(only: list[Consumer]) -> None:
+    only.append(Consumer("x", ("use_graphs", "workspace_size"), languages=("cpp",)))
+    given = {name: SimpleNamespace(value=value, origin="x") for name, value in (("use_graphs", False), ("workspace_size", 5))}
+    assert [name for name, _ in unused.unused(given, PLAIN)] == ["workspace_size"]
+
+
+def test_options_of_a_few_benchmarks_or_scenarios_are_read_in_these_alone(only: list[Consumer]) -> None:
+    assert why("num_beams") == "it is for gptj, llama3.1-8b, llama3.1-8b-edge" and why("server_target_qps") == "it is for Server"
+    only.append(Consumer("x", ("num_beams", "server_target_qps"), devices=("GPU",)))
+    assert why("num_beams", replace(PLAIN, benchmark="gptj")) == "it is for GPUs"
+    assert why("server_target_qps", replace(PLAIN, scenario="Server")) == "it is for GPUs"
+
+
+def test_request_options_and_class_only_fields_are_never_named(only: list[Consumer]) -> None:
+    named = [field.name for field in FIELDS if field.request or field.class_only]
+    assert len(named) > 20 and dict(unused.unused({name: SimpleNamespace(value=1, origin="x") for name in named}, PLAIN)) == {}
+
+
+def test_its_own_options_come_before_those_of_all_and_these_before_config_fields() -> None:
+    ranks = [(not field.request, field.name not in reads.READ_BY) for field in reads.options_of("tune")]
+    assert ranks == sorted(ranks) and {(False, False), (False, True), (True, True)} <= set(ranks)

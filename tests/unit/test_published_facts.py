@@ -12,6 +12,7 @@ import pytest
 
 from code.benchmarks.bert import facts as bert
 from code.benchmarks.gptj import facts as gptj
+from code.benchmarks.llama3_1_8b import facts as llama
 from code.benchmarks.text.punkt_model import PUNKT
 from code.benchmarks.unet3d import facts as unet3d
 from code.rules.benchmark_facts import PublishedFile
@@ -29,6 +30,9 @@ FILES = {
     PUNKT: (4_319_076, 5),
     gptj.CALIBRATION: (41_000, 0),
     unet3d.MODEL: (None, 124),
+    llama.MODEL: (None, 16_070),
+    llama.DATA: (None, 190),
+    llama.EDGE_DATA: (None, 70),
 }
 SPACE_GB = {
     ("bert", "reference"): (0.01, 3, 0.1, 3),
@@ -37,8 +41,15 @@ SPACE_GB = {
     ("gptj", "tiny"): (0.05, 0.02, 0.1, 0.05),
     ("3d-unet", "reference"): (30, 0.2, 12, 1),
     ("3d-unet", "tiny"): (0.5, 0.02, 1, 0.05),
+    ("llama3.1-8b", "reference"): (0.25, 17, 0.1, 17),
+    ("llama3.1-8b-edge", "tiny"): (0.05, 0.02, 0.1, 0.05),
 }
-LENGTHS = {"bert": (41, 164, 384, 178.5, 2.0), "gptj": (164, 553, 1770, 666, 15.0), "3d-unet": (4, 8, 18, 9.8, 0.1)}
+LENGTHS = {
+    "bert": (41, 164, 384, 178.5, 2.0),
+    "gptj": (164, 553, 1770, 666, 15.0),
+    "3d-unet": (4, 8, 18, 9.8, 0.1),
+    "llama3.1-8b": (140, 529, 1746, 640.3, 0.1),
+}
 """Benchmark → least, middle and greatest length, their mean, and how far the mean of the quantiles may be from it."""
 
 
@@ -107,6 +118,21 @@ def test_constants_of_unet3d() -> None:
         and facts.text is None
         and [file.label for file in facts.files] == ["KiTS19", unet3d.MODEL.label]
     )
+
+
+def test_constants_of_llama() -> None:
+    assert (llama.SAMPLES, llama.EDGE_SAMPLES, llama.NUM_BEAMS, llama.END_TOKEN) == (13_368, 5_000, 1, 128_009)
+    assert (llama.MIN_NEW_TOKENS, llama.MAX_NEW_TOKENS, llama.MAX_INPUT_TOKENS) == (1, 128, 8_000)
+    assert [round_ for round_, rules in llama.FACTS.rounds.items() if rules.endpoint] == ["v6.1"]
+    for facts, file in ((llama.FACTS, llama.DATA), (llama.EDGE_FACTS, llama.EDGE_DATA)):
+        assert (facts.lone_sample, facts.lone_seconds, facts.whole_passes) == (36.0, 0.5, True)
+        assert facts.files == (file, llama.MODEL) and facts.audits.sampling == {"TEST06": 100}
+        assert facts.loadgen_name == facts.name.replace(".", "_") and facts.import_field == "cnndm_source"
+    for rules in llama.FACTS.rounds.values():
+        assert {name: (one.first, one.each) for name, one in rules.token_bounds.items()} == {
+            "Server": (2 * 10**9, 10**8),
+            "Interactive": (5 * 10**8, 3 * 10**7),
+        }
 
 
 def test_which_checkers_are_modern() -> None:

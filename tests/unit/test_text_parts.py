@@ -5,12 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 from code.benchmarks.gptj import bpe, cnndm, tiny
 from code.benchmarks.gptj.benchmark import BENCHMARK
 from code.benchmarks.text import accuracy, inputs, preprocess, rouge, scores, sentences
 from code.common.constants import AccuracyTarget
+from code.common.errors import RunError
 from tests.unit.test_gptj_accuracy import write_log
 from tests.unit.test_text_scores import values
 
@@ -74,6 +76,28 @@ def test_the_scores_of_an_audit_are_those_of_the_samples_that_it_logged(workload
     found, text = scores.partial(BENCHMARK, log, TINY)
     assert found == {"ROUGE1": 100.0, "ROUGE2": 100.0, "ROUGEL": 100.0, "GEN_LEN": float(characters)}
     assert f"'gen_len': {characters}" in text and "'gen_num': 3" in text
+
+
+def test_tokens_are_scored_without_a_log(made: Path) -> None:
+    samples, opened = cnndm.read(made / "cnn_eval.json"), bpe.read(tiny.MODEL)
+    first, second = opened.encode([samples[index].highlights for index in (3, 1)])
+    found = accuracy.score(BENCHMARK, {3: np.array([*first, opened.end]), 1: np.array(second)}, samples, opened, sentences.lines)
+    length = float(len(samples[3].highlights) + len(samples[1].highlights))
+    assert (found["ROUGE1"], found["ROUGELSUM"], found["GEN_LEN"], found["GEN_NUM"]) == (100.0, 100.0, length, 2.0)
+
+
+def test_tokens_that_the_model_has_and_the_vocabulary_lacks_have_no_text(made: Path, tmp_path: Path) -> None:
+    samples, opened = cnndm.read(made / "cnn_eval.json"), bpe.read(tiny.MODEL)
+    (ids,) = opened.encode([samples[2].highlights])
+    write_log(tmp_path / accuracy.LOG_NAME, {2: [ids[0], 1299, *ids[1:], opened.end]})
+    given = (BENCHMARK, tmp_path, made / "preprocessed", made / "cnn_eval.json", tiny.MODEL)
+    found = accuracy.texts(*given, entries_of_model=1300, complete=False)
+    assert found == {2: (samples[2].highlights, samples[2].highlights)}
+    for entries, complete, words in ((1299, False, "the vocabulary of 1,299 entries"), (1300, True, "lacks 5 of 6 samples")):
+        with pytest.raises(RunError, match=words):
+            accuracy.texts(*given, entries_of_model=entries, complete=complete)
+    with pytest.raises(RunError, match="lacks 5 of 6 samples"):
+        accuracy.texts(*given, entries_of_model=1300)
 
 
 def test_the_size_of_the_output_layer_is_the_models_and_unknown_without_it(workload: Path, tmp_path: Path) -> None:
