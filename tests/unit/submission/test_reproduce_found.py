@@ -9,7 +9,8 @@ import pytest
 from code.common.errors import MissingError
 from code.fields.table import field_table
 from code.submission.reproduce import published, recipe
-from tests.unit.submission.test_reproduce_parts import SYSTEM, classes, config, of_conf, publish, values
+from tests.unit.submission.published_trees import SYSTEM, classes, config, publish, values
+from tests.unit.submission.test_reproduce_parts import of_conf
 
 
 def found(path: Path) -> list[tuple[str, str]]:
