@@ -93,9 +93,10 @@ class Job:
     @cached_property
     def lengths(self) -> list[int]:
         """Lengths of its data set's samples, or quantiles of them. It is said where a user's own have to be the benchmark's."""
-        if self.workload.variant == "custom" and material.own_lengths(self.workload, self.definition) is None:
+        own = material.own_lengths(self.workload, self.definition)
+        if own is None and self.workload.variant == "custom":
             self.notices.say(f"{self.label}: lengths are those of the benchmark's data set: yours is not prepared here")
-        return material.lengths(self.workload, self.definition)
+        return own or material.usual_lengths(self.definition)
 
     @cached_property
     def language(self) -> language.Choice:

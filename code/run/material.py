@@ -8,9 +8,9 @@ from typing import Any
 from code.backends.base import Backend
 from code.benchmarks.benchmark import BenchmarkDefinition
 from code.common.errors import HarnessError
+from code.harness.schema.lengths import lengths_of
 from code.plan.workload import Workload
 from code.precision import graph_for
-from code.results.page import measured
 from code.run import simulation
 from code.run.language import has_own_server, served
 from code.run.placement import Placement
@@ -46,14 +46,19 @@ def dataset(workload: Workload, runtime: Backend, definition: BenchmarkDefinitio
     """The `dataset` part of run.json; MissingError when arrays are not there or broken."""
     if not runtime.computes:
         own = own_lengths(workload, definition)
-        made = simulation.synthetic(len(own) if own else definition.samples, own or lengths(workload, definition))
+        made = simulation.synthetic(len(own) if own else definition.samples, own or usual_lengths(definition))
         return {**made, "usual_count": definition.samples}
     return definition.dataset(workload.plain())
 
 
 def lengths(workload: Workload, definition: BenchmarkDefinition) -> list[int]:
     """Lengths of the samples of a workload's data set: each one's where it is another than the benchmark's, else quantiles."""
-    return own_lengths(workload, definition) or list(definition.facts.length_spread or (1,))
+    return own_lengths(workload, definition) or usual_lengths(definition)
+
+
+def usual_lengths(definition: BenchmarkDefinition) -> list[int]:
+    """Quantiles of the lengths of the benchmark's own data set."""
+    return list(definition.facts.length_spread or (1,))
 
 
 def own_lengths(workload: Workload, definition: BenchmarkDefinition) -> list[int] | None:
@@ -61,7 +66,7 @@ def own_lengths(workload: Workload, definition: BenchmarkDefinition) -> list[int
     if workload.variant == "reference":
         return None
     try:
-        found = measured.lengths({"dataset": definition.dataset(workload.plain())})
+        found = lengths_of(definition.dataset(workload.plain()))
     except HarnessError:
         return None
     return None if found is None else [int(length) for length in found]

@@ -19,6 +19,7 @@ from code.backends.base import package_version
 from code.common import console
 from code.common.errors import HarnessError, UsageError
 from code.fields.consumer import Consumer
+from code.harness.schema.lengths import lengths_of
 from code.machine import peaks
 from code.machine.measurements import PRECISIONS, SHARES, Measurement, Memory, best_of
 from code.results import bound, devices
@@ -120,7 +121,7 @@ def recorded(job: Resolved, folder: Path) -> dict[str, Any]:
     if roofline is None or not shares:
         return {}
     batches = measured.batches(folder)
-    lengths = measured.lengths({"dataset": job.dataset})
+    lengths = lengths_of(job.dataset)
     if lengths is None and batches is not None:
         lengths = np.repeat(batches[:, 3], batches[:, 2].astype(np.int64)).astype(np.int64)
     if lengths is None:
@@ -165,7 +166,7 @@ def _network(job: Resolved) -> products.Network | None:
 
 
 def _lengths(job: Resolved) -> NDArray[np.int64]:
-    found = measured.lengths({"dataset": job.dataset})
+    found = lengths_of(job.dataset)
     return np.array([USUAL_LENGTH]) if found is None else found
 
 

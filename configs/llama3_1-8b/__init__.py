@@ -41,17 +41,9 @@ class H200_SXM_141GB(GPUBaseConfig):
     gpu_batch_size = {"llama3.1-8b": 1024}
 
 
-class H200_SXM_141GB_Interactive(H200_SXM_141GB):
-    gpu_batch_size = {"llama3.1-8b": 256}
-
-
 class H200_NVL_141GB(GPUBaseConfig):
     precision = "fp8"
     gpu_batch_size = {"llama3.1-8b": 1024}
-
-
-class H200_NVL_141GB_Interactive(H200_NVL_141GB):
-    gpu_batch_size = {"llama3.1-8b": 256}
 
 
 class L40S(GPUBaseConfig):
@@ -64,26 +56,14 @@ class B200_SXM_180GB(GPUBaseConfig):
     gpu_batch_size = {"llama3.1-8b": 2048}
 
 
-class B200_SXM_180GB_Interactive(B200_SXM_180GB):
-    gpu_batch_size = {"llama3.1-8b": 512}
-
-
 class B300_SXM_270GB(GPUBaseConfig):
     precision = "fp4"
     gpu_batch_size = {"llama3.1-8b": 2048}
 
 
-class B300_SXM_270GB_Interactive(B300_SXM_270GB):
-    gpu_batch_size = {"llama3.1-8b": 512}
-
-
 class RTX_PRO_6000_96GB(GPUBaseConfig):
     precision = "fp4"
     gpu_batch_size = {"llama3.1-8b": 1024}
-
-
-class RTX_PRO_6000_96GB_Interactive(RTX_PRO_6000_96GB):
-    gpu_batch_size = {"llama3.1-8b": 256}
 
 
 class RTX_PRO_4500_32GB(GPUBaseConfig):

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
@@ -223,30 +223,10 @@ def timeline(recorded: Floats, bins: int = 120, samples: int = 0) -> tuple[Float
     return (edges[:-1] + edges[1:]) / 2, totals / np.diff(edges) * (samples / kept if 0 < kept < samples else 1.0)
 
 
-def lengths(spec: Mapping[str, Any]) -> NDArray[np.int64] | None:
-    """The sample lengths of the data set; None if it has none or no longer exists."""
-    data = spec.get("dataset", {})
-    name, folder = data.get("lengths"), data.get("folder")
-    if not isinstance(name, str) or not isinstance(folder, str):
-        return None
-    found = _array(Path(folder) / name)
-    return None if found is None else found.astype(np.int64).ravel()
-
-
 def _rows(path: Path, columns: Sequence[int], by: int) -> Floats | None:
     """The rows of a recording in order of one column; None if it is absent or has another shape."""
-    found = _array(path)
+    found = npyfile.numbers(path)
     if found is None or found.ndim != 2 or found.shape[1] not in columns:
         return None
     ordered: Floats = found[np.argsort(found[:, by], kind="stable")].astype(np.float64)
     return ordered
-
-
-def _array(path: Path) -> NDArray[Any] | None:
-    """The numbers in an .npy file; None if it is absent, empty, damaged, or holds anything but finite numbers from 0 on."""
-    try:
-        found = npyfile.read(path)
-    except (OSError, ValueError):
-        return None
-    usable = found.dtype.kind in "iuf" and found.size > 0
-    return found if usable and bool(np.isfinite(found).all()) and float(found.min()) >= 0 and float(found.max()) < 2**53 else None

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from code.common.files import atomic_write
+from code.harness.schema.lengths import lengths_of
 from code.machine.systems import intervals
 from code.results import loadgen_log, machine, provenance
 from code.results.loadgen_log import LoadGenLog
@@ -146,7 +147,7 @@ def _charts(run: RunPage, log: LoadGenLog) -> str:
         figures.append(_figure("timeline", "Throughput over the run", charts.throughput(seconds, rate), "completed samples"))
         figures += _lanes(recorded)
         figures.append(_figure("batches", "Batch sizes", charts.batch_sizes(recorded[:, 2]), f"{len(recorded):,} batches"))
-    lengths = measured.lengths(run.spec)
+    lengths = lengths_of(run.spec.get("dataset", {}))
     if lengths is not None:
         figures.append(
             _figure("lengths", "Sample lengths", charts.sample_lengths(lengths), f"{len(lengths):,} samples of the data set")
@@ -189,7 +190,7 @@ def _lanes(recorded: Floats) -> Iterable[str]:
 
 
 def _limits(run: RunPage) -> str:
-    found = limits.rows(run.metadata, run.spec, measured.batches(run.folder), measured.lengths(run.spec))
+    found = limits.rows(run.metadata, run.spec, measured.batches(run.folder), lengths_of(run.spec.get("dataset", {})))
     return table(("What", "Share", "Meaning"), found)
 
 

@@ -15,7 +15,7 @@ class InteractiveGPUBaseConfig(ParentConfig.GPUBaseConfig):
     """Defaults for GPU systems."""
 
     scenario = Scenario.Interactive
-    gpu_batch_size = {"llama3.1-8b": 64}
+    gpu_batch_size = {"llama3.1-8b": 256}
     gpu_inference_streams = 1
 
 
@@ -40,7 +40,7 @@ class CPU_aarch64(InteractiveCPUBaseConfig):
 
 
 @ConfigRegistry.register(HarnessType.Custom, AccuracyTarget.k_99, PowerSetting.MaxP)
-class H200_SXM_141GBx1(ParentConfig.H200_SXM_141GB_Interactive, InteractiveGPUBaseConfig):
+class H200_SXM_141GBx1(InteractiveGPUBaseConfig, ParentConfig.H200_SXM_141GB):
     system = KnownSystem.H200_SXM_141GBx1
     server_target_qps = 47.3  # by count from median of 2 v5.1 results on 8 x H200_SXM_141GB
 
@@ -52,7 +52,7 @@ class H200_SXM_141GBx8(H200_SXM_141GBx1):
 
 
 @ConfigRegistry.register(HarnessType.Custom, AccuracyTarget.k_99, PowerSetting.MaxP)
-class H200_NVL_141GBx4(ParentConfig.H200_NVL_141GB_Interactive, InteractiveGPUBaseConfig):
+class H200_NVL_141GBx4(InteractiveGPUBaseConfig, ParentConfig.H200_NVL_141GB):
     system = KnownSystem.H200_NVL_141GBx4
     server_target_qps = 154  # a v5.1 result
 
@@ -64,8 +64,9 @@ class H200_NVL_141GBx8(H200_NVL_141GBx4):
 
 
 @ConfigRegistry.register(HarnessType.Custom, AccuracyTarget.k_99, PowerSetting.MaxP)
-class B200_SXM_180GBx1(ParentConfig.B200_SXM_180GB_Interactive, InteractiveGPUBaseConfig):
+class B200_SXM_180GBx1(InteractiveGPUBaseConfig, ParentConfig.B200_SXM_180GB):
     system = KnownSystem.B200_SXM_180GBx1
+    gpu_batch_size = {"llama3.1-8b": 512}
     server_target_qps = 99.0  # by count from median of 6 v5.1 and v6.0 results on 8 x B200_SXM_180GB
 
 
@@ -76,13 +77,14 @@ class B200_SXM_180GBx8(B200_SXM_180GBx1):
 
 
 @ConfigRegistry.register(HarnessType.Custom, AccuracyTarget.k_99, PowerSetting.MaxP)
-class B300_SXM_270GBx8(ParentConfig.B300_SXM_270GB_Interactive, InteractiveGPUBaseConfig):
+class B300_SXM_270GBx8(InteractiveGPUBaseConfig, ParentConfig.B300_SXM_270GB):
     system = KnownSystem.B300_SXM_270GBx8
+    gpu_batch_size = {"llama3.1-8b": 512}
     server_target_qps = 904  # a v6.0 result
 
 
 @ConfigRegistry.register(HarnessType.Custom, AccuracyTarget.k_99, PowerSetting.MaxP)
-class RTX_PRO_6000_96GBx1(ParentConfig.RTX_PRO_6000_96GB_Interactive, InteractiveGPUBaseConfig):
+class RTX_PRO_6000_96GBx1(InteractiveGPUBaseConfig, ParentConfig.RTX_PRO_6000_96GB):
     system = KnownSystem.RTX_PRO_6000_96GBx1
     server_target_qps = 37.0  # by count from median of 2 v6.0 results on 2 x RTX_PRO_6000
 

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from code.results.page import charts, compare, index, limits, measured, nearest, plot, tracks
+from code.harness.schema.lengths import lengths_of
+from code.results.page import charts, compare, index, limits, nearest, plot, tracks
 from code.results.page.compare import Column
 from code.results.page.measured import Latencies
 from code.results.telemetry import Telemetry
@@ -325,7 +326,7 @@ def test_public_results_of_server_and_of_runs_that_say_no_devices() -> None:
 def test_lengths_may_be_zero(tmp_path: Path) -> None:
     def read(values: Any) -> list[int] | None:
         np.save(tmp_path / "lengths.npy", np.array(values))
-        found = measured.lengths({"dataset": {"lengths": "lengths.npy", "folder": str(tmp_path)}})
+        found = lengths_of({"lengths": "lengths.npy", "folder": str(tmp_path)})
         return None if found is None else found.tolist()
 
     assert read([0, 5]) == [0, 5] and read([-1, 5]) is None and read([]) is None and read([2**53]) is None

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from code.common.errors import RunError
+from code.harness.schema.lengths import lengths_of
 from code.results.page import measured, write
 from code.results.page.text import shown as cell_text
 from tests.unit.logs import log_of
@@ -191,10 +192,10 @@ def test_batches_are_sorted_by_their_end(tmp_path: Path) -> None:
 
 def test_lengths_of_the_data_set(tmp_path: Path) -> None:
     np.save(tmp_path / "lengths.npy", np.array([[3], [5]]))
-    found = measured.lengths({"dataset": {"lengths": "lengths.npy", "folder": str(tmp_path)}})
+    found = lengths_of({"lengths": "lengths.npy", "folder": str(tmp_path)})
     assert found is not None and found.tolist() == [3, 5]
     for dataset in ({}, {"lengths": "lengths.npy"}, {"folder": str(tmp_path)}, {"lengths": "no.npy", "folder": str(tmp_path)}):
-        assert measured.lengths({"dataset": dataset}) is None
+        assert lengths_of(dataset) is None
 
 
 def test_a_timeline_covers_the_run_in_seconds() -> None:
