@@ -89,6 +89,11 @@ class Workload:
         return definition_of(self.benchmark).facts.loadgen_model(str(self.scenario))
 
     @property
+    def config_backend(self) -> str:
+        """The backend that its config is for, whatever the request chooses instead."""
+        return str(getattr(self.config.cls, "backend", None) or _default_backend(self.benchmark))
+
+    @property
     def label(self) -> str:
         """Prefix of its messages: 'bert-99 Offline'."""
         return f"{self.full_name} {self.scenario}"
@@ -240,8 +245,7 @@ def resolve(
     if wrong_place is not None:
         raise wrong_place
     values = {f.name: Value(f.default, "default") for f in FIELDS}
-    if definition_of(benchmark).facts.family == TEXT:
-        values["backend"] = Value(TEXT_BACKEND, "default")
+    values["backend"] = Value(_default_backend(benchmark), "default")
     for name, (raw, owner) in fields_of(config.cls).items():
         if name in CLASS_ONLY:
             continue
@@ -263,6 +267,12 @@ def resolve(
     limits.check(values, scenario)
     definition_of(benchmark).require_values({name: item.value for name, item in values.items()})
     return MappingProxyType(values), remarks
+
+
+def _default_backend(benchmark: Benchmark) -> str:
+    """The backend of configs that name none."""
+    is_text = definition_of(benchmark).facts.family == TEXT
+    return TEXT_BACKEND if is_text else str(field_table()["backend"].default)
 
 
 def _require_harness(config: Registered) -> None:

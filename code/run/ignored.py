@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from code.backends.base import Backend
+from dataclasses import replace
+
+from code.backends.base import BACKENDS, Backend, backend
 from code.common import console
 from code.common.notices import Notices
-from code.fields.consumer import Run
+from code.fields.consumer import AUTO, Run
 from code.plan.unused import unused
 from code.plan.workload import Workload
 from code.precision.graphs import precision_of
@@ -15,10 +17,21 @@ from code.run.placement import on_gpus
 
 def warn(workload: Workload, runtime: Backend, notices: Notices, label: str) -> None:
     """Warn of them, each once per workload."""
-    found = unused(workload.values, reader(workload, runtime))
-    new = [f"{name} ({reason})" for name, reason in found if notices.first(f"ignored {workload.label} {name}")]
+    own = _for_its_own(workload, runtime)
+    found = [(name, why) for name, why in unused(workload.values, reader(workload, runtime)) if name not in own]
+    new = [f"{name} ({why})" for name, why in found if notices.first(f"ignored {workload.label} {name}")]
     if new:
         console.warn(f"{label}: ignored by the {runtime.name} backend: {'; '.join(new)}")
+
+
+def _for_its_own(workload: Workload, runtime: Backend) -> set[str]:
+    """Options that a config sets for its own backend, where another one was chosen, as `make simulate` does."""
+    own = workload.config_backend
+    if own == runtime.name or own not in BACKENDS:
+        return set()
+    of_config = {name: item for name, item in workload.values.items() if item.origin.startswith("config ")}
+    there = replace(reader(workload, backend(own)), language=AUTO)
+    return of_config.keys() - {name for name, _ in unused(of_config, there)}
 
 
 def reader(workload: Workload, runtime: Backend) -> Run:

@@ -14,7 +14,7 @@ from code.backends.base import backend
 from code.common.errors import HarnessError, MissingError, UsageError
 from code.common.notices import Notices
 from code.plan import workload as plan
-from code.plan.request import parse
+from code.plan.request import Value, parse
 from code.plan.workload import Workload
 from code.rules.benchmarks import facts_of
 from code.run import material, simulation
@@ -89,6 +89,29 @@ def test_a_users_own_data_set_that_is_not_prepared_is_noticed(capsys: pytest.Cap
         job = Job(planned("server", *words), Notices())
         assert job.lengths == [*facts_of("bert").length_spread]
         assert ("yours is not prepared here" in capsys.readouterr().out) is noted
+
+
+def test_what_a_config_sets_for_its_own_backend_is_not_named_where_another_is_simulated(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def warned(*words: str) -> str:
+        given = ["--action=run", "--benchmarks=llama3.1-8b", "--scenarios=interactive", "--system=CPU_x86_64", *words]
+        Job(plan.build(parse(given, {}))[0][0], Notices()).warn_unused()
+        return capsys.readouterr().err
+
+    assert warned() == warned("--backend=simulated") == "", "max_num_tokens is the config's, for OpenVINO GenAI"
+    assert "max_num_tokens (it is for the backend openvino_genai" in warned("--backend=simulated", "--max_num_tokens=64")
+    assert "use_graphs" in warned("--backend=simulated", "--use_graphs=true")
+    own = planned("server")
+    assert own.config_backend == "tensorrt" and own["backend"] == "simulated"
+
+
+def test_what_a_config_sets_for_no_backend_is_named_whichever_is_chosen(capsys: pytest.CaptureFixture[str]) -> None:
+    for backend_of_run in ("tensorrt", "simulated"):
+        origin = "config x.py:1 (X)"
+        changed = {"backend": Value(backend_of_run, "command line"), "kv_cache_gb": Value(2.0, origin)}
+        Job(planned("server").with_values(changed), Notices()).warn_unused()
+        assert "kv_cache_gb (it is for gptj" in capsys.readouterr().err
 
 
 def test_all_devices_together_reach_the_configs_rate() -> None:
