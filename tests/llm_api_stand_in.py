@@ -10,6 +10,7 @@ FACTS = Path(__file__).resolve().parent / "facts" / "tensorrt_llm_api.json"
 TABLE: dict[str, Any] = json.loads(FACTS.read_text(encoding="utf-8"))
 
 STAND_IN = f'''
+import asyncio
 import json
 import os
 from pathlib import Path
@@ -34,11 +35,12 @@ CapacitySchedulerPolicy = SimpleNamespace(**{{name: name for name in TABLE["memb
 
 
 class _Output:
-    """The text of a prompt is its length, then 5, 6, …; one of more than 90 tokens fails, one of 80 never ends, one of 70 is cancelled."""
+    """The text of a prompt is its length, then 5, 6, …; one of more than 90 tokens fails, of 80 ends when aborted, of 70 is cancelled."""
 
     def __init__(self, prompt, most, streaming):
         self._prompt, self._most, self._streaming = prompt, most, streaming
         self.outputs = [SimpleNamespace(token_ids=[], finish_reason=None, stop_reason=None)]
+        self._aborted = asyncio.Event()
         seen = os.environ.get("CUDA_VISIBLE_DEVICES", "")
         self._text = [len(prompt), *(int(one.removeprefix("GPU-")) for one in seen.split(",") if one), 5, 6, 7][:most]
 
@@ -51,9 +53,13 @@ class _Output:
             best.finish_reason = "cancelled" if len(self._prompt) == 70 else "length"
 
     async def _wait(self):
-        import asyncio
+        if len(self._prompt) != 80:
+            return await asyncio.sleep(0)
+        await self._aborted.wait()
+        self.outputs[0].finish_reason = "cancelled"
 
-        await asyncio.sleep(3600 if len(self._prompt) == 80 else 0)
+    def abort(self):
+        self._aborted.set()
 
     def __aiter__(self):
         return self
@@ -62,7 +68,8 @@ class _Output:
         if self.outputs[0].finish_reason:
             raise StopAsyncIteration
         await self._wait()
-        self._step()
+        if not self.outputs[0].finish_reason:
+            self._step()
         while not self._streaming and not self.outputs[0].finish_reason:
             self._step()
         return self
@@ -79,8 +86,6 @@ class LLM(_class("LLM")):
         LLM.made.append(self)
 
     def generate_async(self, inputs, sampling_params, streaming):
-        import asyncio
-
         asyncio.get_running_loop()
         assert isinstance(sampling_params, SamplingParams) and all(type(token) is int for token in inputs)
         return _Output(inputs, sampling_params.given["max_tokens"], streaming)

@@ -1,19 +1,20 @@
 """Where the time of text generation on processors goes: prefill against decoding, and what each knob of the runtime changes.
 
     .venv/bin/python -m tests.benchmarks.decoding [--prompts 96] [--times 3] [--seconds 220] [--only tiny_llama,tiny_gptj]
-        [--shape FOLDER] [--precision bf16]
+        [--shape FOLDER] [--precision bf16] [--engines FOLDER]
 
 The tiny models unless `--shape` names another Llama checkpoint (scripts/make_llama_shape.py makes one of the 8B's shape), whose prompts are
-random. Each knob is changed alone, from a base of one stream on all cores, 64 requests in flight and 512 tokens in a step, in turn with the
-base; a row is the median of the turns, as tokens/s and over the base. The bound of decoding is memory: a step reads all weights once, and
-the keys and values of every request. Needs a quiet machine; the load is printed. It ends after `--seconds` with what it has. Nothing is
-asserted.
+random. Engines are built anew, or kept in `--engines` for another run. Each knob is changed alone, from a base of one stream on all cores,
+64 requests in flight and 512 tokens in a step, in turn with the base; a row is the median of the turns, as tokens/s and over the base. The
+bound of decoding is memory: a step reads all weights once, and the keys and values of every request. Needs a quiet machine; the load is
+printed. It ends after `--seconds` with what it has. Nothing is asserted.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
+import shutil
 import statistics
 import tempfile
 import time
@@ -26,7 +27,7 @@ from typing import Any
 import numpy as np
 
 from code.backends.generators.base import Generation, GeneratorSpec, texts
-from code.backends.generators.openvino_genai import BACKEND, KV_BYTES, NEEDS
+from code.backends.generators.openvino_genai import BACKEND, FILE, KV_BYTES, NEEDS
 from code.backends.generators.text import IR_WEIGHTS, text_definition
 from code.benchmarks.benchmark import definition_of
 from code.benchmarks.text.generating import generation
@@ -79,8 +80,9 @@ class Subject:
     def engine(self, precision: str) -> Path:
         """Its engine's folder."""
         folder = self.scratch / f"{self.name}-{precision}"
-        if not folder.is_dir():
-            folder.mkdir()
+        if not (folder / FILE).is_file():  # it is written last
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir(parents=True)
             BACKEND.build(self.model, {"precision": precision, "benchmark": self.benchmark}, folder)
         return folder
 
@@ -133,7 +135,7 @@ def tiny_subject(name: str, count: int, scratch: Path) -> Subject:
     benchmark, package = TINY[name]
     tiny, record = import_module(package), import_module(f"{package}.record")
     folder = scratch / name
-    folder.mkdir()
+    folder.mkdir(parents=True, exist_ok=True)
     opened, _ = record.evaluation_set(tiny.MODEL, folder, count)
     prompts = sorted((np.array(opened.prompt(i)) for i in range(count)), key=len, reverse=True)
     definition: Any = definition_of(benchmark)
@@ -229,11 +231,12 @@ def main() -> None:
     parser.add_argument("--only", type=lambda words: words.split(","), default=list(TINY))
     parser.add_argument("--shape", type=Path)
     parser.add_argument("--precision", default="bf16")
+    parser.add_argument("--engines", type=Path)
     options = parser.parse_args()
     end = time.monotonic() + options.seconds
     read = 1e9 * machine_rates.bandwidth(CORES)["read_gb_per_s"]
     with tempfile.TemporaryDirectory() as scratch:
-        place = Path(scratch)
+        place = options.engines or Path(scratch)
         subjects = (
             [shape_subject(options.shape, options.precision, place)]
             if options.shape

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import struct
 import threading
 import time
 from collections.abc import Iterator
@@ -164,6 +165,61 @@ def test_a_client_that_sends_nothing_more_still_gets_its_answer(server: HttpServ
         time.sleep(0.1)
         server.loop.call_soon_threadsafe(application.kept[0].answer, 200, b"late")
         assert answered(one) == (200, b"late") and is_closed(one)
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("how", ["close", "shutdown"])
+def test_an_application_is_told_that_the_client_leaves(how: str, when: str, server: HttpServer, application: Application) -> None:
+    left: list[str] = []
+
+    def listen() -> None:
+        server.loop.call_soon_threadsafe(lambda: application.kept[0].on_leave(lambda: left.append("left")))
+
+    one = connected(server, GET.replace(b"/a", b"/later"))
+    until(lambda: application.kept)
+    if when == "after":
+        listen()
+    time.sleep(0.05)
+    one.close() if how == "close" else one.shutdown(socket.SHUT_WR)
+    time.sleep(0.05)
+    if when == "before":
+        assert left == [] and server.connections == 1
+        listen()
+    until(lambda: left)
+    assert how == "close" or is_closed(one)
+    time.sleep(0.05)
+    assert left == ["left"] and server.connections == 1, "the request has no answer yet"
+    server.loop.call_soon_threadsafe(application.kept[0].answer, 200, b"nobody reads it")
+    until(lambda: server.connections == 0)
+    one.close()
+
+
+def test_a_client_that_breaks_off_is_told_of_at_once(server: HttpServer, application: Application) -> None:
+    left: list[str] = []
+    one = connected(server, GET.replace(b"/a", b"/later"))
+    until(lambda: application.kept)
+    one.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    one.close()  # a reset
+    until(lambda: application.kept[0]._gone)
+    server.loop.call_soon_threadsafe(lambda: application.kept[0].on_leave(lambda: left.append("left")))
+    until(lambda: left)
+    server.loop.call_soon_threadsafe(application.kept[0].answer, 200, b"nobody reads it")
+    until(lambda: server.connections == 0)
+
+
+def test_a_client_that_leaves_with_its_answer_is_not_told_of(server: HttpServer, application: Application) -> None:
+    left: list[str] = []
+    with connected(server, GET.replace(b"/a", b"/later")) as one:
+        until(lambda: application.kept)
+        peer = application.kept[0]
+        server.loop.call_soon_threadsafe(lambda: peer.on_leave(lambda: left.append("left")))
+        server.loop.call_soon_threadsafe(peer.answer, 200, b"whole")
+        assert answered(one) == (200, b"whole")
+        server.loop.call_soon_threadsafe(lambda: peer.on_leave(lambda: left.append("too late")))
+        one.sendall(GET)
+        assert answered(one)[0] == 200
+    until(lambda: server.connections == 0)
+    assert left == []
 
 
 def test_an_answer_in_parts_ends_or_is_seen_to_be_cut(server: HttpServer, application: Application) -> None:

@@ -298,7 +298,13 @@ def test_a_fault_of_the_server_is_answered_and_in_its_log(
 @pytest.mark.parametrize(
     ("method", "path", "status", "words"),
     [
-        ("GET", "/metrics", 200, "llm_server_requests_running 0\nllm_server_requests_total 1\nllm_server_tokens_total 2\n"),
+        (
+            "GET",
+            "/metrics",
+            200,
+            "llm_server_requests_running 0\nllm_server_requests_total 1\nllm_server_requests_cancelled_total 0\n"
+            "llm_server_tokens_total 2\n",
+        ),
         ("GET", "/v1/models", 200, '"max_model_len": 4096'),
         ("GET", "/health", 200, "{}"),
         ("GET", "/x", 404, "there is no /x"),

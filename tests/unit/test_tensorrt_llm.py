@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from code.backends.generators.base import Generation, GeneratorSpec, texts
+from code.backends.generators.base import Cancels, Generation, GeneratorSpec, texts
 from code.backends.generators.streams import visible_devices
 from code.backends.generators.tensorrt_llm import BACKEND, FILE
 from code.backends.generators.tensorrt_llm_package import REQUIREMENT, require_engines
@@ -39,10 +39,14 @@ CommunicationMode = SimpleNamespace(ORCHESTRATOR=0)
 class Executor:
     """Answers with the numbers in the names of the devices that this process sees, such as 7 for GPU-7."""
 
-    def __init__(self, folder, kind, config): self._asked = []
+    def __init__(self, folder, kind, config): self._asked, self._held = [], []
     def enqueue_request(self, request):
-        self._asked.append(len(self._asked))
-        return self._asked[-1]
+        number = len(self._asked) + len(self._held)
+        (self._held if len(request.input_token_ids) == 80 else self._asked).append(number)  # one of 80 ends when it is cancelled
+        return number
+    def cancel_request(self, number):
+        self._held.remove(number)
+        self._asked.append(number)
     def await_responses(self, timeout):
         done, self._asked = self._asked, []
         seen = [int(name.removeprefix("GPU-")) for name in os.environ["CUDA_VISIBLE_DEVICES"].split(",")]
@@ -119,6 +123,27 @@ def test_the_checkpoint_script_is_where_that_version_has_it(
     with pytest.raises(MissingError, match="no TensorRT-LLM checkpoint") as caught:
         BACKEND.build(tmp_path, {"precision": "fp16", "benchmark": "gptj", "max_batch": 8}, tmp_path)
     assert script in caught.value.next_step and f"at v{version}" in caught.value.next_step
+
+
+def test_a_request_that_nobody_waits_for_is_cancelled(
+    installed: Installed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    installed("1.2.0")
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "GPU-7,GPU-7")
+    generator = BACKEND.load_devices(engine(tmp_path / "engine"), specs(2))
+    try:
+        for number, length in ((4, 80), (5, 3), (6, 80)):
+            generator.submit(number, np.ones(length, dtype=np.int32))
+        assert [(event.request, event.tokens.tolist()) for event in generator.advance(10.0)] == [(5, [7])]
+        assert isinstance(generator, Cancels)
+        generator.cancel(5)  # it has finished
+        for number in (6, 4):
+            generator.cancel(number)
+            (event,) = generator.advance(10.0)
+            assert (event.request, event.tokens.tolist(), event.finished) == (number, [], True)
+        assert generator.advance(0.0) == []
+    finally:
+        generator.close()
 
 
 def test_each_device_has_an_executor_of_its_own(installed: Installed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

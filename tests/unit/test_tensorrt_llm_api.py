@@ -299,6 +299,22 @@ def test_requests_that_still_run_are_abandoned(installed: Installed, tmp_path: P
     assert api._llmapi().LLM.made[-1].ended and generator.advance(0.0) == []
 
 
+def test_a_request_that_nobody_waits_for_is_aborted(installed: Installed, tmp_path: Path) -> None:
+    installed()
+    generator = BACKEND.load(engine(tmp_path / "engine"), spec())
+    for when in ("while it runs", "before it has begun"):
+        generator.submit(1, prompt(80))
+        if when == "while it runs":
+            assert generator.advance(0.05) == []
+        generator.cancel(1)
+        (event,) = found(generator, 1)
+        assert (event.request, event.tokens.tolist(), event.finished) == (1, [], True), when
+    generator.cancel(1)
+    generator.submit(2, prompt(10))
+    assert [event.tokens.tolist() for event in found(generator, 1)] == [[10, 5, 6, 7]]
+    generator.close()
+
+
 def test_each_group_of_devices_has_a_process_of_its_own(
     installed: Installed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

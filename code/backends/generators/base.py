@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from code.backends.base import EngineSpec
 from code.common.errors import RunError, last_words
@@ -137,6 +137,17 @@ class TextGenerator(Protocol):
 
     def close(self) -> None:
         """Release the model; requests still running are abandoned."""
+
+
+@runtime_checkable
+class Cancels(Protocol):
+    """A generator that can give a request up, as servers need where a client has gone."""
+
+    def cancel(self, request: int) -> None:
+        """Spend no more work on a request than the runtime has begun; any thread may call it.
+
+        Its last event still comes, finished, with the tokens so far, which may be none. A request that has finished is left as it is.
+        """
 
 
 def texts(generator: TextGenerator, prompts: Sequence[NDArray[np.int32]]) -> list[NDArray[np.int32]]:

@@ -65,6 +65,7 @@ class OpenVinoGenerator:
         self._reported: dict[int, list[int]] = {}
         self._prompts: dict[int, NDArray[np.int32]] = {}
         self._early: dict[int, list[int]] = {}
+        self._leaving: set[int] = set()
         self._arrived = threading.Condition()
 
     def submit(self, request: int, prompt: NDArray[np.int32]) -> None:
@@ -73,23 +74,41 @@ class OpenVinoGenerator:
             self._waiting.append((request, prompt))
             self._arrived.notify()
 
+    def cancel(self, request: int) -> None:
+        """End a request before the next step."""
+        with self._arrived:
+            self._leaving.add(request)
+            self._arrived.notify()
+
     def advance(self, wait_s: float) -> list[Event]:
         """One step of the pipeline."""
         from openvino import Tensor
 
         with self._arrived:
-            if not self._waiting and not self._running:
+            if not self._waiting and not self._running and not self._leaving:
                 self._arrived.wait(wait_s)
+            leaving, self._leaving = self._leaving, set()
+            ended = self._given_up(leaving) if leaving else []
             new = [self._waiting.popleft() for _ in range(min(len(self._waiting), self.capacity - len(self._running)))]
         for request, prompt in new:
             ids = np.ascontiguousarray(prompt, dtype=np.int64)[None, :]
             if self._generation.num_beams > 1:
                 self._prompts[request] = prompt
             self._running[request] = self._pipeline.add_request(request, Tensor(ids), self._config)
-        if not self._running:
+        if not self._running and not ended:
             return []
-        self._pipeline.step()
-        return self._collect()
+        self._pipeline.step()  # it also lets go of what was given up, with its blocks of the KV cache
+        return ended + self._collect()
+
+    def _given_up(self, leaving: set[int]) -> list[Event]:
+        """The last events of those that wait, which they do no more, and of those that run."""
+        tokens: dict[int, list[int]] = {request: [] for request, _ in self._waiting if request in leaving}
+        self._waiting = deque(one for one in self._waiting if one[0] not in leaving)
+        for request in leaving & self._running.keys():
+            self._running.pop(request).cancel()
+            self._prompts.pop(request, None)
+            tokens[request] = [*self._early.pop(request, ()), *self._reported.pop(request, ())]
+        return [Event(request, np.asarray(found, dtype=np.int32), True) for request, found in tokens.items()]
 
     def _collect(self) -> list[Event]:
         import openvino_genai as genai

@@ -19,13 +19,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+import numpy as np
+
 from code.backends.base import EngineSpec, backend
-from code.backends.generators.base import WAIT_S, Event, TextGenerator, Usage, failure
+from code.backends.generators.base import WAIT_S, Cancels, Event, TextGenerator, Usage, failure
 from code.common.errors import HarnessError, RunError
 from code.common.parent import end_with_pool
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
 PATIENCE_S = 5.0
@@ -48,6 +49,8 @@ class GeneratorStreams:
         context = multiprocessing.get_context("spawn")
         self._lock = threading.Lock()
         self._waiting: deque[tuple[int, NDArray[np.int32]]] = deque()
+        self._where: dict[int, int] = {}
+        self._given_up: list[Event] = []
         self._selector = selectors.DefaultSelector()
         self._pipes: list[Any] = []
         self._processes: list[Any] = []
@@ -80,14 +83,29 @@ class GeneratorStreams:
             self._waiting.append((request, prompt))
             self._hand_out()
 
+    def cancel(self, request: int) -> None:
+        """Tell the stream that has it, or leave it out of the queue."""
+        with self._lock:
+            number = self._where.get(request)
+            if number is not None:
+                self._send(number, request)
+            elif any(waiting == request for waiting, _ in self._waiting):
+                self._waiting = deque(one for one in self._waiting if one[0] != request)
+                self._given_up.append(Event(request, np.empty(0, np.int32), True))
+
     def advance(self, wait_s: float) -> list[Event]:
         """Events of the streams since the last call; waits at most `wait_s` for the first."""
         events: list[Event] = []
         for number, received in self._received(wait_s):
             events += received
+            finished = [event.request for event in received if event.finished]
             with self._lock:
-                self._usage[number].ended(sum(event.finished for event in received))
+                self._usage[number].ended(len(finished))
+                for request in finished:
+                    del self._where[request]
                 self._hand_out()
+        with self._lock:
+            events, self._given_up = events + self._given_up, []
         return events
 
     def close(self) -> None:
@@ -113,10 +131,14 @@ class GeneratorStreams:
                 return
             self._last = number
             self._usage[number].began()
-            try:
-                self._pipes[number].send_bytes(pickle.dumps(self._waiting.popleft(), pickle.HIGHEST_PROTOCOL))
-            except OSError:
-                return  # it has ended; `advance` reports that
+            request, prompt = self._waiting.popleft()
+            self._where[request] = number
+            self._send(number, (request, prompt))
+
+    def _send(self, number: int, message: object) -> None:
+        """Hand a request and its prompt, or a request that is given up, to a stream. The caller holds the lock."""
+        with contextlib.suppress(OSError):  # it has ended; `advance` reports that
+            self._pipes[number].send_bytes(pickle.dumps(message, pickle.HIGHEST_PROTOCOL))
 
     def _received(self, wait_s: float | None) -> list[tuple[int, Any]]:
         """A message of each stream that has sent one, with the stream's number; waits at most `wait_s` for the first (None: as long as it
@@ -152,6 +174,16 @@ def visible_devices(visible: str | None, devices: Sequence[int]) -> str:
     return ",".join(str(device) if listed is None else listed[device] for device in devices)
 
 
+def _handed(generator: TextGenerator, asked: Any) -> int:
+    """Hand on a request and its prompt, or the number of one that is given up. Returns how many requests are new."""
+    if not isinstance(asked, int):
+        generator.submit(*asked)
+        return 1
+    if isinstance(generator, Cancels):
+        generator.cancel(asked)
+    return 0
+
+
 def _stream(pipe: Any, name: str, folder: str, spec: EngineSpec, sees: Sequence[int]) -> None:
     """A stream's process: sends its capacity, then events until it receives None or its parent ends."""
     end_with_pool()
@@ -170,8 +202,7 @@ def _stream(pipe: Any, name: str, folder: str, spec: EngineSpec, sees: Sequence[
                 if asked is None:
                     generator.close()
                     return
-                generator.submit(*asked)
-                running += 1
+                running += _handed(generator, asked)
             events = list(generator.advance(WAIT_S))
             if events:
                 running -= sum(event.finished for event in events)

@@ -85,6 +85,7 @@ class TrtLlmGenerator:
         self._output = trtllm.OutputConfig(exclude_input_from_output=True)
         self._known: dict[int, int] = {}
         self._texts: dict[int, list[int]] = {}
+        self._leaving: set[int] = set()
         self._lock = threading.Lock()
 
     def submit(self, request: int, prompt: NDArray[np.int32]) -> None:
@@ -103,6 +104,13 @@ class TrtLlmGenerator:
         with self._lock:
             self._known[self._executor.enqueue_request(asked)] = request
 
+    def cancel(self, request: int) -> None:
+        """Cancel it in the executor, which answers it for the last time."""
+        with self._lock:
+            for number in [number for number, known in self._known.items() if known == request]:
+                self._leaving.add(number)
+                self._executor.cancel_request(number)
+
     def advance(self, wait_s: float) -> list[Event]:
         """Events since the last call; the executor computes in its own threads."""
         responses = self._executor.await_responses(timedelta(seconds=wait_s))
@@ -110,6 +118,10 @@ class TrtLlmGenerator:
         with self._lock:
             for response in responses:
                 request = self._known[response.request_id]
+                if response.request_id in self._leaving:
+                    if response.has_error() or response.result.is_final:
+                        events.append(Event(request, self._left(response.request_id), True))
+                    continue
                 if response.has_error():
                     raise RunError(
                         f"TensorRT-LLM dropped request {request}", str(response.error_msg), "see its messages in stdout.txt"
@@ -124,6 +136,12 @@ class TrtLlmGenerator:
                 elif first and text:
                     events.append(Event(request, np.asarray(text[:1], dtype=np.int32), False))
         return events
+
+    def _left(self, number: int) -> NDArray[np.int32]:
+        """The tokens that a cancelled request had; it is forgotten."""
+        self._leaving.remove(number)
+        del self._known[number]
+        return np.asarray(self._texts.pop(number, ()), dtype=np.int32)
 
     def close(self) -> None:
         """Shut down the executor and its workers."""

@@ -1,8 +1,8 @@
 """An HTTP/1.1 server on one event loop: connections are bounded in number and cost no thread, and each has one request at a time.
 
 h11 checks the protocol; asyncio moves the bytes. What an application does not answer at once, such as a text that is generated, it
-answers later from the loop's thread. A connection counts until its request has its answer, even where the client has gone, so that the
-requests in flight are bounded, too.
+answers later from the loop's thread, and it may ask to be told where the client leaves before. A connection counts until its request has
+its answer, even where the client has gone, so that the requests in flight are bounded, too.
 """
 
 from __future__ import annotations
@@ -57,7 +57,8 @@ class Peer(asyncio.Protocol):
         self._head: h11.Request | None = None
         self._headers: dict[bytes, bytes] = {}
         self._body = bytearray()
-        self._busy = self._begun = self._reading = self._gone = False
+        self._busy = self._begun = self._reading = self._gone = self._ended = False
+        self._leaves: Callable[[], None] | None = None
         self._timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -75,11 +76,12 @@ class Peer(asyncio.Protocol):
             self._read()
 
     def eof_received(self) -> bool:
-        """asyncio's: the client sends nothing more. An answer that is due is still sent."""
+        """asyncio's: the client sends nothing more. An answer that is due is still sent, unless the application gives it up."""
+        self._ended = True
         self._http.receive_data(b"")
         if not self._busy:
             self._read()
-        return self._busy
+        return self._busy and self._leaves is None
 
     def connection_lost(self, exc: Exception | None) -> None:
         """asyncio's: it is closed."""
@@ -88,6 +90,20 @@ class Peer(asyncio.Protocol):
         self._server.closed(self)
         if not self._busy:
             self._server.left()
+        elif self._leaves is not None:
+            self._leaves()
+
+    def on_leave(self, leaves: Callable[[], None]) -> None:
+        """Call `leaves` where the client closes the connection before it has its answer, or only its own side of it.
+
+        The connection is closed then, and counts until the request is answered all the same.
+        """
+        if self._gone and self._busy:
+            leaves()
+        elif self._busy:
+            self._leaves = leaves
+            if self._ended:
+                self._transport.close()
 
     def close(self) -> None:
         """Close it once everything is sent."""
@@ -131,6 +147,7 @@ class Peer(asyncio.Protocol):
 
     def _finished(self) -> None:
         self._busy = self._begun = False
+        self._leaves = None
         if self._gone:
             self._server.left()
         elif self._http.our_state is h11.DONE and self._http.their_state is h11.DONE:
@@ -205,6 +222,7 @@ class Peer(asyncio.Protocol):
             headers = [("Content-Type", "application/json"), ("Content-Length", str(len(body))), ("Connection", "close")]
             self._send(h11.Response(status_code=status, headers=headers), h11.Data(data=body), h11.EndOfMessage())
         self._busy = False
+        self._leaves = None
         if self._gone:
             self._server.left()
         else:

@@ -72,7 +72,8 @@ def main(arguments: list[str]) -> int:
     print(f"serving {model} at {server.url}", flush=True)
     server.run(ended(service))
     run.close()
-    print(f"ended after {service.texts.answered:,} requests and {service.texts.tokens:,} tokens", flush=True)
+    given_up = f"; {service.texts.cancelled:,} more were given up, for their clients had gone" if service.texts.cancelled else ""
+    print(f"ended after {service.texts.answered:,} requests and {service.texts.tokens:,} tokens{given_up}", flush=True)
     if service.texts.failed:
         print(f"error: the generator failed: {service.texts.failed}", file=sys.stderr, flush=True)
         return 4

@@ -21,7 +21,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from code.backends.generators.base import WAIT_S, Event, TextGenerator
+from code.backends.generators.base import WAIT_S, Cancels, Event, TextGenerator
 from code.backends.generators.completions import KEY
 from code.common import jsonfile
 from code.harness.python.http_server import Peer, Request
@@ -50,8 +50,9 @@ class Texts:
         self._numbers = itertools.count()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._on_failure: Callable[[], None] = lambda: None
+        self._cancelled: set[int] = set()
         self.failed = ""
-        self.answered, self.tokens = 0, 0
+        self.answered, self.cancelled, self.tokens = 0, 0, 0
 
     def start(self, loop: asyncio.AbstractEventLoop, on_failure: Callable[[], None]) -> None:
         """Generate for the server of this loop."""
@@ -64,14 +65,21 @@ class Texts:
         """Requests without their whole answer."""
         return len(self._waiting)
 
-    def submit(self, prompt: tuple[int, ...], arrives: Arrives) -> None:
-        """Generate the text of a prompt."""
+    def submit(self, prompt: tuple[int, ...], arrives: Arrives) -> int | None:
+        """Generate the text of a prompt. Returns the request's number; None after the generator has failed."""
         if self.failed:
-            return arrives(None)
+            arrives(None)
+            return None
         number = next(self._numbers)
         self._waiting[number] = arrives
         self._generator.submit(number, np.asarray(prompt, dtype=np.int32))
-        return None
+        return number
+
+    def cancel(self, number: int) -> None:
+        """Give a text up that nobody waits for, where the generator can. Its last event still arrives."""
+        if number in self._waiting and isinstance(self._generator, Cancels):
+            self._cancelled.add(number)
+            self._generator.cancel(number)
 
     def _drive(self) -> None:
         try:
@@ -92,7 +100,11 @@ class Texts:
             if not event.finished:
                 self._waiting[event.request](event)
                 continue
-            self.answered += 1
+            if event.request in self._cancelled:
+                self._cancelled.remove(event.request)
+                self.cancelled += 1
+            else:
+                self.answered += 1
             self.tokens += len(event.tokens)
             self._waiting.pop(event.request)(event)
 
@@ -162,6 +174,7 @@ class Service:
             rows = {
                 "requests_running": self.texts.running,
                 "requests_total": self.texts.answered,
+                "requests_cancelled_total": self.texts.cancelled,
                 "tokens_total": self.texts.tokens,
             }
             lines = [f"llm_server_{name} {value}\n" for name, value in rows.items()]
@@ -189,7 +202,9 @@ class Service:
         except Exception as error:
             peer.failed(error)
         else:
-            self.texts.submit(asked.prompt, Answer(self, asked, peer, next(self._numbers)).arrives)
+            number = self.texts.submit(asked.prompt, Answer(self, asked, peer, next(self._numbers)).arrives)
+            if number is not None:
+                peer.on_leave(lambda: self.texts.cancel(number))
 
     def _require_key(self, request: Request) -> None:
         if self._key and not hmac.compare_digest(request.headers.get(b"authorization", b""), self._key):

@@ -1,7 +1,7 @@
 """Batches of requests through transformers' `generate`, by a thread that owns the network.
 
-A batch runs until its last text is complete; a text of a greedy search is reported as soon as it ends, and its first token when it is
-generated. Requests that arrive meanwhile wait for the next batch.
+A batch runs until its last text is complete or given up; a text of a greedy search is reported as soon as it ends, and its first token
+when it is generated. Requests that arrive meanwhile wait for the next batch.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Callable
+from collections.abc import Set as AbstractSet
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -41,6 +42,8 @@ class PyTorchGenerator:
         self._network, self._generation, self._options = network, generation, options
         self._settings = _settings(generation, options, longest)
         self._waiting: list[Request] = []
+        self._running: set[int] = set()
+        self._leaving: set[int] = set()
         self._arrived = threading.Condition()
         self._news: News = queue.SimpleQueue()
         self._closing = False
@@ -52,6 +55,15 @@ class PyTorchGenerator:
         with self._arrived:
             self._waiting.append(Request(request, prompt))
             self._arrived.notify()
+
+    def cancel(self, request: int) -> None:
+        """Leave it out of the next batches, or out of the running one of a greedy search. Beams are searched to their end."""
+        with self._arrived:
+            if request in self._running:
+                self._leaving.add(request)
+            elif any(one.number == request for one in self._waiting):
+                self._waiting = [one for one in self._waiting if one.number != request]
+                self._news.put(Event(request, np.empty(0, np.int32), True))
 
     def advance(self, wait_s: float) -> list[Event]:
         """Events since the last call; waits at most `wait_s` for the first."""
@@ -95,17 +107,22 @@ class PyTorchGenerator:
         with self._arrived:
             while not self._waiting and not self._closing:
                 self._arrived.wait()
-            return [] if self._closing else taken(self._waiting, self.capacity)
+            batch = [] if self._closing else taken(self._waiting, self.capacity)
+            self._running, self._leaving = {request.number for request in batch}, set()
+            return batch
 
     def _generate(self, torch: Any, batch: list[Request]) -> None:
         how = self._generation
         rows = len(batch) if self._options.torch_compile == "off" else rounded(len(batch), self.capacity)
         ids, mask = (torch.from_numpy(part).to(self._network.device) for part in padded(batch, how.eos, rows))
         greedy = how.num_beams == 1
-        texts = Texts(batch, how, self._news.put, lambda: self._closing)
-        answer = self._network.generate(
-            input_ids=ids, attention_mask=mask, generation_config=self._settings, **({"streamer": texts} if greedy else {})
-        )
+        texts = Texts(batch, how, self._news.put, lambda: self._closing, lambda: self._leaving)
+        try:
+            answer = self._network.generate(
+                input_ids=ids, attention_mask=mask, generation_config=self._settings, **({"streamer": texts} if greedy else {})
+            )
+        except _GivenUpError:
+            return
         if not greedy:
             for request, row in zip(batch, answer[:, ids.shape[1] :].tolist(), strict=False):
                 self._news.put(Event(request.number, np.asarray(ended(row, how), dtype=np.int32), True))
@@ -116,20 +133,30 @@ class _ClosedError(Exception):
     """The generator closes while a batch is running."""
 
 
+class _GivenUpError(Exception):
+    """Nobody waits for the rest of a batch."""
+
+
 class Texts:
     """The texts of a batch of a greedy search as they grow: what transformers calls a streamer.
 
     Args:
         report: is called with the first token of each text where the settings ask for it, and with each whole text.
         closing: whether to stop.
+        leaving: numbers of the requests that nobody waits for.
     """
 
     def __init__(
-        self, batch: list[Request], generation: Generation, report: Callable[[Event], None], closing: Callable[[], bool]
+        self,
+        batch: list[Request],
+        generation: Generation,
+        report: Callable[[Event], None],
+        closing: Callable[[], bool],
+        leaving: Callable[[], AbstractSet[int]] = frozenset,
     ) -> None:
         self._rows = dict(enumerate(batch))
         self._texts: list[list[int]] = [[] for _ in batch]
-        self._generation, self._report, self._closing = generation, report, closing
+        self._generation, self._report, self._closing, self._leaving = generation, report, closing, leaving
         self._is_prompt = True
 
     def put(self, tokens: Any) -> None:
@@ -139,7 +166,12 @@ class Texts:
         if self._is_prompt:
             self._is_prompt = False
             return
-        given, how = tokens.reshape(-1).tolist(), self._generation
+        given, how, leaving = tokens.reshape(-1).tolist(), self._generation, self._leaving()
+        for row, request in [(row, request) for row, request in self._rows.items() if request.number in leaving]:
+            del self._rows[row]
+            self._report(Event(request.number, np.asarray(self._texts[row], dtype=np.int32), True))
+            if not self._rows:
+                raise _GivenUpError
         for row, request in list(self._rows.items()):
             text = self._texts[row]
             text.append(int(given[row]))

@@ -33,6 +33,8 @@ class LlmApiGenerator:
         self._llm, self._sampling, self._generation = llm, sampling, generation
         self._news: queue.SimpleQueue[Event | HarnessError] = queue.SimpleQueue()
         self._followed: set[asyncio.Task[None]] = set()
+        self._running: dict[int, Any] = {}
+        self._leaving: set[int] = set()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="tensorrt_llm_api", daemon=True)
         self._thread.start()
@@ -45,6 +47,10 @@ class LlmApiGenerator:
     def submit(self, request: int, prompt: NDArray[np.int32]) -> None:
         """Pass it to the runtime, which queues it."""
         self._loop.call_soon_threadsafe(self._start, request, [int(token) for token in prompt])
+
+    def cancel(self, request: int) -> None:
+        """Abort it in the runtime."""
+        self._loop.call_soon_threadsafe(self._give_up, request)
 
     def advance(self, wait_s: float) -> list[Event]:
         """Events since the last call; waits at most `wait_s` for the first."""
@@ -68,14 +74,25 @@ class LlmApiGenerator:
 
     def _start(self, request: int, prompt: list[int]) -> None:
         # The task is kept: an event loop holds only a weak reference to it.
+        self._running[request] = None
         task = self._loop.create_task(self._follow(request, prompt))
         self._followed.add(task)
         task.add_done_callback(self._followed.discard)
+
+    def _give_up(self, request: int) -> None:
+        if request in self._running:
+            self._leaving.add(request)
+            result = self._running[request]
+            if result is not None:
+                result.abort()
 
     async def _follow(self, request: int, prompt: list[int]) -> None:
         try:
             # Within the loop: only there the API makes results that can be awaited.
             result = self._llm.generate_async(prompt, sampling_params=self._sampling, streaming=self._streams)
+            self._running[request] = result
+            if request in self._leaving:
+                result.abort()
             reported = not self._streams
             async for update in result:  # without streaming there is one, the last
                 tokens = update.outputs[0].token_ids  # all of the text so far
@@ -83,11 +100,19 @@ class LlmApiGenerator:
                     reported = True
                     self._news.put(Event(request, np.asarray(tokens[:1], dtype=np.int32), False))
             best = result.outputs[0]
-            text = whole(list(best.token_ids), str(best.finish_reason), best.stop_reason, self._generation)
+            text = list(best.token_ids)
+            if request not in self._leaving:
+                text = whole(text, str(best.finish_reason), best.stop_reason, self._generation)
             self._news.put(Event(request, np.asarray(text, dtype=np.int32), True))
         except Exception as error:  # whatever TensorRT-LLM raises ends the run with its words
-            why = f"{type(error).__name__}: {last_words(error)}"
-            self._news.put(RunError(f"TensorRT-LLM dropped request {request}", why, "see its messages in stdout.txt"))
+            if request in self._leaving:
+                self._news.put(Event(request, np.empty(0, np.int32), True))
+            else:
+                why = f"{type(error).__name__}: {last_words(error)}"
+                self._news.put(RunError(f"TensorRT-LLM dropped request {request}", why, "see its messages in stdout.txt"))
+        finally:
+            del self._running[request]
+            self._leaving.discard(request)
 
     async def _abandon(self) -> None:
         for task in list(self._followed):
