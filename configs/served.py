@@ -15,16 +15,26 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
 from pathlib import Path
 from types import CodeType, ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from code.common.constants import Benchmark
 from code.common.paths import project_root
 from code.fields.table import field_table
 from configs.placed import names, placed
+
+if TYPE_CHECKING:
+    from importlib.abc import Loader, MetaPathFinder
+else:  # importlib.abc imports importlib.resources; the import system asks for no base class
+
+    class Loader:
+        """Stands for importlib.abc's."""
+
+    class MetaPathFinder:
+        """Stands for importlib.abc's."""
+
 
 FIELD_MODULES = ("general", "harness", "loadgen", "models", "power", "gen_engines", "triton", "meta", "wrapped")
 """Modules of `code.fields` that the newer layout imports."""

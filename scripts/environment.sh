@@ -6,7 +6,9 @@
 # packages were seen in the environment.
 set -u
 set=${1:?usage: environment.sh SET}
-root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd) || exit
+here=${BASH_SOURCE[0]}
+[[ $here == */* ]] || here=./$here
+root=$(cd "${here%/*}/.." && pwd) || exit # without dirname: every target of make waits for this
 . "$root/scripts/python_variables.sh"
 python3=${PYTHON3:-python3}
 venv=${VENV:-$root/.venv}
@@ -19,8 +21,6 @@ stop() { # stop STATUS WHAT WHY NEXT
   exit "$1"
 }
 
-machine=${ARCH:-$(uname -m)}
-[ "$machine" != arm64 ] || machine=aarch64
 declare -A modules=(
   [runtime]="numpy onnx onnxruntime openvino mlperf_loadgen rich yaml" [build]="cmake ninja" [calibration]="nncf"
   [dev]="pytest ruff mypy" [tensorrt_rtx]="tensorrt_rtx" [audit]="bandit pip_audit" [tune]="optuna" [uv]="uv" [debug]="polygraphy" [tensorrt]="tensorrt" [train]="torch" [export]="torch transformers"
@@ -143,6 +143,8 @@ heal() {
 }
 
 installed && [ -x "$python" ] && exit 0
+machine=${ARCH:-$(uname -m)}
+[ "$machine" != arm64 ] || machine=aarch64
 [ -z "${WHEELHOUSE:-}" ] || [ -d "$WHEELHOUSE" ] ||
   stop 2 "WHEELHOUSE names $WHEELHOUSE, which is not a directory" "packages are installed from there" "correct or unset WHEELHOUSE"
 whole || heal

@@ -26,7 +26,7 @@ for name in data models preprocessed_data; do
   [ -d "$scratch/$name" ] || mkdir -p "$scratch/$name" 2>/dev/null || fail "cannot create $scratch/$name" "the scratch path is read-only, and has no folder $name" \
     "set MLPERF_SCRATCH_PATH to a folder you can write to, or complete this one from an account that can" 4
   if [ -L "$link" ]; then
-    [ "$(readlink "$link")" = "$scratch/$name" ] || ln -sfn "$scratch/$name" "$link"
+    [ "$link" -ef "$scratch/$name" ] || ln -sfn "$scratch/$name" "$link"
   elif [ -e "$link" ]; then
     [ "$link" -ef "$scratch/$name" ] || fail "$link is in the way" "it is not a link into $scratch" \
       "move its content to $scratch/$name and remove it"

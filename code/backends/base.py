@@ -7,7 +7,6 @@ needed. To add a backend, write a module with `BACKEND` and add an entry here.
 from __future__ import annotations
 
 import importlib
-import importlib.metadata
 import importlib.util
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, cast
 
 from code.common.errors import MissingError, unknown
+from code.common.installed import version
 from code.fields.consumer import Consumer
 from code.harness.schema.options import NoOptions, Options
 
@@ -170,10 +170,10 @@ def missing_sdk(package: str, extra: str, error: Exception) -> MissingError:
 
 def package_version(package: str, extra: str = "") -> str:
     """The version of an installed SDK. MissingError without it, with the target that installs the set `extra`."""
-    try:
-        return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError as error:
-        raise missing_sdk(package, extra, error) from error
+    found = version(package)
+    if found is None:
+        raise missing_sdk(package, extra, ModuleNotFoundError(f"No package metadata was found for {package}"))
+    return found
 
 
 def installed_instead(name: str) -> str | None:

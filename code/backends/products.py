@@ -35,6 +35,9 @@ LEVELS, WEIGHT_LEVELS = 256, 255
 RANGE = 3.0
 KINDS = {
     "FullyConnected": "products",
+    "FullyConnectedCompressed": "products",
+    "FullyConnectedQuantized": "products",
+    "FullyConnectedQuantizedLegacy": "products",
     "MatMul": "products",
     "Convolution": "products",
     "Deconvolution": "products",
@@ -138,17 +141,30 @@ def profile(graph: Path, precision: str, batch: int, length: int) -> dict[str, f
     core = openvino_core()
     properties = {"INFERENCE_PRECISION_HINT": inference_precision(precision), "PERF_COUNT": "YES", "INFERENCE_NUM_THREADS": "1"}
     network = core.read_model(str(graph))
-    request = core.compile_model(network, "CPU", {**properties, "NUM_STREAMS": "1"}).create_infer_request()
+    compiled = core.compile_model(network, "CPU", {**properties, "NUM_STREAMS": "1"})
+    request, attends = compiled.create_infer_request(), _with_softmax(network, compiled)
     tokens = _has_tokens(network)
     inputs = {port.get_any_name(): _input(port, batch if tokens else 1, length) for port in network.inputs}
     spent: dict[str, float] = defaultdict(float)
     for turn in range(TURNS):
         request.infer(inputs)
         for node in request.get_profiling_info() if turn else ():
-            kind = KINDS.get(node.node_type, "others")
+            kind = "attention" if node.node_name in attends else KINDS.get(node.node_type, "others")
             spent[kind] += node.real_time.total_seconds()
     whole = math.fsum(spent.values())
     return {kind: seconds / whole for kind, seconds in spent.items()} if whole > 0 else {}
+
+
+def _with_softmax(network: Any, compiled: Any) -> frozenset[str]:
+    """The executed nodes into which a softmax was fused: attention's products and what lies between them, as one kernel."""
+    softmax = {node.get_friendly_name() for node in network.get_ops() if node.get_type_name() == "Softmax"}
+    found = set()
+    for node in compiled.get_runtime_model().get_ops():
+        info = node.get_rt_info()
+        layers = info["originalLayersNames"] if "originalLayersNames" in info else ""  # noqa: SIM401 - it is not a dict
+        if softmax.intersection(str(layers.astype(str) if hasattr(layers, "astype") else layers).split(",")):
+            found.add(node.get_friendly_name())
+    return frozenset(found)
 
 
 def _input(port: Any, batch: int, length: int) -> Any:

@@ -23,6 +23,9 @@ PACKAGES = (
     "multiprocessing",
     "importlib.metadata",
     "asyncio",
+    "difflib",
+    "statistics",
+    "zipfile",
     "code.backends.generators.exchange",
     "code.common.download",
     "code.run.loadgen_run",
@@ -30,6 +33,7 @@ PACKAGES = (
     "code.run.early_out",
     "code.run.material",
     "code.run.nodes.permission",
+    "code.systems.data.published",
 )
 UNTOUCHED = frozenset(("__spec__", "__class__"))
 """What the import statement asks of a module that is there already."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -12,6 +13,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 MAGIC = b"\x93NUMPY"
+HEADER_LIMIT = 1 << 20
+"""Bytes of a .npy file's header that are read."""
+KINDS = {"i": "int", "u": "uint", "f": "float"}
+"""Kind of a number in a header → how NumPy calls its types, without their bits."""
 ARCHIVE_LIMIT = 2**30
 """Bytes that the arrays of an .npz file may inflate to."""
 
@@ -45,6 +50,26 @@ def numbers(path: Path) -> NDArray[Any] | None:
         return None
     usable = found.dtype.kind in "iuf" and found.size > 0
     return found if usable and bool(np.isfinite(found).all()) and float(found.min()) >= 0 and float(found.max()) < 2**53 else None
+
+
+def header(path: Path) -> tuple[str, tuple[int, ...]]:
+    """Type and shape of the array in a .npy file, such as ('int32', (160, 384)), without NumPy; errors as for `read`.
+
+    The type is as str(array.dtype) has it. Format: numpy.lib.format, versions 1.0 to 3.0.
+    """
+    _require(path, MAGIC, ".npy")
+    with path.open("rb") as source:
+        major = source.read(len(MAGIC) + 2)[-2]
+        length = int.from_bytes(source.read(2 if major == 1 else 4), "little")
+        text = source.read(min(length, HEADER_LIMIT))
+    try:
+        found = ast.literal_eval(text.decode("utf-8" if major > 2 else "latin-1"))
+        kind, shape = found["descr"], tuple(int(size) for size in found["shape"])
+        if isinstance(kind, str) and kind[0] in "<|":
+            kind = "bool" if kind == "|b1" else f"{KINDS[kind[1]]}{8 * int(kind[2:])}"
+    except Exception as error:  # it is evaluated as a Python expression: it fails in many ways
+        raise _damaged(error) from error
+    return str(kind), shape
 
 
 def read_archive(path: Path) -> dict[str, NDArray[Any]]:

@@ -5,7 +5,9 @@ NVML API reference: https://docs.nvidia.com/deploy/nvml-api/
 
 from __future__ import annotations
 
+import ctypes
 import re
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -13,6 +15,8 @@ SLOWDOWNS = {0x08: "hardware slowdown", 0x20: "software thermal", 0x40: "hardwar
 """NVML's throttle reasons (nvmlClocksThrottleReasonHwSlowdown and others) that indicate faults rather than ordinary power capping."""
 POWER_CAP = {0x04: "power cap"}
 """Its reason for a GPU that is held at its power limit."""
+LIBRARY = "libnvidia-ml.so.1"
+"""The driver's library, without which the package, which is large, is not imported."""
 
 
 def asked(library: Any, function: str, *arguments: Any) -> Any:
@@ -40,6 +44,8 @@ def query() -> dict[str, Any]:
 
 def asked_of_nvml(read: Callable[[Any], dict[str, Any]]) -> dict[str, Any]:
     """What `read` makes of NVML, which is open for it; {"absent": why} or {"error": why} where there is none or it fails."""
+    if "pynvml" not in sys.modules and not _has_driver():
+        return {"absent": f"the driver's library {LIBRARY} is not installed"}
     try:
         import pynvml
     except ImportError as error:
@@ -55,6 +61,14 @@ def asked_of_nvml(read: Callable[[Any], dict[str, Any]]) -> dict[str, Any]:
         return {"error": str(error)}
     finally:
         pynvml.nvmlShutdown()
+
+
+def _has_driver() -> bool:
+    try:
+        ctypes.CDLL(LIBRARY)
+    except OSError:
+        return False
+    return True
 
 
 class _Reader:

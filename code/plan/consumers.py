@@ -6,9 +6,11 @@ Modules are imported when the first question is asked, never when this one is. N
 from __future__ import annotations
 
 import importlib
+import sys
 from dataclasses import replace
 from functools import cache
 from itertools import chain
+from types import ModuleType
 
 from code.fields.consumer import Consumer, Run
 from code.fields.table import FIELDS
@@ -69,11 +71,15 @@ def consumers() -> tuple[Consumer, ...]:
 
 def is_read(field: str, run: Run) -> bool:
     """Whether an option has an effect in a run. What another backend or benchmark declares is looked at last, and seldom imported."""
-    own = chain.from_iterable(_of_module(name) for name in MODULES)
+    at_hand = sorted(
+        MODULES, key=lambda name: type(sys.modules.get(name)) is not ModuleType
+    )  # others are imported last, if at all
+    own = chain.from_iterable(_of_module(name) for name in at_hand)
     nearest = chain(_of_benchmark(run.benchmark), _of_backend(run.backend), own)
     return any(one.reads(field, run) for one in nearest) or any(one.reads(field, run) for one in consumers())
 
 
+@cache
 def _of_module(name: str) -> list[Consumer]:
     return [item for item in vars(importlib.import_module(name)).values() if isinstance(item, Consumer)]
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from statistics import median
 from typing import Any
 
 from code.common import jsonfile
@@ -91,7 +91,7 @@ def laggards(devices: Sequence[DeviceShare]) -> list[str]:
         return []
     lines = []
     for one in devices:
-        others = median(other.samples for other in devices if other is not one)
+        others = statistics.median(other.samples for other in devices if other is not one)
         if others >= LEAST_SAMPLES and one.samples < (1 - LAG) * others:
             lines.append(
                 f"{one.name} completed {one.samples:,} samples, the other devices {others:,.0f} each: "

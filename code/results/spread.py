@@ -7,9 +7,9 @@ roughly normal; from three runs on the figures are worth reading.
 from __future__ import annotations
 
 import math
+import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import fmean, median, stdev
 
 from code.rules.metrics import Metric
 
@@ -27,7 +27,7 @@ class Spread:
     @property
     def median(self) -> float:
         """The middle value."""
-        return median(self.values)
+        return statistics.median(self.values)
 
     @property
     def share(self) -> float:
@@ -37,13 +37,13 @@ class Spread:
     @property
     def detectable(self) -> float | None:
         """The least difference, as a share of the mean, that two sets of so many runs with this spread show; None for one run."""
-        count, mean = len(self.values), fmean(self.values)
+        count, mean = len(self.values), statistics.fmean(self.values)
         if count < LEAST or not mean:
             return None
         from scipy import stats
 
         quantile = float(stats.t.ppf(1 - SIGNIFICANT / 2, 2 * count - 2))
-        return quantile * stdev(self.values) * math.sqrt(2 / count) / abs(mean)
+        return quantile * statistics.stdev(self.values) * math.sqrt(2 / count) / abs(mean)
 
     def words(self, metric: Metric) -> str:
         """'median 1,000 samples/s of 5 runs, 990 to 1,020 (3.0 %); such runs tell differences from 2.1 % on'."""
@@ -57,8 +57,8 @@ def chance(first: Sequence[float], second: Sequence[float]) -> float | None:
     """The chance that two sets of runs differ this much by noise alone (two-sided Welch test); None with fewer than two runs each."""
     if len(first) < LEAST or len(second) < LEAST:
         return None
-    if stdev(first) == stdev(second) == 0:
-        return 1.0 if fmean(first) == fmean(second) else 0.0
+    if statistics.stdev(first) == statistics.stdev(second) == 0:
+        return 1.0 if statistics.fmean(first) == statistics.fmean(second) else 0.0
     from scipy import stats
 
     return float(stats.ttest_ind(first, second, equal_var=False).pvalue)

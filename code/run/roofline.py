@@ -19,13 +19,13 @@ from code.backends.base import package_version
 from code.common import console
 from code.common.errors import HarnessError, UsageError
 from code.fields.consumer import Consumer
-from code.harness.schema.lengths import lengths_of
 from code.machine import peaks
 from code.machine.measurements import PRECISIONS, SHARES, Measurement, Memory, best_of
 from code.results import bound, devices
 from code.results.page import measured
 from code.run import machine_rates
 from code.run.language import binary
+from code.run.sample_lengths import sample_lengths
 from code.run.surroundings import watched
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ class Measured:
         gflops = self.own.get(f"gflops_{precision}")
         if self.network is None or not gflops:
             return None
-        roof = _roofline(precision, self.own, "")
+        roof = _roofline(precision, self.own, {}, "")
         return None if roof is None else roof.rate(self.lengths)
 
 
@@ -105,8 +105,13 @@ def of_workload(job: Resolved, precision: str) -> bound.Roofline | None:
     """What was measured last of a workload's limits; None where nothing was in the last 30 days, or with another model or processor."""
     if job.placement.on_gpus or not job.backend.computes or job.definition.facts.family == "text":
         return None
-    best = best_of(_own_memory(job).read(), f"gflops_{precision}")
-    return None if best is None else _roofline(precision, best[1].values, best[1].shown())
+    found = _own_memory(job).read()
+    best = best_of(found, f"gflops_{precision}")
+    if best is None:
+        return None
+    # Each measurement has every precision's rate, and the operators of the one that it was for.
+    profiled = next((one.values for one in reversed(found) if f"products_{precision}" in one.values), {})
+    return _roofline(precision, best[1].values, profiled, best[1].shown())
 
 
 def recorded(job: Resolved, folder: Path) -> dict[str, Any]:
@@ -121,7 +126,7 @@ def recorded(job: Resolved, folder: Path) -> dict[str, Any]:
     if roofline is None or not shares:
         return {}
     batches = measured.batches(folder)
-    lengths = lengths_of(job.dataset)
+    lengths = sample_lengths(job.dataset)
     if lengths is None and batches is not None:
         lengths = np.repeat(batches[:, 3], batches[:, 2].astype(np.int64)).astype(np.int64)
     if lengths is None:
@@ -166,7 +171,7 @@ def _network(job: Resolved) -> products.Network | None:
 
 
 def _lengths(job: Resolved) -> NDArray[np.int64]:
-    found = lengths_of(job.dataset)
+    found = sample_lengths(job.dataset)
     return np.array([USUAL_LENGTH]) if found is None else found
 
 
@@ -181,11 +186,11 @@ def _operators(job: Resolved, length: int) -> dict[str, float]:
     return {f"{kind}_{precision}": share for kind, share in found.items()}
 
 
-def _roofline(precision: str, values: Mapping[str, float], shown: str) -> bound.Roofline | None:
+def _roofline(precision: str, values: Mapping[str, float], profiled: Mapping[str, float], shown: str) -> bound.Roofline | None:
     unit = values.get("flops_per_unit")
     if unit is None:
         return None
-    operators = {kind: values[f"{kind}_{precision}"] for kind in SHARES if f"{kind}_{precision}" in values}
+    operators = {kind: profiled[f"{kind}_{precision}"] for kind in SHARES if f"{kind}_{precision}" in profiled}
     return bound.Roofline(precision, values[f"gflops_{precision}"], unit, values.get("flops_per_square", 0.0), operators, shown)
 
 

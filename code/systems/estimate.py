@@ -22,10 +22,10 @@ from code.machine.accelerator import GPU, MIG
 from code.rules.benchmark_facts import BenchmarkFacts
 from code.rules.benchmarks import facts_of
 from code.rules.rounds import loadgen_scenario
+from code.systems.data import published as public_results
 from code.systems.data.gpus import GPUS
 from code.systems.data.migs import MIGS
 from code.systems.data.public_configs import PUBLIC_CONFIGS, VENDOR
-from code.systems.data.published import LATENCIES, PUBLISHED
 from code.systems.data.systems import FAMILIES
 from code.systems.known_hardware import KnownGPU, KnownMIG
 
@@ -208,7 +208,7 @@ def _figures(benchmark: str, full_name: str, scenario: str) -> list[Figure]:
 
 def rates(full_name: str, scenario: str) -> Iterator[Figure]:
     """Public rates for one accuracy target: of Offline results the best, of Server results the median; then vendors' configs."""
-    for row in PUBLISHED:
+    for row in public_results.PUBLISHED:
         if row.benchmark == full_name and row.scenario == scenario:
             value = row.best if scenario == "Offline" else row.samples_per_second
             several = f"the {'best' if scenario == 'Offline' else 'median'} of {row.submissions} public"
@@ -223,7 +223,7 @@ def rates(full_name: str, scenario: str) -> Iterator[Figure]:
 def latencies(benchmark: str, full_name: str) -> Iterator[Figure]:
     """Public SingleStream latencies in ns: results of the benchmark, and vendors' configs of the accuracy target."""
     names = {target.full_name for target in facts_of(benchmark).targets.values()}
-    for row in LATENCIES:
+    for row in public_results.LATENCIES:
         if row.benchmark in names:
             source = f"a public {row.round} {row.benchmark} SingleStream result on {row.accelerator} ({row.milliseconds:g} ms)"
             yield Figure(row.accelerator, 1, row.milliseconds * 1e6, source, True)

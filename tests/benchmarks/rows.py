@@ -7,7 +7,7 @@ import os
 import statistics
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +17,8 @@ SHARED = ROOT.parent / "shared"
 """What lies beside the project; pieces that need it are left out without it."""
 SECONDS = 10
 """Of each measured run of a workload."""
+STEADY = 0.1
+"""By how much the measurements of one limit may differ."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,12 @@ def not_measured(what: str, why: object) -> Row:
 def parts(shares: Mapping[str, float]) -> str:
     """'products 12%, attention 3%', the largest first; shares below half a percent are left out."""
     return ", ".join(f"{name} {share:.0%}" for name, share in sorted(shares.items(), key=lambda one: -one[1]) if share >= 0.005)
+
+
+def unsteady(rates: Sequence[float]) -> str:
+    """'disturbed: the limit itself varied by 23%; ' where a limit that was measured several times differs by more than a tenth."""
+    varied = max(rates) / min(rates) - 1
+    return f"disturbed: the limit itself varied by {varied:.0%}; " if varied > STEADY else ""
 
 
 def build_folder() -> Path:

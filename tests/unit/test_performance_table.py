@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -89,6 +90,35 @@ def test_padding_is_between_samples_and_up_to_the_multiple(tmp_path: Path) -> No
 
 def test_the_largest_parts_come_first_and_small_ones_are_left_out() -> None:
     assert rows.parts({"padding": 0.02, "attention": 0.3, "layout": 0.001}) == "attention 30%, padding 2%"
+
+
+def test_a_limit_that_varies_by_more_than_a_tenth_is_marked() -> None:
+    assert rows.unsteady([100.0, 109.0, 104.0]) == ""
+    assert rows.unsteady([100.0, 125.0]) == "disturbed: the limit itself varied by 25%; "
+
+
+def test_a_share_is_of_the_best_limit_around_the_runs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    made, asked, limits = iter(range(9)), [], iter((90.0, 95.0, 100.0, 98.0))
+
+    def run(folder: Path, *_: str) -> Path:
+        folder.mkdir()
+        bound = {"samples_per_second": 40.0, "gflops": 80.0, "lost": {"others": 0.3}} if next(made) else {}
+        content = {"result_samples_per_second": 25.0, "bound": bound}
+        (folder / "metadata.json").write_text(json.dumps(content))
+        np.save(folder / "batches.npy", np.array([[0.0, 1.0, 4.0, 30.0, 0.0], [1.0, 2.0, 4.0, 20.0, 0.0]]))
+        return folder
+
+    def rate(_network: products.Network, precision: str, rows_of_batch: int, _cores: int) -> float:
+        assert (precision, rows_of_batch) == ("fp32", 100)
+        return next(limits)
+
+    monkeypatch.setattr(workload_rows, "called", lambda action, *_: asked.append(action) or "")
+    monkeypatch.setattr(workload_rows, "ran", run)
+    monkeypatch.setattr(workload_rows, "_network_of", lambda _: products.Network(1.0, 0.0, {}))
+    monkeypatch.setattr(products, "rate", rate)
+    row = workload_rows._workload("bert", "fp32", 1, tmp_path)
+    assert row.limit == "50 samples/s" and row.share == 0.5 and row.rest.endswith("; others 30%")
+    assert asked == ["generate_engines", "roofline"]
 
 
 def test_several_values_have_their_range() -> None:

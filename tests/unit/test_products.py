@@ -60,3 +60,13 @@ def test_the_profile_of_an_engine_adds_up(benchmark: str):
     found = products.profile(model(benchmark), "fp32", 2, 32)
     assert sum(found.values()) == pytest.approx(1.0)
     assert found["products"] > 0.05
+    assert ("attention" in found) is (benchmark == "bert")
+
+
+def test_products_of_quantised_layers_are_products():
+    network, one, _ = products._chain(Shape(64, 64), "int8", 64)
+    request = products.openvino_core().compile_model(network, "CPU", {"PERF_COUNT": "YES"}).create_infer_request()
+    request.infer({0: one})
+    met = {node.node_type for node in request.get_profiling_info() if node.node_type.startswith("FullyConnected")}
+    assert met and all(products.KINDS[kind] == "products" for kind in met)
+    assert {products.KINDS[f"FullyConnected{form}"] for form in ("Compressed", "Quantized", "QuantizedLegacy")} == {"products"}

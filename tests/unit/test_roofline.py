@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -98,6 +99,36 @@ def test_a_run_tells_its_share(job: Job, tmp_path: Path, monkeypatch: pytest.Mon
     assert found["share"] + sum(found["lost"].values()) == pytest.approx(1.0, abs=2e-3)
     job.workload = job.workload.with_values({"test_mode": job.workload.values["test_mode"].__class__("AccuracyOnly", "x")})
     assert roofline.recorded(job, tmp_path) == {}
+
+
+@pytest.mark.usefixtures("quick")
+def test_operators_are_of_the_newest_measurement_that_has_those_of_the_precision(
+    job: Job, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    state(monkeypatch, IDLE)
+    one = roofline.measure(job)
+    others = {name: value for name, value in one.own.items() if not name.endswith("_fp32")}
+    for own in (
+        {**others, "gflops_fp32": 100.0, "products_fp32": 0.5, "layout_fp32": 0.5},
+        {**others, "gflops_fp32": 120.0, "products_fp32": 0.9, "others_fp32": 0.1},
+        {**others, "gflops_fp32": 150.0, "products_bf16": 0.2},
+    ):
+        assert roofline.remember(job, replace(one, own=own))
+    found = roofline.of_workload(job, "fp32")
+    assert found is not None and found.gflops == 150.0 and found.operators == {"products": 0.9, "others": 0.1}
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_volume_is_as_long_as_its_windows_are_many(job: Job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    state(monkeypatch, IDLE)
+    for name, depth in (("one", 4), ("three", 8)):
+        np.save(tmp_path / f"{name}.npy", np.zeros((depth, 4, 4), np.float32))
+    window = {"roi": [4, 4, 4], "overlap": 0.5, "sigma": 0.125, "windows_per_batch": 1, "input": "in", "output": "out"}
+    volumes = {"kind": "volume", "folder": str(tmp_path), "count": 2, "usual_count": 2, "cases": ["one", "three"], **window}
+    monkeypatch.setattr(Job, "dataset", property(lambda _: volumes))
+    assert roofline.measure(job).lengths.tolist() == [1, 3]
+    monkeypatch.setattr(Job, "dataset", property(lambda _: {"kind": "synthetic"}))
+    assert roofline.measure(job).lengths.tolist() == [1]
 
 
 @pytest.mark.parametrize("options", [("--backend=simulated",), ("--system=H100_SXM_80GBx1",)])

@@ -143,17 +143,28 @@ def preprocess(
 
 
 def load(out: Path, *, thorough: bool = False) -> PreprocessedSquad:
-    """Open a folder that `preprocess` wrote.
+    """Open a folder that `preprocess` wrote, after the checks of `checked`; errors as there."""
+    manifest = checked(out, thorough=thorough)
+    arrays: dict[str, Any] = {}
+    for name in ARRAYS:
+        path = Path(out) / f"{name}.npy"
+        try:
+            arrays[name] = npyfile.read(path, mmap_mode="r")
+        except (OSError, ValueError) as error:
+            raise manifests.missing(path, f"it is damaged ({error})") from error
+    return PreprocessedSquad(Path(out), manifest, **arrays)
 
-    Checks every array's type, shape and file size against the manifest; with `thorough`, the digests as well.
+
+def checked(out: Path, *, thorough: bool = False) -> Manifest:
+    """The manifest of a folder that `preprocess` wrote, without NumPy.
+
+    Checks every array's type, shape and file size against it; with `thorough`, the digests as well.
 
     Raises:
         MissingError: the folder or a file is absent, cut off or damaged; the error names the file.
     """
-
     out = Path(out)
     manifest = manifests.read(out)
-    arrays: dict[str, Any] = {}
     for name in (*(f"{array}.npy" for array in ARRAYS), _QUESTIONS, _VOCABULARY):
         path = out / name
         record = manifest.files.get(name)
@@ -165,20 +176,15 @@ def load(out: Path, *, thorough: bool = False) -> PreprocessedSquad:
                 raise manifests.missing(path, f"it has {size:,} bytes instead of {record.stamp.size:,}")
             if thorough and sha256(path) != record.stamp.sha256:
                 raise manifests.missing(path, "its digest differs from the manifest's")
-            if record.dtype:
-                arrays[path.stem] = _open(npyfile.read(path, mmap_mode="r"), record, path)
+            found = npyfile.header(path) if record.dtype else None
         except FileNotFoundError as error:
             raise manifests.missing(path, "it does not exist") from error
         except (OSError, ValueError) as error:
             raise manifests.missing(path, f"it is damaged ({error})") from error
-    return PreprocessedSquad(out, manifest, **arrays)
-
-
-def _open(array: Any, record: ArrayRecord, path: Path) -> Any:
-    found = (str(array.dtype), tuple(array.shape))
-    if found != (record.dtype, record.shape):
-        raise manifests.missing(path, f"it is {found[0]} {list(found[1])} instead of {record.dtype} {list(record.shape)}")
-    return array
+        if found is not None and found != (record.dtype, record.shape):
+            kind, shape = found
+            raise manifests.missing(path, f"it is {kind} {list(shape)} instead of {record.dtype} {list(record.shape)}")
+    return manifest
 
 
 def _named(settings: Settings | None) -> dict[str, Any]:
