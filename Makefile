@@ -454,6 +454,7 @@ ON_CORES = -n auto --maxprocesses=8 --dist
 KEPT = HARNESS_BYTECODE_DIR="$${HARNESS_BYTECODE_DIR:-$$BUILD_DIR/bytecode}"
 # A fifth of their time goes by in waiting, so that one more at once than there are cores uses the cores.
 AND_ONE_MORE = PYTEST_XDIST_AUTO_NUM_WORKERS=$$(($$(getconf _NPROCESSORS_ONLN) + 1))
+# Of the tests that run make, files with long ones go first, so that no core is idle at the end.
 .PHONY: test
 test: packages_dev link_dirs ## Run the tests (select with TEST_ARGS="-k …")
 ifneq ($(strip $(value TEST_ARGS)),)
@@ -463,7 +464,8 @@ else
 	echo "Tests in process, on several cores …"; \
 	( $(AND_ONE_MORE) $(PYTHON) -m pytest $(ON_CORES) worksteal --ignore=tests/e2e --ignore=tests/fuzz -m "not container and not full" ) || status=$$?; \
 	echo "Tests that run make, on several cores …"; \
-	( $(AND_ONE_MORE) $(PYTHON) -m pytest $(ON_CORES) loadfile -m "e2e and not alone and not container and not full" tests/e2e ) || status=$$?; \
+	( $(AND_ONE_MORE) $(PYTHON) -m pytest $(ON_CORES) loadfile --no-loadscope-reorder -m "e2e and not alone and not container and not full" \
+	  tests/e2e/test_run_*.py tests/e2e/test_simulate.py tests/e2e ) || status=$$?; \
 	echo "Tests that measure speed, one at a time …"; \
 	( $(PYTHON) -m pytest -m "alone and not container and not full" tests/e2e ) || status=$$?; \
 	exit $$status
@@ -480,6 +482,7 @@ ALL_SETS = runtime dev build calibration chat tune debug exporter tensorrt_rtx d
 test_all_extras: link_dirs ## Run the tests in an environment of its own that has every optional package (several GB; TEST_ARGS=…)
 	@export VENV="$$VENV-all"; \
 	for set in $(ALL_SETS); do $(SCRIPT)/environment.sh "$$set" || exit; done; \
+	VENV="$$VENV-cluster" $(SCRIPT)/environment.sh cluster || exit; \
 	$(SCRIPT)/build_harness.sh "$$VENV/bin/python" || exit; \
 	$(MAKE) --no-print-directory test VENV="$$VENV"
 

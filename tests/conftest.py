@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import random
 from collections import Counter
@@ -11,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests import compiled, left_behind
+from tests import compiled, left_behind, workers
 from tests.surroundings import LIKE_A_USER, ROOT, Surroundings, differences, seen
 
 compiled.keep()
@@ -50,10 +51,25 @@ class House:
         self.touched: list[str] = []
 
     @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionstart(self, session: pytest.Session) -> None:
+        """Let a worker tell less."""
+        workers.brief(session.config)
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_collection(self) -> Generator[None, object, object]:
+        """Keep the garbage collector from what collecting makes and imports: it stays, and going through it takes longer than the tests."""
+        gc.disable()
+        try:
+            return (yield)
+        finally:
+            gc.freeze()
+            gc.enable()
+
+    @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
         """BUILD_DIR, HOME and caches of the test's own, before its fixtures of any scope are made."""
         self.surroundings.enter(item)
-        self.process = left_behind.state()
+        self.process = self.process or left_behind.state()  # later that in which the test before has left it
 
     @pytest.hookimpl(wrapper=True)
     def pytest_fixture_setup(self, fixturedef: pytest.FixtureDef[Any]) -> Generator[None, Any, Any]:
@@ -68,7 +84,8 @@ class House:
     def pytest_runtest_teardown(self, item: pytest.Item) -> Generator[None, None, None]:
         """Fail a test that leaves its process in another state, which a test after it would meet."""
         yield
-        if lines := left_behind.changed(self.process, self.served):
+        before, self.process = self.process, left_behind.state()
+        if lines := left_behind.changed(before, self.served, self.process):
             pytest.fail("this test leaves to the next: " + "; ".join(lines), pytrace=False)
 
     def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -87,8 +87,8 @@ def test_unit_and_process_tests(build: Path) -> None:
     if not (build / "tests").is_dir() or "harness_tests" not in (build / "build.ninja").read_text():
         pytest.skip("GoogleTest was not found when the C++ harness was built (Debian: libgtest-dev)")
     ctest = Path(sys.executable).with_name("ctest")
-    command = [str(ctest) if ctest.exists() else "ctest", "--test-dir", str(build), "--output-on-failure", "--parallel", "2"]
-    done = subprocess.run(command, capture_output=True, text=True)
+    command = [str(ctest) if ctest.exists() else "ctest", "--test-dir", str(build), "--output-on-failure", "--parallel", "4"]
+    done = subprocess.run(command, capture_output=True, text=True)  # they mostly wait
     assert done.returncode == 0, done.stdout[-8000:]
     assert "100% tests passed" in done.stdout and "No tests were found" not in done.stdout
 

@@ -12,18 +12,18 @@ import numpy as np
 import pytest
 
 from tests.e2e.in_process import called
-from tests.e2e.test_run_bert import make, results
+from tests.e2e.test_run_bert import COLD, make, results
 
 pytestmark = pytest.mark.e2e
 SCENARIOS = ("Offline", "Server", "SingleStream")
-QUICK = "--test_query_count=10 --offline_expected_qps=10"
+QUICK = f"--test_query_count=10 --offline_expected_qps=10 {COLD}"
 ARTICLES = "data/cnndm/cnn_dailymail_v3_validation_first64.csv"
 
 
 @pytest.fixture(scope="module")
 def short(project: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, subprocess.CompletedProcess[str]]:
     logs = tmp_path_factory.mktemp("logs")
-    given = "--server_target_qps=5 --single_stream_expected_latency_ns=500000000"  # Offline's rate is measured first
+    given = f"--server_target_qps=5 --single_stream_expected_latency_ns=500000000 {COLD}"  # Offline's rate is measured first
     arguments = f"--benchmarks=gptj --scenarios=offline,server,singlestream --test_query_count=10 {given}"
     return logs, make(project, "run", arguments, LOG_DIR=str(logs))
 

@@ -7,14 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.test_run_bert import make, results
+from tests.e2e.test_run_bert import COLD, make, results
 
 pytestmark = pytest.mark.e2e
 
 
 def test_every_scenario_ends_with_tokens_per_second(project: Path, tmp_path: Path) -> None:
     """Interactive runs as LoadGen's Server of the model with tighter bounds."""
-    arguments = "--benchmarks=llama3.1-8b --scenarios=offline,interactive --test_query_count=10 --server_target_qps=5"
+    given = f"--offline_expected_qps=5 --server_target_qps=5 {COLD}"
+    arguments = f"--benchmarks=llama3.1-8b --scenarios=offline,interactive --test_query_count=10 {given}"
     done = make(project, "run", arguments, LOG_DIR=str(tmp_path))
     assert done.returncode == 0, done.stderr
     found = {result["scenario"]: result for result in results(tmp_path)}
@@ -29,7 +30,9 @@ def test_every_scenario_ends_with_tokens_per_second(project: Path, tmp_path: Pat
 
 
 def test_one_command_starts_a_server_measures_it_and_ends_it(project: Path, tmp_path: Path) -> None:
-    arguments = "--benchmarks=llama3.1-8b --scenarios=offline --test_query_count=10 --offline_expected_qps=5 --with_server"
+    arguments = (
+        f"--benchmarks=llama3.1-8b --scenarios=offline --test_query_count=10 --offline_expected_qps=5 --with_server {COLD}"
+    )
     done = make(project, "run", arguments, LOG_DIR=str(tmp_path))
     assert done.returncode == 0, done.stderr
     (found,) = results(tmp_path)

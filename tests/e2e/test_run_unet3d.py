@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from code.benchmarks.unet3d import accuracy, tiny
-from tests.e2e.test_run_bert import make, results
+from tests.e2e.test_run_bert import COLD, make, results
 
 pytestmark = pytest.mark.e2e
 PYTHON = "--harness_lang=python"
@@ -65,7 +65,9 @@ def test_offline_takes_the_largest_cases_first(scored: tuple[Path, subprocess.Co
 
 
 def test_both_scenarios_give_a_performance_result(project: Path, tmp_path: Path) -> None:
-    arguments = f"--benchmarks=3d-unet --scenarios=offline,singlestream --test_query_count=2 --precision=bf16 {GIVEN} {PYTHON}"
+    arguments = (
+        f"--benchmarks=3d-unet --scenarios=offline,singlestream --test_query_count=2 --precision=bf16 {GIVEN} {COLD} {PYTHON}"
+    )
     done = make(project, "run", arguments, LOG_DIR=str(tmp_path))
     if "no bf16 instructions" in done.stderr:
         done = make(project, "run", arguments.replace("bf16", "fp32"), LOG_DIR=str(tmp_path))
@@ -82,7 +84,7 @@ def test_a_real_ct_goes_through_by_fields_alone(project: Path, shared: Path, tmp
     arguments = (
         f"--benchmarks=3d-unet --scenarios=singlestream --test_mode=AccuracyOnly --data_path={folder}/example_ct_sm.nii.gz "
         f"--unet3d_segmentation_path={folder}/example_seg.nii.gz --unet3d_label_map=2:1,3:1 --accuracy_reference=0.5 "
-        f"--preprocessed_data_dir={tmp_path}/arrays {PYTHON}"
+        f"--preprocessed_data_dir={tmp_path}/arrays {COLD} {PYTHON}"
     )
     done = make(project, "run", arguments, LOG_DIR=str(tmp_path / "logs"))
     assert done.returncode == 0, done.stderr

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import ast
 import fnmatch
+import functools
 import re
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -118,25 +118,46 @@ def _python_files(folder: str) -> list[str]:
     return sorted(str(path.relative_to(ROOT)) for path in (ROOT / folder).rglob("*.py"))
 
 
+IMPORTS = re.compile(
+    r"""
+    \#[^\n]*
+    | "{3}.*?(?<!\\)"{3} | '{3}.*?(?<!\\)'{3}  # texts, which may hold source
+    | "[^"\\\n]*(?:\\.[^"\\\n]*)*" | '[^'\\\n]*(?:\\.[^'\\\n]*)*'
+    | ^[ \t]*from[ \t]+(?P<module>[\w.]+)[ \t]+import[ \t]+(?P<names>\((?:\#[^\n]*|[^#)])*\)|[^\n(#]+)
+    | ^[ \t]*import[ \t]+(?P<modules>[^\n#]+)
+    """,
+    re.MULTILINE | re.DOTALL | re.VERBOSE,
+)
+"""Comments and texts, which are passed over, and import statements; a syntax tree of every file would take five times as long."""
+
+
 def _imports(path: str) -> set[str]:
     """Paths of the project's modules that a module names in its import statements, those inside functions included."""
     found: set[str] = set()
-    for node in _statements(ast.parse((ROOT / path).read_bytes())):
-        if isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
-        else:
-            continue
-        for name in names:
-            base = name.replace(".", "/")
-            found.update(candidate for candidate in (f"{base}.py", f"{base}/__init__.py") if (ROOT / candidate).is_file())
+    for name in imported((ROOT / path).read_text(encoding="utf-8")):
+        found.update(_files_of(name))
     return found
 
 
-def _statements(node: ast.AST) -> Iterator[ast.AST]:
-    """What a node holds but for expressions, which hold no imports and are most of a module."""
-    for one in ast.iter_child_nodes(node):
-        if not isinstance(one, (ast.expr, ast.expr_context)):
-            yield one
-            yield from _statements(one)
+def imported(source: str) -> set[str]:
+    """What import statements name; of `from a import b` both a and a.b. Relative imports name nothing."""
+    found: set[str] = set()
+    for one in IMPORTS.finditer(source):
+        module = one["module"]
+        if module and not module.startswith("."):
+            found.update((module, *(f"{module}.{name}" for name in _names(one["names"]))))
+        elif one["modules"]:
+            found.update(_names(one["modules"]))
+    return found
+
+
+def _names(text: str) -> list[str]:
+    """'a' and 'b' of 'a, b as c', also in parentheses with comments."""
+    plain = re.sub(r"#[^\n]*", "", text).strip().strip("()")
+    return [name.split()[0] for name in plain.split(",") if name.strip()]
+
+
+@functools.cache
+def _files_of(name: str) -> tuple[str, ...]:
+    base = name.replace(".", "/")
+    return tuple(candidate for candidate in (f"{base}.py", f"{base}/__init__.py") if (ROOT / candidate).is_file())

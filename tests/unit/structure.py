@@ -57,6 +57,10 @@ def _imported(tree: ast.AST, package: str, known: Mapping[str, Path]) -> Iterato
 
 def circles(graph: Graph) -> list[list[str]]:
     """The sets of modules that import each other, directly or through others."""
+    left = dict(graph)
+    while leaves := {name for name, imported in left.items() if not imported}:  # which are in no circle
+        left = {name: imported - leaves for name, imported in left.items() if name not in leaves}
+    graph = left
     reached = {name: _reached(graph, name) for name in graph}
     found = {tuple(sorted({name} | {other for other in reached[name] if name in reached[other]})) for name in graph}
     return sorted(list(circle) for circle in found if len(circle) > 1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 import os
 import shutil
 import subprocess
@@ -14,24 +15,39 @@ from pathlib import Path
 import pytest
 
 from tests.accounts import OtherAccount, other_account  # noqa: F401 a fixture
-from tests.surroundings import once
+from tests.surroundings import ROOT, once
+
+
+def copied(project: Path, folder: Path) -> Path:
+    """A copy of the scripts and of the requirements."""
+    for name in ("scripts", "requirements"):
+        shutil.copytree(project / name, folder / "tree" / name)
+    return folder / "tree"
 
 
 @pytest.fixture
 def root(project: Path, tmp_path: Path) -> Path:
-    """A copy of the scripts and of the requirements."""
-    for name in ("scripts", "requirements"):
-        shutil.copytree(project / name, tmp_path / "tree" / name)
-    return tmp_path / "tree"
+    """The same, for one test."""
+    return copied(project, tmp_path)
 
 
 def write_environment(folder: Path) -> None:
-    subprocess.run([sys.executable, "-m", "venv", str(folder / "venv")], check=True)
+    """Let the script make one where `python3` is too old, with one package; done.json is how that ended."""
+    tools, root = folder / "tools", copied(ROOT, folder)
+    tools.mkdir()
+    (tools / "python3").write_text(OLD)
+    for newer in ("python3.13", "python3.12", "python3.11", "python3.10"):
+        (tools / newer).write_text(f'#!/bin/bash\nexec {sys.executable} "$@"\n')
+    for tool in tools.iterdir():
+        tool.chmod(0o755)
+    variables = {**locked(root, folder, name="debug", package="polygraphy"), "PYTHON3": "python3"}
+    done = ensure(root, "debug", folder / "venv", PATH=f"{tools}:{os.environ['PATH']}", **variables)
+    (folder / "done.json").write_text(json.dumps([done.returncode, done.stdout, done.stderr]))
 
 
 @pytest.fixture
 def made(tmp_path: Path) -> Path:
-    """An environment without packages, for what does not test how it is made; a copy works by its interpreter."""
+    """An environment without the packages in question, for what does not test how it is made; a copy works by its interpreter."""
     shutil.copytree(once("environment", write_environment) / "venv", tmp_path / "venv", symlinks=True)
     return tmp_path / "venv"
 
@@ -148,27 +164,21 @@ def test_a_python_that_is_too_old_names_what_brings_a_newer_one(release: str, ro
     assert not (root / "hit").exists()
 
 
-def locked(root: Path, tmp_path: Path, *absent: str) -> dict[str, str]:
-    """A lock file of the set tune with one package that is there and others that are not; the variables that find it."""
-    found = wheel(tmp_path, "optuna", "1.0")
+def locked(root: Path, folder: Path, *absent: str, name: str = "tune", package: str = "optuna") -> dict[str, str]:
+    """A lock file of a set with one package that is there and others that are not; the variables that find it."""
+    found = wheel(folder, package, "1.0")
     digest = hashlib.sha256(found.read_bytes()).hexdigest()
-    lines = [f"{name}==1.0 \\\n    --hash=sha256:{'0' * 64}\n" for name in absent]
-    (root / "requirements" / "tune.lock").write_text(f"{''.join(lines)}optuna==1.0 \\\n    --hash=sha256:{digest}\n")
-    return {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(tmp_path)}
+    lines = [f"{one}==1.0 \\\n    --hash=sha256:{'0' * 64}\n" for one in absent]
+    (root / "requirements" / f"{name}.lock").write_text(f"{''.join(lines)}{package}==1.0 \\\n    --hash=sha256:{digest}\n")
+    return {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(folder)}
 
 
-def test_another_python_on_the_machine_is_taken_where_python3_is_too_old(root: Path, tmp_path: Path) -> None:
-    tools = tmp_path / "tools"
-    tools.mkdir()
-    (tools / "python3").write_text(OLD)
-    (tools / "python3").chmod(0o755)
-    for newer in ("python3.13", "python3.12", "python3.11", "python3.10"):
-        (tools / newer).write_text(f'#!/bin/bash\nexec {sys.executable} "$@"\n')
-        (tools / newer).chmod(0o755)
-    variables = {**locked(root, tmp_path), "PYTHON3": "python3", "PATH": f"{tools}:{os.environ['PATH']}"}
-    done = ensure(root, "tune", tmp_path / "venv", **variables)
-    assert done.returncode == 0, done.stderr
-    assert "note: python3 is Python 3.9.18; the environment is made with python3.13" in done.stdout
+def test_another_python_on_the_machine_is_taken_where_python3_is_too_old() -> None:
+    folder = once("environment", write_environment)
+    status, out, err = json.loads((folder / "done.json").read_text())
+    assert status == 0, err
+    assert "note: python3 is Python 3.9.18; the environment is made with python3.13" in out
+    assert (folder / "venv" / ".debug-installed").is_file() and list(folder.glob("venv/lib/*/site-packages/polygraphy"))
 
 
 @pytest.mark.parametrize(("glibc", "status"), [("2.34", 0), ("2.35", 3)])

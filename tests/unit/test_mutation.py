@@ -128,6 +128,16 @@ def test_what_nobody_noticed_is_not_counted_where_a_test_file_was_left_out(
     assert (tally.killed, len(tally.survived), tally.untried) == expected
 
 
+def test_imports_are_read_from_statements_and_not_from_texts() -> None:
+    source = (
+        'NOTE = "it\'s #1"  # import code.a\nTEXT = \'\'\'\nimport code.b\n"""\n\'\'\'\n"""\nfrom code import c\n"""\n'
+        "import code.d as d, code.e\n\n\ndef f():\n    from code.f import (  # here)\n        g,  # not h\n        i as j,\n    )\n"
+        "    from . import k\n    from code.l import m as n, o  # p\n    important = 'from code import q'\n"
+    )
+    expected = {"code.d", "code.e", "code.f", "code.f.g", "code.f.i", "code.l", "code.l.m", "code.l.o"}
+    assert choice.imported(source) == expected
+
+
 @pytest.fixture(scope="module")
 def tests() -> dict[str, dict[str, int]]:
     """The test files of each module; every file of the project is read for it."""

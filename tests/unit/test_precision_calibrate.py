@@ -146,7 +146,7 @@ def test_channels_with_copies_are_in_the_graph_and_in_the_report(
 
 def test_a_target_out_of_reach_leaves_layers_high_and_then_says_so(definition: BenchmarkDefinition, tmp_path: Path) -> None:
     with pytest.raises(RunError, match=r"does not reach 99\.9999 %") as caught:
-        calibrated(definition, tmp_path, 0.999999)
+        calibrated(definition, tmp_path, 0.999999, calib_max_batches=2, calib_score_samples=6)
     assert "layers in fp16" in caught.value.why and "--precision=fp16" in caught.value.next_step
 
 

@@ -68,6 +68,12 @@ def spec(tmp_path_factory: pytest.TempPathFactory, prompts: list[Any]) -> RunSpe
     )
 
 
+@pytest.fixture(scope="module")
+def one_stream(spec: RunSpec) -> RunSpec:
+    """The same on one stream: each is a process that takes a second to start."""
+    return replace(spec, devices=(DeviceEntry(0, "node 0", 0, (), 1, 2),))
+
+
 def client(url: str, stream: bool = False) -> Any:
     how = Generation.of(HOW, stream)
     options = OpenAiOptions((url,), "gptj", server_timeout=30.0)
@@ -91,8 +97,8 @@ def test_a_server_serves_the_block_and_nothing_is_left(spec: RunSpec, prompts: l
     assert f"ended after {COUNT + 2:,} requests" in (tmp_path / llm_server.LOG).read_text()
 
 
-def test_requests_in_flight_are_answered_before_it_ends(spec: RunSpec, prompts: list[Any], tmp_path: Path) -> None:
-    with llm_server.started(Served(spec, "gptj", None), tmp_path, "x", 120) as server:
+def test_requests_in_flight_are_answered_before_it_ends(one_stream: RunSpec, prompts: list[Any], tmp_path: Path) -> None:
+    with llm_server.started(Served(one_stream, "gptj", None), tmp_path, "x", 120) as server:
         generator = client(server.url)
         for number, one in enumerate(prompts[:4]):
             generator.submit(number, one)
