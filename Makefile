@@ -454,7 +454,10 @@ ON_CORES = -n auto --maxprocesses=8 --dist
 KEPT = HARNESS_BYTECODE_DIR="$${HARNESS_BYTECODE_DIR:-$$BUILD_DIR/bytecode}"
 # A fifth of their time goes by in waiting, so that one more at once than there are cores uses the cores.
 AND_ONE_MORE = PYTEST_XDIST_AUTO_NUM_WORKERS=$$(($$(getconf _NPROCESSORS_ONLN) + 1))
-# Of the tests that run make, files with long ones go first, so that no core is idle at the end.
+# Those that run make wait for half of it.
+AND_TWO_MORE = PYTEST_XDIST_AUTO_NUM_WORKERS=$$(($$(getconf _NPROCESSORS_ONLN) + 2))
+# Of these, files with long ones go first, so that no core is idle at the end.
+LONG_ONES = $(patsubst %,tests/e2e/test_%.py,run_gptj run_bert run_llama run_unet3d simulate)
 .PHONY: test
 test: packages_dev link_dirs ## Run the tests (select with TEST_ARGS="-k …")
 ifneq ($(strip $(value TEST_ARGS)),)
@@ -464,8 +467,8 @@ else
 	echo "Tests in process, on several cores …"; \
 	( $(AND_ONE_MORE) $(PYTHON) -m pytest $(ON_CORES) worksteal --ignore=tests/e2e --ignore=tests/fuzz -m "not container and not full" ) || status=$$?; \
 	echo "Tests that run make, on several cores …"; \
-	( $(AND_ONE_MORE) $(PYTHON) -m pytest $(ON_CORES) loadfile --no-loadscope-reorder -m "e2e and not alone and not container and not full" \
-	  tests/e2e/test_run_*.py tests/e2e/test_simulate.py tests/e2e ) || status=$$?; \
+	( $(AND_TWO_MORE) $(PYTHON) -m pytest $(ON_CORES) loadfile --no-loadscope-reorder -m "not alone and not container and not full" \
+	  $(LONG_ONES) tests/e2e ) || status=$$?; \
 	echo "Tests that measure speed, one at a time …"; \
 	( $(PYTHON) -m pytest -m "alone and not container and not full" tests/e2e ) || status=$$?; \
 	exit $$status
