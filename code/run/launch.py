@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import importlib
 import os
 import select
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -25,6 +27,8 @@ STDOUT_FILE = "stdout.txt"
 GRACE_S = 10.0
 EXIT_S = 120.0
 """Time for a process to unload its runtime after it closed the pipe."""
+AFTERWARDS = ("numpy", "rich.console", "rich.table", "rich.text")
+"""What the results need, imported while the harness loads its engine and warms up."""
 PREPARING = {"load": "loading the engine", "warmup": "warming up"}
 Take = Callable[[Mapping[str, Any]], None]
 """Gets each report of a harness process."""
@@ -67,7 +71,7 @@ def run(
             if watch is not None:
                 watch(line)
 
-        _process(place or THIS_MACHINE, spec, command, stdout, take)
+        _process(place or THIS_MACHINE, spec, command, stdout, take, AFTERWARDS if spec.warmup_s > 0 else ())
 
 
 def probe(spec: RunSpec, label: str, language: str, folder: Path, place: Place = THIS_MACHINE) -> dict[str, float]:
@@ -111,8 +115,14 @@ def simulate(spec: RunSpec, label: str) -> None:
         _process(THIS_MACHINE, spec, [*harness_command("cpp"), "--simulate", str(run_file)], stdout, lambda _: None)
 
 
-def _process(place: Place, spec: RunSpec, command: list[str], stdout: IO[bytes], take: Take) -> None:
-    """Run a command to its end; it sees no other GPUs than those that run.json names."""
+def _process(
+    place: Place, spec: RunSpec, command: list[str], stdout: IO[bytes], take: Take, meanwhile: Sequence[str] = ()
+) -> None:
+    """Run a command to its end; it sees no other GPUs than those that run.json names.
+
+    Args:
+        meanwhile: modules to import once it has started; one that cannot be is reported where it is used.
+    """
     reading, writing = os.pipe()
     output = Path(stdout.name)
     own = {PIPE_VARIABLE: str(writing), "PYTHONPATH": str(paths.project_root())}
@@ -124,6 +134,9 @@ def _process(place: Place, spec: RunSpec, command: list[str], stdout: IO[bytes],
         finally:
             os.close(writing)
         try:
+            for name in meanwhile:
+                with contextlib.suppress(ImportError):
+                    vars(importlib.import_module(name))  # also of one that waits for its first use
             for line in _lines(lines.fileno(), PATIENCE * spec.watchdog_s):
                 content = _read(line)
                 if "error" in content:

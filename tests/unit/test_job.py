@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -117,6 +118,38 @@ def test_a_harness_process_runs_at_the_place_that_it_is_given(tmp_path: Path) ->
     launch.run(spec, "label", "python", Elsewhere())
     ((command, environment),) = asked
     assert command[-1].endswith("run.json") and environment["CUDA_VISIBLE_DEVICES"] == "GPU-1,MIG-2"
+
+
+@pytest.mark.parametrize("warmup_s", [0.0, 0.1])
+def test_what_results_need_is_imported_while_the_harness_warms_up(
+    warmup_s: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import dataclasses
+
+    from code.harness.schema.run_spec import parse as parse_spec
+    from code.run import launch
+    from code.run.places import ThisMachine
+    from tests import run_documents
+
+    class Elsewhere(ThisMachine):
+        def start(self, command, output, progress, environment):  # type: ignore[no-untyped-def]
+            assert "needed_later" not in sys.modules
+            return super().start(["true"], output, progress, environment)
+
+    (tmp_path / "needed_later.py").write_text("")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setattr(launch, "AFTERWARDS", ("nothing_of_this_name", "needed_later"))
+    spec = parse_spec(run_documents.BOTH["sequence"], "run.json")
+    launch.run(dataclasses.replace(spec, output_dir=str(tmp_path), warmup_s=warmup_s), "label", "python", Elsewhere())
+    assert (sys.modules.pop("needed_later", None) is not None) == (warmup_s > 0)
+
+
+def test_what_is_imported_meanwhile_is_there() -> None:
+    from importlib.util import find_spec
+
+    from code.run import launch
+
+    assert launch.AFTERWARDS and all(find_spec(name) for name in launch.AFTERWARDS)
 
 
 @pytest.fixture
