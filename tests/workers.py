@@ -8,14 +8,15 @@ import pytest
 
 INTERACTOR = "WorkerInteractor"
 """xdist's plugin in a worker, whose `sendevent` sends each message."""
+ASKED = ("durations", "xmlpath")
 
 
 def brief(config: pytest.Config) -> None:
     """Leave out when a test starts and ends, and that its fixtures were made and removed without a fault.
 
-    They are told where somebody asks for durations, of which fixtures are a part.
+    They are told where somebody asks for durations or a report in XML, of which fixtures are a part.
     """
-    if config.getoption("durations", None) is not None:
+    if any(config.getoption(name, None) is not None for name in ASKED):
         return
     for plugin in config.pluginmanager.get_plugins():
         if type(plugin).__name__ == INTERACTOR:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
 from xdist import remote
 
 from tests import workers
@@ -20,10 +21,10 @@ class WorkerInteractor:
         self.sent.append(name if "data" not in content else f"{name} {content['data']['when']} {content['data']['outcome']}")
 
 
-def told(durations: int | None) -> list[str]:
+def told(**options: object) -> list[str]:
     one = WorkerInteractor()
     manager = SimpleNamespace(get_plugins=lambda: [object(), one])
-    workers.brief(SimpleNamespace(getoption=lambda name, default: durations, pluginmanager=manager))  # type: ignore[arg-type]
+    workers.brief(SimpleNamespace(getoption=options.get, pluginmanager=manager))  # type: ignore[arg-type]
     one.sendevent("logstart", nodeid="a", location=("a", 1, "a"))
     for when, outcome in (
         ("setup", "passed"),
@@ -41,11 +42,12 @@ def told(durations: int | None) -> list[str]:
 
 def test_what_every_test_that_passes_would_say_is_left_out() -> None:
     kept = ["call passed", "call failed", "setup skipped", "teardown failed"]
-    assert told(None) == [*(f"testreport {one}" for one in kept), "runtest_protocol_complete"]
+    assert told() == [*(f"testreport {one}" for one in kept), "runtest_protocol_complete"]
 
 
-def test_all_is_told_where_durations_are_asked_for() -> None:
-    assert len(told(10)) == 9
+@pytest.mark.parametrize("name", ["durations", "xmlpath"])
+def test_all_is_told_where_somebody_asks_for_it(name: str) -> None:
+    assert len(told(**{name: 10})) == 9
 
 
 def test_xdist_has_what_is_shortened() -> None:
