@@ -357,6 +357,8 @@ def test_more_batches_in_flight_have_the_same_answers(
         report = run(harness, folder, engine, volumes, "Offline", windows, times, devices=two)
         assert ("cudaHostRegister" in report[0]["counts"]) == on_device
         expect_voxels(folder, volumes)
+        told = subprocess.run([str(harness), "--explain", str(folder / "run.json")], capture_output=True, text=True, check=True)
+        assert ("cut and summed on the GPU" in told.stdout) == on_device and ("on the processor" in told.stdout) != on_device
 
 
 @pytest.mark.full
