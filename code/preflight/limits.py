@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from resource import RLIM_INFINITY
 
 from code.preflight.finding import Finding, Reporter, Subject
 from code.preflight.requirements import LOCKED_BYTES, OPEN_FILES, SHARED_MEMORY_BYTES
@@ -16,12 +17,14 @@ def check(subject: Subject) -> Iterator[Finding]:
     if not limits:
         yield report.unseen("limits", "the process limits are not in the capture")
         return
-    files = limits.get("nofile", -1)
-    if 0 <= files < OPEN_FILES:
+    files = limits.get("nofile", RLIM_INFINITY)
+    if files < 0:
+        yield report.ok("open files", "unlimited")
+    elif files < OPEN_FILES:
         yield report.warning("open files", f"limit is {files}, {OPEN_FILES} or more recommended", "ulimit -n 65536")
     else:
-        yield report.ok("open files", "unlimited" if files < 0 else str(files))
-    locked = limits.get("memlock", -1)
+        yield report.ok("open files", str(files))
+    locked = limits.get("memlock", RLIM_INFINITY)
     if subject.has_gpus and 0 <= locked < LOCKED_BYTES:
         text = f"limit is {locked >> 20} MiB; pinned host buffers may need more"
         yield report.warning("locked memory", text, "ulimit -l unlimited  # or docker run --ulimit memlock=-1")

@@ -122,9 +122,11 @@ def _changes(tree: ast.Module) -> Iterator[tuple[Any, list[str]]]:
 
 
 def _visited(node: ast.AST) -> Iterator[ast.AST]:
-    """All nodes but those that say nothing of what a program does: annotations, decorators, docstrings, f-strings."""
+    """All nodes but those that say nothing of what a program does: annotations, decorators, docstrings, f-strings, `__all__`."""
     if isinstance(node, ast.JoinedStr) or (isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"):
         return
+    if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__":
+        return  # the type checker reads it
     yield node
     for name, value in ast.iter_fields(node):
         if name in ("annotation", "returns", "decorator_list", "bases", "type_params"):

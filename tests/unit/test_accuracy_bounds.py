@@ -74,7 +74,7 @@ def text(name: str, folder: Path) -> Case:
 
     def bound(least: dict[str, float], most: dict[str, float]) -> AccuracyBound:
         def texts(log: Path) -> Any:
-            return accuracy.texts(definition, log, made, data, model, complete=False)
+            return accuracy.texts(definition, log, made, data, model, entries_of_model=0, complete=False)
 
         return RougeBound(texts, sentences.lines, PROMPTS, least, most)
 

@@ -59,6 +59,10 @@ def test_rules_are_changed_and_texts_are_not() -> None:
     assert not [before for before in found if "Numbers" in before or before == "value + 1" or before == "list[str]"]
 
 
+def test_what_a_module_exports_is_left_to_the_type_checker() -> None:
+    assert changes('__all__ = ["a", "b"]\nOTHER = ["a", "b"]\n') == {'["a", "b"]': ["['a']"]}
+
+
 def test_every_change_compiles_differs_and_keeps_its_lines() -> None:
     source = SOURCE.encode()
     for one in mutants(source):

@@ -163,3 +163,11 @@ def test_request_options_and_class_only_fields_are_never_named(only: list[Consum
 def test_its_own_options_come_before_those_of_all_and_these_before_config_fields() -> None:
     ranks = [(not field.request, field.name not in reads.READ_BY) for field in reads.options_of("tune")]
     assert ranks == sorted(ranks) and {(False, False), (False, True), (True, True)} <= set(ranks)
+
+
+def test_config_fields_of_actions_that_plan_nothing() -> None:
+    table = field_table()
+    for name in ("check_submission", "pack_submission", "plan_submission"):
+        assert reads.reads(name, table["round"]) and not reads.reads(name, table["precision"])
+    assert reads.reads("download_model", table["model_variant"]) and reads.reads("clean_engines", table["backend"])
+    assert reads.reads("doctor", table["num_nodes"]) and not reads.reads("list_systems", table["num_nodes"])

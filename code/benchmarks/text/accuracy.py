@@ -59,7 +59,7 @@ def texts(
     data: Path,
     vocabulary: Path,
     *,
-    entries_of_model: int = 0,
+    entries_of_model: int,
     dtype: str = "int32",
     complete: bool = True,
 ) -> Texts:

@@ -14,7 +14,7 @@ from code import preflight
 from code.machine.detect import DetectedSystem, detect
 from code.machine.sources import CapturedMachine
 from code.preflight import capture as capturing
-from code.preflight import run_checks
+from code.preflight import limits, run_checks
 from code.preflight.finding import Finding, Level, Reporter, Subject
 from tests.unit.systems.conftest import CAPTURES
 
@@ -64,6 +64,23 @@ def test_the_variant_follows_from_the_accelerators(gpus: int, given: str, varian
     machine, detected = cast(Any, object()), cast(Any, SimpleNamespace(gpus=[1] * gpus))
     found = run_checks(machine, detected, ["bert", "gptj"], given, "power:4950", "ntp")
     assert [one.message for one in found] == [f"{variant} bert+gptj power:4950 ntp"] * 2
+
+
+# ── limits ─────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("limit", "files", "locked"),
+    [(0, "limit is 0, 4096 or more", "0 KiB"), (-1, "unlimited", "unlimited"), (None, "unlimited", "unlimited")],
+)
+def test_a_limit_of_nothing_is_not_none(limit: int | None, files: str, locked: str) -> None:
+    probes = {"limits": {"other": 1, **({} if limit is None else {"nofile": limit, "memlock": limit})}}
+    machine = SimpleNamespace(probe=lambda *words: probes.get(":".join(words)))
+    devices = SimpleNamespace(everything=[], failure="", on_bus=0)
+    found = {
+        one.name: one.message for one in limits.check(Subject(cast(Any, machine), cast(Any, SimpleNamespace(devices=devices))))
+    }
+    assert found["open files"].startswith(files) and found["locked memory"] == locked
 
 
 # ── findings ───────────────────────────────────────────────────────────
