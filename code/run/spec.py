@@ -91,7 +91,7 @@ def run_spec(
             issue_threads=spec_fields.issue_threads(values),
             soft_drop=spec_fields.soft_drop(values),
         ),
-        warmup_s=spec_fields.warmup_s(values, workload.scenario.loadgen),
+        warmup_s=spec_fields.warmup_s(values, workload.scenario.loadgen, placement.on_gpus),
         expects=Expectations(
             min_duration_ms=float(conf.get("min_duration", RULES_MIN_DURATION_MS)),
             samples_per_query=spec_fields.samples_per_query(values),

@@ -7,6 +7,8 @@ from typing import Any
 from code.fields.consumer import Consumer, Readable
 
 WARMUP_S = 0.7
+PROCESSOR_WARMUP_S = 0.4
+"""Enough for the lengths that most samples have; there is no graph to capture."""
 SERVER_WARMUP_S = 3.0
 """Server meets batches of every size, and near its highest rate a queue that forms in the first seconds stays for the whole run."""
 
@@ -72,10 +74,11 @@ def issue_threads(values: Readable) -> int:
     return int(ISSUING.of(values)["server_num_issue_query_threads"] or 0)
 
 
-def warmup_s(values: Readable, scenario: str) -> float:
+def warmup_s(values: Readable, scenario: str, on_gpus: bool) -> float:
     """Warm-up in seconds of inference before LoadGen starts, at most; `scenario` is LoadGen's name."""
     given = WARM_UP.of(values)["warmup_duration"]
-    usual = SERVER_WARMUP_S if scenario == "Server" else WARMUP_S
+    short = WARMUP_S if on_gpus else PROCESSOR_WARMUP_S
+    usual = SERVER_WARMUP_S if scenario == "Server" else short
     return float(usual if given is None else given)
 
 

@@ -392,7 +392,7 @@ ROWS: tuple[Field, ...] = (
         BATCHES,
         "warmup_duration",
         "float",
-        "Longest warm-up before LoadGen starts. Default: 3 in Server, else 0.7.",
+        "Longest warm-up before LoadGen starts. Default: 3 in Server, else 0.7 on GPUs and 0.4 on processors.",
         unit="s",
         limits=SECONDS,
     ),

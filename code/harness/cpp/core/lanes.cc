@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <exception>
+#include <functional>
 #include <iostream>
 #include <map>
 #include <mutex>
@@ -77,11 +78,23 @@ void Lanes::run_all(const std::function<void(Lane&)>& work) {
 
 void Lanes::warm_up(const Dataset& dataset, size_t limit, double seconds, bool small_first) {
   const std::vector<int32_t>& lengths = dataset.lengths();
-  std::map<size_t, uint32_t> sample_of_length;  // key: padded length
-  for (size_t i = 0; i < dataset.count(); ++i)
-    sample_of_length.emplace(dataset.computed(lengths[i]), static_cast<uint32_t>(i));
+  struct Length {
+    uint32_t sample = 0;  // one that has it
+    size_t count = 0;     // of samples that have it
+  };
+  std::map<size_t, Length, std::greater<>> found;  // key: padded length
+  for (size_t i = 0; i < dataset.count(); ++i) {
+    Length& length = found[dataset.computed(lengths[i])];
+    length.sample = static_cast<uint32_t>(i);
+    ++length.count;
+  }
+  std::vector<Length> order;
+  for (const auto& entry : found) order.push_back(entry.second);
+  if (!small_first) {
+    std::stable_sort(order.begin(), order.end(), [](const Length& a, const Length& b) { return a.count > b.count; });
+  }
   const std::vector<size_t> sizes = usual_sizes(limit);
-  const size_t shapes = sizes.size() * sample_of_length.size();
+  const size_t shapes = sizes.size() * order.size();
   const int64_t end = now_ns() + static_cast<int64_t>(seconds * 1e9);
   std::mutex printing;
   run_all([&](Lane& lane) {
@@ -89,9 +102,9 @@ void Lanes::warm_up(const Dataset& dataset, size_t limit, double seconds, bool s
     // Batches of one size and every length; how many there was time for.
     const auto meet = [&](size_t size) {
       size_t met = 0;
-      for (auto at = sample_of_length.rbegin(); at != sample_of_length.rend() && now_ns() <= end; ++at, ++met) {
+      for (auto at = order.begin(); at != order.end() && now_ns() <= end; ++at, ++met) {
         batch.clear();
-        for (size_t i = 0; i < size; ++i) batch.add(0, at->second, lengths[at->second]);
+        for (size_t i = 0; i < size; ++i) batch.add(0, at->sample, lengths[at->sample]);
         lane.warm_up(batch);
       }
       return met;

@@ -34,8 +34,9 @@ class Lanes {
   // the process.
   void run_all(const std::function<void(Lane&)>& work);
   // Computes batches of each length in the data set and of each usual size, full ones first, for at most `seconds`, so
-  // that first-use costs fall outside the test. Then streams may learn. Where `small_first` and none learns, the
-  // smallest come first: a Server run on a slow engine has few others. Prints how many shapes each lane met.
+  // that first-use costs fall outside the test: lengths of most samples first, whose batches are most of a run's. Then
+  // streams may learn. With `small_first` the longest come first, and where none learns the smallest batches: a Server
+  // run on a slow engine has few others. Prints how many shapes each lane met.
   void warm_up(const Dataset& dataset, size_t limit, double seconds, bool small_first);
 
  private:

@@ -122,6 +122,27 @@ TEST(Process, WarmUpBeginsWithWhatTheScenarioMeetsMost) {
   EXPECT_GE(shapes_met("Server"), 2);
 }
 
+TEST(Process, WarmUpOutsideServerBeginsWithTheLengthsOfMostSamples) {
+  // A batch of the long length takes longer than the whole warm-up, one of the short length a hundredth of it.
+  const auto shapes_met = [](const char* scenario, const json& lengths) {
+    const Folder folder;
+    json run = simulated(
+        usual_run(folder.path(), scenario, {{"target_qps", 20}, {"min_duration", 100}, {"min_query_count", 2}}), 1);
+    run["engines"][0]["options"]["microseconds"] = {{3'000, 350'000}, {3'000, 350'000}};
+    run["dataset"]["lengths"] = lengths;
+    run["warmup_s"] = 0.3;
+    const Ended ended = run_harness(run, folder.path());
+    expect_whole_logs(ended, folder);
+    const std::string before = "node 0 met ";
+    const size_t at = ended.output.find(before);
+    if (at == std::string::npos) throw std::runtime_error(ended.output);
+    return std::stoi(ended.output.substr(at + before.size()));
+  };
+  EXPECT_EQ(shapes_met("Offline", {1, 1, 384}), 2);
+  EXPECT_EQ(shapes_met("Offline", {1, 384, 384}), 1);
+  EXPECT_EQ(shapes_met("Server", {1, 1, 384}), 1);
+}
+
 TEST(Process, LoadGensLogSettingsAct) {
   const Folder folder;
   json run = usual_run(folder.path(), "Offline", {{"target_qps", 10}, {"min_duration", 0}, {"min_query_count", 100}});
