@@ -31,6 +31,7 @@ from code.backends.generators.openvino_genai import BACKEND, FILE, KV_BYTES, NEE
 from code.backends.generators.text import IR_WEIGHTS, text_definition
 from code.benchmarks.benchmark import definition_of
 from code.benchmarks.text.generating import generation
+from code.common.errors import RunError
 from code.harness.schema.options import OpenVinoGenAiOptions
 from code.machine.detect import detect
 from code.run import machine_rates
@@ -243,11 +244,16 @@ def main() -> None:
             else [tiny_subject(name, options.prompts, place) for name in options.only]
         )
         results: dict[str, dict[Way, list[tuple[float, int]]]] = {one.name: {way: [] for way in one.ways()} for one in subjects}
+        failed: list[Way] = []
         for _ in range(options.times):
             for one in subjects:
                 for way in one.ways():
-                    if time.monotonic() < end:
-                        results[one.name][way].append(one.run(way))
+                    if time.monotonic() < end and way not in failed:
+                        try:
+                            results[one.name][way].append(one.run(way))
+                        except RunError as error:
+                            failed.append(way)
+                            print(f"{one.name}, {way.name}: {error.what}")
         for one in subjects:
             report(one, results[one.name], read)
     print(f"\nload {os.getloadavg()[0]:.1f} on {CORES} cores, {options.times} turns")

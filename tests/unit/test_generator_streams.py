@@ -17,6 +17,7 @@ import pytest
 from code.backends import memory
 from code.backends.generators.base import Generation, GeneratorSpec, texts
 from code.backends.generators.openvino_genai import BACKEND
+from code.backends.generators.streams import _ended
 from code.benchmarks.gptj import facts, tiny
 from code.benchmarks.gptj.benchmark import BENCHMARK
 from code.benchmarks.gptj.tiny import record
@@ -75,6 +76,12 @@ def test_a_stream_that_is_killed_ends_the_run_with_its_signal(asked: tuple[list[
         while time.monotonic() < end:
             streams.advance(0.1)
     assert "cpu_inference_streams" in caught.value.next_step
+
+
+def test_only_what_the_system_kills_is_told_of_memory() -> None:
+    killed, crashed, ended = (_ended(1, status) for status in (-signal.SIGKILL, -signal.SIGFPE, 1))
+    assert "memory runs out" in killed.why and crashed.why == ended.why == "it ended before it could report an error"
+    assert "stream 1 of the generator ended by SIGFPE" in crashed.what and "with status 1" in ended.what
 
 
 def test_an_engine_that_no_stream_can_load_is_one_error(tmp_path: Path, engine: Path, asked: tuple[list[Any], int]) -> None:

@@ -163,7 +163,9 @@ def _ended(number: int, status: int | None) -> RunError:
     how = f"by {signal.Signals(-status).name}" if killed and status is not None else f"with status {status}"
     return RunError(
         f"stream {number} of the generator ended {how}",
-        "the system kills processes when memory runs out" if killed else "it ended before it could report an error",
+        "the system kills processes when memory runs out"
+        if status == -signal.SIGKILL
+        else "it ended before it could report an error",
         "run with fewer streams (--cpu_inference_streams) or fewer requests in flight (cpu_batch_size)",
     )
 
