@@ -43,8 +43,8 @@ def test_the_first_file_is_read_by_old_pythons(project: Path) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_while_the_harness_is_imported(project: Path, tmp_path: Path, number: signal.Signals) -> None:
-    """A module that every command imports early sends it, so that it always comes in time."""
-    (tmp_path / "difflib.py").write_text(f"import os, time\nos.kill(os.getpid(), {int(number)})\ntime.sleep(20)\n")
+    """A module that every command imports early and at once, dataclasses, sends it, so that it always comes in time."""
+    (tmp_path / "dataclasses.py").write_text(f"import os, time\nos.kill(os.getpid(), {int(number)})\ntime.sleep(20)\n")
     done = started(project, *WORDS, PYTHONPATH=str(tmp_path))
     assert (done.returncode, done.stdout, done.stderr) == (130, "", "interrupted\n")
 
