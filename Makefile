@@ -452,11 +452,9 @@ lint_tensorrt: packages_dev ## Type-check the TensorRT path against TensorRT's o
 ON_CORES = -n auto --maxprocesses=8 --dist
 # Where Python may not write compiled modules beside their source, test runs share them (tests/compiled.py).
 KEPT = HARNESS_BYTECODE_DIR="$${HARNESS_BYTECODE_DIR:-$$BUILD_DIR/bytecode}"
-# A fifth of their time goes by in waiting, so that one more at once than there are cores uses the cores.
-AND_ONE_MORE = PYTEST_XDIST_AUTO_NUM_WORKERS=$$(($$(getconf _NPROCESSORS_ONLN) + 1))
-# Those that run make wait for half of it.
-AND_TWO_MORE = PYTEST_XDIST_AUTO_NUM_WORKERS=$$(($$(getconf _NPROCESSORS_ONLN) + 2))
-# Of these, files with long ones go first, so that no core is idle at the end.
+# More processes than cores: tests in process wait for a fifth of their time (one more), those that run make for half of it (two more).
+MORE = PYTEST_XDIST_AUTO_NUM_WORKERS=$$(($$(getconf _NPROCESSORS_ONLN) + $(1)))
+# Of those that run make, files with long ones go first, so that no core is idle at the end.
 LONG_ONES = $(patsubst %,tests/e2e/test_%.py,run_gptj run_bert run_llama run_unet3d simulate)
 .PHONY: test
 test: packages_dev link_dirs ## Run the tests (select with TEST_ARGS="-k …")
@@ -465,9 +463,9 @@ ifneq ($(strip $(value TEST_ARGS)),)
 else
 	@status=0; export $(KEPT); \
 	echo "Tests in process, on several cores …"; \
-	( $(AND_ONE_MORE) $(PYTHON) -m pytest $(ON_CORES) worksteal --ignore=tests/e2e --ignore=tests/fuzz -m "not container and not full" ) || status=$$?; \
+	( $(call MORE,1) $(PYTHON) -m pytest $(ON_CORES) worksteal --ignore=tests/e2e --ignore=tests/fuzz -m "not container and not full" ) || status=$$?; \
 	echo "Tests that run make, on several cores …"; \
-	( $(AND_TWO_MORE) $(PYTHON) -m pytest $(ON_CORES) loadfile --no-loadscope-reorder -m "not alone and not container and not full" \
+	( $(call MORE,2) $(PYTHON) -m pytest $(ON_CORES) loadfile --no-loadscope-reorder -m "not alone and not container and not full" \
 	  $(LONG_ONES) tests/e2e ) || status=$$?; \
 	echo "Tests that measure speed, one at a time …"; \
 	( $(PYTHON) -m pytest -m "alone and not container and not full" tests/e2e ) || status=$$?; \

@@ -45,6 +45,14 @@ json simulated(json run, double microseconds_per_sample) {
   return run;
 }
 
+// How many shapes the lanes of node 0 met in their warm-up, by its own words.
+int shapes_that_were_met(const Ended& ended) {
+  const std::string before = "node 0 met ";
+  const size_t at = ended.output.find(before);
+  if (at == std::string::npos) throw std::runtime_error(ended.output);
+  return std::stoi(ended.output.substr(at + before.size()));
+}
+
 TEST(Process, OfflineAnswersEverySample) {
   const Folder folder;
   const json run =
@@ -112,11 +120,8 @@ TEST(Process, WarmUpBeginsWithWhatTheScenarioMeetsMost) {
     run["warmup_s"] = 0.3;
     const Ended ended = run_harness(run, folder.path());
     expect_whole_logs(ended, folder);
-    const std::string before = "node 0 met ";
-    const size_t at = ended.output.find(before);
-    if (at == std::string::npos) throw std::runtime_error(ended.output);
     EXPECT_NE(ended.output.find("of 32 shapes"), std::string::npos) << ended.output;
-    return std::stoi(ended.output.substr(at + before.size()));
+    return shapes_that_were_met(ended);
   };
   EXPECT_EQ(shapes_met("Offline"), 1);
   EXPECT_GE(shapes_met("Server"), 2);
@@ -133,10 +138,7 @@ TEST(Process, WarmUpOutsideServerBeginsWithTheLengthsOfMostSamples) {
     run["warmup_s"] = 0.3;
     const Ended ended = run_harness(run, folder.path());
     expect_whole_logs(ended, folder);
-    const std::string before = "node 0 met ";
-    const size_t at = ended.output.find(before);
-    if (at == std::string::npos) throw std::runtime_error(ended.output);
-    return std::stoi(ended.output.substr(at + before.size()));
+    return shapes_that_were_met(ended);
   };
   EXPECT_EQ(shapes_met("Offline", {1, 1, 384}), 2);
   EXPECT_EQ(shapes_met("Offline", {1, 384, 384}), 1);
