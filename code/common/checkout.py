@@ -60,9 +60,11 @@ def fetch(source: Source, commit: str, folder: Path) -> None:
 
 
 def commit_of(folder: Path) -> str:
-    """The commit of a checkout; '' if `folder` is not one."""
+    """The commit of a checkout; '' if `folder` is not the root of one, such as an unpacked archive inside another repository."""
     try:
-        command = ["git", "-C", str(folder), "rev-parse", "HEAD"]
-        return subprocess.run(command, capture_output=True, text=True, timeout=10, check=True).stdout.strip()
+        command = ["git", "-C", str(folder), "rev-parse", "--show-prefix", "HEAD"]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True)
     except (OSError, subprocess.SubprocessError):
         return ""
+    inside, _, commit = done.stdout.partition("\n")
+    return "" if inside else commit.strip()

@@ -55,6 +55,11 @@ def test_one_commit_is_fetched_with_what_is_needed(origin: tuple[str, str, str],
     assert (tmp_path / "whole/large.bin").is_file(), "everything, where no parts are named"
 
 
+def test_an_archive_unpacked_in_another_repository_has_no_commit(origin: tuple[str, str, str], tmp_path: Path) -> None:
+    folder = tmp_path / "origin"
+    assert commit_of(folder) == origin[2] and commit_of(folder / "tools") == ""
+
+
 def test_what_cannot_be_fetched_names_the_variable_and_gits_reason(origin: tuple[str, str, str], tmp_path: Path) -> None:
     address, first, _ = origin
     for where, commit in ((address + "-gone", first), (address, "0" * 40)):
