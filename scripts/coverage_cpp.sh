@@ -28,7 +28,7 @@ log=$out/tests.log
 # A test of shares of work may fail while others use the processors, and executes the same lines then.
 "$ctest" --test-dir "$out" --output-on-failure --repeat until-pass:3 >"$log" 2>&1 ||
   stop 4 "tests of the C++ harness fail" "$(grep -m1 -E 'Failed|\*\*\*' "$log" || tail -n 1 "$log")" "read $log"
-(cd "$root" && MLPERF_TEST_BUILD=coverage "$python" -m pytest -q -p no:cacheprovider tests/e2e/test_cuda_stand_in.py) >>"$log" 2>&1 ||
+(cd "$root" && MLPERF_TEST_BUILD=coverage "$python" -m pytest -q -p no:cacheprovider tests/e2e/test_cuda_stand_in.py tests/e2e/test_cuda_faults.py) >>"$log" 2>&1 ||
   stop 4 "tests of the TensorRT engine on the stand-in fail" "$(grep -m1 -E '^(FAILED|ERROR)' "$log" || tail -n 1 "$log")" "read $log"
 page=$build/coverage_cpp.html
 "$tools/gcovr" --root "$root/code/harness/cpp" --filter "$root/code/harness/cpp/" --exclude ".*/tests/.*" --gcov-ignore-errors=no_working_dir_found \

@@ -17,16 +17,16 @@ BERT_INPUTS = ("input_ids", "input_mask", "segment_ids")
 BERT_OUTPUTS = ("output_start_logits", "output_end_logits")
 
 
-def bert(batch: int, ends: Sequence[int], capturable: bool = True, outputs: str = "float32") -> str:
+def bert(batch: int, ends: Sequence[int], capturable: bool = True, outputs: str = "float32", inputs: str = "int64") -> str:
     """A plan with BERT's inputs and outputs, and a profile for each range of lengths.
 
     Args:
         batch: most samples.
         ends: the longest length of each profile, ascending.
         capturable: whether a call may be captured as a CUDA graph.
-        outputs: their type.
+        outputs, inputs: their types.
     """
-    tensors = [f"tensor {name} input int64 -1 -1" for name in BERT_INPUTS]
+    tensors = [f"tensor {name} input {inputs} -1 -1" for name in BERT_INPUTS]
     tensors += [f"tensor {name} output {outputs} -1 -1" for name in BERT_OUTPUTS]
     profiles = []
     for start, end in zip((0, *ends), ends, strict=False):

@@ -44,6 +44,16 @@ def test_ten_minutes_are_asked_for_and_met_in_a_performance_run_only() -> None:
     assert not judge(log_of("Offline", "AccuracyOnly", **{**COMPLETE, "effective_min_duration_ms": 2000})).notes
 
 
+def test_what_loadgen_did_not_log_was_not_met() -> None:
+    """A log that was cut, or that another version wrote."""
+    unlogged = {key: value for key, value in COMPLETE.items() if key not in ("result_min_duration_met", "early_stopping_met")}
+    found = judge(log_of("Offline", **unlogged))
+    assert found.ten_minutes_met is False and found.early_stopping_met is None
+    assert judge(log_of("Offline", **{**COMPLETE, "early_stopping_met": False})).early_stopping_met is False
+    [reason] = judge(log_of("Offline", **{**COMPLETE, "result_validity": "INVALID"})).reasons
+    assert reason.what == "LoadGen reports INVALID: it gives no reason"
+
+
 def test_departures_are_notes_and_a_line() -> None:
     two = (Reason("a is 1"), Reason("b is 2"))
     found = judge(log_of("Offline", **COMPLETE), two)

@@ -155,6 +155,99 @@ def test_what_is_no_number_agrees_with_no_rate(shown: str, found: object) -> Non
     assert not summary_log.rates_agree(shown, found)
 
 
+@pytest.mark.parametrize(
+    ("shown", "most", "too_far"),
+    [
+        # Six digits of each file: half a unit of the sixth digit twice.
+        ("16003", 16003.1, 16003.11),
+        ("0.5", 0.500001, 0.5000011),
+        ("1e+06", 1000010, 1000011),
+        ("1e+06", 999994.5, 999994.4),
+        ("1.23457e+06", 1234580, 1234581),
+        # Two decimals, or as many as there are, with six digits of the detail log.
+        ("16002.97", 16003.025, 16003.03),
+        ("1234567.89", 1234572.895, 1234572.9),
+        ("1.2345678e+06", 1234572.85, 1234572.9),
+        ("250.00", 250.0055, 250.006),
+        # The detail log's own six decimals.
+        ("0.00", 0.005, 0.0051),
+        ("1e-07", 6e-7, 6.1e-7),
+        ("1.50", 1.505, 1.506),
+    ],
+)
+def test_a_rate_may_differ_by_what_writing_it_twice_rounds(shown: str, most: float, too_far: float) -> None:
+    assert summary_log.rates_agree(shown, most) and not summary_log.rates_agree(shown, too_far)
+
+
+WORDS = {
+    "Scenario": ("Offline", "Server"),
+    "Mode": ("PerformanceOnly", "AccuracyOnly"),
+    "SUT name": ("PySUT", "another"),
+    "Result is": ("VALID", "INVALID"),
+}
+PERCENTILES = {
+    "50.00 percentile latency (ns)": ("result_50.00_percentile_latency_ns", "result_50.00_percentile_per_query_latency_ns"),
+    "99.9th percentile latency (ns)": ("result_99.90_percentile_latency_ns",),
+    "90 percentile first token latency (ns)": ("result_first_token_90.00_percentile_latency_ns",),
+    "99th first token percentile latency (ns)": ("result_first_token_99.00_percentile_latency_ns",),
+    "95.00 percentile time to output token (ns)": ("result_time_per_output_token_95.00_percentile_ns",),
+}
+
+
+@pytest.mark.parametrize(("label", "keys"), [*summary_log.LABELS.items(), *PERCENTILES.items()])
+def test_an_edited_line_is_found_under_each_key_that_may_hold_it(tmp_path: Path, label: str, keys: tuple[str, ...]) -> None:
+    summary = tmp_path / "mlperf_log_summary.txt"
+    shown, other = ("Yes", "NO") if label.endswith("satisfied") else WORDS.get(label, ("7", "8"))
+    logged = True if shown == "Yes" else shown if label in WORDS else int(shown)
+    for key in keys:
+        log = read_detail(detail(tmp_path, **{key: str(logged) if key.startswith("result_completed") else logged}))
+        summary.write_text(f"{label} : {shown}\n")
+        assert list(summary_log.disagreements(summary, log)) == []
+        summary.write_text(f"{label} : {other}\n")
+        [found] = summary_log.disagreements(summary, log)
+        assert (found.label, found.key, found.summary, found.detail) == (label, key, other, str(logged))
+    summary.write_text(f"{label} :\n{label}\nanother label : 8\n")
+    assert list(summary_log.disagreements(summary, log)) == [], "no value is none"
+
+
+def test_one_of_two_keys_is_enough(tmp_path: Path) -> None:
+    """Offline's and Server's logs name a latency differently; where both are there, LoadGen's own version wrote either."""
+    first, second = summary_log.LABELS["Max latency (ns)"]
+    summary = tmp_path / "mlperf_log_summary.txt"
+    summary.write_text("Max latency (ns) : 7\n")
+    assert not list(summary_log.disagreements(summary, read_detail(detail(tmp_path, **{first: 5, second: 7}))))
+    [found] = summary_log.disagreements(summary, read_detail(detail(tmp_path, **{first: 5, second: 6})))
+    assert str(found) == f"line 1: 'Max latency (ns)' is 7, but {first} in mlperf_log_detail.txt is 5"
+
+
+@pytest.mark.parametrize(
+    ("text", "has"),
+    [("MLPerf\nResult is : VALID\n", True), ("No Result is here\n", False), ("", False), ("\ufeffResult is : x", True)],
+)
+def test_a_summary_of_a_performance_run_has_a_result(tmp_path: Path, text: str, has: bool) -> None:
+    summary = tmp_path / "mlperf_log_summary.txt"
+    summary.write_text(text, encoding="utf-8")
+    assert summary_log.has_result(summary) is has
+
+
+def test_an_estimate_belongs_to_the_heading_above_it(tmp_path: Path) -> None:
+    """A heading without a word is of the run's own latency again, and an estimate of another percentile is of nothing known."""
+    texts = {"early_stopping_ttft_result": "* Early stopping 90.0th percentile estimate: 5", "early_stopping_latency_ss": 9}
+    log = read_detail(detail(tmp_path, **texts))
+    summary = tmp_path / "mlperf_log_summary.txt"
+    lines = ["TTFT Early Stopping Result:", " * Early stopping 90th percentile estimate: 5"]
+    lines += [
+        "Early Stopping Result:",
+        " * Early stopping 90th percentile estimate: 9",
+        " * Early stopping 95th percentile estimate: 1",
+    ]
+    summary.write_text("\n".join(lines))
+    assert list(summary_log.disagreements(summary, log)) == []
+    summary.write_text("\n".join(lines).replace(": 5", ": 9"))
+    [found] = summary_log.disagreements(summary, log)
+    assert (found.line, found.key, found.detail) == (2, "early_stopping_ttft_result", "5")
+
+
 def test_real_logs_agree(shared: Path) -> None:
     folders = sorted(path.parent for path in (shared / "data/mlperf_logs").rglob("mlperf_log_summary.txt"))
     assert folders

@@ -11,6 +11,7 @@
 #include <fstream>
 #include <sstream>
 #include <stdexcept>
+#include <utility>
 
 namespace harness_test {
 
@@ -119,17 +120,12 @@ json Ended::error() const {
   return nullptr;
 }
 
-Ended run_harness(const json& run, const std::string& folder, const std::vector<std::string>& options,
-                  const std::function<void(const json&, pid_t)>& seen) {
-  const std::string file = folder + "/run.json";
+Ended run_words(std::vector<std::string> words, const Seen& seen) {
   const std::string output =
       std::filesystem::temp_directory_path().string() + "/harness-output-" + std::to_string(::getpid());
-  write_text(file, run.dump());
   std::array<int, 2> ends{};
   if (::pipe(ends.data()) != 0) throw std::runtime_error("no pipe");
-  std::vector<std::string> words = {HARNESS_BINARY};
-  words.insert(words.end(), options.begin(), options.end());
-  words.push_back(file);
+  words.insert(words.begin(), HARNESS_BINARY);
   const pid_t child = ::fork();
   if (child == 0) {
     ::close(ends[0]);
@@ -161,6 +157,13 @@ Ended run_harness(const json& run, const std::string& folder, const std::vector<
   ended.output = read_text(output);
   std::filesystem::remove(output);
   return ended;
+}
+
+Ended run_harness(const json& run, const std::string& folder, std::vector<std::string> options, const Seen& seen) {
+  const std::string file = folder + "/run.json";
+  write_text(file, run.dump());
+  options.push_back(file);
+  return run_words(std::move(options), seen);
 }
 
 }  // namespace harness_test

@@ -52,8 +52,12 @@ struct Ended {
   [[nodiscard]] nlohmann::json error() const;
 };
 
-// Runs it to its end. `seen` is called for every progress line with the process's id.
-Ended run_harness(const nlohmann::json& run, const std::string& folder, const std::vector<std::string>& options = {},
-                  const std::function<void(const nlohmann::json&, pid_t)>& seen = {});
+// Runs the binary with these words to its end. `seen` is called for every progress line with the process's id.
+using Seen = std::function<void(const nlohmann::json&, pid_t)>;
+Ended run_words(std::vector<std::string> words, const Seen& seen = {});
+
+// The same with `run` as run.json in `folder`, after the options.
+Ended run_harness(const nlohmann::json& run, const std::string& folder, std::vector<std::string> options = {},
+                  const Seen& seen = {});
 
 }  // namespace harness_test

@@ -79,6 +79,45 @@ TEST(Registry, AnEngineThatWasNotBuiltInSaysHowToGetIt) {
   EXPECT_GE(absent, 1U);
 }
 
+// So that a mistyped option is found on a machine without the SDK.
+TEST(Registry, OptionsOfAnEngineThatWasNotBuiltInAreReadAllTheSame) {
+  json options = {{"use_graphs", true},          {"graphs_max_seqlen", 0},       {"graphs_max_memory", 0},
+                  {"gpu_copy_streams", 1},       {"use_spin_wait", false},       {"start_from_device", false},
+                  {"version_compatible", false}, {"plugin_libs", json::array()}, {"sliding_window_on_device", nullptr}};
+  for (const char* name : {"tensorrt", "tensorrt_rtx"}) {
+    if (has(harness::engine_names(), name)) continue;
+    Reader good(options, "run.json", "engines[0].options");
+    EXPECT_EQ(harness::read_engine_options(name, good), nullptr);
+    EXPECT_NO_THROW(good.finish());
+    json other = options;
+    other["gpu_copy_streams"] = 0;
+    Reader bad(other, "run.json", "engines[0].options");
+    EXPECT_THROW(harness::read_engine_options(name, bad), Error);
+  }
+}
+
+// The harness's own overhead is what it measures: it takes nothing in, gives nothing out and answers at once.
+TEST(NullEngine, HasNoTensorsAndAnswersEverySample) {
+  const json none = json::object();
+  Reader reader(none, "run.json", "engines[0].options");
+  harness::EngineSpec spec;
+  spec.backend = "null";
+  spec.loader = harness::read_engine_options("null", reader);
+  const auto engine = harness::load_engine(spec, {});
+  EXPECT_FALSE(engine->computes());
+  EXPECT_TRUE(engine->inputs().empty() && engine->outputs().empty());
+  const auto stream = engine->stream();
+  const auto other = engine->stream();
+  EXPECT_EQ(stream->answered(), 0U);
+  EXPECT_EQ(stream->input(0, {{7, 384}, 2}), nullptr);
+  stream->enqueue({7, 384});
+  other->enqueue({2, 1});
+  stream->wait();
+  EXPECT_EQ(stream->answered(), 7U);
+  EXPECT_EQ(other->answered(), 2U) << "streams are apart";
+  EXPECT_EQ(stream->output(0).data, nullptr);
+}
+
 TEST(Registry, BytesOfElements) {
   EXPECT_EQ(harness::size_of(DType::kInt64), 8U);
   EXPECT_EQ(harness::size_of(DType::kInt32), 4U);
