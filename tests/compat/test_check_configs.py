@@ -185,9 +185,9 @@ def test_an_endless_loop_is_that_files_failure(tmp_path: Path, capsys: pytest.Ca
         "bert/SingleStream/__init__.py",
         HEAD.replace("Offline", "SingleStream") + GOOD.replace("Offline", "SingleStream"),
     )
-    status, content = checked(capsys, tmp_path, "--seconds=2")
+    status, content = checked(capsys, tmp_path, "--seconds=1")
     failed = {file["file"]: file["failures"] for file in content["trees"][0]["files"] if file["failures"]}
-    assert status == 1 and list(failed) == [str(stuck)] and "not loaded within 2 s" in failed[str(stuck)][0]["reason"]
+    assert status == 1 and list(failed) == [str(stuck)] and "not loaded within 1 s" in failed[str(stuck)][0]["reason"]
     assert content["summary"]["classes"] == 2
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from pathlib import Path
 from typing import Any
@@ -11,12 +12,14 @@ import pytest
 
 from code.actions import calibrate, debug_accuracy
 from code.backends.base import backend
+from code.benchmarks.bert import data
 from code.common.paths import build_dir
 from code.precision import side_by_side
 from code.precision.layers import Difference, LayerDifference
 from code.precision.side_by_side import Side
 from code.run.debugging import Pair
 from tests.unit.acting import Act
+from tests.unit.tiny_sets import bert_dev
 
 BERT = ("--benchmarks=bert", "--scenarios=Offline", "--system=CPU_x86_64")
 TINY = (*BERT, "--model_variant=tiny")
@@ -91,6 +94,9 @@ def test_calibration_needs_a_model(act: Act) -> None:
 
 
 def with_tiny_bert(act: Act) -> None:
+    wanted = data.sources("tiny").squad_json
+    wanted.parent.mkdir(parents=True)
+    shutil.copyfile(bert_dev(), wanted)
     for action in ("download_data", "download_model"):
         assert act(action, "--benchmarks=bert", "--model_variant=tiny")[0] == 0
 

@@ -25,8 +25,8 @@ from code.harness.python.llm_service import Service, Texts
 from code.harness.schema.datasets import PromptData
 from tests.served import serving
 
-LONG = Generation(1, 200, 200, False, 1023, (1022,), stream=True)
-"""Texts of 200 tokens, which take long enough to be given up on the way."""
+LONG = Generation(1, 100, 100, False, 1023, (1022,), stream=True)
+"""Texts of 100 tokens, which take long enough to be given up on the way."""
 PROMPTS = [np.arange(5, 40 + 3 * index, dtype=np.int32) for index in range(8)]
 
 
@@ -47,7 +47,7 @@ def whole(engine: Path) -> list[list[int]]:
     generator = OPENVINO.load(engine, spec(1))
     found = [one.tolist() for one in texts(generator, PROMPTS)]
     generator.close()
-    assert {len(one) for one in found} == {200}
+    assert {len(one) for one in found} == {100}
     return found
 
 
@@ -78,7 +78,7 @@ def test_what_runs_and_what_waits_is_given_up_and_the_rest_is_whole(streams: int
         generator.cancel(number)
     events += until(generator, lambda found: len(finished(events + found)) == 8)
     found = finished(events)
-    assert found[6] == found[7] == [] and len(found[0]) < 200 and found[0] == whole[0][: len(found[0])]
+    assert found[6] == found[7] == [] and len(found[0]) < 100 and found[0] == whole[0][: len(found[0])]
     assert [found[number] for number in range(1, 6)] == whole[1:6]
     generator.cancel(3)  # it has finished
     assert generator.advance(0.0) == []
@@ -157,7 +157,7 @@ def test_clients_that_leave_cost_no_whole_texts(stream: bool, service: Service, 
             time.sleep(0.01)
         assert service.texts.cancelled + service.texts.answered == 8
         assert service.texts.cancelled >= 5, "those that waited"
-        assert service.texts.tokens < 4 * 200
+        assert service.texts.tokens < 4 * 100
         tokens = [
             token for part in answer.split(b'"token_ids": [')[1:] for token in json.loads(b"[" + part.partition(b"]")[0] + b"]")
         ]
@@ -198,6 +198,6 @@ def test_pytorch_gives_a_request_up(tmp_path: Path, whole: list[list[int]]) -> N
         generator.cancel(number)
     events += until(generator, lambda found: len(finished(events + found)) == 8)
     found = finished(events)
-    assert found[6] == [] and len(found[0]) < 200 and found[0] == whole[0][: len(found[0])]
+    assert found[6] == [] and len(found[0]) < 100 and found[0] == whole[0][: len(found[0])]
     assert [found[number] for number in (1, 2, 3, 4, 5, 7)] == [whole[number] for number in (1, 2, 3, 4, 5, 7)]
     generator.close()

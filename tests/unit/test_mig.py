@@ -260,7 +260,7 @@ def test_a_machine_without_gpus(capsys: pytest.CaptureFixture[str]) -> None:
 
 # ── nvidia-smi ───────────────────────────────────────────────────────────────────────────────
 
-SMI = f"""#!{sys.executable}
+SMI = f"""#!{sys.executable} -IS
 import json, sys
 from pathlib import Path
 path = Path({{path!r}})

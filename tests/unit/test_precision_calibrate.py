@@ -7,6 +7,7 @@ import sys
 from collections.abc import Mapping
 from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from code.common.errors import MissingError, RunError, UsageError
 from code.precision import calibrate, quantise, score, sensitivity, split
 from code.precision.centre import is_centred
 from code.precision.convert import is_quantised
-from code.precision.report import Report
+from code.precision.report import Report, Trial
 from code.precision.samples import open_samples
 from code.precision.weights import SMALLEST_SCALE
 from code.rules.benchmarks import facts_of
@@ -144,10 +145,33 @@ def test_channels_with_copies_are_in_the_graph_and_in_the_report(
     assert attention_holes(made) == residual_holes(made, 1) == cast_holes(made) == []
 
 
-def test_a_target_out_of_reach_leaves_layers_high_and_then_says_so(definition: BenchmarkDefinition, tmp_path: Path) -> None:
+def test_a_target_out_of_reach_leaves_layers_high_and_then_says_so(
+    definition: BenchmarkDefinition, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(calibrate, "MOST_HIGH", 0.15)  # one layer, and not two
     with pytest.raises(RunError, match=r"does not reach 99\.9999 %") as caught:
         calibrated(definition, tmp_path, 0.999999, calib_max_batches=2, calib_score_samples=6)
     assert "layers in fp16" in caught.value.why and "--precision=fp16" in caught.value.next_step
+
+
+def test_twice_as_many_layers_are_left_high_each_time_up_to_half_of_them(
+    definition: BenchmarkDefinition, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The search alone: graphs and scores are made elsewhere."""
+    tried: list[int] = []
+    layers = [SimpleNamespace(name=f"layer{number}") for number in range(8)]
+
+    def trial(*arguments: Any) -> Trial:
+        tried.append(len(arguments[5]))
+        return Trial(list(arguments[5]), 50.0, 0.5)
+
+    for name, stand_in in (("_reference", lambda *_: ("nearness", 100.0)), ("_write", lambda *_: None), ("_trial", trial)):
+        monkeypatch.setattr(calibrate, name, stand_in)
+    monkeypatch.setattr(quantise, "quantise", lambda *_: SimpleNamespace(rounded=lambda *_: None, weights=()))
+    monkeypatch.setattr(sensitivity, "measure", lambda *_: ([], layers))
+    with pytest.raises(RunError, match=r"does not reach 99 %"):
+        calibrated(definition, tmp_path, 0.99)
+    assert tried == [0, 1, 2, 4]
 
 
 def test_layers_that_are_left_out_stay_out(definition: BenchmarkDefinition, tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from code.benchmarks.bert import postprocess, preprocess, tiny
 from code.benchmarks.bert.tiny import articles, facts, record
 from code.benchmarks.bert.tiny.pieces import PieceCounter
 from code.common.errors import UsageError
+from tests.unit.tiny_sets import bert_dev
 
 INPUTS = ["input_ids", "input_mask", "segment_ids"]
 
@@ -29,10 +30,8 @@ def recorded() -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def dev(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("tiny") / "dev.json"
-    tiny.generate_dev(path)
-    return path
+def dev() -> Path:
+    return bert_dev()
 
 
 @pytest.fixture(scope="module")
