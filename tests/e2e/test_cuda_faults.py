@@ -139,6 +139,13 @@ def test_a_plan_that_tensorrt_cannot_read_is_named_with_its_words(begin: Any, se
     )
 
 
+def test_an_engine_json_that_is_cut_off_is_named(harness: Path, sequences: dict[str, Any], tmp_path: Path) -> None:
+    engine = plans.write(tmp_path / "engine", BERT)
+    (engine / "engine.json").write_text((engine / "engine.json").read_text()[:-9])
+    done = start(harness, tmp_path / "run", engine, sequences, "Offline", TensorRtOptions(), devices=[device(0, 1)])
+    expect_error(done, 4, f"cannot read engine.json in {engine}", "parse error", "--force_build")
+
+
 def test_memory_that_a_gpu_has_not_is_named(begin: Any, sequences: dict[str, Any], volumes: dict[str, Any]) -> None:
     little = {"CUDA_STAND_IN_MEMORY_MB": "0"}
     expect_error(begin(BERT, sequences, little), 4, "TensorRT cannot load the engine in", "out of device memory for 65536 bytes")

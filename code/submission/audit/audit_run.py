@@ -147,8 +147,7 @@ def _require_taken(log: LoadGenLog, wanted: Mapping[str, int]) -> None:
         scenario, _, key = name.partition(".")
         if scenario not in ("*", log.scenario) or key == "mode":
             continue
-        shown = {"min_duration": "min_duration_ms", "performance_issue_same_index": "performance_issue_same_index"}.get(key, key)
-        found = log.get(f"requested_{shown}")
+        found = log.get(f"requested_{key}_ms" if key == "min_duration" else f"requested_{key}")
         if not log.audited or (found is not None and int(found) != value):
             raise RunError(
                 "LoadGen did not apply the audit.config",
@@ -208,14 +207,12 @@ def _test01(
     if verdict.passed:
         return verdict
     subset = folder / "baseline"
-    subset.mkdir(exist_ok=True)
     with atomic_write(subset / layout.ACCURACY_LOG) as out:
         for number, entry in enumerate(audits.baseline(reference, audited)):
             out.write((",\n" if number else "[\n") + json.dumps(entry))
         out.write("\n]\n")
     base, base_text = definition.partial_scores(subset, values)
     other, other_text = definition.partial_scores(folder, values)
-    (fresh / "accuracy").mkdir(exist_ok=True)
     _write(fresh / "accuracy" / BASELINE, base_text)
     _write(fresh / "accuracy" / COMPLIANCE, other_text)
     passed = audits.scores_agree(audit.performance.benchmark, base, other)

@@ -165,11 +165,6 @@ def _same(shown: str, found: object) -> bool:
         return shown.lower() in (("1", "true", "yes") if found else ("0", "false", "no"))
     if isinstance(found, float):
         return rates_agree(shown, found)
-    if isinstance(found, int):
-        try:
-            return int(shown) == found
-        except ValueError:
-            return False
     return shown == str(found)
 
 

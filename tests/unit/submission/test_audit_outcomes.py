@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import struct
 from pathlib import Path
 from typing import Any
 
@@ -129,11 +130,28 @@ def test_scores_of_answers_that_differ_decide(
 ) -> None:
     outcome = verified(audit, folder, *scores)
     assert outcome.passed is passed and not outcome.performance_failed
+    assert outcome.lines[0] == "performance: TEST PASS (reference score = 100; test score = 100)"
+    figures = "num_acc_log_data_mismatch = 0; num_perf_log_qsl_idx_match = 2; num_perf_log_data_mismatch = 1"
+    assert outcome.lines[1] == f"accuracy, response by response: TEST FAIL ({figures})"
     assert outcome.lines[-1] == f"accuracy, by score on the same samples: {line}"
+    assert (outcome.folder / "verify_accuracy.txt").read_text().rstrip().endswith("\nTEST FAIL")
     assert (outcome.folder / "accuracy/baseline_accuracy.txt").read_text() == f"baseline {scores[0]}\n"
     assert (outcome.folder / "accuracy/compliance_accuracy.txt").read_text() == f"audit {scores[1]}\n"
     kept = json.loads((folder / "baseline/mlperf_log_accuracy.json").read_text())
     assert [entry["qsl_idx"] for entry in kept] == [0, 1], "of the accuracy run, what the audit run answered"
+
+
+def test_test06_of_prompts_counts_the_end_tokens_of_the_model_that_ran(audit: Audit, folder: Path) -> None:
+    """Whose end token is not the benchmark's own."""
+    record = audit.performance.folder / "run.json"
+    generation = {**documents.PROMPTS["generation"], "eos": 7}
+    write_json(record, {**json.loads(record.read_text()), "dataset": {**documents.PROMPTS, "generation": generation}})
+    for tokens, passed in (([5, 6, 7], True), ([5, 7, 7], False), ([5, 50256, 50256], True)):
+        detail(folder, True)
+        entry = {"seq_id": 0, "qsl_idx": 0, "data": struct.pack(f"<{len(tokens)}i", *tokens).hex(), "token_count": len(tokens)}
+        (folder / "mlperf_log_accuracy.json").write_text(json.dumps([entry]))
+        outcome = audit_run.verify(Audit("TEST06", "gptj", audit.performance, audit.accuracy), folder, Scored(), {})  # type: ignore[arg-type]
+        assert outcome.passed is passed and outcome.lines[1] == f"EOS check pass: {passed}"
 
 
 def test_the_record_names_the_runs_the_engine_and_the_seeds(audit: Audit, folder: Path) -> None:
@@ -160,3 +178,25 @@ def test_an_audit_whose_log_is_missing_stores_nothing(name: str, audit: Audit, f
     if name.endswith("summary.txt"):
         assert caught.value.what == f"{folder} has no {name}" and "make run_audit_harness" in caught.value.next_step
     assert not compliance.test_dir(audit.performance, "TEST01").exists()
+
+
+def test_of_two_audits_that_began_at_once_the_last_by_name_counts(audit: Audit, tmp_path: Path) -> None:
+    light.write_run(tmp_path / "logs/another")
+    for name, repeated in (("1", "performance"), ("2", "another")):
+        made = tmp_path / "audits" / name
+        made.mkdir(parents=True)
+        shutil.copyfile(tmp_path / "logs/another/mlperf_log_detail.txt", made / "mlperf_log_detail.txt")
+        write_json(made / "audit.json", {"test": "TEST01", "performance_run": str(tmp_path / "logs" / repeated)})
+    seeds = json.loads((tmp_path / "logs/another/run.json").read_text())["seeds"]
+    content = json.loads((tmp_path / "logs/performance/run.json").read_text())
+    write_json(tmp_path / "logs/performance/run.json", {**content, "seeds": seeds})
+    same = runs.read_run(tmp_path / "logs/performance")
+    assert same is not None
+    found = audit_run.newest_audit(tmp_path / "audits", Audit("TEST01", "bert", same, audit.accuracy))
+    assert found is not None and (found[0].name, found[1].performance.folder.name) == ("2", "another")
+    made = tmp_path / "audits" / "3"
+    shutil.copytree(tmp_path / "audits" / "2", made)
+    write_json(made / "audit.json", {"test": "TEST04", "performance_run": str(tmp_path / "logs/another")})
+    for test, name in (("TEST01", "2"), ("TEST04", "3")):
+        found = audit_run.newest_audit(tmp_path / "audits", Audit(test, "bert", same, audit.accuracy))
+        assert found is not None and found[0].name == name, "those of other tests are passed over"

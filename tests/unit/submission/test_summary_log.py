@@ -144,7 +144,12 @@ def test_an_estimate_of_a_latency_is_compared_with_its_key(tmp_path: Path, perce
 
 @pytest.mark.parametrize(
     ("shown", "found", "same"),
-    [("1", True, True), ("NO", False, True), ("1", False, False), ("7", 7, True), ("7.0", 7, False), ("x", 7, False)],
+    [
+        *(("1", True, True), ("NO", False, True), ("1", False, False), ("Yes", False, False), ("0", True, False)),
+        *(("7", 7, True), ("7.0", 7, False), ("x", 7, False)),
+        *(("7", 7.0, True), ("7.00", 7.0, True), ("7.1", 7.0, False)),
+        *(("Server", "Server", True), ("server", "Server", False)),
+    ],
 )
 def test_words_and_whole_numbers(shown: str, found: object, same: bool) -> None:
     assert summary_log._same(shown, found) is same
@@ -208,6 +213,19 @@ def test_an_edited_line_is_found_under_each_key_that_may_hold_it(tmp_path: Path,
         assert (found.label, found.key, found.summary, found.detail) == (label, key, other, str(logged))
     summary.write_text(f"{label} :\n{label}\nanother label : 8\n")
     assert list(summary_log.disagreements(summary, log)) == [], "no value is none"
+
+
+@pytest.mark.parametrize(
+    ("label", "key"),
+    [("Samples per second", "result_samples_per_second"), ("accuracy_log_probability", "effective_accuracy_log_probability")],
+)
+def test_a_rate_is_compared_as_loadgen_rounds_it(tmp_path: Path, label: str, key: str) -> None:
+    log = read_detail(detail(tmp_path, **{key: 0.123456789}))
+    summary = tmp_path / "mlperf_log_summary.txt"
+    summary.write_text(f"{label} : 0.123457\n")
+    assert not list(summary_log.disagreements(summary, log))
+    summary.write_text(f"{label} : 0.123459\n")
+    assert [found.key for found in summary_log.disagreements(summary, log)] == [key]
 
 
 def test_one_of_two_keys_is_enough(tmp_path: Path) -> None:

@@ -56,6 +56,26 @@ def test_docker_that_does_not_do(command: str, said: object, name: str, level: L
     assert "\n" not in found[name][1]
 
 
+@pytest.mark.parametrize(
+    ("command", "name", "level"),
+    [
+        ("docker --version", "Docker", UNSEEN),
+        (DAEMON, "Docker daemon", WARNING),
+        ("nvidia-ctk --version", "NVIDIA Container Toolkit", ERROR),
+        (RUNTIMES, "Docker's GPU runtime", UNSEEN),
+    ],
+)
+def test_a_command_that_is_not_there_is_as_one_that_fails(command: str, name: str, level: Level) -> None:
+    found = seen(containers.check, Box(commands={key: said for key, said in DOCKER.items() if key != command}))
+    assert found[name][0] is level
+
+
+def test_the_oldest_versions_themselves_will_do() -> None:
+    oldest = {"docker --version": "Docker version 20.10, build x", "nvidia-ctk --version": "1.14"}
+    found = seen(containers.check, Box(commands={**DOCKER, **oldest}))
+    assert {found[name][0] for name in ("Docker", "NVIDIA Container Toolkit")} == {OK}
+
+
 @pytest.mark.parametrize("inside", [{"/.dockerenv": ""}, {"/run/.containerenv": ""}, {}])
 def test_inside_a_container_the_hosts_docker_is_not_seen(inside: dict[str, str]) -> None:
     box = Box(inside, DOCKER, {"user": {"root": True, "groups": []}}, {} if inside else {"container": "podman"})

@@ -21,10 +21,13 @@ constexpr const char* kOtherEngine =
 size_t port_of(const std::vector<TensorInfo>& ports, const std::string& name, const std::string& kind) {
   std::vector<std::string> names;
   for (size_t i = 0; i < ports.size(); ++i) {
-    if (ports[i].name == name && ports[i].dtype == DType::kFloat32) return i;
     names.push_back(ports[i].name);
+    if (ports[i].name != name) continue;
+    if (ports[i].dtype == DType::kFloat32) return i;
+    throw Error(Status::kFailed, "the engine's " + kind + " '" + name + "' is not float32",
+                "volumes are float32, and so are the scores of their voxels", kOtherEngine);
   }
-  throw Error(Status::kFailed, "the engine has no float32 " + kind + " '" + name + "'", "it has " + joined(names),
+  throw Error(Status::kFailed, "the engine has no " + kind + " '" + name + "'", "it has " + joined(names),
               kOtherEngine);
 }
 

@@ -5,6 +5,8 @@
 #include <functional>
 #include <memory>
 #include <random>
+#include <string>
+#include <utility>
 
 #include "core/error.h"
 #include "core/npy.h"
@@ -126,6 +128,11 @@ class ScoreEngine : public harness::Engine {
  public:
   explicit ScoreEngine(size_t depth, size_t short_by = 0, bool on_device = false)
       : depth_(depth), short_by_(short_by), on_device_(on_device) {}
+  // One whose tensors are others.
+  ScoreEngine(TensorInfo input, TensorInfo output) : ScoreEngine(1) {
+    inputs_ = {std::move(input)};
+    outputs_ = {std::move(output)};
+  }
   [[nodiscard]] const std::vector<TensorInfo>& inputs() const override { return inputs_; }
   [[nodiscard]] const std::vector<TensorInfo>& outputs() const override { return outputs_; }
   std::unique_ptr<harness::Stream> stream() override {
@@ -242,6 +249,30 @@ TEST(VolumeDataset, AnAnswerThatIsTooShortLeavesTheSampleUnanswered) {
   Answers answers;
   dataset.collect(batch, *stream, answers);
   EXPECT_LT(answers.responses.size(), 2U);
+}
+
+TEST(VolumeDataset, RefusesAnEngineOfOtherTensors) {
+  const Folder folder;
+  harness::VolumeDataset dataset(volumes(folder, {{8, 4, 4}}, 1));
+  const auto refused = [&](const TensorInfo& input, const TensorInfo& output) {
+    ScoreEngine engine(input, output);
+    try {
+      dataset.bind(engine);
+    } catch (const harness::Error& error) {
+      EXPECT_EQ(error.status(), harness::Status::kFailed);
+      EXPECT_NE(error.next_step().find("--model_path"), std::string::npos);
+      return error.what() + std::string(": ") + error.why();
+    }
+    return std::string("nothing");
+  };
+  const TensorInfo input = {"input", DType::kFloat32};
+  const TensorInfo output = {"output", DType::kFloat32};
+  EXPECT_EQ(refused(input, output), "nothing");
+  EXPECT_EQ(refused({"image", DType::kFloat32}, output), "the engine has no input 'input': it has image");
+  EXPECT_EQ(refused(input, {"scores", DType::kFloat32}), "the engine has no output 'output': it has scores");
+  const std::string why = "volumes are float32, and so are the scores of their voxels";
+  EXPECT_EQ(refused({"input", DType::kFloat16}, output), "the engine's input 'input' is not float32: " + why);
+  EXPECT_EQ(refused(input, {"output", DType::kInt8}), "the engine's output 'output' is not float32: " + why);
 }
 
 TEST(VolumeDataset, RefusesWhatWindowsDoNotTile) {
