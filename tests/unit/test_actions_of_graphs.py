@@ -220,6 +220,7 @@ def test_what_cannot_be_compared(
     assert not list(build_dir().glob("debug/*")), "nothing is left of it"
 
 
+@pytest.mark.full
 def test_the_tiny_bert_on_two_runtimes(act: Act) -> None:
     pytest.importorskip("polygraphy", reason="polygraphy is not installed: make debug_accuracy installs it")
     with_tiny_bert(act)

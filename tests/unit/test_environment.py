@@ -173,6 +173,51 @@ def locked(root: Path, folder: Path, *absent: str, name: str = "tune", package: 
     return {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(folder)}
 
 
+STAND_IN = """#!/bin/bash
+case "$1 $2 $3" in
+  "-m pip --version") ;;
+  "-m pip install") cp "${{@: -1}}" "{folder}/locked" ;;
+  *) exec {python} "$@" ;;
+esac
+"""
+
+
+@pytest.fixture
+def without_packages(tmp_path: Path) -> Path:
+    """What stands for an environment: its Python is this one, and its pip keeps the list that it is to install as `locked`."""
+    folder = tmp_path / "venv"
+    (folder / "bin").mkdir(parents=True)
+    (folder / "pyvenv.cfg").touch()
+    (folder / "bin/python").write_text(STAND_IN.format(folder=folder, python=sys.executable))
+    (folder / "bin/python").chmod(0o755)
+    return folder
+
+
+def test_the_newest_python_that_suits_stands_in_for_one_that_is_too_old(root: Path, tmp_path: Path) -> None:
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    (tools / "python3").write_text(OLD)
+    for name in ("python3.12", "python3.11"):
+        (tools / name).write_text(f'#!/bin/bash\n[ "$2" != venv ] || exec echo {name} cannot\nexec {sys.executable} "$@"\n')
+    (tools / "python3.13").write_text(OLD)
+    for tool in tools.iterdir():
+        tool.chmod(0o755)
+    done = ensure(root, "tune", tmp_path / "venv", PYTHON3="python3", PATH=f"{tools}:{os.environ['PATH']}")
+    assert "note: python3 is Python 3.9.18; the environment is made with python3.12" in done.stdout
+    fails(done, 4, "does not work")
+
+
+@pytest.mark.parametrize(("glibc", "left_out"), [("2.34", True), ("2.35", False)])
+def test_openvino_is_not_asked_for_where_it_has_no_package(
+    glibc: str, left_out: bool, root: Path, without_packages: Path, tmp_path: Path
+) -> None:
+    locked(root, tmp_path, "openvino", "openvino-genai", "openvino-tokenizers", package="numpy")
+    done = ensure(root, "tune", without_packages, ARCH="aarch64", GLIBC=glibc)
+    words = (without_packages / "locked").read_text()
+    assert "numpy==1.0" in words and ("openvino" not in words) == left_out, done.stderr
+
+
+@pytest.mark.full
 def test_another_python_on_the_machine_is_taken_where_python3_is_too_old() -> None:
     folder = once("environment", write_environment)
     status, out, err = json.loads((folder / "done.json").read_text())
@@ -181,6 +226,7 @@ def test_another_python_on_the_machine_is_taken_where_python3_is_too_old() -> No
     assert (folder / "venv" / ".debug-installed").is_file() and list(folder.glob("venv/lib/*/site-packages/polygraphy"))
 
 
+@pytest.mark.full
 @pytest.mark.parametrize(("glibc", "status"), [("2.34", 0), ("2.35", 3)])
 def test_openvino_is_left_out_where_it_has_no_package(glibc: str, status: int, root: Path, made: Path, tmp_path: Path) -> None:
     variables = locked(root, tmp_path, "openvino", "openvino-genai", "openvino-tokenizers")
@@ -188,7 +234,7 @@ def test_openvino_is_left_out_where_it_has_no_package(glibc: str, status: int, r
     assert done.returncode == status, done.stderr
 
 
-def test_a_missing_compiler_for_loadgen_is_named_on_arm(root: Path, made: Path, tmp_path: Path) -> None:
+def test_a_missing_compiler_for_loadgen_is_named_on_arm(root: Path, without_packages: Path, tmp_path: Path) -> None:
     tools = tmp_path / "tools"
     tools.mkdir()
     for name in (
@@ -209,7 +255,7 @@ def test_a_missing_compiler_for_loadgen_is_named_on_arm(root: Path, made: Path, 
         "stat",
     ):
         (tools / name).symlink_to(str(shutil.which(name)))
-    done = ensure(root, "runtime", made, ARCH="aarch64", PATH=str(tools))
+    done = ensure(root, "runtime", without_packages, ARCH="aarch64", PATH=str(tools))
     fails(done, 3, "LoadGen cannot be built", "no wheel for aarch64", "apt-get install g++ python3-dev", "dnf install gcc-c++")
 
 

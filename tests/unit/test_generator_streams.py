@@ -63,6 +63,7 @@ def streams(engine: Path, asked: tuple[list[Any], int]) -> Iterator[Any]:
     assert not multiprocessing.active_children()
 
 
+@pytest.mark.full
 def test_two_streams_answer_every_request_with_one_streams_texts(
     asked: tuple[list[Any], int], streams: Any, alone: list[list[int]]
 ) -> None:

@@ -67,7 +67,7 @@ def finished(events: list[Event]) -> dict[int, list[int]]:
     return found
 
 
-@pytest.mark.parametrize("streams", [1, 2])
+@pytest.mark.parametrize("streams", [1, pytest.param(2, marks=pytest.mark.full)])
 def test_what_runs_and_what_waits_is_given_up_and_the_rest_is_whole(streams: int, engine: Path, whole: list[list[int]]) -> None:
     generator = OPENVINO.load(engine, spec(streams))
     assert isinstance(generator, Cancels) and generator.capacity == 2 * streams

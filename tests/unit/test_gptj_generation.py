@@ -307,6 +307,7 @@ def test_a_vocabulary_of_another_model_is_refused() -> None:
         require_fit(opened.files[0], 1_000, 999, model)
 
 
+@pytest.mark.full
 def test_weights_in_int8_generate_too(tmp_path: Path, prompts: Any) -> None:
     pytest.importorskip("nncf", reason="NNCF is not installed: make calibration")
     opened, _ = prompts

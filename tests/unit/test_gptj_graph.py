@@ -116,6 +116,7 @@ def generated(folder: Path, beams: int, prompts: list[Any], end: int) -> list[li
     return found
 
 
+@pytest.mark.full
 def test_texts_are_those_of_the_exported_model(tmp_path: Path) -> None:
     plain, rewritten = engine(tmp_path / "plain", False), engine(tmp_path / "rewritten", True)
     assert (plain / "openvino_model.xml").read_bytes() != (rewritten / "openvino_model.xml").read_bytes()

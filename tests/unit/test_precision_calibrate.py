@@ -132,6 +132,7 @@ def test_the_graph_is_symmetric_int8_and_its_score_is_measured(definition: Bench
     assert "| layer | cost | noise (dB) |" in report.markdown() and report.as_json()["trials"]
 
 
+@pytest.mark.full
 def test_channels_with_copies_are_in_the_graph_and_in_the_report(
     definition: BenchmarkDefinition, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -145,6 +146,7 @@ def test_channels_with_copies_are_in_the_graph_and_in_the_report(
     assert attention_holes(made) == residual_holes(made, 1) == cast_holes(made) == []
 
 
+@pytest.mark.full
 def test_a_target_out_of_reach_leaves_layers_high_and_then_says_so(
     definition: BenchmarkDefinition, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -174,6 +176,7 @@ def test_twice_as_many_layers_are_left_high_each_time_up_to_half_of_them(
     assert tried == [0, 1, 2, 4]
 
 
+@pytest.mark.full
 def test_layers_that_are_left_out_stay_out(definition: BenchmarkDefinition, tmp_path: Path) -> None:
     pytest.importorskip("nncf", reason="NNCF is not installed; run `make calibration`")
     model = onnx.load(str(small_bert(tmp_path)))

@@ -284,7 +284,8 @@ def test_the_tiny_model_holds_the_patterns(project: Path, precision: str) -> Non
     assert attention_holes(model) == residual_holes(model, 3) == cast_holes(model) == []
 
 
-@pytest.mark.parametrize("precision", ["int8", pytest.param("fp8", marks=pytest.mark.full)])
+@pytest.mark.full
+@pytest.mark.parametrize("precision", ["int8", "fp8"])
 def test_a_real_model_holds_the_patterns(shared: Path, precision: str) -> None:
     model = written(onnx.load(str(shared / "models" / "minilm-squad" / "model.onnx")), FUSED, precision, "fp16")
     assert attention_holes(model) == residual_holes(model, 6) == cast_holes(model) == []

@@ -17,7 +17,7 @@ from code.benchmarks.text.generating import generation
 from code.common.errors import UsageError
 from code.harness.schema.options import OpenVinoGenAiOptions
 
-COUNT, FEW = 64, 16
+COUNT, FEW = 64, 8
 """Prompts of the whole comparison, and of `make test`'s."""
 MODELS = {"gptj": "code.benchmarks.gptj.tiny", "llama3.1-8b": "code.benchmarks.llama3_1_8b.tiny"}
 

@@ -106,6 +106,7 @@ def test_the_size_of_the_output_layer_is_the_models_and_unknown_without_it(workl
     assert scores._entries(BENCHMARK, TINY) == 0
 
 
+@pytest.mark.full
 def test_two_processes_score_as_one_and_keep_the_order() -> None:
     predictions = [f"w{number} x y z" for number in range(130)]
     references = [f"w{number} x" if number % 3 else "q" for number in range(130)]

@@ -54,6 +54,7 @@ def test_the_set_is_the_recorded_one(dev: Path, recorded: dict[str, Any]) -> Non
     assert digest(dev) == recorded["dev_sha256"]
 
 
+@pytest.mark.full
 def test_the_set_does_not_depend_on_the_process(project: Path, tmp_path: Path, recorded: dict[str, Any]) -> None:
     """Another hash seed and another locale give the same bytes."""
     command = f"from pathlib import Path; from code.benchmarks.bert import tiny; tiny.generate_dev(Path({str(tmp_path / 'dev.json')!r}))"

@@ -123,7 +123,7 @@ def stream_killed(server: Running) -> None:
     ("harm", "what", "why"),
     [
         (killed, "the LLM server ended during the test: signal 9", "serving gptj"),
-        (stream_killed, "the LLM server ended during the test: exit status 4", "stream"),
+        pytest.param(stream_killed, "the LLM server ended during the test: exit status 4", "stream", marks=pytest.mark.full),
     ],
 )
 def test_a_server_that_is_lost_fails_the_run_with_its_words(
