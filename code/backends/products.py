@@ -51,8 +51,12 @@ KINDS = {
     "Reshape": "layout",
     "Concatenation": "layout",
     "Split": "layout",
+    "StridedSlice": "layout",
 }
-"""Type of an executed node → what its time counts as (SHARES of code/machine/measurements.py); others where it is not listed."""
+"""Type of an executed layer → what its time counts as (SHARES of code/machine/measurements.py); others where it is not listed.
+
+A layer's type is not its operator's: ConvolutionBackpropData is executed as Deconvolution, Concat as Concatenation.
+"""
 
 
 @dataclass(frozen=True)
@@ -142,29 +146,33 @@ def profile(graph: Path, precision: str, batch: int, length: int) -> dict[str, f
     properties = {"INFERENCE_PRECISION_HINT": inference_precision(precision), "PERF_COUNT": "YES", "INFERENCE_NUM_THREADS": "1"}
     network = core.read_model(str(graph))
     compiled = core.compile_model(network, "CPU", {**properties, "NUM_STREAMS": "1"})
-    request, attends = compiled.create_infer_request(), _with_softmax(network, compiled)
+    request, kinds = compiled.create_infer_request(), _kinds(network, compiled)
     tokens = _has_tokens(network)
     inputs = {port.get_any_name(): _input(port, batch if tokens else 1, length) for port in network.inputs}
     spent: dict[str, float] = defaultdict(float)
     for turn in range(TURNS):
         request.infer(inputs)
         for node in request.get_profiling_info() if turn else ():
-            kind = "attention" if node.node_name in attends else KINDS.get(node.node_type, "others")
-            spent[kind] += node.real_time.total_seconds()
+            spent[kinds.get(node.node_name, "others")] += node.real_time.total_seconds()
     whole = math.fsum(spent.values())
     return {kind: seconds / whole for kind, seconds in spent.items()} if whole > 0 else {}
 
 
-def _with_softmax(network: Any, compiled: Any) -> frozenset[str]:
-    """The executed nodes into which a softmax was fused: attention's products and what lies between them, as one kernel."""
+def _kinds(network: Any, compiled: Any) -> dict[str, str]:
+    """Executed layer, by name → what its time counts as. One into which a softmax was fused is attention, whatever else it computes."""
     softmax = {node.get_friendly_name() for node in network.get_ops() if node.get_type_name() == "Softmax"}
-    found = set()
+    found = {}
     for node in compiled.get_runtime_model().get_ops():
-        info = node.get_rt_info()
-        layers = info["originalLayersNames"] if "originalLayersNames" in info else ""  # noqa: SIM401 - it is not a dict
-        if softmax.intersection(str(layers.astype(str) if hasattr(layers, "astype") else layers).split(",")):
-            found.add(node.get_friendly_name())
-    return frozenset(found)
+        attends = softmax.intersection(_word(node, "originalLayersNames").split(","))
+        found[node.get_friendly_name()] = "attention" if attends else KINDS.get(_word(node, "layerType"), "others")
+    return found
+
+
+def _word(node: Any, name: str) -> str:
+    """What an executed layer says of itself; '' where it says nothing."""
+    info = node.get_rt_info()
+    value = info[name] if name in info else ""  # noqa: SIM401 - it is not a dict
+    return str(value.astype(str) if hasattr(value, "astype") else value)
 
 
 def _input(port: Any, batch: int, length: int) -> Any:
