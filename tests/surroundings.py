@@ -43,14 +43,15 @@ class Surroundings:
         # One for all tests: their processes would each compile the project into a build folder of its own. A worker has its parent's.
         os.environ.setdefault("HARNESS_BYTECODE_DIR", str(self.folder / "bytecode"))
         os.environ.setdefault(SHARED, str(self.folder / "shared"))
-        self.tests = 0
+        self.builds = 0
+        (self.folder / "locks").mkdir()
+        (self.folder / "home").mkdir()
 
     def enter(self, item: pytest.Item) -> None:
         """Set the environment for a test, before any of its fixtures is made."""
         wanted = self._variables()
         if like_a_user(item):
             wanted = {name: GIVEN.get(name, "") for name in wanted}
-        (self.folder / "locks").mkdir(exist_ok=True)
         wanted["HARNESS_LOCK_DIR"] = str(self.folder / "locks")  # no test waits for runs that use the machine
         for name, value in wanted.items():
             if value:
@@ -60,10 +61,7 @@ class Surroundings:
 
     def _variables(self) -> dict[str, str]:
         """A build folder for one test; home and caches are shared by the tests of this process."""
-        self.tests += 1
-        build, home = self.folder / f"build{self.tests}", self.folder / "home"
-        home.mkdir(exist_ok=True)
-        (build / "scratch").mkdir(parents=True)  # make does not create a scratch path that was set
+        build, home = self._build(), self.folder / "home"
         return {
             "BUILD_DIR": str(build),
             "MLPERF_SCRATCH_PATH": str(build / "scratch"),
@@ -77,9 +75,28 @@ class Surroundings:
             "HF_HOME": str(home / ".huggingface"),
         }
 
+    def _build(self) -> Path:
+        """A build folder with nothing but a scratch space: that of the test before, if it was left so.
+
+        Some file systems take milliseconds to remove a folder, and most tests never write to theirs.
+        """
+        build = self.folder / f"build{self.builds}"
+        if self.builds == 0 or not _untouched(build):
+            self.builds += 1
+            build = self.folder / f"build{self.builds}"
+            (build / "scratch").mkdir(parents=True)  # make does not create a scratch path that was set
+        return build
+
     def leave(self) -> None:
         """Remove the folder."""
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def _untouched(build: Path) -> bool:
+    try:
+        return os.listdir(build) == ["scratch"] and not os.listdir(build / "scratch")  # noqa: PTH208
+    except OSError:
+        return False
 
 
 def once(name: str, make: Callable[[Path], object]) -> Path:
