@@ -88,6 +88,49 @@ def test_a_log_folder_that_is_removed_ends_the_run(watched: Callable[..., list[H
     assert "log folder was removed" in error.what
 
 
+@pytest.fixture
+def answered(tmp_path: Path) -> tuple[Watch, SimpleNamespace]:
+    """A watch of a test whose five samples were answered, with ten seconds of patience, and its counts. It looks when it is asked only."""
+    counts = SimpleNamespace(issued=5, completed=5, share=0.0)
+    watch = Watch(ProgressPipe(), end=lambda error: None)
+    watch.close()
+    watch.limit(10.0, tmp_path)
+    watch.enter("run", Engine(pending=False), lambda: counts)
+    return watch, counts
+
+
+LONG_S = PATIENCE * 10.0
+
+
+def test_a_test_that_loadgen_does_not_end_is_ended(answered: tuple[Watch, SimpleNamespace]) -> None:
+    watch, _ = answered
+    now = time.monotonic() + 1
+    assert watch._look(now) is None and watch._look(now + LONG_S - 1) is None
+    error = watch._look(now + LONG_S + 2)
+    assert error is not None and error.what == "LoadGen does not end the test" and error.exit_status == 4
+    assert "all 5 samples were answered" in error.why and "logged nothing" in error.why
+
+
+@pytest.mark.parametrize(
+    "sign", ["a longer log", "another query", "another answer", "an answer that is due", "nothing asked", "warmup"]
+)
+def test_loadgen_is_left_alone_while_anything_happens(answered: tuple[Watch, SimpleNamespace], tmp_path: Path, sign: str) -> None:
+    watch, counts = answered
+    now = time.monotonic() + 1
+    if sign == "nothing asked":
+        counts.issued = counts.completed = 0
+    if sign == "warmup":
+        watch.enter("warmup", Engine(pending=False))
+    assert watch._look(now) is None
+    if sign == "a longer log":
+        (tmp_path / "mlperf_log_accuracy.json").write_text("[")
+    counts.issued += sign in ("another query", "an answer that is due")
+    counts.completed += sign in ("another query", "another answer")
+    assert watch._look(now + LONG_S + 1) is None
+    ended = watch._look(now + 2 * LONG_S + 3) is not None
+    assert ended is (sign in ("a longer log", "another query", "another answer")), "once is not for ever"
+
+
 def test_a_watch_ends_the_process_once(monkeypatch: pytest.MonkeyPatch) -> None:
     ended: list[HarnessError] = []
     called = threading.Event()

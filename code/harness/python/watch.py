@@ -1,7 +1,7 @@
 """Watchdog thread of a harness process: signals, progress reports, a stuck engine, a removed log folder.
 
 The C++ counterpart is code/harness/cpp/core/watch.cc, with the same rule: while loading, PATIENCE times `watchdog_s`; afterwards
-`watchdog_s` without an answer, or in one engine call.
+`watchdog_s` without an answer, or in one engine call; and PATIENCE times as long while LoadGen neither asks nor logs anything.
 
 Signals are handled here and not in a Python signal handler: a handler runs on the main thread between two bytecodes, so it waits for
 a long call into an SDK, and it deadlocks if that thread holds a lock that the handler needs.
@@ -24,7 +24,7 @@ from code.harness.python.progress import ProgressPipe
 
 REPORT_EVERY_S = 0.25
 PATIENCE = 10
-"""How many times `watchdog_s` loading may take: large engines are read and compiled for minutes."""
+"""How many times `watchdog_s` loading may take: large engines are read and compiled for minutes. LoadGen's end, too."""
 
 
 class Watched(Protocol):
@@ -90,6 +90,7 @@ class Watch:
         self._phase = "start"
         self._began = self._moved = time.monotonic()
         self._answers = 0
+        self._progress, self._rests_since = 0, self._began
         self._wake, self._woken = os.pipe()
         self._stopping = False
         self._thread = threading.Thread(target=self._work, name="watch", daemon=True)
@@ -118,7 +119,7 @@ class Watch:
             self._phase, self._watched = phase, watched
             self._counts = counts or self._counts
             self._moved = time.monotonic()
-            self._answers = 0
+            self._answers = self._progress = 0
             if phase != "end":
                 self._began = self._moved
             self._report(self._moved)
@@ -165,7 +166,22 @@ class Watch:
         busy, silent = self._watched.longest_busy_s(now), now - self._moved
         if busy > self._stuck_s or silent > self._watched.patience * self._stuck_s:
             return self._stuck(now, max(busy, silent), "no answer")
-        return None
+        return self._look_at_loadgen(now) if self._phase == "run" else None
+
+    def _look_at_loadgen(self, now: float) -> HarnessError | None:
+        """LoadGen's logger may lose the entry that the end of its test waits for (watch.cc has when), and that end never comes."""
+        counts = self._counts()
+        progress = counts.issued + counts.completed + _logged_bytes(self._folder)
+        if progress != self._progress or not counts.issued or counts.completed < counts.issued:
+            self._progress, self._rests_since = progress, now
+        if now - self._rests_since <= PATIENCE * self._stuck_s:
+            return None
+        return RunError(
+            "LoadGen does not end the test",
+            f"all {counts.issued:,} samples were answered, and for {now - self._rests_since:,.0f} s it asked for no other "
+            "and logged nothing",
+            "run the same command again",
+        )
 
     def _stuck(self, now: float, seconds: float, missing: str) -> RunError:
         return RunError(
@@ -180,6 +196,11 @@ class Watch:
         if self._phase == "run" and self._watched is not None:
             known["answers"] = self._watched.answers()
         self._pipe.send(phase=self._phase, issued=counts.issued, completed=counts.completed, elapsed_s=now - self._began, **known)
+
+
+def _logged_bytes(folder: Path | None) -> int:
+    """Bytes of LoadGen's logs in a folder."""
+    return sum(path.stat().st_size for path in folder.glob("mlperf_log_*")) if folder is not None else 0
 
 
 def _leave_to_the_watch(_number: int, _frame: Any) -> None:

@@ -36,6 +36,16 @@ bool is_folder(const std::string& path) {
   return ::stat(path.c_str(), &status) == 0 && S_ISDIR(status.st_mode);
 }
 
+// Bytes of LoadGen's logs in a folder.
+uint64_t logged_bytes(const std::string& folder) {
+  uint64_t out = 0;
+  for (const char* name : {"detail.txt", "summary.txt", "accuracy.json", "trace.json"}) {
+    struct stat status{};
+    if (::stat((folder + "/mlperf_log_" + name).c_str(), &status) == 0) out += static_cast<uint64_t>(status.st_size);
+  }
+  return out;
+}
+
 }  // namespace
 
 void end_with_launcher() {
@@ -69,6 +79,7 @@ void Watch::enter(const std::string& phase, const Watched* watched) {
   watched_ = watched;
   last_moved_ = now;
   last_answers_ = 0;
+  last_progress_ = 0;
   if (phase != "end") phase_began_ = now;
   report(now);
 }
@@ -131,6 +142,26 @@ void Watch::look_at_engine(int64_t now) {
               phase_,
           watched_->describe(now), again});
   }
+  if (phase_ == "run") look_at_loadgen(now);
+}
+
+// LoadGen's logger may lose the entry that the end of its test waits for (Logger::StopTracing), after which that end
+// never comes. Seen with ThreadSanitizer, where a thread had logged more than 1024 entries within a turn of the logger:
+// the logger then logs that among the thread's own entries, while the thread itself may log.
+void Watch::look_at_loadgen(int64_t now) {
+  const uint64_t issued = watched_->issued();
+  const uint64_t progress = issued + watched_->completed() + logged_bytes(output_dir_);
+  if (progress != last_progress_ || issued == 0 || watched_->completed() < issued) {
+    last_progress_ = progress;
+    rests_since_ = now;
+    return;
+  }
+  const auto limit = static_cast<int64_t>(stuck_s_ * 1e9);
+  if (now - rests_since_ <= kPatience * limit) return;
+  fail({Status::kFailed, "LoadGen does not end the test",
+        "all " + std::to_string(issued) + " samples were answered, and for " +
+            std::to_string((now - rests_since_) / 1'000'000'000) + " s it asked for no other and logged nothing",
+        "run the same command again"});
 }
 
 void Watch::report(int64_t now) {

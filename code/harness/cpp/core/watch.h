@@ -47,8 +47,8 @@ class Watch {
   static constexpr int kPatience = 10;
 
   // `output_dir`: the run fails when this folder disappears; "": not checked. `stuck_s`: the run fails after this many
-  // seconds without an answer, and after kPatience times as many while it loads; 0: never. The Python harness has the
-  // same rule: code/harness/python/watch.py.
+  // seconds without an answer, and after kPatience times as many while it loads, or while LoadGen neither asks nor logs
+  // anything; 0: never. The Python harness has the same rule: code/harness/python/watch.py.
   Watch(std::string output_dir, double stuck_s);
   ~Watch();
   Watch(const Watch&) = delete;
@@ -66,6 +66,7 @@ class Watch {
   void work();
   void look();
   void look_at_engine(int64_t now);
+  void look_at_loadgen(int64_t now);
   void report(int64_t now);
 
   std::string output_dir_;
@@ -77,6 +78,8 @@ class Watch {
   int64_t first_issued_ = 0;  // when issued samples were first seen
   uint64_t last_answers_ = 0;
   int64_t last_moved_ = 0;
+  uint64_t last_progress_ = 0;  // of LoadGen: samples and bytes of its logs
+  int64_t rests_since_ = 0;
   std::atomic<bool> stopping_{false};
   std::thread thread_;
 };

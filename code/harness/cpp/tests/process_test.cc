@@ -95,7 +95,8 @@ TEST(Process, OfflineIsSharedOutAmongDevicesByTheirSpeed) {
   expect_whole_logs(run_harness(run, folder.path()), folder);
   const json usage = expect_usage(folder, run["devices"]);
   EXPECT_GT(usage[0]["samples"], usage[1]["samples"]);
-  EXPECT_GT(usage[0]["busy_s"], 0.8 * usage[0]["elapsed_s"].get<double>());
+  // Far from its whole time only where a sanitizer, or other work on the processors, delays every batch.
+  EXPECT_GT(usage[0]["busy_s"], 0.5 * usage[0]["elapsed_s"].get<double>());
 }
 
 TEST(Process, ADeviceThatIsNotUsedWasNotBusy) {

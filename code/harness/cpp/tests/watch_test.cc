@@ -96,9 +96,35 @@ TEST_F(WatchTest, LeavesAloneWhatMoves) {
   Observed moving(100, 1);
   moving.moves = true;
   EXPECT_EXIT(watched("run", moving, 0.6, 1500), ExitedWithCode(0), "");
-  EXPECT_EXIT(watched("run", {5, 5}, 0.05, 700), ExitedWithCode(0), "");     // all answered: it waits for LoadGen
+  EXPECT_EXIT(watched("run", {5, 5}, 0.2, 700), ExitedWithCode(0), "");   // all answered: it waits for LoadGen
+  EXPECT_EXIT(watched("run", {0, 0}, 0.05, 900), ExitedWithCode(0), "");  // which has not begun to ask
+  EXPECT_EXIT(watched("warmup", {5, 5}, 0.05, 900), ExitedWithCode(0), "");
   EXPECT_EXIT(watched("warmup", {5, 1}, 0.05, 700), ExitedWithCode(0), "");  // which counts no answers
   EXPECT_EXIT(watched("run", {5, 1}, 0, 700), ExitedWithCode(0), "");        // no limit
+}
+
+TEST_F(WatchTest, EndsATestThatLoadGenDoesNotEnd) {
+  EXPECT_EXIT(watched("run", {5, 5}, 0.05, 20'000), ExitedWithCode(kFailed),
+              "LoadGen does not end the test.*all 5 samples were answered");
+}
+
+TEST_F(WatchTest, LeavesLoadGenAloneWhileItLogs) {
+  const harness_test::Folder folder;
+  EXPECT_EXIT(
+      {
+        begin();
+        const Observed one(5, 5);
+        Watch watch(folder.path(), 0.05);
+        const harness::Forgets forgets(watch);
+        watch.enter("run", &one);
+        std::string text;
+        for (int i = 0; i < 5; ++i) {
+          harness_test::write_text(folder.file("mlperf_log_accuracy.json"), text += "x");
+          wait_ms(200);
+        }
+        ::_exit(0);
+      },
+      ExitedWithCode(0), "");
 }
 
 TEST_F(WatchTest, EndsWhereItsFolderIsRemoved) {
