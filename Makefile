@@ -448,14 +448,15 @@ lint_cpp: packages_dev build ## Check the C++ harness with clang-tidy (minutes)
 lint_tensorrt: packages_dev ## Type-check the TensorRT path against TensorRT's own Python bindings (VERSIONS="10.16.1.11 11.4.0.106")
 	@cd "$$PROJECT_ROOT" && $(PYTHON) -m scripts.check_tensorrt_types $${VERSIONS:-}
 
-# All tests of tests/fuzz are for `make test_full`; without them Hypothesis is not even imported.
+# All tests of tests/fuzz and of test_virtual_verdict are for `make test_full`; without them Hypothesis is not even imported.
+BY_MAKE = --ignore=tests/e2e/test_virtual_verdict.py tests/e2e
 ON_CORES = -n auto --maxprocesses=8 --dist
 # Where Python may not write compiled modules beside their source, test runs share them (tests/compiled.py).
 KEPT = HARNESS_BYTECODE_DIR="$${HARNESS_BYTECODE_DIR:-$$BUILD_DIR/bytecode}"
 # More processes than cores: tests in process wait for a fifth of their time (one more), those that run make for half of it (two more).
 MORE = PYTEST_XDIST_AUTO_NUM_WORKERS=$$(($$(getconf _NPROCESSORS_ONLN) + $(1)))
 # Of those that run make, files with long ones go first, so that no core is idle at the end.
-LONG_ONES = $(patsubst %,tests/e2e/test_%.py,run_gptj run_bert run_llama run_unet3d simulate)
+LONG_ONES = run_bert,cpp_harness,run_gptj,run_unet3d,run_llama,submission,simulate
 .PHONY: test
 test: packages_dev link_dirs ## Run the tests (select with TEST_ARGS="-k …")
 ifneq ($(strip $(value TEST_ARGS)),)
@@ -465,10 +466,10 @@ else
 	echo "Tests in process, on several cores …"; \
 	( $(call MORE,1) $(PYTHON) -m pytest $(ON_CORES) worksteal --ignore=tests/e2e --ignore=tests/fuzz -m "not container and not full" ) || status=$$?; \
 	echo "Tests that run make, on several cores …"; \
-	( $(call MORE,2) $(PYTHON) -m pytest $(ON_CORES) loadfile --no-loadscope-reorder -m "not alone and not container and not full" \
-	  $(LONG_ONES) tests/e2e ) || status=$$?; \
+	( $(call MORE,2) $(PYTHON) -m pytest $(ON_CORES) loadfile --no-loadscope-reorder --first=$(LONG_ONES) \
+	  -m "not alone and not container and not full" $(BY_MAKE) ) || status=$$?; \
 	echo "Tests that measure speed, one at a time …"; \
-	( $(PYTHON) -m pytest -m "alone and not container and not full" tests/e2e ) || status=$$?; \
+	( $(PYTHON) -m pytest -m "alone and not container and not full" $(BY_MAKE) ) || status=$$?; \
 	exit $$status
 endif
 

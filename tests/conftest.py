@@ -100,6 +100,8 @@ class House:
                 reasons[item] = str(absent.args[0])
         if (seed := config.getoption("order_seed")) is not None:
             items[:] = mixed(items, seed)
+        if names := config.getoption("first"):
+            items[:] = ahead(items, names.split(","))
         self.left_out = dict(Counter(reasons.values()))
         config.hook.pytest_deselected(items=list(reasons))
         items[:] = [item for item in items if item not in reasons]
@@ -152,8 +154,20 @@ def mixed(items: list[pytest.Item], seed: int) -> list[pytest.Item]:
     return [item for name in names for item in order.sample(files[name], len(files[name]))]
 
 
+def ahead(items: list[pytest.Item], names: list[str]) -> list[pytest.Item]:
+    """The tests with those of some files first, in the order of their names: 'run_bert' is test_run_bert.py.
+
+    pytest takes no order from its arguments: a folder stands for the files in it that are named before it.
+    """
+    places = {f"test_{name}.py": place for place, name in enumerate(names)}
+    if absent := places.keys() - {item.path.name for item in items}:
+        raise pytest.UsageError(f"--first names no file with tests of this run: {', '.join(sorted(absent))}")
+    return sorted(items, key=lambda item: places.get(item.path.name, len(places)))
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add the option that mixes the tests."""
+    """Add the options that change the order of the tests."""
+    parser.addoption("--first", default="", help="begin with the tests of these files: run_bert,simulate")
     parser.addoption("--order-seed", type=int, default=None, help="run the tests in a random order, the one of this seed")
 
 

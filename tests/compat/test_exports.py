@@ -104,6 +104,15 @@ def test_the_environment_selects_too(folder: Path, drop_in: DropIn, variable: st
     assert drop_in.one(f"--config_dir={folder}", f"--system_name={name}")["offline_expected_qps"] == 75200
 
 
+def test_the_references_variable_sets_the_field() -> None:
+    from code.plan import workload as plan
+
+    words = ["--action=explain", "--benchmarks=gptj", "--scenarios=offline", "--system=CPU_x86_64"]
+    for given, variables in ((["--num_beams=1"], {}), ([], {"GPTJ_BEAM_SIZE": "1"})):
+        workloads, failed = plan.build(parse([*words, *given], variables))
+        assert failed == [] and workloads[0]["num_beams"] == 1
+
+
 def test_folders_put_into_configs_load_beside_the_classes(drop_in: DropIn) -> None:
     drop_in.write(f"{H100}/Offline/bert.py", FILES[f"{H100}/Offline/bert.py"])
     assert drop_in.one(f"--system={H100}")["offline_expected_qps"] == 75200

@@ -273,7 +273,6 @@ def test_only_the_listed_files_are_edited(project: Path, copy: Path) -> None:
     assert edited == set(ENTRIES)
 
 
-@pytest.mark.alone
 def test_make_run_ends_valid_and_passed(copy: Path) -> None:
     words = "--benchmarks=toy --scenarios=offline,singlestream --test_mode=SubmissionRun --min_duration=500 --warmup_duration=0"
     done = run(copy, "make", "run", f"VENV={sys.prefix}", f"RUN_ARGS={words}")

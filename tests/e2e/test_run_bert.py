@@ -36,9 +36,10 @@ def results(logs: Path) -> list[dict[str, Any]]:
 @pytest.fixture(scope="module")
 def performance(project: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, subprocess.CompletedProcess[str]]:
     logs = tmp_path_factory.mktemp("logs")
-    # Offline's rate is measured first, as for a user; the other scenarios are given theirs.
-    given = "--server_target_qps=100 --single_stream_expected_latency_ns=10000000 --multi_stream_expected_latency_ns=80000000"
-    short = "--min_duration=1000 --min_query_count=200"
+    # test_a_second_run_prepares_nothing_again and test_run_gptj.py have a value measured first.
+    latencies = "--single_stream_expected_latency_ns=10000000 --multi_stream_expected_latency_ns=80000000"
+    given = f"{RATE} --server_target_qps=100 {latencies}"
+    short = f"--min_duration=300 --min_query_count=70 {COLD}"
     arguments = f"--benchmarks=bert --scenarios=offline,server,singlestream,multistream {short} {given}"
     return logs, make(project, "run", arguments, LOG_DIR=str(logs))
 
@@ -140,11 +141,15 @@ def test_onnx_runtime_scores_the_same(project: Path, tmp_path: Path) -> None:
 
 @pytest.mark.alone  # what is measured while other work runs is not remembered
 def test_a_second_run_prepares_nothing_again(project: Path, tmp_path: Path) -> None:
-    arguments = "--benchmarks=bert --scenarios=offline --test_query_count=50"
-    make(project, "run", arguments, LOG_DIR=str(tmp_path))
-    done = make(project, "run", arguments, LOG_DIR=str(tmp_path))
-    assert "already built" in done.stdout
-    assert not any(word in done.stdout + done.stderr for word in ("Installing", "tokenising", "measuring", "building with"))
+    """The first is what other tests have done, or runs of this build folder before them; where it prepares anything, one more run."""
+    for _ in range(2):
+        done = make(project, "run", "--benchmarks=bert --scenarios=offline --test_query_count=50", LOG_DIR=str(tmp_path))
+        prepared = [
+            word for word in ("Installing", "tokenising", "measuring", "building with") if word in done.stdout + done.stderr
+        ]
+        if not prepared:
+            break
+    assert "already built" in done.stdout and not prepared, done.stdout + done.stderr
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -23,7 +23,7 @@ ARTICLES = "data/cnndm/cnn_dailymail_v3_validation_first64.csv"
 @pytest.fixture(scope="module")
 def short(project: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, subprocess.CompletedProcess[str]]:
     logs = tmp_path_factory.mktemp("logs")
-    given = f"--server_target_qps=5 --single_stream_expected_latency_ns=500000000 {COLD}"  # Offline's rate is measured first
+    given = f"--offline_expected_qps=10 --server_target_qps=5 {COLD}"  # SingleStream's latency is measured first
     arguments = f"--benchmarks=gptj --scenarios=offline,server,singlestream --test_query_count=10 {given}"
     return logs, make(project, "run", arguments, LOG_DIR=str(logs))
 
@@ -47,6 +47,15 @@ def test_a_short_run_is_short_and_says_it_is_for_the_open_division(short: tuple[
         texts = np.load(log.with_name("texts.npy"))
         assert len(texts) == len(np.load(log)) == np.load(log.with_name("latencies.npy"))[:, 1].sum()
         assert (texts[:, 0] <= texts[:, 2]).all() and (texts[:, 3] >= 1).all()
+
+
+@pytest.mark.full
+def test_offlines_rate_is_measured_first(project: Path, tmp_path: Path) -> None:
+    """As for a user. tests/unit/test_generation_run.py measures what takes no time."""
+    done = make(project, "run", f"--benchmarks=gptj --scenarios=offline --test_query_count=10 {COLD}", LOG_DIR=str(tmp_path))
+    assert done.returncode == 0, done.stderr
+    (found,) = results(tmp_path)
+    assert found["scenario"] == "Offline" and any(key.endswith("tokens_per_second") and found[key] > 0 for key in found)
 
 
 @pytest.mark.full
@@ -111,16 +120,12 @@ def decoded(log: Path, shared: Path) -> tuple[dict[int, str], list[Any]]:
     return texts, cnndm.from_file(shared / ARTICLES)
 
 
-@pytest.mark.parametrize("how", ["field", "environment"])
 def test_greedy_search_is_an_open_division_run_and_says_so(
-    how: str, project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    arguments = f"--benchmarks=gptj --scenarios=offline {QUICK}"
-    if how == "environment":
-        monkeypatch.setenv("GPTJ_BEAM_SIZE", "1")
-    else:
-        arguments += " --num_beams=1"
-    done = make(project, "run", arguments, LOG_DIR=str(tmp_path))
+    """By the reference's variable, which is the same as the field (tests/compat/test_exports.py)."""
+    monkeypatch.setenv("GPTJ_BEAM_SIZE", "1")
+    done = make(project, "run", f"--benchmarks=gptj --scenarios=offline {QUICK}", LOG_DIR=str(tmp_path))
     assert done.returncode == 0, done.stderr
     assert "open division only: num_beams is 1" in done.stderr
     (result,) = results(tmp_path)

@@ -13,6 +13,8 @@ import pytest
 from tests.e2e.in_process import called
 
 pytestmark = [pytest.mark.e2e, pytest.mark.cpp, pytest.mark.timeout(300)]
+BRIEF = ("--min_duration=1000", "--min_query_count=20000")
+"""For predictions that need not be of ten minutes: a Server search simulates dozens of tests."""
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -43,7 +45,7 @@ def test_make_predicts_and_passes_errors_on(project: Path) -> None:
 
 
 def test_an_eight_gpu_system_is_predicted_with_its_bounds() -> None:
-    offline, server = as_json("--benchmarks=bert", "--scenarios=offline,server", "--system=ND_H100_v5")
+    offline, server = as_json("--benchmarks=bert", "--scenarios=offline,server", "--system=ND_H100_v5", *BRIEF)
     assert offline["simulated"] and server["simulated"]
     assert 65_000 < offline["result"] < 78_000
     assert offline["low"]["result"] < offline["result"] < offline["high"]["result"]
@@ -53,7 +55,7 @@ def test_an_eight_gpu_system_is_predicted_with_its_bounds() -> None:
 
 def test_a_rate_above_what_the_devices_complete_is_invalid() -> None:
     words = ("--benchmarks=bert", "--scenarios=server", "--system=A100_SXM4_40GBx8", "--server_target_qps=60000")
-    (found,) = as_json(*words)
+    (found,) = as_json(*words, *BRIEF)
     assert not found["valid"] and "target_latency" in found["reasons"]
     assert found["limited_by"].startswith("the devices")
 
@@ -65,7 +67,7 @@ def test_a_processor_is_simulated_at_its_configs_rate() -> None:
 
 def test_a_sweep_shows_what_a_field_changes() -> None:
     words = ("--benchmarks=bert", "--scenarios=server", "--system=L4x1", "--service_model=config", "--sweep=server_target_qps")
-    done = simulate(*words)
+    done = simulate(*BRIEF, *words)
     assert done.returncode == 0, done.stderr
     table = done.stdout[done.stdout.index("(* the config's)") :]
     assert " * " in table and "VALID" in table and "INVALID" in table
@@ -94,7 +96,7 @@ def test_a_simulation_leaves_nothing_but_its_record(project: Path, tmp_path: Pat
     monkeypatch.setenv("ENGINE_DIR", str(tmp_path / "engines"))
     build_dir = Path(os.environ.get("BUILD_DIR", project / "build"))
     tables = set((build_dir / "graphs" / "simulated").glob("*"))
-    as_json("--benchmarks=bert", "--scenarios=server", "--system=L4x1")
+    as_json("--benchmarks=bert", "--scenarios=server", "--system=L4x1", *BRIEF)
     assert not (tmp_path / "engines").exists() or not list((tmp_path / "engines").rglob("*"))
     assert not list((build_dir / "simulations").glob("bert-99-Server-*"))
     assert set((build_dir / "graphs" / "simulated").glob("*")) == tables
@@ -135,7 +137,7 @@ def test_a_benchmark_of_few_samples_reaches_the_predicted_rate() -> None:
 
 
 def test_a_text_generators_server_rate_comes_with_a_warning() -> None:
-    (found,) = as_json("--benchmarks=gptj", "--scenarios=server", "--system=L4x1")
+    (found,) = as_json("--benchmarks=gptj", "--scenarios=server", "--system=L4x1", *BRIEF)
     assert "continuous batching" in found["warning"]
     (offline,) = as_json("--benchmarks=gptj", "--scenarios=offline", "--system=L4x1")
     assert "warning" not in offline

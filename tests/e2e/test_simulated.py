@@ -7,7 +7,7 @@ import os
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -46,15 +46,51 @@ def results(logs: Path) -> list[tuple[dict[str, Any], dict[str, Any]]]:
     return [(json.loads(file.read_text()), json.loads(file.with_name("run.json").read_text())) for file in found]
 
 
-@pytest.mark.alone
-@pytest.mark.parametrize("system", ["A100_SXM4_40GBx8", pytest.param("ND_H100_v5", marks=pytest.mark.full)])
-def test_eight_devices_share_the_work_evenly_in_offline_and_server(system: str, project: Path, tmp_path: Path) -> None:
-    # In 3 s a device computes a dozen of the config's own batches, so that one more would be a tenth.
-    done = run(project, tmp_path, "--scenarios=offline,server", f"--system={system}", "--gpu_batch_size=bert:128")
+class Measured:
+    """The runs whose speed is measured, all at once: simulated devices sleep, so that they do not disturb each other."""
+
+    DEVICES: ClassVar = {"0": 1, "0,3": 2, "all": 8}
+
+    def __init__(self, project: Path, folder: Path) -> None:
+        self.folder = folder
+        offline = ("--scenarios=offline", "--system=A100_SXM4_40GBx8")
+        # In 3 s a device computes a dozen of the config's own batches, so that one more would be a tenth.
+        asked = {"even": ("--scenarios=offline,server", offline[1], "--gpu_batch_size=bert:128")}
+        table = self.table("equal", {"batches": [1, 256], "microseconds": [[1, 200], [64, 51_200]]})
+        for devices, count in self.DEVICES.items():
+            asked[devices] = (*offline, table, f"--devices={devices}", f"--offline_expected_qps={109_600 * count / 8}")
+        table = self.table("slow", {"batches": [1, 64], "microseconds": [[1, 800], [64, 51_200]], "slowdown": [1, 1, 4]})
+        asked["slow"] = (*offline, table, "--devices=0-3", "--offline_expected_qps=9000", "--gpu_batch_size=64")
+
+        def one(name: str) -> subprocess.CompletedProcess[str]:
+            return run(project, self.logs(name), *asked[name], HARNESS_LOCK_DIR=str(folder / f"locks-{name}"))
+
+        with ThreadPoolExecutor(len(asked)) as beside:
+            self.done = dict(zip(asked, beside.map(one, asked), strict=True))
+
+    def table(self, name: str, content: dict[str, Any]) -> str:
+        """The option for a table of service times."""
+        (self.folder / f"{name}.json").write_text(json.dumps({"lengths": [1, 384], **content}))
+        return f"--simulated_table={self.folder / name}.json"
+
+    def logs(self, name: str) -> Path:
+        return self.folder / name.replace(",", "-")
+
+    def results(self, name: str) -> list[tuple[dict[str, Any], dict[str, Any]]]:
+        assert self.done[name].returncode == 0, self.done[name].stderr
+        return results(self.logs(name))
+
+
+@pytest.fixture(scope="module")
+def measured(project: Path, tmp_path_factory: pytest.TempPathFactory) -> Measured:
+    return Measured(project, tmp_path_factory.mktemp("measured"))
+
+
+def expect_shared_evenly(done: subprocess.CompletedProcess[str], logs: Path) -> None:
     assert done.returncode == 0, done.stderr
     lines = [line for line in done.stdout.splitlines() if line.startswith("bert-99")]
     assert lines and all("SIMULATED" in line for line in lines)
-    runs = results(tmp_path)
+    runs = results(logs)
     assert [metadata["scenario"] for metadata, _ in runs] == ["Offline", "Server"]
     for metadata, spec in runs:
         assert metadata["result_validity"] == "VALID" and metadata["simulated"] is True
@@ -66,44 +102,37 @@ def test_eight_devices_share_the_work_evenly_in_offline_and_server(system: str, 
 
 
 @pytest.mark.alone
-def test_eight_devices_are_eight_times_one(project: Path, tmp_path: Path) -> None:
-    table = tmp_path / "table.json"
-    table.write_text(json.dumps({"batches": [1, 256], "lengths": [1, 384], "microseconds": [[1, 200], [64, 51_200]]}))
+def test_eight_devices_share_the_work_evenly_in_offline_and_server(measured: Measured) -> None:
+    expect_shared_evenly(measured.done["even"], measured.logs("even"))
 
-    def rate(name: str, devices: int) -> float:
-        logs = tmp_path / name.replace(",", "-")
-        words = (f"--devices={name}", f"--offline_expected_qps={109_600 * devices / 8}", f"--simulated_table={table}")
-        system = ("--scenarios=offline", "--system=A100_SXM4_40GBx8")
-        done = run(project, logs, *system, *words, HARNESS_LOCK_DIR=str(tmp_path / f"locks{devices}"))
-        assert done.returncode == 0, done.stderr
-        ((metadata, spec),) = results(logs)
+
+@pytest.mark.alone
+@pytest.mark.full
+def test_another_system_shares_the_work_evenly(project: Path, tmp_path: Path) -> None:
+    done = run(project, tmp_path, "--scenarios=offline,server", "--system=ND_H100_v5", "--gpu_batch_size=bert:128")
+    expect_shared_evenly(done, tmp_path)
+
+
+@pytest.mark.alone
+def test_eight_devices_are_eight_times_one(measured: Measured) -> None:
+    rates = {}
+    for name, devices in measured.DEVICES.items():
+        ((metadata, spec),) = measured.results(name)
         assert len(spec["devices"]) == devices
-        return float(metadata["result_samples_per_second"])
-
-    cases = {"0": 1, "0,3": 2, "all": 8}
-    with ThreadPoolExecutor(len(cases)) as beside:  # simulated devices sleep, so that they do not disturb each other
-        rates = dict(zip(cases, beside.map(rate, cases, cases.values()), strict=True))
+        rates[name] = float(metadata["result_samples_per_second"])
     assert rates["all"] / rates["0"] > 0.95 * 8 and rates["0,3"] / rates["0"] > 0.95 * 2
+
+
+@pytest.mark.alone
+def test_a_slow_device_is_named(measured: Measured) -> None:
+    assert len(measured.results("slow")) == 1
+    named = measured.done["slow"].stderr
+    assert "GPU 2 completed" in named and "GPU 1 completed" not in named
 
 
 def test_a_device_that_is_not_there_is_a_usage_error_with_the_list(project: Path, tmp_path: Path) -> None:
     done = run(project, tmp_path, "--scenarios=offline", "--system=A100_SXM4_40GBx8", "--devices=9")
     assert "Error 2" in done.stderr and "0, 1, 2, 3, 4, 5, 6, 7" in done.stderr and not list(tmp_path.rglob("metadata.json"))
-
-
-@pytest.mark.alone
-def test_a_slow_device_is_named(project: Path, tmp_path: Path) -> None:
-    table = {"batches": [1, 64], "lengths": [1, 384], "microseconds": [[1, 800], [64, 51_200]], "slowdown": [1, 1, 4]}
-    (tmp_path / "table.json").write_text(json.dumps(table))
-    words = (
-        "--devices=0-3",
-        "--offline_expected_qps=9000",
-        f"--simulated_table={tmp_path / 'table.json'}",
-        "--gpu_batch_size=64",
-    )
-    done = run(project, tmp_path / "logs", "--scenarios=offline", "--system=A100_SXM4_40GBx8", *words)
-    assert done.returncode == 0, done.stderr
-    assert "GPU 2 completed" in done.stderr and "GPU 1 completed" not in done.stderr
 
 
 def test_nothing_simulated_has_an_accuracy_an_audit_or_a_place_in_a_submission(project: Path, tmp_path: Path) -> None:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -21,9 +19,11 @@ WHO = ["--submitter=Example", "--division=open", "--category=edge", "--status=av
 
 
 @pytest.fixture
-def build(tmp_path: Path) -> Path:
+def build(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A build folder with the runs of one scenario on this machine."""
     pytest.importorskip("mlperf_loadgen", reason="mlcommons-loadgen is not installed: make venv")
+    for name in ("LOG_DIR", "MLPERF_INFERENCE_DIR"):
+        monkeypatch.delenv(name, raising=False)
     try:
         system_id = match(detect()).system_id
     except HarnessError as error:
@@ -35,12 +35,9 @@ def build(tmp_path: Path) -> Path:
     return folder
 
 
-def harness(project: Path, build: Path, action: str, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """One action in a process of its own, in a copy of the project's environment."""
-    variables = {k: v for k, v in os.environ.items() if k not in ("LOG_DIR", "MLPERF_INFERENCE_DIR")}
-    variables.update(BUILD_DIR=str(build), **environment)
-    command = [sys.executable, "-m", "code.main", f"--action={action}", *words]
-    return subprocess.run(command, cwd=project, env=variables, capture_output=True, text=True, timeout=240)
+def harness(build: Path, action: str, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """One action in this process, on a build folder of its own."""
+    return called(f"--action={action}", *words, BUILD_DIR=str(build), **environment)
 
 
 @pytest.fixture
@@ -52,31 +49,31 @@ def toml(tmp_path: Path) -> str:
     return f"--submission_file={path}"
 
 
-def test_the_whole_way(project: Path, build: Path, toml: str, tmp_path: Path) -> None:
-    done = harness(project, build, "list_results", "--json")
+def test_the_whole_way(build: Path, toml: str, tmp_path: Path) -> None:
+    done = harness(build, "list_results", "--json")
     assert done.returncode == 0, done.stderr
     assert {one["mode"]: one["verdict"] for one in json.loads(done.stdout)} == {
         "PerformanceOnly": "INVALID, open only",
         "AccuracyOnly": "PASSED",
     }
-    done = harness(project, build, "stage_results", *WHO)
+    done = harness(build, "stage_results", *WHO)
     assert done.returncode == 3 and "[system]" in done.stderr, "values that cannot be detected are requested"
-    done = harness(project, build, "stage_results", toml, *WHO)
+    done = harness(build, "stage_results", toml, *WHO)
     assert done.returncode == 0, done.stderr
     assert "the SingleStream run is used for Offline" in done.stdout
-    assert harness(project, build, "populate_readme").returncode == 0
-    done = harness(project, build, "check_submission")
+    assert harness(build, "populate_readme").returncode == 0
+    done = harness(build, "check_submission")
     assert done.returncode == 4 and "make truncate_results" in done.stderr
-    assert harness(project, build, "pack_submission").returncode == 2, "a tree with errors is not packed"
-    assert harness(project, build, "truncate_results").returncode == 0
-    done = harness(project, build, "check_submission", MLPERF_INFERENCE_DIR=str(tmp_path))
+    assert harness(build, "pack_submission").returncode == 2, "a tree with errors is not packed"
+    assert harness(build, "truncate_results").returncode == 0
+    done = harness(build, "check_submission", MLPERF_INFERENCE_DIR=str(tmp_path))
     assert done.returncode == 0, done.stderr
     assert "only the preflight ran" in done.stderr
-    done = harness(project, build, "pack_submission")
+    done = harness(build, "pack_submission")
     assert done.returncode == 0 and (build / "summary.csv").is_file(), done.stderr
     if shutil.which("openssl"):
         (tmp_path / "secret").write_text("a passphrase\n")
-        done = harness(project, build, "encrypt_submission", f"--passphrase_file={tmp_path / 'secret'}")
+        done = harness(build, "encrypt_submission", f"--passphrase_file={tmp_path / 'secret'}")
         assert done.returncode == 0 and "SHA-256" in done.stdout, done.stderr
 
 
@@ -114,10 +111,9 @@ def test_what_goes_wrong_is_said_in_clear_words(tmp_path: Path, action: str, wor
     assert "Traceback" not in done.stderr
 
 
-def test_a_leftover_audit_config_stops_the_next_run(project: Path, tmp_path: Path) -> None:
+def test_a_leftover_audit_config_stops_the_next_run(tmp_path: Path) -> None:
     (tmp_path / "logs").mkdir()
     (tmp_path / "logs" / "audit.config").write_text("*.*.mode = 2\n")
-    done = harness(
-        project, tmp_path / "build", "run_harness", "--benchmarks=bert", "--scenarios=offline", f"--log_dir={tmp_path / 'logs'}"
-    )
+    words = ("--benchmarks=bert", "--scenarios=offline", f"--log_dir={tmp_path / 'logs'}")
+    done = harness(tmp_path / "build", "run_harness", *words)
     assert done.returncode == 2 and "leftover" in done.stderr
