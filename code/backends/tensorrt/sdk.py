@@ -49,9 +49,13 @@ TENSORRT_RTX = Flavour(
 def sdk(flavour: Flavour) -> Any:
     """The module; MissingError when it cannot be imported."""
     try:
-        return importlib.import_module(flavour.module)
+        module = importlib.import_module(flavour.module)
     except (ImportError, OSError) as error:
         raise missing_sdk(flavour.module, flavour.extra, error) from error
+    if module.__spec__ is not None and module.__spec__.origin is None:
+        only = ImportError(f"{next(iter(module.__path__))} has no module in it, such as type stubs alone")
+        raise missing_sdk(flavour.module, flavour.extra, only)
+    return module
 
 
 def version(flavour: Flavour) -> str:
