@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.in_process import called
+from tests.e2e.test_run_bert import part as part_of_tiny
+from tests.unit.tiny_sets import bert_dev
 
 pytestmark = pytest.mark.e2e
 BERT = ("--action=run", "--benchmarks=bert", "--scenarios=offline")
@@ -61,23 +63,31 @@ def test_a_truncated_onnx_file(project: Path, tmp_path: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def build(project: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A build folder of its own with tiny data preprocessed."""
+def part(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """Options for a part of the tiny data."""
+    return part_of_tiny(tmp_path_factory.mktemp("part"), 300).split()
+
+
+@pytest.fixture(scope="module")
+def build(project: Path, part: list[str], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A build folder of its own with that part preprocessed."""
     build = tmp_path_factory.mktemp("build")
     scratch = build / "scratch"
     scratch.mkdir(parents=True)
     subprocess.run([str(project / "scripts/link_dirs.sh"), str(build), str(scratch), "given"], check=True)
-    done = called("--action=preprocess_data", "--benchmarks=bert", BUILD_DIR=str(build), MLPERF_SCRATCH_PATH=str(scratch))
+    asked = ("--action=preprocess_data", "--benchmarks=bert", *part)
+    done = called(*asked, BUILD_DIR=str(build), MLPERF_SCRATCH_PATH=str(scratch))
     assert done.returncode == 0, done.stderr
     return build
 
 
-def test_a_corrupt_array_is_named_or_made_again(build: Path) -> None:
-    array = build / "preprocessed_data/bert/tiny/input_ids.npy"
+def test_a_corrupt_array_is_named_or_made_again(build: Path, part: list[str]) -> None:
+    (array,) = (build / "preprocessed_data/bert").glob("*/input_ids.npy")
     array.write_bytes(array.read_bytes()[:1000])
     done = called(
         *BERT,
         *SHORT,
+        *part,
         BUILD_DIR=str(build),
         MLPERF_SCRATCH_PATH=str(build / "scratch"),
     )
@@ -113,8 +123,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 
 def test_a_full_disk_leaves_nothing_half_written(build: Path, small_disk: Path) -> None:
-    (data,) = (build / "data/squad-tiny").glob("*.json")
-    arguments = ("--action=preprocess_data", "--benchmarks=bert", f"--data_path={data}")
+    arguments = ("--action=preprocess_data", "--benchmarks=bert", f"--data_path={bert_dev()}")
     done = called(*arguments, f"--preprocessed_data_dir={small_disk}/pre", BUILD_DIR=str(build))
     fails(done, 4, "no space left", "MLPERF_SCRATCH_PATH")
     assert not [p for p in small_disk.rglob("*") if p.is_file()]

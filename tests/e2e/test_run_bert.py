@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from code.benchmarks.bert import tiny
 from tests.empty import some
+from tests.unit.tiny_sets import bert_dev
 
 pytestmark = pytest.mark.e2e
 SCENARIOS = ("Offline", "Server", "SingleStream", "MultiStream")
@@ -88,8 +88,7 @@ def test_accuracy_passes_in_every_scenario_and_at_both_targets(scenario: str, pr
 
 def part(folder: Path, questions: int) -> str:
     """Options for the first so many questions of the tiny set."""
-    tiny.generate_dev(folder / "whole.json")
-    content, left = json.loads((folder / "whole.json").read_text()), questions
+    content, left = json.loads(bert_dev().read_text()), questions
     for article in content["data"]:
         for paragraph in article["paragraphs"]:
             paragraph["qas"] = paragraph["qas"][:left]
