@@ -456,7 +456,7 @@ KEPT = HARNESS_BYTECODE_DIR="$${HARNESS_BYTECODE_DIR:-$$BUILD_DIR/bytecode}"
 # More processes than cores: tests in process wait for a fifth of their time (one more), those that run make for half of it (two more).
 MORE = PYTEST_XDIST_AUTO_NUM_WORKERS=$$(($$(getconf _NPROCESSORS_ONLN) + $(1)))
 # Of those that run make, files with long ones go first, so that no core is idle at the end.
-LONG_ONES = run_bert,cpp_harness,simulate,run_gptj,run_unet3d,run_llama,add_benchmark,cuda_stand_in,submission
+LONG_ONES = run_bert,cpp_harness,simulate,run_gptj,run_unet3d,run_llama,add_benchmark,simulated,cuda_stand_in,submission
 .PHONY: test
 test: packages_dev link_dirs ## Run the tests (select with TEST_ARGS="-k …")
 ifneq ($(strip $(value TEST_ARGS)),)
