@@ -18,6 +18,7 @@ import pytest
 from code.common.errors import HarnessError, RunError
 from code.harness.python.progress import ProgressPipe
 from code.harness.python.watch import PATIENCE, Watch
+from code.harness.python.watch import _logged_bytes as logged_bytes
 from code.run import launch
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -86,6 +87,13 @@ def test_an_engine_that_does_not_load_is_stuck(watched: Callable[..., list[Harne
 def test_a_log_folder_that_is_removed_ends_the_run(watched: Callable[..., list[HarnessError]], tmp_path: Path) -> None:
     (error,) = watched("run", Engine(pending=False), 0.0, tmp_path / "none")
     assert "log folder was removed" in error.what
+
+
+def test_a_log_that_goes_while_it_is_looked_at_is_no_error(tmp_path: Path) -> None:
+    (tmp_path / "mlperf_log_detail.txt").write_text("12345")
+    assert logged_bytes(tmp_path) == 5 and logged_bytes(None) == 0
+    (tmp_path / "mlperf_log_summary.txt").symlink_to(tmp_path / "gone")
+    assert logged_bytes(tmp_path) == 0
 
 
 @pytest.fixture

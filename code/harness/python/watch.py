@@ -9,6 +9,7 @@ a long call into an SDK, and it deadlocks if that thread holds a lock that the h
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 import signal
@@ -199,8 +200,10 @@ class Watch:
 
 
 def _logged_bytes(folder: Path | None) -> int:
-    """Bytes of LoadGen's logs in a folder."""
-    return sum(path.stat().st_size for path in folder.glob("mlperf_log_*")) if folder is not None else 0
+    """Bytes of LoadGen's logs in a folder; 0 where they are removed meanwhile."""
+    with contextlib.suppress(OSError):
+        return sum(path.stat().st_size for path in folder.glob("mlperf_log_*")) if folder is not None else 0
+    return 0
 
 
 def _leave_to_the_watch(_number: int, _frame: Any) -> None:
