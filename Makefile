@@ -453,8 +453,8 @@ BY_MAKE = --ignore=tests/e2e/test_virtual_verdict.py tests/e2e
 ON_CORES = -n auto --maxprocesses=8 --dist
 # Where Python may not write compiled modules beside their source, test runs share them (tests/compiled.py).
 KEPT = HARNESS_BYTECODE_DIR="$${HARNESS_BYTECODE_DIR:-$$BUILD_DIR/bytecode}"
-# More processes than cores: tests in process wait for a fifth of their time (one more), those that run make for half of it (two more).
-MORE = PYTEST_XDIST_AUTO_NUM_WORKERS=$$(($$(getconf _NPROCESSORS_ONLN) + $(1)))
+# More processes than cores: tests in process wait for a fifth of their time, those that run make for half of it.
+MORE = PYTEST_XDIST_AUTO_NUM_WORKERS=$$(($$(getconf _NPROCESSORS_ONLN) + 2))
 # Of those that run make, files with long ones go first, so that no core is idle at the end.
 LONG_ONES = run_bert,cpp_harness,simulate,run_gptj,run_unet3d,run_llama,add_benchmark,simulated,cuda_stand_in,submission
 .PHONY: test
@@ -464,9 +464,9 @@ ifneq ($(strip $(value TEST_ARGS)),)
 else
 	@status=0; export $(KEPT); \
 	echo "Tests in process, on several cores …"; \
-	( $(call MORE,1) $(PYTHON) -m pytest $(ON_CORES) worksteal --ignore=tests/e2e --ignore=tests/fuzz -m "not container and not full" ) || status=$$?; \
+	( $(MORE) $(PYTHON) -m pytest $(ON_CORES) worksteal --ignore=tests/e2e --ignore=tests/fuzz -m "not container and not full" ) || status=$$?; \
 	echo "Tests that run make, on several cores …"; \
-	( $(call MORE,2) $(PYTHON) -m pytest $(ON_CORES) loadfile --no-loadscope-reorder --first=$(LONG_ONES) \
+	( $(MORE) $(PYTHON) -m pytest $(ON_CORES) loadfile --no-loadscope-reorder --first=$(LONG_ONES) \
 	  -m "not alone and not container and not full" $(BY_MAKE) ) || status=$$?; \
 	echo "Tests that measure speed, one at a time …"; \
 	( $(PYTHON) -m pytest -m "alone and not container and not full" $(BY_MAKE) ) || status=$$?; \

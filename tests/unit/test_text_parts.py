@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -104,6 +106,53 @@ def test_the_size_of_the_output_layer_is_the_models_and_unknown_without_it(workl
     assert scores._entries(BENCHMARK, TINY) == BENCHMARK.open_model(tiny.MODEL).config["vocab_size"] > 1000
     inputs.sources(BENCHMARK, TINY).model = tmp_path / "none"
     assert scores._entries(BENCHMARK, TINY) == 0
+
+
+class Pool:
+    """What stands for a pool of processes: it says how many were asked for, and computes here."""
+
+    asked: ClassVar[list[int]] = []
+
+    def __init__(self, count: int) -> None:
+        self.asked.append(count)
+
+    def __enter__(self) -> Pool:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def map(self, function: Callable[[Any], Any], parts: list[Any]) -> list[Any]:
+        return [function(part) for part in parts]
+
+
+@pytest.mark.parametrize(
+    ("summaries", "processes", "cores", "asked", "parts"),
+    [
+        (300, 2, 8, [2], [128, 128, 44]),
+        (300, None, 2, [2], [128, 128, 44]),
+        (300, None, 64, [3], [128, 128, 44]),
+        (129, 1, 8, [], [128, 1]),
+        (128, None, 8, [], [128]),
+        (0, None, 8, [], []),
+    ],
+)
+def test_summaries_are_scored_in_parts_by_as_many_processes_as_cores(
+    summaries: int, processes: int | None, cores: int, asked: list[int], parts: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[int] = []
+
+    def measured(pairs: list[Any]) -> dict[str, list[float]]:
+        seen.append(len(pairs))
+        return {kind: [0.5] * len(pairs) for kind in rouge.KINDS}
+
+    monkeypatch.setattr(Pool, "asked", [])
+    monkeypatch.setattr(rouge, "f_measures", measured)
+    monkeypatch.setattr("multiprocessing.get_context", lambda method: {"spawn": SimpleNamespace(Pool=Pool)}[method])
+    monkeypatch.setattr("os.sched_getaffinity", lambda process: {0: set(range(cores))}[process])
+    found = rouge.each(["a b"] * summaries, ["a"] * summaries, sentences.lines, processes)
+    assert Pool.asked == asked and seen == parts and found.lengths == [3] * summaries
+    assert found.scores == {name: [0.5] * summaries for name in rouge.NAMES.values()}
 
 
 @pytest.mark.full

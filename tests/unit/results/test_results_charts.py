@@ -11,11 +11,10 @@ import numpy as np
 import pytest
 
 from code.harness.schema.lengths import lengths_of
-from code.results.page import charts, compare, index, limits, nearest, plot, tracks
+from code.results.page import charts, compare, index, limits, plot, tracks
 from code.results.page.compare import Column
 from code.results.page.measured import Latencies
 from code.results.telemetry import Telemetry
-from code.systems.data.results import MACHINES
 from code.telemetry.source import FILE
 from tests.unit.test_telemetry import log, record
 
@@ -302,25 +301,6 @@ def test_lanes_show_the_middle_of_a_long_run() -> None:
     assert len(limits.lanes(at_once)) == limits.MOST_LANES and limits.lanes(np.vstack([at_once, at_once[:1]])) == []
     for gap, lanes in ((1e-10, 1), (-1e-10, 1), (-1e-6, 2)):
         assert len(limits.lanes(np.array([[0.0, 1.0, 1, 1], [1.0 + gap, 2.0, 1, 1]]))) == lanes
-
-
-def test_public_results_of_server_and_of_runs_that_say_no_devices() -> None:
-    run: dict[str, Any] = {
-        "scenario": "Server",
-        "benchmark_full": "bert-99",
-        "result_completed_samples_per_sec": 56_000.0,
-        "devices": [{}] * 8,
-    }
-    own, found = nearest.nearest(run)
-    rates = {(f"{one.submitter} {one.system}", one.rates["bert-99"][1]) for one in MACHINES if "bert-99" in one.rates}
-    assert own == 7000 and found
-    for one in found:
-        count = int(one.accelerators.split(" x ")[0])
-        assert any(name == one.system and rate == pytest.approx(one.rate * count) for name, rate in rates)
-    for devices in ({}, {"devices": None}, {"devices": []}):
-        assert nearest.nearest({**{k: v for k, v in run.items() if k != "devices"}, **devices})[0] == 56_000.0
-    for value in (0, 0.0, -1.0, "5", None):
-        assert nearest.nearest({**run, "result_completed_samples_per_sec": value}) == (0.0, [])
 
 
 def test_lengths_may_be_zero(tmp_path: Path) -> None:
