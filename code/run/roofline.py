@@ -205,5 +205,6 @@ def _machine_memory(job: Resolved) -> Memory:
 
 def _own_memory(job: Resolved) -> Memory:
     model = job.definition.model(job.values)
-    own = {"what": "roofline", "model": store.model_digest(model), "batch": job.placement.batch}
+    # What was measured before operators were told by the executed layers is not taken up.
+    own = {"what": "roofline", "operators": "executed layers", "model": store.model_digest(model), "batch": job.placement.batch}
     return Memory({**_machine_identity(job), **own})
