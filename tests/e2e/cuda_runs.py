@@ -19,6 +19,7 @@ from code.harness.schema.datasets import of_benchmark
 from code.harness.schema.options import TensorRtOptions
 from code.harness.schema.run_spec import BatchSettings, DeviceEntry, EngineEntry, LogSettings, RunSpec
 from tests.cuda_stand_in import plans
+from tests.e2e.sequences import random_sequences
 
 DEVICES = 8
 SAMPLES = 96
@@ -52,29 +53,9 @@ def built(project: Path, sanitize: str) -> Path:
     return binary
 
 
-def random_sequences(folder: Path) -> dict[str, Any]:
-    """Random token sequences in the layout of preprocessed BERT data."""
-    random = np.random.default_rng(5)
-    lengths = random.integers(5, 385, SAMPLES).astype(np.int32)
-    kept = np.arange(384)[None, :] < lengths[:, None]
-    arrays = {
-        "input_ids": random.integers(1, 30000, (SAMPLES, 384)) * kept,
-        "input_mask": kept,
-        "segment_ids": random.integers(0, 2, (SAMPLES, 384)) * kept,
-    }
-    for name, array in arrays.items():
-        np.save(folder / f"{name}.npy", array.astype(np.int32))
-    np.save(folder / "lengths.npy", lengths)
-    return {
-        "kind": "sequence",
-        "folder": str(folder),
-        "count": SAMPLES,
-        "arrays": {name: f"{name}.npy" for name in arrays},
-        "lengths": "lengths.npy",
-        "outputs": list(plans.BERT_OUTPUTS),
-        "input_dtype": "int64",
-        "pad_to_multiple_of": 16,
-    }
+def bert_sequences(folder: Path) -> dict[str, Any]:
+    """Random token sequences whose batches are padded to a multiple of 16."""
+    return {**random_sequences(folder, SAMPLES, 30_000, seed=5), "pad_to_multiple_of": 16}
 
 
 def random_volumes(folder: Path) -> dict[str, Any]:

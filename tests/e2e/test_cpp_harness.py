@@ -22,6 +22,7 @@ from code.harness.schema.options import OPTIONS, NoOptions
 from code.harness.schema.run_spec import SCHEMA, BatchSettings, DeviceEntry, EngineEntry, LogSettings, RunSpec
 from code.run import launch
 from tests import run_documents as documents
+from tests.e2e.sequences import random_sequences
 
 pytestmark = [pytest.mark.e2e, pytest.mark.cpp, pytest.mark.timeout(1800)]
 SCENARIOS = ("Offline", "Server", "SingleStream", "MultiStream")
@@ -130,28 +131,7 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def sequences(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """Random token sequences in the layout of preprocessed BERT data."""
-    folder = tmp_path_factory.mktemp("data")
-    random = np.random.default_rng(2)
-    lengths = random.integers(5, 385, SAMPLES).astype(np.int32)
-    kept = np.arange(384)[None, :] < lengths[:, None]
-    arrays = {
-        "input_ids": random.integers(1, 64, (SAMPLES, 384)) * kept,
-        "input_mask": kept,
-        "segment_ids": random.integers(0, 2, (SAMPLES, 384)) * kept,
-    }
-    for name, array in arrays.items():
-        np.save(folder / f"{name}.npy", array.astype(np.int32))
-    np.save(folder / "lengths.npy", lengths)
-    return {
-        "kind": "sequence",
-        "folder": str(folder),
-        "count": SAMPLES,
-        "usual_count": 10833,
-        "arrays": {name: f"{name}.npy" for name in arrays},
-        "lengths": "lengths.npy",
-        "outputs": ["output_start_logits", "output_end_logits"],
-        "input_dtype": "int64",
-    }
+    return {**random_sequences(tmp_path_factory.mktemp("data"), SAMPLES, 64, seed=2), "usual_count": 10833}
 
 
 def spec(folder: Path, engine: Path, dataset: dict[str, Any], scenario: str, devices: int = 1, **changed: Any) -> RunSpec:

@@ -15,7 +15,7 @@ import pytest
 from code.harness.schema.options import TensorRtOptions
 from code.harness.schema.run_spec import DeviceEntry
 from tests.cuda_stand_in import plans
-from tests.e2e.cuda_runs import ROI, built, device, expect_tokens, expect_voxels, random_sequences, random_volumes, start
+from tests.e2e.cuda_runs import ROI, bert_sequences, built, device, expect_tokens, expect_voxels, random_volumes, start
 
 pytestmark = [pytest.mark.e2e, pytest.mark.cpp, pytest.mark.timeout(600)]
 
@@ -28,7 +28,7 @@ def harness(project: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def sequences(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    return random_sequences(tmp_path_factory.mktemp("sequences"))
+    return bert_sequences(tmp_path_factory.mktemp("sequences"))
 
 
 @pytest.fixture(scope="module")

@@ -16,11 +16,11 @@ from tests.cuda_stand_in import plans
 from tests.e2e.cuda_runs import (
     DEVICES,
     ROI,
+    bert_sequences,
     built,
     device,
     expect_tokens,
     expect_voxels,
-    random_sequences,
     random_volumes,
     run,
     start,
@@ -50,7 +50,7 @@ def each_harness(project: Path, request: pytest.FixtureRequest) -> Path:
 
 @pytest.fixture(scope="module")
 def sequences(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    return random_sequences(tmp_path_factory.mktemp("sequences"))
+    return bert_sequences(tmp_path_factory.mktemp("sequences"))
 
 
 @pytest.fixture(scope="module")

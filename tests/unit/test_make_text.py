@@ -5,8 +5,10 @@ The Python environment is a stand-in that prints the arguments it is called with
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Mapping
@@ -287,3 +289,18 @@ def test_a_wheelhouse_is_asked_instead_of_an_index(project: Path, tmp_path: Path
     )
     assert done.returncode == 2 and "WHEELHOUSE names" in done.stderr
     assert not (tmp_path / "venv").exists()
+
+
+def test_what_no_part_of_make_test_collects_is_of_make_test_full(project: Path) -> None:
+    """Files are left out so that Hypothesis is not imported; a test of `make test` in one of them would never run."""
+    left_out = set(re.findall(r"--ignore=(\S+)", (project / "Makefile").read_text())) - {"tests/e2e"}  # a part by itself
+    files = [path for name in left_out for path in project.glob(name if name.endswith(".py") else f"{name}/test_*.py")]
+    assert len(files) > 5 and {path.parent.name for path in files} == {"e2e", "fuzz"}
+    for path in files:
+        body = ast.parse(path.read_text(encoding="utf-8")).body
+        whole = any(
+            isinstance(node, ast.Assign) and re.match(r"pytestmark = .*\bmark\.full\b", ast.unparse(node)) for node in body
+        )
+        tests = [node for node in body if isinstance(node, ast.FunctionDef) and node.name.startswith("test_")]
+        quick = [one.name for one in tests if "pytest.mark.full" not in map(ast.unparse, one.decorator_list)]
+        assert tests and (whole or not quick), path

@@ -172,8 +172,9 @@ class Watch:
     def _look_at_loadgen(self, now: float) -> HarnessError | None:
         """LoadGen's logger may lose the entry that the end of its test waits for (watch.cc has when), and that end never comes."""
         counts = self._counts()
-        progress = counts.issued + counts.completed + _logged_bytes(self._folder)
-        if progress != self._progress or not counts.issued or counts.completed < counts.issued:
+        due = not counts.issued or counts.completed < counts.issued
+        progress = 0 if due else counts.issued + counts.completed + _logged_bytes(self._folder)  # no file is looked at before
+        if due or progress != self._progress:
             self._progress, self._rests_since = progress, now
         if now - self._rests_since <= PATIENCE * self._stuck_s:
             return None

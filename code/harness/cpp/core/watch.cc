@@ -150,8 +150,9 @@ void Watch::look_at_engine(int64_t now) {
 // the logger then logs that among the thread's own entries, while the thread itself may log.
 void Watch::look_at_loadgen(int64_t now) {
   const uint64_t issued = watched_->issued();
-  const uint64_t progress = issued + watched_->completed() + logged_bytes(output_dir_);
-  if (progress != last_progress_ || issued == 0 || watched_->completed() < issued) {
+  const bool due = issued == 0 || watched_->completed() < issued;
+  const uint64_t progress = due ? 0 : issued + watched_->completed() + logged_bytes(output_dir_);
+  if (due || progress != last_progress_) {
     last_progress_ = progress;
     rests_since_ = now;
     return;

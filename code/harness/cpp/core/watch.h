@@ -78,7 +78,7 @@ class Watch {
   int64_t first_issued_ = 0;  // when issued samples were first seen
   uint64_t last_answers_ = 0;
   int64_t last_moved_ = 0;
-  uint64_t last_progress_ = 0;  // of LoadGen: samples and bytes of its logs
+  uint64_t last_progress_ = 0;  // of LoadGen: samples and bytes of its logs; 0 while an answer is due
   int64_t rests_since_ = 0;
   std::atomic<bool> stopping_{false};
   std::thread thread_;
